@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* ffi_static.h - C function pointers that run a handler, without writable and executable memory
+ *
+ * A closure here is what libffi calls one: an address that C code can call with the arguments
+ * that a libffi `ffi_cif` describes, and that runs `handler(cif, ret, args, user_data)`. The
+ * difference is that no instruction is written at run time: the address is a ready-made
+ * trampoline in read-only text, and all that is written is data.
+ *
+ *     ffi_static_closure *c = ffi_static_alloc(sizeof *c, 0, &code);
+ *     if (!c) { fputs(ffi_static_error(), stderr); ... }
+ *     if (ffi_static_prep(c, &cif, handler, user_data, 0) < 0) { ... }
+ *     ((int (*)(int))code)(42);
+ *     ffi_static_free(c);
+ *
+ * Conventions. Functions that return int give 0 or a negative errno. Whatever fails leaves its
+ * arguments unchanged and one sentence in ffi_static_error(). All functions may be called from
+ * any thread at any time, and in the child of a fork() made while other threads were inside
+ * this library. None is async-signal-safe; *calling* a closure is, as far as its handler is.
+ * After fork() both sides own a private copy of every closure: what one frees, the other keeps.
+ */
+#ifndef FFI_STATIC_H
+#define FFI_STATIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <ffi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FFI_STATIC_VERSION_MAJOR 0
+#define FFI_STATIC_VERSION_MINOR 1
+#define FFI_STATIC_VERSION_PATCH 0
+
+#ifndef FFI_STATIC_API
+#define FFI_STATIC_API __attribute__((visibility("default")))
+#endif
+
+/* The most arguments that a prepared closure may take. */
+#define FFI_STATIC_MAX_ARGS 65535u
+
+/* The largest `size` that ffi_static_alloc() serves, in bytes. */
+#define FFI_STATIC_MAX_SIZE 8192u
+
+/* What a closure runs. The same as libffi's: `ret` is room for the result (at least
+ * sizeof(ffi_arg) bytes; for a struct or complex result, its size), `args[i]` points at the
+ * i-th argument, valid until the handler returns, and `user_data` is what prep was given.
+ * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. */
+typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
+
+/* A closure. Its words belong to the library; it is declared so that you can embed it as the
+ * *first* member of a larger struct and allocate that struct with ffi_static_alloc(). On a
+ * 64-bit machine it is exactly one slot: 64 bytes, one cache line. */
+typedef struct ffi_static_closure {
+    void *reserved[4];
+    ffi_cif *cif;
+    ffi_static_handler handler;
+    void *user_data;
+    void *reserved_tail;
+} ffi_static_closure;
+
+/* Allocate a closure of `size` bytes (sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE; what
+ * lies behind the closure itself is yours and is zero), and set *code, unless `code` is NULL,
+ * to the address that C code will call. `flags` must be 0. The code address is final: preparing
+ * the closure again changes what it does, not where it is. Calling it before ffi_static_prep()
+ * aborts the process with a message.
+ *
+ * Returns NULL with errno set: EINVAL (size, flags), ENOMEM (no memory for bookkeeping), ENOSYS
+ * (every provider of trampolines refused; ffi_static_error() lists each one's reason). */
+FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
+
+/* Make `closure` run `handler` with the signature of `cif`, which ffi_prep_cif() prepared and
+ * which, with its types, must outlive the closure. The signature is compiled here, once. May be
+ * called again on a live closure, when no thread is entering it. `flags` must be 0.
+ *
+ * -EINVAL: NULL, misaligned or not a closure of ours, unknown flags, a broken cif (more than
+ *          FFI_STATIC_MAX_ARGS arguments, an incomplete or recursive type, void as an argument)
+ * -ENOTSUP: an ABI or a type that this architecture's closures do not take
+ * -EALREADY: the closure has been freed      -ENOMEM: no memory for a long signature's plan */
+FFI_STATIC_API int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif,
+                                   ffi_static_handler handler, void *user_data, unsigned flags);
+
+/* The code address of a live closure, or NULL (with errno EINVAL) if `closure` is not one. */
+FFI_STATIC_API void *ffi_static_address(const ffi_static_closure *closure);
+
+/* The closure behind a code address, or NULL (with errno EINVAL) if it is not a live one's. */
+FFI_STATIC_API ffi_static_closure *ffi_static_from_address(const void *code);
+
+/* Free a closure; NULL is allowed and does nothing. The code address may be handed out again.
+ * A handler may free the closure that it is running for: the call under way returns normally.
+ * Until the address is handed out again, calling it aborts the process with a line that names
+ * it. Another thread must not be *entering* the closure at the time.
+ *
+ * -EINVAL: not a closure of ours (foreign, misaligned, inside one)   -EALREADY: a double free
+ * In both cases nothing is changed. */
+FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
+
+/* The text of this thread's last failure in this library: what was tried, what the system
+ * answered, what you can do. Never NULL; "" when there was none. Valid until the thread's next
+ * failing call. */
+FFI_STATIC_API const char *ffi_static_error(void);
+
+/* The library's version, "0.1.0". */
+FFI_STATIC_API const char *ffi_static_version(void);
+
+/* Providers: where R-X trampolines come from, in the order in which they are asked.
+ * FFI_STATIC_PROVIDER=name[,name...] in the environment replaces the order (ignored in
+ * set-user-id programs); a wrong name makes every allocation fail and lists the legal ones. */
+
+/* How many providers this build has. */
+FFI_STATIC_API unsigned ffi_static_provider_count(void);
+
+/* The name of provider `index` in the default order; NULL past the end. */
+FFI_STATIC_API const char *ffi_static_provider_name(unsigned index);
+
+/* One sentence on how provider `name` works; NULL for an unknown name. */
+FFI_STATIC_API const char *ffi_static_provider_about(const char *name);
+
+/* Try provider `name` now: make one table, compare its bytes, unmap it again. 0 if it works
+ * here, else -errno, and in `why` (of `size` bytes, may be NULL) the reason in words, cut to
+ * fit. -EINVAL and a list of the legal names for an unknown name. */
+FFI_STATIC_API int ffi_static_provider_probe(const char *name, char *why, size_t size);
+
+/* The name of the provider that the live closure at `code` came from; NULL if it is not one. */
+FFI_STATIC_API const char *ffi_static_provider_of(const void *code);
+
+/* Counters. `size` is the caller's sizeof(struct ffi_static_stats), so that the struct may
+ * grow; fields the library does not know of stay as they are. */
+struct ffi_static_stats {
+    uint64_t size;         /* set by the library: bytes filled in */
+    uint64_t live;         /* slots in use, those cached by threads not counted */
+    uint64_t cached;       /* free slots that threads keep for themselves (approximate) */
+    uint64_t slots;        /* slots in all tables */
+    uint64_t tables;       /* mapped tables (the resident one not counted) */
+    uint64_t empty_tables; /* of those, without a slot in use */
+    uint64_t maps;         /* tables mapped since the start */
+    uint64_t unmaps;       /* tables unmapped since the start */
+};
+
+/* 0, or -EINVAL when `stats` is NULL or `size` is too small for its first field. */
+FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size);
+
+/* Check every table's invariants (bitmap against slot words, trampolines' bytes against the
+ * library's own). 0, or -EUCLEAN with the finding in ffi_static_error(). Debug builds run it
+ * after each slow-path operation. */
+FFI_STATIC_API int ffi_static_check(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* FFI_STATIC_H */
