@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
-# ffi_static - `make bench` and `make test` do all the set-up; `make help` lists the rest.
+# Makefile - `make bench` and `make test` do all the set-up; `make help` lists the rest
+#
+# Everything built goes to $(BUILD), the Python environment to .venv; nothing else is touched.
+# Stamp files make a second run quick. Rooms with recipes of their own are included at the end.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
 
 BUILD  ?= build
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
+PYTHON ?= python3
+VERSION := $(shell sed -n 's/^\#define FFI_STATIC_VERSION_[A-Z]* //p' csrc/include/ffi_static.h | paste -sd.)
 
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
-ISA     ?= $(shell $(CC) -dumpmachine | cut -d- -f1)
+ISA     ?= $(or $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),$(shell uname -m))
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 FS_CFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -fcf-protection=full -pthread \
@@ -22,18 +29,55 @@ SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
 OBJS    := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(SRCS))
 LIB     := $(BUILD)/lib
 
-.PHONY: all lib clean help
+# The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks.
+VENV    := .venv
+PY      := $(VENV)/bin/python
+SYSTEM  := $(BUILD)/.system
+READY   := $(VENV)/.ready
+PACKAGE := $(BUILD)/.package
+PIP     := -m pip --disable-pip-version-check --no-input
+PYTEST  := $(PY) -m pytest
+JOBS    ?= 2
+
+.PHONY: all help setup venv package lib install test test-quick test-asan test-tsan test-py-all \
+        test-clean-root lint lint-ruff lint-types lint-c format clean
 all: lib
 
 help: ## what the targets are
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
 
+# ---- the ground: system packages, environment, library, package
+
+setup: $(SYSTEM) $(READY) ## system packages and .venv, as far as they are missing
+venv: $(READY) ## the private Python environment in .venv
+package: $(PACKAGE) ## the Python package, built into .venv
 lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## the C library, in build/lib
 
-$(BUILD)/obj/%.c.o: csrc/%.c
+$(SYSTEM): .ci/packages
+	@mkdir -p $(@D)
+	@sh .ci/packages $(PYTHON) $(CC)
+	@touch $@
+
+$(READY): requirements/build.txt requirements/dev.txt | $(SYSTEM)
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 9), "Python 3.9 or later, please: make PYTHON=..."'
+	@echo "Setting up $(VENV) (Python packages of requirements/dev.txt) ..."
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) $(PIP) install -q -r requirements/dev.txt
+	@touch $@
+
+# Editable, so that Python changes need no step; the extension is made again when C changed.
+$(PACKAGE): $(READY) setup.py pyproject.toml $(wildcard ffi_static/_build*.py) \
+            $(wildcard csrc/*/*.[chS] csrc/*/*/*.[chS])
+	@mkdir -p $(@D)
+	@echo "Building the Python package ..."
+	@rm -f ffi_static/*.so
+	@$(PY) $(PIP) install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(BUILD)/obj/%.c.o: csrc/%.c | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
-$(BUILD)/obj/%.S.o: csrc/%.S
+$(BUILD)/obj/%.S.o: csrc/%.S | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
 -include $(OBJS:.o=.d)
@@ -48,5 +92,46 @@ $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map
 	  -o $@ $(OBJS)
 	ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 
+install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
+	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 csrc/include/ffi_static.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(LIB)/libffi_static.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(LIB)/libffi_static.so.0 $(DESTDIR)$(LIBDIR)/
+	ln -sf libffi_static.so.0 $(DESTDIR)$(LIBDIR)/libffi_static.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(VERSION)|' csrc/libffi_static.pc.in \
+	  >$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc
+
+# ---- tests
+
+test: setup lib package ## everything: C, Python, bad days, lint, both compilers
+	$(PYTEST) tests
+
+test-quick: setup lib package ## without the tests marked slow
+	$(PYTEST) tests -m "not slow" -n $(JOBS)
+
+test-py-all: setup lib ## the Python tests on every CPython 3.9-3.14 that is installed
+	@bash tests/py_all.sh
+
+test-clean-root: ## `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
+	@bash tests/clean_root.sh
+
+# ---- lint: the same commands that tests/test_lint.py runs
+
+CFILES = $(shell find csrc tests bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp')
+
+lint: lint-ruff lint-types lint-c ## ruff, mypy strict, clang-format
+lint-ruff: $(READY)
+	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check .
+lint-types: $(READY)
+	@$(PY) -m mypy
+lint-c: $(READY)
+	@$(VENV)/bin/clang-format --dry-run -Werror $(CFILES)
+format: $(READY) ## let ruff and clang-format rewrite what they can
+	@$(PY) -m ruff check -q --fix-only . ; $(PY) -m ruff format -q .
+	@$(VENV)/bin/clang-format -i $(CFILES)
+
 clean: ## remove what was built (keeps .venv)
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) ffi_static/*.so
+
+# ---- rooms with recipes of their own
