@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The fuzzer's command line: `PYTHONPATH=tests python3 -m fuzz --seed 1 --count 2000`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import build
+from .signature import draw
+
+
+def main() -> int:
+    """Run, print every failure with its reproducer, and return 1 if there was one."""
+    defaults = build.Options()
+    p = argparse.ArgumentParser(prog="fuzz", description=__doc__)
+    p.add_argument("--seed", type=int, default=defaults.seed)
+    p.add_argument("--count", type=int, default=2000, help="how many signatures")
+    p.add_argument("--first", type=int, default=0, help="index of the first one")
+    p.add_argument("--only", type=int, help="run this index alone")
+    p.add_argument("--rounds", type=int, default=defaults.rounds, help="calls of each kind")
+    p.add_argument("--backend", default="ours", help="ours, system, or fault:NAME")
+    p.add_argument("--cc", default="", help="one compiler with its -O, as 'gcc -O2'")
+    p.add_argument("--jobs", type=int, default=defaults.jobs)
+    p.add_argument("--lib", type=Path, default=defaults.lib, help="where libffi_static.a is")
+    p.add_argument("--limit", type=int, default=defaults.limit, help="stop after N failures")
+    p.add_argument("--show", action="store_true", help="print the prototypes and do nothing")
+    a = p.parse_args()
+    indices = [a.only] if a.only is not None else list(range(a.first, a.first + a.count))
+    if a.show:
+        for i in indices:
+            print(draw(a.seed, i).prototype)
+        return 0
+    o = build.Options(a.seed, a.backend, a.rounds, a.jobs, a.cc, a.lib, a.limit)
+    print(f"fuzz: seed {a.seed}, {len(indices)} signatures, closures of {a.backend}", flush=True)
+    try:
+        seen = build.fuzz(o, indices, tell=True)
+    except build.BuildError as e:
+        print(f"fuzz: {e}", file=sys.stderr)
+        return 2
+    for index in sorted(seen.failures):
+        print(f"\n{seen.failures[index]}")
+    print(
+        f"fuzz: {seen.signatures} signatures, {seen.calls} calls, {seen.args} arguments,"
+        f" {len(seen.failures)} failed"
+    )
+    complete = seen.signatures == len(indices)
+    return 1 if seen.failures or not complete else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""build - compiles batches of callers, runs them, and turns failures into reproducers.
+
+A batch that crashes is run again from the signature after the one that crashed, so one crash
+does not hide the others.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import emit
+from .signature import Signature, draw
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+COMPILERS: tuple[tuple[str, str], ...] = (
+    ("gcc", "-O1"),
+    ("clang", "-O1"),
+    ("gcc", "-O2"),
+    ("gcc", "-O0"),
+    ("clang", "-O2"),
+)
+BATCH = 125
+RUN_SECONDS = 300
+DONE = re.compile(r"^done signatures=(\d+) calls=(\d+) args=(\d+) failed=(\d+)$", re.MULTILINE)
+CRASH = re.compile(r"^CRASH index (\d+)", re.MULTILINE)
+FAIL = re.compile(r"^(?:FAIL|CRASH) index (\d+)", re.MULTILINE)
+
+
+class BuildError(Exception):
+    """A compiler refused; the text is its answer."""
+
+
+@dataclass
+class Options:
+    """What to run. `cc` restricts the compilers, "gcc -O2"; `lib` holds libffi_static.a."""
+
+    seed: int = 1
+    backend: str = "ours"
+    rounds: int = 2
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    cc: str = ""
+    lib: Path = ROOT / "build" / "lib"
+    limit: int = 20
+
+
+@dataclass
+class Outcome:
+    """What a run saw. `failures` maps a signature's index to its report."""
+
+    signatures: int = 0
+    calls: int = 0
+    args: int = 0
+    failures: dict[int, str] = field(default_factory=dict)
+
+    def add(self, other: Outcome) -> None:
+        """Take another outcome in."""
+        self.signatures += other.signatures
+        self.calls += other.calls
+        self.args += other.args
+        self.failures.update(other.failures)
+
+
+def shim_folder() -> Path:
+    """The folder with this machine's call shim."""
+    isa = {"amd64": "x86_64"}.get(platform.machine(), platform.machine())
+    folder = HERE.parent / "abi" / isa
+    if not folder.is_dir():
+        raise BuildError(f"no call shim for {isa}: tests/abi/{isa} does not exist")
+    return folder
+
+
+def compilers(choice: str = "") -> list[list[str]]:
+    """The compilers to take turns, those that are installed; `choice` names one alone."""
+    if choice:
+        return [choice.split()]
+    found = [[c, o] for c, o in COMPILERS if shutil.which(c)]
+    if not found:
+        raise BuildError("neither gcc nor clang is installed")
+    return found
+
+
+def _compile(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{' '.join(command)}\n{done.stderr[:3000]}")
+
+
+def flags() -> list[str]:
+    """What every compilation gets."""
+    return [
+        "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-psabi",
+        "-fno-strict-aliasing", "-I", str(HERE), "-I", str(shim_folder()),
+        "-I", str(ROOT / "csrc" / "include"),
+    ]  # fmt: skip
+
+
+def runtime(out: Path, cc: str) -> list[str]:
+    """Compile the checker, the backends and the shim; their objects."""
+    objects = []
+    for source in (HERE / "rt.c", HERE / "backend.c", *sorted(shim_folder().glob("*.S"))):
+        made = out / (source.stem + ".o")
+        _compile([cc, "-O2", "-g", *flags(), "-c", str(source), "-o", str(made)])
+        objects.append(str(made))
+    return objects
+
+
+def _link(o: Options) -> list[str]:
+    archive = o.lib / "libffi_static.a"
+    if not archive.exists():
+        raise BuildError(f"{archive} does not exist: run `make lib` first")
+    return [str(archive), "-lffi", "-lpthread", "-ldl"]
+
+
+def run_batch(
+    o: Options, name: str, sigs: Sequence[Signature], cc: Sequence[str], out: Path,
+    objects: Sequence[str],
+) -> Outcome:  # fmt: skip
+    """Compile and run one translation unit; its files stay only when something failed."""
+    source, program = out / f"{name}.c", out / name
+    source.write_text(emit.batch(sigs))
+    _compile([*cc, *flags(), str(source), *objects, *_link(o), "-o", str(program)])
+    total = Outcome()
+    first = min(s.index for s in sigs)
+    while True:
+        command = [
+            str(program), "--backend", o.backend, "--seed", str(o.seed),
+            "--rounds", str(o.rounds), "--from", str(first), "--limit", str(o.limit),
+        ]  # fmt: skip
+        ran = subprocess.run(
+            command, capture_output=True, check=False, timeout=RUN_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        text = ran.stdout.decode(errors="replace")
+        total.add(_read(text + ran.stderr.decode(errors="replace"), " ".join(cc), o))
+        crash = CRASH.findall(text)
+        if crash and len(total.failures) < o.limit:
+            first = int(crash[-1]) + 1
+            if first <= max(s.index for s in sigs):
+                continue
+        if ran.returncode and not total.failures:
+            total.failures[first] = f"exit status {ran.returncode}\n{text}{ran.stderr!r}"
+        break
+    if not total.failures:
+        source.unlink()
+        program.unlink()
+    return total
+
+
+def again(o: Options, index: int, cc: str) -> str:
+    """The command that runs this signature alone."""
+    backend = f" --backend {o.backend}" if o.backend != "ours" else ""
+    return (
+        f"PYTHONPATH=tests python3 -m fuzz --seed {o.seed} --rounds {o.rounds}{backend}"
+        f" --only {index} --cc '{cc}'"
+    )
+
+
+def _read(text: str, cc: str, o: Options) -> Outcome:
+    seen = Outcome()
+    done = DONE.search(text)
+    if done:
+        seen.signatures, seen.calls, seen.args = (int(n) for n in done.groups()[:3])
+    starts = list(FAIL.finditer(text))
+    ends = [m.start() for m in starts[1:]] + [len(text)]
+    for match, end in zip(starts, ends):
+        index = int(match[1])
+        report = text[match.start() : end].split("\ndone ")[0].rstrip()
+        if index not in seen.failures:
+            seen.failures[index] = (
+                f"{report}\n  caller compiled by: {cc}\n  again: {again(o, index, cc)}"
+            )
+        else:
+            seen.failures[index] += "\n" + report
+    return seen
+
+
+def scratch() -> Path:
+    """A fresh folder under build/fuzz."""
+    base = ROOT / "build" / "fuzz"
+    base.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="run-", dir=base))
+
+
+def run(o: Options, sigs: Sequence[Signature], name: str = "batch") -> Outcome:
+    """Run a given list of signatures as one batch per compiler."""
+    out = scratch()
+    total = Outcome()
+    for n, cc in enumerate(compilers(o.cc)[:2] if not o.cc else compilers(o.cc)):
+        total.add(run_batch(o, f"{name}{n}", sigs, cc, out, runtime(out, cc[0])))
+    if not total.failures:
+        shutil.rmtree(out, ignore_errors=True)
+    return total
+
+
+def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
+    """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
+    out = scratch()
+    objects = runtime(out, compilers()[0][0])
+    turns = compilers(o.cc)
+    batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
+    total = Outcome()
+
+    def work(n: int) -> Outcome:
+        sigs = [draw(o.seed, i) for i in batches[n]]
+        return run_batch(o, f"batch{n}", sigs, turns[n % len(turns)], out, objects)
+
+    with ThreadPoolExecutor(max(1, o.jobs)) as pool:
+        waiting = [pool.submit(work, n) for n in range(len(batches))]
+        for n, one in enumerate(as_completed(waiting), 1):
+            total.add(one.result())
+            if tell:
+                print(
+                    f"\rfuzz: batch {n}/{len(batches)}, {total.signatures} signatures,"
+                    f" {total.calls} calls, {len(total.failures)} failed ",
+                    end="", flush=True,
+                )  # fmt: skip
+            if len(total.failures) >= o.limit:
+                for rest in waiting:
+                    rest.cancel()
+                break
+    if tell:
+        print()
+    if not total.failures:
+        shutil.rmtree(out, ignore_errors=True)
+    return total

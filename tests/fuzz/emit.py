@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""emit - the C of one batch: for each signature its types, two callers and a descriptor.
+
+`plain` calls with the true prototype: the compiler alone decides where each argument goes. `dirty`
+calls with wider types that occupy the same registers and slots, so that the bits which no argument
+owns hold garbage, and with one more struct behind the arguments: the canary. Both are sound under
+the x86-64 psABI (3.2.3): bits beyond an argument's type are undefined, a struct above 16 bytes is
+always in memory, and the caller pops the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from . import model as m
+from .signature import Signature
+
+
+def _leaves(kind: m.Type) -> str:
+    return ", ".join(f"{{{x.offset}, {x.size}, '{x.kind}'}}" for x in kind.leaves)
+
+
+def descriptor(kind: m.Type, ffi: str) -> str:
+    """The C of the runtime's description of a type, which `rt.h` declares."""
+    n = len(kind.leaves)
+    signed = int(isinstance(kind, m.Scalar) and kind.signed)
+    whole = int(isinstance(kind, m.Scalar) and kind.wide == "uint64_t")
+    return (
+        f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(kind)}}};\n"
+        f"static const fz_type {kind.tag} = {{{ffi}, {kind.size}, {kind.align}, {n}, {whole},"
+        f" {signed}, {int(m.in_memory(kind))}, {m.x87_depth(kind)}, L_{kind.tag}}};\n"
+    )
+
+
+def c_name(kind: m.Type) -> str:
+    """The type's name in the generated C."""
+    return kind.name if isinstance(kind, m.Scalar) else f"struct {kind.name}"
+
+
+def struct(kind: m.Struct, passed: bool) -> str:
+    """A struct: its C, the proof of its layout, its libffi type; when passed, its wider twin."""
+    lines = [f"struct {kind.name} {{"]
+    lines += [
+        f"    {c_name(t)} m{i}{f'[{n}]' if n else ''};" for i, (t, n) in enumerate(kind.members)
+    ]
+    lines += [
+        "};",
+        f"_Static_assert(sizeof(struct {kind.name}) == {kind.size}"
+        f" && _Alignof(struct {kind.name}) == {kind.align}, \"layout\");",
+    ]
+    lines += [
+        f"_Static_assert(offsetof(struct {kind.name}, m{i}) == {at}, \"layout\");"
+        for i, at in enumerate(kind.offsets)
+    ]
+    if passed and kind.padded():
+        lines.append(f"struct W_{kind.name} {{ struct {kind.name} s; {kind.padded()} }};")
+    elements = ", ".join(
+        f"{_ffi(t)}" for t, n in kind.members for _ in range(n or 1)
+    )
+    lines += [
+        f"static ffi_type *E_{kind.name}[] = {{{elements}, NULL}};",
+        f"static ffi_type T_{kind.name} = {{0, 0, FFI_TYPE_STRUCT, E_{kind.name}}};",
+    ]
+    text = "\n".join(lines) + "\n"
+    return text + descriptor(kind, f"&T_{kind.name}") if passed else text
+
+
+def _ffi(kind: m.Type) -> str:
+    return f"&{kind.ffi}" if isinstance(kind, m.Scalar) else f"&T_{kind.name}"
+
+
+def _wide(kind: m.Type) -> str:
+    if isinstance(kind, m.Scalar):
+        return kind.wide
+    return f"struct {'W_' if kind.padded() else ''}{kind.name}"
+
+
+def _wide_result(kind: m.Type | None) -> str:
+    if kind is None:
+        return "void"
+    whole = isinstance(kind, m.Scalar) and kind.wide == "uint64_t"
+    return "uint64_t" if whole else c_name(kind)
+
+
+def _caller(name: str, result: str, args: list[str], canary: bool) -> str:
+    passed = [f"*({a} *)v[{i}]" for i, a in enumerate(args)]
+    if canary:
+        args, passed = [*args, "fz_canary"], [*passed, "fz_guard"]
+    store = "" if result == "void" else f"*({result} *)r = "
+    return (
+        f"static void {name}(fz_value *v, void *r)\n{{\n    (void)v, (void)r;\n"
+        f"    {store}(({result}(*)({', '.join(args) or 'void'}))fz_entry)({', '.join(passed)});\n}}\n"
+    )
+
+
+def _reached(kinds: Iterable[m.Type | None]) -> set[str]:
+    """The names of the structs among `kinds`, and of those inside them."""
+    names: set[str] = set()
+    for kind in kinds:
+        if isinstance(kind, m.Struct) and kind.name not in names:
+            names |= {kind.name} | _reached(t for t, _ in kind.members)
+    return names
+
+
+def signature(sig: Signature) -> str:
+    """Everything of one signature but its row in the table."""
+    passed = [*sig.args, sig.result]
+    used = _reached(passed)
+    parts = [struct(s, s in passed) for s in sig.structs if s.name in used]
+    i = sig.index
+    result = c_name(sig.result) if sig.result else "void"
+    parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args], canary=False))
+    parts.append(
+        _caller(f"dirty{i}", _wide_result(sig.result), [_wide(a) for a in sig.args], canary=True)
+    )
+    args = ", ".join(f"&{a.tag}" for a in sig.args) or "NULL"
+    parts.append(f"static const fz_type *const A{i}[] = {{{args}}};\n")
+    return "".join(parts)
+
+
+def row(sig: Signature) -> str:
+    """The signature's row in the batch's table."""
+    result = f"&{sig.result.tag}" if sig.result else "NULL"
+    return (
+        f'    {{{sig.index}, "{sig.label}", "{sig.prototype}", {result}, {len(sig.args)},'
+        f" A{sig.index}, plain{sig.index}, dirty{sig.index}}},\n"
+    )
+
+
+def batch(sigs: Iterable[Signature]) -> str:
+    """One translation unit."""
+    sigs = list(sigs)
+    out = ['/* Generated by tests/fuzz; see emit.py. */\n#include "rt.h"\n']
+    out += [descriptor(s, f"&{s.ffi}") for s in m.SCALARS]
+    out += [signature(s) for s in sigs]
+    out.append("const fz_sig fz_sigs[] = {\n")
+    out += [row(s) for s in sigs]
+    out.append("};\nconst unsigned fz_nsigs = sizeof fz_sigs / sizeof *fz_sigs;\n")
+    return "".join(out)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* rt.h - what the generated callers, the checker and the backends say to each other */
+#ifndef FZ_RT_H
+#define FZ_RT_H
+
+#include <complex.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ffi.h>
+
+#include "shim.h"
+
+/* Bits that carry a value. kind: i raw, f floating, b bool (0 or 1), x ten bytes of x87. */
+typedef struct {
+    uint16_t offset, size;
+    char kind;
+} fz_leaf;
+
+typedef struct {
+    ffi_type *ffi;
+    uint16_t size, align, nleaves;
+    uint8_t whole;     /* an integer: fills a register or slot, and is widened as a result */
+    uint8_t is_signed; /* how it is widened */
+    uint8_t in_memory; /* as a result: through a hidden pointer */
+    uint8_t x87;       /* as a result: this many x87 registers */
+    const fz_leaf *leaves;
+} fz_type;
+
+typedef unsigned char *fz_value;
+typedef void (*fz_caller)(fz_value *values, void *result);
+
+typedef struct {
+    unsigned index;
+    const char *label, *prototype;
+    const fz_type *result; /* NULL: void */
+    unsigned nargs;
+    const fz_type *const *args;
+    fz_caller plain, dirty;
+} fz_sig;
+
+/* The struct behind a dirty call's arguments; always in memory, so on the stack above them. */
+typedef struct {
+    uint64_t w[8];
+} fz_canary;
+
+extern const fz_sig fz_sigs[];
+extern const unsigned fz_nsigs;
+extern fz_canary fz_guard;
+
+/* fz_shim, as data: gcc turns a direct call of it by another prototype into a trap. */
+extern void *fz_entry;
+
+/* A maker of closures. `make` returns NULL after saying why on stdout. */
+typedef void (*fz_handler)(ffi_cif *, void *, void **, void *);
+typedef struct {
+    const char *name;
+    void *(*make)(ffi_cif *cif, fz_handler handler, void *user, unsigned extra, void **code);
+    const char *(*verify)(void *closure, unsigned extra); /* NULL, or what is wrong */
+    const char *(*drop)(void *closure);                   /* NULL, or what is wrong */
+    int is_fault;
+} fz_backend;
+
+/* "ours", "system", or "fault:<name>"; NULL if unknown. */
+const fz_backend *fz_backend_by_name(const char *name);
+
+/* The code to call: `code`, or the fault's thunk in front of it. */
+void *fz_through(void *code);
+
+static inline uint64_t fz_random(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+#endif /* FZ_RT_H */

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""signature - random signatures, weighted so that the registers run out in every way.
+
+Signature `index` of seed `seed` depends on these two numbers alone, so that one failing signature
+can be made again without the others.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from . import model as m
+
+
+@dataclass
+class Signature:
+    """One function type. `structs` holds the struct types it needs, inner ones first."""
+
+    index: int
+    result: m.Type | None
+    args: list[m.Type]
+    structs: list[m.Struct] = field(default_factory=list)
+    label: str = ""
+
+    @property
+    def prototype(self) -> str:
+        """The C prototype on one line, structs spelled out."""
+        args = ", ".join(a.spelled for a in self.args) or "void"
+        return f"{self.result.spelled if self.result else 'void'} f{self.index}({args})"
+
+
+class Drawer:
+    """Draws the types of one signature."""
+
+    def __init__(self, seed: int, index: int) -> None:
+        """The stream of (seed, index)."""
+        self.rng = random.Random(f"{seed}:{index}")
+        self.index = index
+        self.structs: list[m.Struct] = []
+
+    def struct(self, members: list[tuple[m.Type, int]]) -> m.Struct:
+        """Name a new struct type."""
+        made = m.Struct(tuple(members), f"S{self.index}_{len(self.structs)}")
+        self.structs.append(made)
+        return made
+
+    def _some(self, pool: tuple[m.Scalar, ...], most: int) -> list[tuple[m.Type, int]]:
+        """Members of `pool`, scalars and arrays, up to about `most` bytes (never none)."""
+        rng = self.rng
+        members: list[tuple[m.Type, int]] = []
+        room = rng.randint(1, most)
+        while room > 0 or not members:
+            fit = [k for k in pool if k.size <= max(room, pool[0].size)] or [pool[0]]
+            kind = rng.choice(fit)
+            count = rng.randint(1, max(1, min(room // kind.size, 24))) if rng.random() < 0.3 else 0
+            members.append((kind, count))
+            room -= kind.size * (count or 1)
+        return members
+
+    def small(self) -> m.Struct:
+        """A struct of at most 16 bytes in INTEGER, SSE or mixed eightbytes."""
+        rng = self.rng
+        halves: list[list[tuple[m.Type, int]]] = []
+        for _ in range(rng.choice((1, 2, 2))):
+            pool: tuple[m.Scalar, ...] = rng.choice((m.INTEGERS, m.NARROW, m.FLOATS, m.FLOATS))
+            half: list[tuple[m.Type, int]] = []
+            at = 0
+            while at < m.EIGHTBYTE:
+                kind = rng.choice(pool)
+                at = -(-at // kind.size) * kind.size + kind.size
+                if at > m.EIGHTBYTE or (half and rng.random() < 0.15):
+                    break
+                half.append((kind, 0))
+            halves.append(half or [(m.DOUBLE, 0)])
+        members: list[tuple[m.Type, int]] = halves[0]
+        if len(halves) == 2:
+            if rng.random() < 0.3:
+                members = [(self.struct(halves[0]), 0), (self.struct(halves[1]), 0)]
+            else:
+                members = halves[0] + halves[1]
+        made = self.struct(members)
+        return made if made.size <= m.MEMORY_ABOVE or rng.random() < 0.3 else self.small()
+
+    def any_struct(self, depth: int = 0) -> m.Struct:
+        """A struct of any class and of 1 to some 100 bytes."""
+        rng = self.rng
+        what = rng.random()
+        if what < 0.40:
+            return self.small()
+        if what < 0.48:
+            return self.struct([(rng.choice((m.INT8, m.UINT8, m.INT16)), rng.randint(1, 80))])
+        if what < 0.56:
+            return self.struct(self._some(m.FLOATS, 24))
+        if what < 0.62:
+            return self.struct([(rng.choice(m.FLOATS), rng.randint(1, 5))])
+        if what < 0.67:
+            return self.struct([(m.LDOUBLE, 0)])
+        if what < 0.73:
+            return self.struct(self._some((m.FLOAT, m.CFLOAT, m.CDOUBLE, m.INT32), 24))
+        if what < 0.79:
+            return self.struct(self._some((m.INT8, *m.SCALARS), 80))
+        if what < 0.90 and depth < 3:
+            inner: list[tuple[m.Type, int]] = []
+            for _ in range(rng.randint(1, 3)):
+                if rng.random() < 0.6:
+                    count = rng.randint(1, 3) if rng.random() < 0.3 else 0
+                    inner.append((self.any_struct(depth + 1), count))
+                else:
+                    inner.append((rng.choice(m.SCALARS), 0))
+            return self.struct(inner)
+        return self.struct(self._some(m.INTEGERS, 80))
+
+    def any_type(self) -> m.Type:
+        """Any type that an argument may have."""
+        what = self.rng.random()
+        if what < 0.35:
+            return self.rng.choice(m.INTEGERS)
+        if what < 0.55:
+            return self.rng.choice(m.FLOATS)
+        if what < 0.60:
+            return m.LDOUBLE
+        if what < 0.68:
+            return self.rng.choice(m.COMPLEX)
+        return self.any_struct()
+
+    def count(self) -> int:
+        """How many arguments."""
+        what = self.rng.random()
+        if what < 0.40:
+            return self.rng.randint(0, 6)
+        if what < 0.80:
+            return self.rng.randint(7, 15)
+        if what < 0.997:
+            return self.rng.randint(16, 40)
+        return self.rng.randint(250, 300)
+
+    def boundary(self) -> list[m.Type]:
+        """Nearly use up both register files, then split structs and stragglers over the edge."""
+        rng = self.rng
+        first: list[m.Type] = [rng.choice(m.INTEGERS) for _ in range(rng.randint(3, 6))]
+        first += [rng.choice((*m.FLOATS, m.CFLOAT)) for _ in range(rng.randint(5, 8))]
+        rng.shuffle(first)
+        for _ in range(rng.randint(1, 6)):
+            first.append(self.small())
+            if rng.random() < 0.5:
+                first.append(rng.choice((*m.INTEGERS, *m.FLOATS, m.CDOUBLE, m.LDOUBLE)))
+        return first
+
+    def arguments(self) -> list[m.Type]:
+        """The arguments, by one of several profiles."""
+        rng = self.rng
+        profile = rng.choices(
+            ("any", "ints", "floats", "scalars", "boundary", "structs", "x87", "same", "small"),
+            (25, 10, 8, 15, 20, 8, 4, 5, 5),
+        )[0]
+        if profile == "boundary":
+            return self.boundary()
+        count = self.count()
+        if profile == "same":
+            return [self.any_type()] * count
+        if profile in ("any", "structs", "small"):
+            draw = {"any": self.any_type, "structs": self.any_struct, "small": self.small}[profile]
+            pool = [draw() for _ in range(min(count, 12))]
+            return pool + [rng.choice(pool) for _ in range(count - len(pool))]
+        pools: dict[str, tuple[m.Scalar, ...]] = {
+            "ints": m.INTEGERS,
+            "floats": m.FLOATS,
+            "scalars": m.INTEGERS + m.FLOATS,
+            "x87": (m.LDOUBLE, m.CLDOUBLE, m.INT16, m.FLOAT, m.CDOUBLE),
+        }
+        return [rng.choice(pools[profile]) for _ in range(count)]
+
+    def outcome(self) -> m.Type | None:
+        """The result type; None is void."""
+        what = self.rng.random()
+        if what < 0.08:
+            return None
+        if what < 0.55:
+            return self.rng.choice(m.SCALARS)
+        return self.small() if what < 0.75 else self.any_struct()
+
+
+def draw(seed: int, index: int) -> Signature:
+    """Signature number `index` of `seed`."""
+    drawer = Drawer(seed, index)
+    args = drawer.arguments()
+    result = drawer.outcome()
+    return Signature(index, result, args, drawer.structs, f"seed {seed}")
