@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""_trial - make one callback the way ctypes, cffi and this package do, and look at its memory.
+
+Why it exists: "does my callback work under this policy?" has an answer that depends on which libffi
+a Python was built with. The sure way to know is to make one, call it, and read what kind of mapping
+its address lies in; in a child, because it may die, and because stock callbacks leave memory that
+is writable and executable behind.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Callable
+
+from ._child import run_in_child
+from ._maps import audit_maps, mapping_at, read_maps
+from ._policies import deny_write_execute
+
+#: How many closures of ours the audit makes: more than the resident table has.
+CLOSURES = 2000
+
+
+def describe_memory(address: int, maps: str | None = None) -> dict[str, Any]:
+    """Tell what kind of memory a callback's address lies in: {"kind", "safe", "about"}.
+
+    `kind` is "writable-executable", "writable-alias", "static" (file-backed), "private"
+    (executable, not from a file) or "unmapped"; `maps` is a maps file's text, else this process's.
+    """
+    mappings = read_maps(maps)
+    code = mapping_at(address, mappings)
+    if code is None or not code.executable:
+        return {"kind": "unmapped", "safe": False, "about": "the address is not executable"}
+    origin = code.path or "anonymous"
+    if code.writable:
+        about = f"writable and executable memory ({code.perms} {origin})"
+        return {"kind": "writable-executable", "safe": False, "about": about}
+    if any(m.writable and m.shared and m.aliases(code) for m in mappings):
+        about = f"a shared file mapped twice, writable and executable ({origin})"
+        return {"kind": "writable-alias", "safe": False, "about": about}
+    if code.inode:
+        about = f"static code of {Path(origin).name} ({code.perms})"
+        return {"kind": "static", "safe": True, "about": about}
+    return {"kind": "private", "safe": True, "about": f"read-only code ({code.perms} {origin})"}
+
+
+def _libffi_mapped() -> str | None:
+    names = {Path(m.path).name for m in read_maps() if m.executable and "libffi" in m.path}
+    return min((name for name in names if not name.startswith("libffi_static")), default=None)
+
+
+def which_ctypes() -> dict[str, Any]:
+    """Tell which libffi this Python's ctypes uses: {"linked", "libffi"} (asked in a child)."""
+
+    def ask() -> dict[str, Any]:
+        import _ctypes
+
+        path = getattr(_ctypes, "__file__", None)  # none when built into the interpreter
+        dynamic = _imports(path or sys.executable, b"ffi_prep_closure_loc")
+        return {
+            "linked": "dynamically" if dynamic else "statically",
+            "libffi": _libffi_mapped() if dynamic else None,
+        }
+
+    return run_in_child(ask)
+
+
+def _imports(path: str, symbol: bytes) -> bool:
+    # A module with libffi inside may still define the name, but it does not *need* the library.
+    data = Path(path).read_bytes()
+    return symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data) is not None
+
+
+def which_cffi() -> dict[str, Any]:
+    """Tell which cffi is installed: {"version", "built", "linked", "libffi"} (asked in a child)."""
+
+    def ask() -> dict[str, Any]:
+        import _cffi_backend
+
+        tags = (importlib.metadata.distribution("cffi").read_text("WHEEL") or "").splitlines()
+        platforms = [tag.rsplit("-", 1)[-1] for tag in tags if tag.startswith("Tag:")]
+        wheel = any(p.startswith(("manylinux", "musllinux")) for p in platforms)
+        dynamic = _imports(_cffi_backend.__file__, b"ffi_prep_closure")
+        return {
+            "version": _cffi_backend.__version__,
+            "built": "wheel" if wheel else "from source",
+            "linked": "dynamically" if dynamic else "statically",
+            "libffi": _libffi_mapped() if dynamic else None,
+        }
+
+    return run_in_child(ask)
+
+
+def _answer(value: int) -> int:
+    return value + 1
+
+
+def _checked(answer: int, address: int) -> dict[str, Any]:
+    if answer != 42:
+        return {"works": False, "answer": f"a call with 41 gave {answer} instead of 42"}
+    return {"works": True, "answer": "works", "memory": describe_memory(address)}
+
+
+def try_ctypes() -> dict[str, Any]:
+    """Make and call a ctypes callback, here: do so in a child."""
+    import ctypes
+
+    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(_answer)
+    address = ctypes.cast(callback, ctypes.c_void_p).value or 0
+    return _checked(callback(41), address)
+
+
+def try_cffi() -> dict[str, Any]:
+    """Make and call a cffi `ffi.callback`, here: do so in a child."""
+    from cffi import FFI
+
+    ffi = FFI()
+    callback: Any = ffi.callback("int(int)", _answer)
+    return _checked(callback(41), int(ffi.cast("intptr_t", callback)))
+
+
+def try_ours(count: int = CLOSURES) -> dict[str, Any]:
+    """Make, call and audit `count` callbacks of this package, here: do so in a child.
+
+    Beside "works" and "memory" it gives "providers" (how many each served) and "findings": what the
+    audit of the maps found that was not there before.
+    """
+    from . import _lib, callback
+
+    before = audit_maps()
+    prototype = _lib.ffi.typeof("int(*)(int)")
+    made = [callback("int(int)")(_answer) for _ in range(count)]
+    for each in made:
+        result = _checked(_lib.ffi.cast(prototype, each.address)(41), each.address)
+        if not result["works"] or not result["memory"]["safe"]:
+            break
+    codes = [_lib.ffi.cast("void *", each.address) for each in made]
+    served = Counter(
+        _lib.ffi.string(_lib.lib.ffi_static_provider_of(code)).decode() for code in codes
+    )
+    findings = [str(f) for f in audit_maps() if f not in before]
+    for each in made:
+        each.close()
+    return {
+        **result,
+        "providers": dict(served),
+        "closures": count,
+        "before": [str(f) for f in before],
+        "findings": findings,
+    }
+
+
+def attempt(make: Callable[[], dict[str, Any]], *, mdwe: bool = False) -> dict[str, Any]:
+    """Run one of the `try_` functions in a child, under MDWE if asked for.
+
+    Gives its answer, {"works": False, "answer": why} when it failed, or {"works": None, ...} when
+    this kernel cannot switch the policy on.
+    """
+
+    def ask() -> dict[str, Any]:
+        if mdwe:
+            try:
+                deny_write_execute()
+            except OSError as error:
+                return {"works": None, "answer": f"cannot switch MDWE on: {error.strerror}"}
+        return make()
+
+    result = run_in_child(ask)
+    return {"works": False, "answer": result["error"]} if "error" in result else result
