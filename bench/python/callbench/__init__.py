@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""callbench - the rivals, the workloads and the stopwatch behind ``pytest bench/python``."""
