@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* abi.c - x86-64: the System V psABI's parameter passing (section 3.2.3), on libffi's types
+ *
+ * An aggregate of at most two eightbytes is classified by its scalar leaves: each leaf merges its
+ * class into the eightbyte it lies in. Larger ones, and ones with unaligned fields, go in memory.
+ * libffi's ffi_type has no field offsets; they follow from sizes and alignments. Where the leaves
+ * so laid out do not fit the declared size (a packed struct with its size set by hand), fields
+ * are unaligned, and the class is MEMORY, as in C.
+ */
+#include "arch/abi.h"
+#include "arch.h"
+#include "base/error.h"
+
+/* In the order of the psABI's merge rules: of two classes the larger wins, but MEMORY > all. */
+enum class { NO_CLASS, SSE, INTEGER, X87, MEMORY };
+
+/* Limits that no C type reaches: what exceeds them is recursive or made up. */
+#define MAX_DEPTH 64
+#define MAX_NODES 100000
+
+struct walk {
+    enum class half[2];
+    size_t size;     /* of the whole aggregate */
+    unsigned nodes;  /* visited so far */
+    unsigned leaves;
+    bool classify;   /* it is small enough to have classes */
+};
+
+static const char *const type_trouble = "a type with code %d, size %zu and alignment %u is %s";
+
+static int bad_type(const ffi_type *t, const char *what)
+{
+    return fs_fail(-EINVAL, type_trouble, t->type, t->size, t->alignment, what);
+}
+
+static size_t align_up(size_t n, size_t to)
+{
+    return (n + to - 1) & ~(to - 1);
+}
+
+static bool is_aggregate(const ffi_type *t)
+{
+    return t->type == FFI_TYPE_STRUCT || t->type == FFI_TYPE_COMPLEX;
+}
+
+/* A scalar's size as the ABI has it, 0 for what is not a scalar. */
+static size_t scalar_size(const ffi_type *t)
+{
+    switch (t->type) {
+    case FFI_TYPE_UINT8:
+    case FFI_TYPE_SINT8:
+        return 1;
+    case FFI_TYPE_UINT16:
+    case FFI_TYPE_SINT16:
+        return 2;
+    case FFI_TYPE_INT:
+    case FFI_TYPE_UINT32:
+    case FFI_TYPE_SINT32:
+    case FFI_TYPE_FLOAT:
+        return 4;
+    case FFI_TYPE_UINT64:
+    case FFI_TYPE_SINT64:
+    case FFI_TYPE_POINTER:
+    case FFI_TYPE_DOUBLE:
+        return 8;
+    case FFI_TYPE_LONGDOUBLE:
+        return 16;
+    default:
+        return 0;
+    }
+}
+
+static enum class scalar_class(const ffi_type *t)
+{
+    switch (t->type) {
+    case FFI_TYPE_FLOAT:
+    case FFI_TYPE_DOUBLE:
+        return SSE;
+    case FFI_TYPE_LONGDOUBLE:
+        return X87;
+    default:
+        return INTEGER;
+    }
+}
+
+static int check_node(const ffi_type *t, struct walk *w, unsigned depth)
+{
+    if (depth > MAX_DEPTH || ++w->nodes > MAX_NODES)
+        return bad_type(t, "recursive, or nested beyond reason");
+    if (t->alignment == 0 || (t->alignment & (t->alignment - 1)))
+        return bad_type(t, "incomplete: its alignment is not a power of two; did ffi_prep_cif() "
+                           "succeed on it?");
+    return 0;
+}
+
+static void merge_leaf(struct walk *w, const ffi_type *t, size_t offset)
+{
+    size_t size = scalar_size(t);
+    w->leaves++;
+    if (!w->classify)
+        return;
+    if (offset + size > w->size) { /* packed: the field is unaligned */
+        w->half[0] = MEMORY;
+        return;
+    }
+    enum class c = scalar_class(t);
+    for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++)
+        if (c > w->half[at])
+            w->half[at] = c;
+}
+
+/* Visit `t` at `offset` of the aggregate; *end becomes the first offset behind it. */
+static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, unsigned depth)
+{
+    if (!t)
+        return fs_fail(-EINVAL, "a struct's element type is NULL");
+    int error = check_node(t, w, depth);
+    if (error)
+        return error;
+    if (!is_aggregate(t)) {
+        if (scalar_size(t) == 0 || t->size != scalar_size(t))
+            return bad_type(t, "not a type that a struct can hold");
+        merge_leaf(w, t, offset);
+        *end = offset + t->size;
+        return 0;
+    }
+    if (!t->elements)
+        return bad_type(t, "an incomplete aggregate: it has no elements");
+    size_t at = offset;
+    for (ffi_type **e = t->elements; *e; e++) {
+        if ((*e)->alignment)
+            at = align_up(at, (*e)->alignment);
+        if ((error = visit(*e, at, &at, w, depth + 1)))
+            return error;
+        if (t->type == FFI_TYPE_COMPLEX) { /* one element stands for both parts */
+            if ((error = visit(*e, at, &at, w, depth + 1)))
+                return error;
+            break;
+        }
+    }
+    *end = offset + t->size;
+    return 0;
+}
+
+/* Classify the aggregate `t` into half[0], half[1]; half[0] == MEMORY for the whole. */
+static int classify(const ffi_type *t, enum class half[2])
+{
+    struct walk w = {.size = t->size, .classify = t->size <= 16};
+    size_t end;
+    int error = visit(t, 0, &end, &w, 0);
+    if (error)
+        return error;
+    if (t->size == 0 && w.leaves)
+        return bad_type(t, "incomplete: it has members but no size");
+    if (t->size > 16 || w.half[0] == MEMORY || w.half[1] == MEMORY) {
+        half[0] = MEMORY;
+        half[1] = NO_CLASS;
+        return 0;
+    }
+    half[0] = w.half[0];
+    half[1] = w.half[1];
+    return 0;
+}
+
+/* Not a scalar and not an aggregate, or a scalar of the wrong size. */
+static int check_scalar(const ffi_type *t, const char *role, unsigned index)
+{
+    size_t size = scalar_size(t);
+    if (size && t->size == size)
+        return 0;
+    if (t->type == FFI_TYPE_VOID)
+        return fs_fail(-EINVAL, "%s %u has type void", role, index);
+    if (size)
+        return bad_type(t, "of another size than its code says");
+    return fs_fail(-ENOTSUP, "%s %u has a type code (%d) that x86-64 closures do not take", role,
+                   index, t->type);
+}
+
+static unsigned scalar_tail(const ffi_type *t)
+{
+    switch (t->type) {
+    case FFI_TYPE_UINT8:
+        return FS_TAIL_U8;
+    case FFI_TYPE_SINT8:
+        return FS_TAIL_S8;
+    case FFI_TYPE_UINT16:
+        return FS_TAIL_U16;
+    case FFI_TYPE_SINT16:
+        return FS_TAIL_S16;
+    case FFI_TYPE_UINT32:
+        return FS_TAIL_U32;
+    case FFI_TYPE_INT:
+    case FFI_TYPE_SINT32:
+        return FS_TAIL_S32;
+    case FFI_TYPE_LONGDOUBLE:
+        return FS_TAIL_X87;
+    default:
+        return FS_TAIL_WORD;
+    }
+}
+
+static int aggregate_tail(const ffi_type *t, unsigned *tail)
+{
+    enum class half[2];
+    int error = classify(t, half);
+    if (error)
+        return error;
+    if (half[0] == X87) /* struct { long double }; a complex one is larger, see below */
+        *tail = FS_TAIL_X87;
+    else if (half[0] == MEMORY && t->type == FFI_TYPE_COMPLEX && t->elements[0] &&
+             t->elements[0]->type == FFI_TYPE_LONGDOUBLE)
+        *tail = FS_TAIL_X87X2;
+    else if (half[0] == MEMORY)
+        *tail = FS_TAIL_MEM;
+    else if (half[0] == SSE)
+        *tail = half[1] == INTEGER ? FS_TAIL_VG : FS_TAIL_VV;
+    else
+        *tail = half[1] == SSE ? FS_TAIL_GV : FS_TAIL_GG;
+    if (half[0] != MEMORY && t->size <= 8 && half[0] != X87)
+        *tail = FS_TAIL_WORD;
+    return 0;
+}
+
+int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
+{
+    if (cif->abi != FFI_UNIX64)
+        return fs_fail(-ENOTSUP,
+                       "the cif's ABI is %d; x86-64 closures here take FFI_UNIX64 (%d) only",
+                       (int)cif->abi, (int)FFI_UNIX64);
+    *abi = (struct fs_abi){
+        .stack = FS_FRAME_STACK / 8, .tail = FS_TAIL_WORD, .only_gpr = true, .only_vec = true};
+    const ffi_type *t = cif->rtype;
+    if (!t)
+        return fs_fail(-EINVAL, "the cif's result type is NULL; did ffi_prep_cif() succeed?");
+    if (t->type == FFI_TYPE_VOID)
+        return 0;
+    int error;
+    if (is_aggregate(t)) {
+        if ((error = aggregate_tail(t, &abi->tail)))
+            return error;
+    } else {
+        if ((error = check_scalar(t, "result", 0)))
+            return error;
+        abi->tail = scalar_tail(t);
+    }
+    if (abi->tail == FS_TAIL_MEM)
+        abi->gpr = 1; /* rdi is the hidden pointer */
+    return 0;
+}
+
+/* The argument is on the caller's stack. An alignment above 16 is counted from the start of the
+ * argument area, which the caller aligned to it. */
+static void place_on_stack(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
+{
+    uint32_t area = FS_FRAME_STACK / 8;
+    uint32_t at = abi->stack - area;
+    if (t->alignment > 8)
+        at = (uint32_t)align_up(at, t->alignment / 8);
+    place->word = area + at;
+    abi->stack = area + at + (uint32_t)(align_up(t->size, 8) / 8);
+    abi->only_gpr = abi->only_vec = false;
+}
+
+static uint32_t next_word(struct fs_abi *abi, enum class c)
+{
+    if (c == SSE) {
+        abi->any_vec = true;
+        return FS_FRAME_VEC / 8 + abi->vec++;
+    }
+    return FS_FRAME_GPR / 8 + abi->gpr++;
+}
+
+static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
+{
+    enum class half[2];
+    int error = classify(t, half);
+    if (error)
+        return error;
+    abi->only_gpr = abi->only_vec = false;
+    if (t->size == 0) { /* GNU C's empty struct takes no place; any address serves */
+        place->word = FS_FRAME_RET / 8;
+        return 0;
+    }
+    /* A second eightbyte that is all padding (over-aligned structs) has no class and no place. */
+    unsigned halves = t->size > 8 && half[1] != NO_CLASS ? 2 : 1;
+    if (half[0] == NO_CLASS)
+        return bad_type(t, "an aggregate that begins with nothing but padding");
+    unsigned gpr = 0, vec = 0;
+    for (unsigned i = 0; i < halves; i++) {
+        gpr += half[i] == INTEGER;
+        vec += half[i] == SSE;
+    }
+    bool memory = half[0] == MEMORY || half[0] == X87 || half[1] == X87;
+    if (memory || abi->gpr + gpr > 6 || abi->vec + vec > 8) {
+        place_on_stack(abi, t, place);
+        return 0;
+    }
+    place->word = next_word(abi, half[0]);
+    if (halves == 2) {
+        uint32_t second = next_word(abi, half[1]);
+        if (second != place->word + 1)
+            place->second = second;
+    }
+    return 0;
+}
+
+int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+{
+    place->second = FS_WORD_NONE;
+    if (!t)
+        return fs_fail(-EINVAL, "argument %u has no type (NULL)", index);
+    if (abi->stack > UINT32_MAX / 64 || t->size > UINT32_MAX / 64)
+        return fs_fail(-EINVAL, "argument %u lies beyond any stack", index);
+    if (is_aggregate(t))
+        return place_aggregate(abi, t, place);
+    int error = check_scalar(t, "argument", index);
+    if (error)
+        return error;
+    enum class c = scalar_class(t);
+    if (c == INTEGER && abi->gpr < 6) {
+        abi->only_vec = false;
+        place->word = next_word(abi, c);
+    } else if (c == SSE && abi->vec < 8) {
+        abi->only_gpr = false;
+        place->word = next_word(abi, c);
+    } else {
+        place_on_stack(abi, t, place);
+    }
+    return 0;
+}
+
+extern FS_HIDDEN void *const fs_scalar_g[7][FS_FAST_TAILS];
+extern FS_HIDDEN void *const fs_scalar_v[9][FS_FAST_TAILS];
+
+void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
+{
+    if (abi->tail >= FS_FAST_TAILS)
+        return NULL;
+    if (abi->only_gpr && nargs <= 6)
+        return fs_scalar_g[nargs][abi->tail];
+    if (abi->only_vec && nargs <= 8)
+        return fs_scalar_v[nargs][abi->tail];
+    return NULL;
+}
+
+uint32_t fs_abi_scratch_word(unsigned n)
+{
+    return FS_FRAME_SCRATCH / 8 + n;
+}

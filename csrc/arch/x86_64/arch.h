@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* arch.h - x86-64: the numbers that C and assembly must agree on
+ *
+ * R, the register that a trampoline loads with its slot's address, is %r10: the psABI's static
+ * chain register, which no C argument uses (System V psABI for AMD64, figure 3.4).
+ *
+ * A trampoline is 16 bytes:
+ *
+ *     endbr64                      4
+ *     lea   slot(%rip), %r10       7
+ *     jmp   stub                   5     stub: jmp *hot(%rip), one stub a page
+ *
+ * `hot` is one pointer per table and leads to fs_e0: jmp *(%r10). Two hops, because a jump
+ * through the slot itself could not be predicted before the slot's cache line has arrived,
+ * while the slot's address in %r10 lets it be fetched during both hops.
+ */
+#ifndef FS_ARCH_H
+#define FS_ARCH_H
+
+/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
+#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
+#define FS_SLOT_SIZE 64       /* bytes of data per slot */
+#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
+#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
+#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
+#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of any size */
+#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
+#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
+#define FS_TEXT_ALIGN 4096
+
+/* --- a slot that is a closure: offsets of its words ---------------------------------------- */
+#define FS_SLOT_ENTRY 0
+#define FS_SLOT_PLAN 8
+#define FS_SLOT_CIF 32
+#define FS_SLOT_HANDLER 40
+#define FS_SLOT_DATA 48
+
+/* --- the plan inside the slot (24 bytes) --------------------------------------------------- */
+#define FS_PLAN_NARGS 8    /* byte: arguments */
+#define FS_PLAN_VECTOR 9   /* byte: not 0 when some argument is in a vector register */
+#define FS_PLAN_GATHER 10  /* byte: words to gather into the scratch area */
+#define FS_PLAN_TAIL 11    /* byte: how to return, FS_TAIL_* */
+#define FS_PLAN_BYTES 12   /* then `nargs` argument words, then `gather` source words */
+#define FS_PLAN_INLINE 20  /* how many such bytes there are */
+#define FS_PLAN_LONG 8     /* or, for fs_entry_long: pointer to a struct fs_long */
+
+/* --- the frame that a planned entry builds; everything counts from the first saved register,
+ *     in 8-byte words. Vector registers are saved 8 bytes each (no argument here is wider), so
+ *     that a struct in two of them, or in two general ones, is already whole in memory. ------ */
+#define FS_FRAME_GPR 0        /* rdi rsi rdx rcx r8 r9 */
+#define FS_FRAME_VEC 48       /* xmm0 .. xmm7, low halves */
+#define FS_FRAME_SCRATCH 112  /* structs split over both kinds, put together: 6 x 16 bytes */
+#define FS_FRAME_RET 208      /* the result: 32 bytes */
+#define FS_FRAME_ARGV 240     /* avalue[20] */
+#define FS_FRAME_TAIL 400     /* FS_TAIL_*, kept over the handler, which may free the closure */
+#define FS_FRAME_SIZE 408     /* = 8 mod 16: the stack is aligned after the caller's call */
+#define FS_FRAME_STACK 416    /* the caller's stack arguments: behind the return address */
+
+/* --- how a result goes back; each tail is 32 bytes of code --------------------------------- */
+#define FS_TAIL_WORD 0   /* void, 64-bit integers, pointers, float, double: rax and xmm0 */
+#define FS_TAIL_S32 1
+#define FS_TAIL_U32 2
+#define FS_TAIL_S16 3
+#define FS_TAIL_U16 4
+#define FS_TAIL_S8 5
+#define FS_TAIL_U8 6
+#define FS_TAIL_GG 7     /* struct: rax, rdx */
+#define FS_TAIL_GV 8     /* struct: rax, xmm0 */
+#define FS_TAIL_VG 9     /* struct: xmm0, rax */
+#define FS_TAIL_VV 10    /* struct or complex double: xmm0, xmm1 */
+#define FS_TAIL_X87 11   /* long double: st0 */
+#define FS_TAIL_X87X2 12 /* complex long double: st0, st1 */
+#define FS_TAIL_MEM 13   /* through the hidden pointer in rdi, which goes back in rax */
+#define FS_TAILS 14
+#define FS_TAIL_SIZE 32
+#define FS_FAST_TAILS 3  /* the first three have entries of their own */
+
+/* --- call frame information of a trampoline: the CFA is rsp+8, all along ------------------- */
+#define FS_DWARF_SP 7
+#define FS_DWARF_RA 16
+
+#ifdef __ASSEMBLER__
+/* What every assembly file needs: no executable stack, and the CET property note (x86 psABI,
+ * "Program property": IBT and SHSTK). */
+#define FS_ASM_NOTES                                                                               \
+    .section .note.GNU-stack, "", @progbits;                                                       \
+    .section .note.gnu.property, "a";                                                              \
+    .balign 8;                                                                                     \
+    .long 4, 16, 5;                                                                                \
+    .asciz "GNU";                                                                                  \
+    .long 0xc0000002, 4, 3, 0
+/* A hidden function with a frame description and a landing pad. */
+#define FS_FUNC(name)                                                                              \
+    .globl name;                                                                                   \
+    .hidden name;                                                                                  \
+    .type name, @function;                                                                         \
+    name:                                                                                          \
+    .cfi_startproc;                                                                                \
+    endbr64
+#define FS_END(name)                                                                               \
+    .cfi_endproc;                                                                                  \
+    .size name, .- name
+#endif
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* error.c - the last failure's sentence, kept in the thread's record */
+#include "base/error.h"
+#include "base/thread.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* When not even a thread record can be had: the one failure whose text is known beforehand. */
+static const char no_memory[] =
+    "ffi_static: out of memory for the library's own records; free some memory and try again";
+static __thread bool failed_without_record;
+
+static void remember(struct fs_thread *t, const char *format, va_list args)
+{
+    failed_without_record = !t;
+    if (t)
+        vsnprintf(t->error, sizeof t->error, format, args);
+}
+
+int fs_fail(int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    remember(fs_thread_get(), format, args);
+    va_end(args);
+    return error;
+}
+
+int fs_fail_locked(int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    remember(fs_self, format, args);
+    va_end(args);
+    return error;
+}
+
+const char *fs_error_text(void)
+{
+    if (fs_self)
+        return fs_self->error;
+    return failed_without_record ? no_memory : "";
+}
+
+const char *fs_errno_text(int error, char *buffer, size_t size)
+{
+    int e = error < 0 ? -error : error;
+    char text[96];
+    /* The GNU strerror_r returns a char *, POSIX's an int; %m would read the global errno. */
+    const char *words = strerror_r(e, text, sizeof text);
+    snprintf(buffer, size, "%s (errno %d)", words, e);
+    return buffer;
+}

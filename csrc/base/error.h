@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* error.h - a sentence for every failure
+ *
+ * Functions return -errno for programs; this keeps, per thread, the sentence for people: what
+ * was tried, what the system answered, what can be done.
+ */
+#ifndef FS_ERROR_H
+#define FS_ERROR_H
+
+#include "base/base.h"
+
+/* Remember the sentence and return `error` (a negative errno) to pass on. */
+FS_HIDDEN int fs_fail(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
+
+/* The same under fs_lock(): does not make a record for a thread that has none. */
+FS_HIDDEN int fs_fail_locked(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
+
+/* This thread's last sentence, "" when there was none. Never NULL. */
+FS_HIDDEN const char *fs_error_text(void);
+
+/* "Operation not permitted (EPERM)" and the like in a caller's buffer; never NULL. */
+FS_HIDDEN const char *fs_errno_text(int error, char *buffer, size_t size);
+
+#endif

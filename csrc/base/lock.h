@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* lock.h - the library's one lock, and what a fork does with it
+ *
+ * Everything slow (tables, bitmaps, the thread list) is under one mutex; the fast path is the
+ * thread's own cache and takes none. fork() holds the lock while it copies the process, so that
+ * the child finds every structure whole whichever thread forked.
+ *
+ * Lock order: callers may hold any lock of theirs. Under fs_lock() nothing is called that could
+ * come back here or take the dynamic loader's lock.
+ */
+#ifndef FS_LOCK_H
+#define FS_LOCK_H
+
+#include "base/base.h"
+
+FS_HIDDEN void fs_lock(void);
+FS_HIDDEN void fs_unlock(void);
+
+#endif

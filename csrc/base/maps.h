@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* maps.h - what the kernel says is mapped at an address (proc(5), /proc/pid/maps)
+ *
+ * Reads with read(2) into a buffer on the stack: no memory is allocated and no descriptor stays
+ * open.
+ */
+#ifndef FS_MAPS_H
+#define FS_MAPS_H
+
+#include "base/base.h"
+
+#include <limits.h>
+#include <sys/types.h>
+
+struct fs_map {
+    uintptr_t start, end;
+    char perms[5];
+    uint64_t offset; /* of `start` in the file */
+    dev_t dev;
+    uint64_t inode; /* 0: anonymous */
+    char path[PATH_MAX];
+};
+
+/* Find the mapping that holds `address`. -ENOENT when none does, -ENAMETOOLONG when its path does
+ * not fit, or what opening or reading /proc/self/maps answered. */
+FS_HIDDEN int fs_maps_find(const void *address, struct fs_map *out);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.c - thread records, and what fork, thread exit, exit and dlclose do to them
+ *
+ * Why here and not in the allocator: all four events are about *who still exists*, and all four
+ * need the lock. What a slot is, this file does not know; the room above says how to empty one.
+ */
+#include "base/lock.h"
+#include "base/thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* The first threads' records: a process's first closure should not be its first malloc. */
+#define POOL 4
+
+__thread struct fs_thread *fs_self
+#ifdef FS_TLS_MODEL
+    __attribute__((tls_model(FS_TLS_MODEL)))
+#endif
+    ;
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool have_key;
+static bool exiting; /* exit() has begun, so the destructor is not a dlclose */
+static struct fs_thread pool[POOL];
+static struct fs_thread *all; /* under the mutex */
+
+void fs_lock(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+void fs_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+/* The record's thread is gone: give its slots back and let another thread have it. */
+static void retire(struct fs_thread *t)
+{
+    fs_on_thread_gone(t);
+    t->used = false;
+}
+
+static void at_thread_exit(void *record)
+{
+    fs_self = NULL;
+    fs_lock();
+    retire(record);
+    fs_unlock();
+}
+
+/* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
+static void at_fork_child(void)
+{
+    for (struct fs_thread *t = all; t; t = t->next)
+        if (t->used && t != fs_self)
+            retire(t);
+    fs_unlock();
+}
+
+/* glibc runs a library's atexit handlers *before* its destructors at exit(), and *after* them at
+ * dlclose() (from __cxa_finalize in crtbeginS.o's destructor, which is always the last). So the
+ * flag is set when the destructor runs in an exiting process, whose other threads may still be
+ * calling us, and clear when it runs in a dlclose(), when by contract no thread is inside. */
+static void at_exit(void)
+{
+    exiting = true;
+}
+
+static void init(void)
+{
+    have_key = pthread_key_create(&key, at_thread_exit) == 0;
+    /* Both can only fail for want of memory; then fork or exit is as unsafe as without us. */
+    (void)pthread_atfork(fs_lock, fs_unlock, at_fork_child);
+    (void)atexit(at_exit);
+}
+
+/* Under the lock. */
+static struct fs_thread *take_record(void)
+{
+    for (struct fs_thread *t = all; t; t = t->next)
+        if (!t->used)
+            return t;
+    static unsigned taken;
+    struct fs_thread *t = taken < POOL ? &pool[taken++] : calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->heap = t < pool || t >= pool + POOL;
+    t->next = all;
+    all = t;
+    return t;
+}
+
+FS_COLD struct fs_thread *fs_thread_get(void)
+{
+    if (fs_self)
+        return fs_self;
+    pthread_once(&once, init);
+    fs_lock();
+    struct fs_thread *t = take_record();
+    if (t) {
+        t->used = true;
+        t->error[0] = '\0';
+    }
+    fs_unlock();
+    if (!t)
+        return NULL;
+    if (!have_key || pthread_setspecific(key, t) != 0) {
+        /* Nobody would empty the record at the thread's end: do without. */
+        fs_lock();
+        t->used = false;
+        fs_unlock();
+        return NULL;
+    }
+    fs_self = t;
+    return t;
+}
+
+size_t fs_thread_cached(void)
+{
+    size_t sum = 0;
+    for (struct fs_thread *t = all; t; t = t->next)
+        sum += __atomic_load_n(&t->count, __ATOMIC_RELAXED);
+    return sum;
+}
+
+/* dlclose(): threads that used the library live on without it. Their key must go, or their exit
+ * would jump into the hole; their slots must come back, or tables would stay mapped. */
+__attribute__((destructor)) static void unload(void)
+{
+    if (exiting)
+        return;
+    if (have_key)
+        pthread_key_delete(key);
+    have_key = false;
+    fs_lock();
+    for (struct fs_thread *t = all; t; t = t->next)
+        retire(t);
+    fs_on_unload();
+    struct fs_thread *t = all;
+    all = NULL;
+    fs_self = NULL;
+    while (t) {
+        struct fs_thread *next = t->next;
+        if (t->heap)
+            free(t);
+        t = next;
+    }
+    fs_unlock();
+}

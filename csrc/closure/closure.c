@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* closure.c - the public functions: a slot with a plan in it
+ *
+ * Only checks and joins: tramp/ gives the slot, plan/ compiles the signature. The slot *is* the
+ * closure, so there is nothing to allocate besides, but for signatures too long for it.
+ */
+#include "include/ffi_static.h"
+
+#include "arch.h"
+#include "base/base.h"
+#include "base/error.h"
+#include "plan/plan.h"
+#include "tramp/tramp.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(ffi_static_closure) == FS_SLOT_SIZE, "a closure is a slot");
+_Static_assert(offsetof(ffi_static_closure, cif) == FS_SLOT_CIF, "cif");
+_Static_assert(offsetof(ffi_static_closure, handler) == FS_SLOT_HANDLER, "handler");
+_Static_assert(offsetof(ffi_static_closure, user_data) == FS_SLOT_DATA, "user data");
+_Static_assert(FFI_STATIC_MAX_SIZE == FS_RUN_MAX * FS_SLOT_SIZE, "largest run");
+
+/* The slot's plan words, see plan/plan.h. */
+static uint64_t *plan_words(ffi_static_closure *c)
+{
+    return (uint64_t *)(void *)&c->reserved[1];
+}
+
+static int find(const void *closure, const char *doing, struct fs_ref *ref)
+{
+    int error = fs_slot_find(closure, ref);
+    if (fs_likely(!error))
+        return 0;
+    if (error == -EALREADY)
+        return fs_fail(error, "%s: the closure at %p has been freed already", doing, closure);
+    return fs_fail(error,
+                   "%s: %p is not a closure that ffi_static_alloc() gave (NULL, misaligned, "
+                   "inside one, or from elsewhere)",
+                   doing, closure);
+}
+
+ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code)
+{
+    if (fs_unlikely(flags || size < sizeof(ffi_static_closure) || size > FFI_STATIC_MAX_SIZE)) {
+        if (flags)
+            fs_fail(-EINVAL, "ffi_static_alloc: unknown flags 0x%x; pass 0", flags);
+        else
+            fs_fail(-EINVAL, "ffi_static_alloc: size %zu is not in %zu .. %u", size,
+                    sizeof(ffi_static_closure), FFI_STATIC_MAX_SIZE);
+        errno = EINVAL;
+        return NULL;
+    }
+    return fs_slot_alloc((unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE), code);
+}
+
+int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
+                    void *user_data, unsigned flags)
+{
+    struct fs_ref ref;
+    struct fs_plan plan;
+    int error = find(closure, "ffi_static_prep", &ref);
+    if (error)
+        return error;
+    if (flags)
+        return fs_fail(-EINVAL, "ffi_static_prep: unknown flags 0x%x; pass 0", flags);
+    if (!handler)
+        return fs_fail(-EINVAL, "ffi_static_prep: the handler is NULL");
+    if ((error = fs_plan_compile(cif, &plan)))
+        return error;
+    fs_plan_release(closure->reserved[0], plan_words(closure));
+    memcpy(plan_words(closure), plan.words, sizeof plan.words);
+    closure->cif = cif;
+    closure->handler = handler;
+    closure->user_data = user_data;
+    /* Last: a thread that sees the entry sees what it needs. */
+    __atomic_store_n(&closure->reserved[0], plan.entry, __ATOMIC_RELEASE);
+    return 0;
+}
+
+void *ffi_static_address(const ffi_static_closure *closure)
+{
+    struct fs_ref ref;
+    if (find(closure, "ffi_static_address", &ref)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return fs_ref_code(ref);
+}
+
+static int find_code(const void *code, const char *doing, struct fs_ref *ref)
+{
+    int error = fs_code_find(code, ref);
+    if (!error)
+        return 0;
+    errno = EINVAL;
+    return fs_fail(error, "%s: %p is not the code address of a live closure", doing, code);
+}
+
+ffi_static_closure *ffi_static_from_address(const void *code)
+{
+    struct fs_ref ref;
+    return find_code(code, "ffi_static_from_address", &ref) ? NULL : fs_ref_slot(ref);
+}
+
+const char *ffi_static_provider_of(const void *code)
+{
+    struct fs_ref ref;
+    return find_code(code, "ffi_static_provider_of", &ref) ? NULL : fs_ref_provider(ref);
+}
+
+int ffi_static_free(ffi_static_closure *closure)
+{
+    struct fs_ref ref;
+    if (!closure)
+        return 0;
+    int error = find(closure, "ffi_static_free", &ref);
+    if (error)
+        return error;
+    fs_plan_release(closure->reserved[0], plan_words(closure));
+    fs_slot_free(ref);
+    return 0;
+}

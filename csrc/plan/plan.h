@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* plan.h - a signature, compiled once into a closure's slot
+ *
+ * A call needs to know where each argument lies in the frame that the entry built, and how the
+ * result goes back. Both depend on the signature alone. Stock libffi finds them out on every
+ * call; a plan has them ready, in the slot that the call touches anyway:
+ *
+ *   word 0         the entry: static code chosen by the signature's shape
+ *   words 1 .. 3   for fs_entry_plan: counts and one byte per argument (arch.h, FS_PLAN_*)
+ *                  for fs_entry_long: a pointer to a struct fs_long, which the plan owns
+ *                  for a scalar entry: nothing
+ *   words 4 .. 6   cif, handler, user data: as in libffi's ffi_closure
+ */
+#ifndef FS_PLAN_H
+#define FS_PLAN_H
+
+#include "base/base.h"
+#include "include/ffi_static.h"
+
+/* A plan that is ready to be put into a slot. */
+struct fs_plan {
+    void *entry;
+    uint64_t words[3];
+};
+
+/* Compile the signature of `cif`. On success *out owns memory if the plan is a long one: hand it
+ * to fs_plan_store(), or free it with fs_plan_release(). Errors as ffi_static_prep(). */
+FS_HIDDEN int fs_plan_compile(const ffi_cif *cif, struct fs_plan *out);
+
+/* Free what a long plan owns; `entry` and `words` as in struct fs_plan or a slot. */
+FS_HIDDEN void fs_plan_release(void *entry, const uint64_t words[3]);
+
+/* How fs_entry_long calls a handler: `frame` is the entry's frame, the result a FS_TAIL_*. */
+struct fs_frame;
+FS_HIDDEN unsigned fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* run.c - the slow path of a call that is still planned: long signatures, in C
+ *
+ * Runs on the frame of fs_entry_long (arch.h draws it). Uses stack in proportion to the number
+ * of arguments, as the caller did.
+ */
+#include "plan/plan.h"
+#include "plan/long.h"
+
+#include "arch.h"
+
+#include <string.h>
+
+unsigned fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
+{
+    const struct fs_long *p = closure->reserved[1];
+    char *base = (char *)frame;
+    unsigned tail = p->tail; /* the handler may free the closure, and the plan with it */
+    void *args[p->nargs ? p->nargs : 1];
+
+    for (unsigned k = 0; k < p->gather; k++)
+        memcpy(base + FS_FRAME_SCRATCH + 8 * k, base + 8 * (size_t)p->word[p->nargs + k], 8);
+    for (unsigned i = 0; i < p->nargs; i++)
+        args[i] = base + 8 * (size_t)p->word[i];
+    void *result = base + FS_FRAME_RET;
+    if (tail == FS_TAIL_MEM)
+        memcpy(&result, base + FS_FRAME_GPR, sizeof result);
+    closure->handler(closure->cif, result, args, closure->user_data);
+    return tail;
+}

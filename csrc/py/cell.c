@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* cell.c - the part of a callback that C threads may read without the GIL
+ *
+ * A closure's user_data is not a pointer to a Python object but a ticket: the index of a cell
+ * and the generation that it had. A thread may hold a ticket for as long as it waits for the
+ * GIL, while another thread closes the callback and a third one makes a new one in the same
+ * cell; it then sees another generation, and returns without running the wrong function.
+ */
+#include "py.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLAB_SHIFT = 10, SLAB_CELLS = 1 << SLAB_SHIFT, SLABS = 1 << 16 };
+
+static struct fs_py_cell *slabs[SLABS];
+static uint32_t used;           /* cells that were handed out at least once */
+static struct fs_py_cell *free_cells;
+
+static struct fs_py_cell *cell_at(uint32_t index)
+{
+    return &slabs[index >> SLAB_SHIFT][index & (SLAB_CELLS - 1)];
+}
+
+struct fs_py_cell *fs_py_cell_new(void)
+{
+    struct fs_py_cell *cell = free_cells;
+    if (cell) {
+        free_cells = cell->next;
+        return cell;
+    }
+    if (used == (uint32_t)SLABS * SLAB_CELLS) {
+        PyErr_SetString(PyExc_MemoryError, "more than 67 million callbacks are alive");
+        return NULL;
+    }
+    if (!slabs[used >> SLAB_SHIFT]) {
+        void *slab = calloc(SLAB_CELLS, sizeof *cell);
+        if (!slab) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        slabs[used >> SLAB_SHIFT] = slab;
+    }
+    cell = cell_at(used);
+    cell->index = used++;
+    return cell;
+}
+
+void fs_py_cell_free(struct fs_py_cell *cell)
+{
+    cell->generation++;
+    cell->callback = NULL;
+    if (cell->error_size > sizeof cell->error.bytes)
+        free(cell->error.pointer);
+    cell->error_size = 0;
+    cell->is_object = 0;
+    cell->next = free_cells;
+    free_cells = cell;
+}
+
+void *fs_py_cell_ticket(const struct fs_py_cell *cell)
+{
+    return (void *)((uintptr_t)cell->generation << 32 | cell->index);
+}
+
+struct fs_py_cell *fs_py_cell_of(void *ticket)
+{
+    return cell_at((uint32_t)(uintptr_t)ticket);
+}
+
+int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
+{
+    return cell->generation == (uint32_t)((uintptr_t)ticket >> 32) && cell->callback;
+}
+
+int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size)
+{
+    void *to = cell->error.bytes;
+    if (size > sizeof cell->error.bytes) {
+        to = malloc(size);
+        if (!to) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        cell->error.pointer = to;
+    }
+    memcpy(to, bytes, size);
+    cell->error_size = (uint32_t)size;
+    return 0;
+}
+
+void fs_py_cell_error(const struct fs_py_cell *cell, void *ret, size_t size)
+{
+    size_t have = cell->error_size < size ? cell->error_size : size;
+    const void *from =
+        cell->error_size > sizeof cell->error.bytes ? cell->error.pointer : cell->error.bytes;
+    memcpy(ret, from, have);
+    memset((char *)ret + have, 0, size - have);
+}
+
+void fs_py_cells_orphan(struct fs_py_interp *interp)
+{
+    for (uint32_t i = 0; i < used; i++) {
+        struct fs_py_cell *cell = cell_at(i);
+        if (cell->interp == interp)
+            cell->callback = NULL;
+    }
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* convert_cffi.c - arguments and results exactly as cffi's own callbacks convert them
+ *
+ * cffi hands its converters to the modules that it generates, and this extension is one of
+ * them: fs_py_cffi_table() is that table (its indices are fixed by cffi's _cffi_include.h).
+ */
+#include "py.h"
+
+#include <string.h>
+
+/* defined in the generated part of the module, see ffi_static/_build_lib.py */
+extern void *const *fs_py_cffi_table(void);
+
+enum { RESTORE_ERRNO = 13, SAVE_ERRNO = 14, FROM_C = 16, TO_C = 17, LAST = 27 };
+
+static PyObject *(*from_c)(char *data, PyObject *type);
+static int (*to_c)(char *data, PyObject *type, PyObject *value);
+static void (*restore_errno)(void);
+static void (*save_errno)(void);
+
+int fs_py_cffi_init(void)
+{
+    void *const *table = fs_py_cffi_table();
+    for (int i = 1; i <= LAST; i++)
+        if (!table[i]) {
+            PyErr_Format(PyExc_ImportError,
+                         "ffi_static: entry %d of cffi's converter table is empty; this version "
+                         "of cffi is not supported, install cffi >= 1.15", i);
+            return -1;
+        }
+    memcpy(&from_c, &table[FROM_C], sizeof from_c);
+    memcpy(&to_c, &table[TO_C], sizeof to_c);
+    memcpy(&restore_errno, &table[RESTORE_ERRNO], sizeof restore_errno);
+    memcpy(&save_errno, &table[SAVE_ERRNO], sizeof save_errno);
+    return 0;
+}
+
+void fs_py_cffi_save_errno(void)
+{
+    save_errno();
+}
+
+void fs_py_cffi_restore_errno(void)
+{
+    restore_errno();
+}
+
+static PyObject *from_any(const struct fs_py_conv *conv, void *data)
+{
+    return from_c(data, conv->type);
+}
+
+static PyObject *from_bool(const struct fs_py_conv *conv, void *data)
+{
+    unsigned char value = *(unsigned char *)data;
+    if (value > 1)
+        return from_c(data, conv->type);
+    return PyBool_FromLong(value);
+}
+
+static int to_void(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    (void)conv;
+    (void)ret;
+    if (value == Py_None)
+        return 0;
+    PyErr_SetString(PyExc_TypeError, "callback with the return type 'void' must return None");
+    return -1;
+}
+
+/* Everything else. Results shorter than an ffi_arg are zero-extended (sign-extended if
+ * signed), larger ones are zeroed first: an initializer need not name all members. */
+int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    if (conv->ffi->type == FFI_TYPE_VOID)
+        return to_void(conv, ret, value);
+    memset(ret, 0, conv->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : conv->size);
+    if (to_c(ret, conv->type, value) < 0)
+        return -1;
+    switch (conv->ffi->type) {
+    case FFI_TYPE_SINT8: *(ffi_sarg *)ret = *(int8_t *)ret; break;
+    case FFI_TYPE_SINT16: *(ffi_sarg *)ret = *(int16_t *)ret; break;
+    case FFI_TYPE_SINT32: *(ffi_sarg *)ret = *(int32_t *)ret; break;
+    default: break;
+    }
+    return 0;
+}
+
+int fs_py_conv_cffi(struct fs_py_conv *conv, int code)
+{
+    conv->to_c = fs_py_cffi_to_c;
+    conv->from_c = from_any;
+    if (code == 'n')
+        return fs_py_conv_number(conv, FS_PY_CFFI);
+    if (code == '?')
+        conv->from_c = from_bool;
+    else if (code == 'v')
+        conv->to_c = to_void;
+    return 0;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* convert_ctypes.c - arguments and results exactly as ctypes' own callbacks convert them
+ *
+ * ctypes exports no C API. What is not a plain number is therefore done through its objects: a
+ * value is read or written through the `value` of a fresh instance of the type, which runs the
+ * very getter and setter that ctypes' callbacks use, message texts included. Instances start
+ * with a pointer to their memory; that this is so is verified once, against the buffer
+ * protocol, and the module does not load where it is not.
+ */
+#include "py.h"
+
+#include <errno.h>
+#include <string.h>
+
+static PyObject *text_value, *text_objects;
+static PyObject *set_errno;    /* ctypes.set_errno */
+static PyObject *c_data;       /* _ctypes._CData, the base of all instances */
+
+static char *memory_of(PyObject *instance)
+{
+    return *(char **)((char *)instance + sizeof(PyObject));
+}
+
+/* A fresh instance of conv's class, whose memory is at least conv->size bytes. */
+static PyObject *instance_of(const struct fs_py_conv *conv)
+{
+    PyObject *instance = PyObject_CallObject(conv->type, NULL);
+    if (instance && PyObject_IsInstance(instance, c_data) != 1) {
+        PyErr_Format(PyExc_TypeError, "%R made a %.200s, which is not a ctypes instance",
+                     conv->type, Py_TYPE(instance)->tp_name);
+        Py_CLEAR(instance);
+    }
+    return instance;
+}
+
+/* Structures, pointers, function pointers and subclasses of the simple types: a copy, boxed. */
+static PyObject *from_boxed(const struct fs_py_conv *conv, void *data)
+{
+    PyObject *instance = instance_of(conv);
+    if (instance)
+        memcpy(memory_of(instance), data, conv->size);
+    return instance;
+}
+
+/* Simple types without a fast way: what `instance.value` is. */
+static PyObject *from_simple(const struct fs_py_conv *conv, void *data)
+{
+    PyObject *instance = from_boxed(conv, data);
+    PyObject *value = instance ? PyObject_GetAttr(instance, text_value) : NULL;
+    Py_XDECREF(instance);
+    return value;
+}
+
+static PyObject *from_bool(const struct fs_py_conv *conv, void *data)
+{
+    (void)conv;
+    return PyBool_FromLong(*(unsigned char *)data != 0);
+}
+
+static PyObject *from_pointer(const struct fs_py_conv *conv, void *data)
+{
+    void *pointer = *(void **)data;
+    (void)conv;
+    if (!pointer)
+        Py_RETURN_NONE;
+    return PyLong_FromVoidPtr(pointer);
+}
+
+static PyObject *from_string(const struct fs_py_conv *conv, void *data)
+{
+    const char *string = *(const char **)data;
+    (void)conv;
+    if (!string)
+        Py_RETURN_NONE;
+    return PyBytes_FromString(string);
+}
+
+static PyObject *from_object(const struct fs_py_conv *conv, void *data)
+{
+    PyObject *object = *(PyObject **)data;
+    (void)conv;
+    if (!object) {
+        PyErr_SetString(PyExc_ValueError, "PyObject is NULL");
+        return NULL;
+    }
+    Py_INCREF(object);
+    return object;
+}
+
+static int to_void(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    (void)conv;
+    (void)ret;
+    (void)value; /* ignored, whatever it is */
+    return 0;
+}
+
+/* C gets a reference of its own. */
+static int to_object(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    (void)conv;
+    Py_INCREF(value);
+    *(PyObject **)ret = value;
+    return 0;
+}
+
+int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    PyObject *instance = instance_of(conv);
+    if (!instance)
+        return -1;
+    if (PyObject_SetAttr(instance, text_value, value) < 0) {
+        Py_DECREF(instance);
+        return -1;
+    }
+    memset(ret, 0, sizeof(ffi_arg));
+    memcpy(ret, memory_of(instance), conv->size);
+    /* What the C value points into (the bytes of a c_char_p) can be given no owner: like
+     * ctypes, leak it and say so. */
+    PyObject *kept = PyObject_GetAttr(instance, text_objects);
+    int status = kept ? 0 : -1;
+    if (kept && kept != Py_None) {
+        Py_INCREF(instance);
+        status = PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1);
+    }
+    Py_XDECREF(kept);
+    Py_DECREF(instance);
+    return status;
+}
+
+/* Plain ints are masked to the type's width, as ctypes does. */
+static int to_u64(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    if (!PyLong_CheckExact(value))
+        return fs_py_ctypes_to_c(conv, ret, value);
+    *(unsigned long long *)ret = PyLong_AsUnsignedLongLongMask(value);
+    return 0;
+}
+
+int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
+{
+    conv->from_c = from_simple;
+    conv->to_c = fs_py_ctypes_to_c;
+    switch (code) {
+    case 'n':
+        if (fs_py_conv_number(conv, FS_PY_CTYPES) < 0)
+            return -1;
+        if (conv->ffi->type == FFI_TYPE_UINT64)
+            conv->to_c = to_u64;
+        return 0;
+    case 'o': conv->from_c = from_boxed; break;
+    case '?': conv->from_c = from_bool; break;
+    case 'P': conv->from_c = from_pointer; break;
+    case 'z': conv->from_c = from_string; break;
+    case 'v': conv->to_c = to_void; break;
+    case 'O':
+        conv->from_c = from_object;
+        conv->to_c = to_object;
+        break;
+    default: break;
+    }
+    return 0;
+}
+
+int fs_py_ctypes_swap_errno(int *saved)
+{
+    PyObject *old = PyObject_CallFunction(set_errno, "i", *saved);
+    if (!old)
+        return -1;
+    *saved = (int)PyLong_AsLong(old);
+    Py_DECREF(old);
+    return 0;
+}
+
+static int verify_layout(PyObject *c_int)
+{
+    PyObject *instance = PyObject_CallObject(c_int, NULL);
+    Py_buffer view;
+    if (!instance || PyObject_GetBuffer(instance, &view, PyBUF_SIMPLE) < 0) {
+        Py_XDECREF(instance);
+        return -1;
+    }
+    int same = memory_of(instance) == view.buf;
+    PyBuffer_Release(&view);
+    Py_DECREF(instance);
+    if (same)
+        return 0;
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "ffi_static does not know the layout of this ctypes; use a C declaration "
+                    "string instead of a ctypes function type");
+    return -1;
+}
+
+/* Called by the first signature of ctypes types: ctypes is not imported before it is needed. */
+int fs_py_ctypes_init(void)
+{
+    if (c_data)
+        return 0;
+    PyObject *ctypes = PyImport_ImportModule("ctypes");
+    PyObject *c_int = ctypes ? PyObject_GetAttrString(ctypes, "c_int") : NULL;
+    PyObject *mro = c_int ? PyObject_GetAttrString(c_int, "__mro__") : NULL;
+    int status = -1;
+    if (mro && verify_layout(c_int) == 0) { /* (c_int, _SimpleCData, _CData, object) */
+        Py_XSETREF(set_errno, PyObject_GetAttrString(ctypes, "set_errno"));
+        Py_XSETREF(text_value, PyUnicode_InternFromString("value"));
+        Py_XSETREF(text_objects, PyUnicode_InternFromString("_objects"));
+        if (set_errno && text_value && text_objects && PyTuple_GET_SIZE(mro) >= 4) {
+            c_data = PyTuple_GET_ITEM(mro, PyTuple_GET_SIZE(mro) - 2);
+            Py_INCREF(c_data);
+            status = 0;
+        }
+    }
+    Py_XDECREF(mro);
+    Py_XDECREF(c_int);
+    Py_XDECREF(ctypes);
+    return status;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* py.h - what the files of this room share: cells, thread states, converters, signatures
+ *
+ * This is the only room that includes Python.h. It sees closures through ffi_static.h alone.
+ *
+ * A call's way: closure -> fs_py_handler (dispatch.c), which gets `user_data` = a *ticket* that
+ * names a cell -> fs_py_enter (thread.c) makes this thread able to run Python -> the ticket is
+ * checked against the cell -> one converter per argument -> vectorcall -> the result converter.
+ *
+ * Unless said otherwise a function needs the GIL, returns 0 or -1 with a Python exception set,
+ * and a "new reference" is the caller's to drop.
+ */
+#ifndef FS_PY_H
+#define FS_PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <ffi.h>
+
+#include "ffi_static.h"
+
+#if PY_VERSION_HEX >= 0x030D0000
+#define fs_py_finalizing() Py_IsFinalizing()
+#define fs_py_attached() PyThreadState_GetUnchecked()
+#else
+#define fs_py_finalizing() _Py_IsFinalizing()
+#define fs_py_attached() _PyThreadState_UncheckedGet()
+#endif
+
+/* ---- thread.c: interpreters and thread states ---------------------------------------- */
+
+/* One Python interpreter. Never freed, so that a late call from C can read `alive` after the
+ * interpreter has gone. */
+struct fs_py_interp {
+    PyInterpreterState *state;
+    int alive; /* 0 from the moment on which the interpreter's objects are torn down */
+    struct fs_py_interp *next;
+};
+
+/* What fs_py_enter did, for fs_py_leave to undo. */
+struct fs_py_entry {
+    PyThreadState *swapped; /* state of another interpreter to go back to, or NULL */
+    int attached;           /* we took the GIL and must release it */
+    PyObject *pending[3];   /* exception that the caller had set already */
+};
+
+/* The interpreter that runs now; NULL with an exception. Borrowed, immortal. */
+struct fs_py_interp *fs_py_interp_current(void);
+
+/* Make this thread run Python in `interp`. No GIL needed. 0, or -1 when there is no Python to
+ * run any more (finalization has begun, or the interpreter has ended); then nothing is held. */
+int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry);
+void fs_py_leave(struct fs_py_entry *entry);
+
+/* Delete the thread states of threads that have exited. */
+void fs_py_reap(void);
+
+/* Thread states that this room made and has not deleted yet: {of live threads, to be reaped}. */
+void fs_py_thread_counts(unsigned long *kept, unsigned long *dead);
+
+int fs_py_thread_init(void);
+
+/* ---- cell.c: memory that outlives every callback ------------------------------------- */
+
+/* The C side of one callback. Cells are never given back to malloc: a thread that waits for the
+ * GIL while another one closes the callback reads a cell, finds that its ticket is no longer
+ * valid, and returns. Changed under the GIL only. */
+struct fs_py_cell {
+    PyObject *callback; /* borrowed; NULL when closed */
+    struct fs_py_interp *interp;
+    uint32_t generation; /* counts the callbacks that this cell has served */
+    uint32_t index;
+    uint32_t error_size; /* bytes of `error` in use: what a call returns without Python */
+    uint32_t is_object;  /* `error` is a PyObject * (ctypes' py_object) */
+    union {
+        unsigned char bytes[32];
+        void *pointer; /* a larger result: malloc'ed, kept with the cell */
+    } error;
+    struct fs_py_cell *next;
+};
+
+struct fs_py_cell *fs_py_cell_new(void);
+void fs_py_cell_free(struct fs_py_cell *cell);
+void *fs_py_cell_ticket(const struct fs_py_cell *cell);
+struct fs_py_cell *fs_py_cell_of(void *ticket);
+int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket);
+/* Copy the error result of `cell` to `ret`, which has room for `size` bytes. No GIL needed. */
+void fs_py_cell_error(const struct fs_py_cell *cell, void *ret, size_t size);
+int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size);
+/* Forget the callbacks of an interpreter that ends. */
+void fs_py_cells_orphan(struct fs_py_interp *interp);
+
+/* ---- shape.c: libffi types ------------------------------------------------------------ */
+
+/* A prepared cif. Never freed: a thread may still be returning through it when its last
+ * callback is closed, and a program has few different ones. */
+struct fs_py_shape {
+    ffi_cif cif;
+    size_t result_size; /* room that a handler's `ret` has: at least sizeof(ffi_arg) */
+    ffi_type *types[];
+};
+
+/* The libffi type that a description names; see shape.c. NULL with an exception. Immortal. */
+ffi_type *fs_py_type(PyObject *description);
+struct fs_py_shape *fs_py_shape_new(ffi_type *result, ffi_type **arguments, unsigned count);
+/* Offsets that libffi computes for a struct of these descriptions, as (size, align, offsets). */
+PyObject *fs_py_layout(PyObject *module, PyObject *members);
+
+/* ---- convert.c, convert_cffi.c, convert_ctypes.c --------------------------------------- */
+
+struct fs_py_conv;
+/* New reference to the Python value of the C value at `data`. */
+typedef PyObject *(*fs_py_from_c)(const struct fs_py_conv *conv, void *data);
+/* Write `value` to `ret`, at least an ffi_arg wide. */
+typedef int (*fs_py_to_c)(const struct fs_py_conv *conv, void *ret, PyObject *value);
+
+struct fs_py_conv {
+    fs_py_from_c from_c;
+    fs_py_to_c to_c;
+    PyObject *type; /* cffi ctype or ctypes class; owned by the signature */
+    ffi_type *ffi;
+    size_t size;
+};
+
+enum { FS_PY_CFFI = 0, FS_PY_CTYPES = 1 };
+
+/* Choose `conv`'s functions by `code`: 'n' number, anything else as the family defines it. */
+int fs_py_conv_number(struct fs_py_conv *conv, int family);
+int fs_py_conv_cffi(struct fs_py_conv *conv, int code);
+int fs_py_conv_ctypes(struct fs_py_conv *conv, int code);
+/* The slow ways, which the fast ones fall back to: what cffi and ctypes themselves do. */
+int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
+int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
+void fs_py_cffi_save_errno(void);
+void fs_py_cffi_restore_errno(void);
+int fs_py_cffi_init(void);
+int fs_py_ctypes_init(void);
+/* Exchange errno with ctypes' private copy; `*saved` is the real one. */
+int fs_py_ctypes_swap_errno(int *saved);
+
+/* ---- signature.c ------------------------------------------------------------------------ */
+
+typedef struct {
+    PyObject_VAR_HEAD
+    PyObject *text;
+    PyObject *types; /* tuple that owns every conv's `type` */
+    struct fs_py_shape *shape;
+    int family;
+    int swap_errno; /* ctypes' use_errno=True */
+    struct fs_py_conv result;
+    struct fs_py_conv arguments[1];
+} fs_py_signature;
+
+extern PyTypeObject fs_py_signature_type;
+
+/* ---- callback.c, dispatch.c -------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    fs_py_signature *signature;
+    PyObject *function;
+    PyObject *onerror; /* or NULL */
+    PyObject *error;   /* the object given as error=, kept alive; or NULL */
+    struct fs_py_cell *cell; /* NULL when closed */
+    ffi_static_closure *closure;
+    void *code;
+    PyObject *weakrefs;
+} fs_py_callback;
+
+extern PyTypeObject fs_py_callback_type;
+
+void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket);
+/* Report the exception that is set, for a callback that has no one to raise it to. */
+void fs_py_report(fs_py_callback *callback, int while_converting, int argument);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.c - make the thread that C calls us on able to run Python
+ *
+ * PyGILState_Ensure() makes a thread state for a foreign thread and destroys it again on every
+ * call (8 to 19 us), and knows only the main interpreter. Here a callback is bound to the
+ * interpreter that made it, and the state of a foreign thread is kept until the thread exits.
+ * The exiting thread cannot delete it: that needs the GIL, and whoever joins the thread may
+ * hold it. It leaves the state on a list, and a pending call on the main thread (or the next
+ * callback of a new thread) deletes it.
+ *
+ * It fails, and the C caller gets the error value, when finalization has begun or the
+ * interpreter has ended. A thread that is already waiting for the GIL when finalization begins
+ * never gets it: CPython ends that thread (before 3.14) or stops it for good (from 3.14).
+ */
+#include "py.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct record { /* one thread state that we made */
+    struct fs_py_interp *interp;
+    PyThreadState *state;
+    struct record *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static struct fs_py_interp *interps;
+static struct record *zombies; /* states of threads that have exited */
+static unsigned long kept_count, zombie_count;
+
+static pthread_key_t thread_key;                    /* runs thread_exit() */
+static __thread struct record *mine;                /* this thread's */
+static __thread PyThreadState *dead;                /* given up by thread_exit(); not to be used */
+static pthread_t finalizer;                         /* the thread that finalizes Python ... */
+static int have_finalizer;                          /* ... known once atexit has run */
+
+static int reap_pending(void *unused)
+{
+    (void)unused;
+    fs_py_reap();
+    return 0;
+}
+
+static void thread_exit(void *records)
+{
+    int queued = 0;
+    pthread_mutex_lock(&lock);
+    for (struct record *r = records, *next; r; r = next) {
+        next = r->next;
+        dead = r->state;
+        kept_count--;
+        if (r->interp->alive) {
+            r->next = zombies;
+            zombies = r;
+            zombie_count++;
+            queued = 1;
+        } else {
+            free(r);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    mine = NULL;
+    if (queued && Py_IsInitialized() && !fs_py_finalizing())
+        Py_AddPendingCall(reap_pending, NULL);
+}
+
+void fs_py_reap(void)
+{
+    PyInterpreterState *here = PyThreadState_Get()->interp;
+    for (;;) {
+        pthread_mutex_lock(&lock);
+        struct record **at = &zombies;
+        while (*at && (*at)->interp->state != here)
+            at = &(*at)->next;
+        struct record *r = *at;
+        if (r) {
+            *at = r->next;
+            zombie_count--;
+        }
+        pthread_mutex_unlock(&lock);
+        if (!r)
+            return;
+        PyThreadState_Clear(r->state);
+#if PY_VERSION_HEX >= 0x030C0000
+        /* PyThreadState_Delete() of a state that is bound to a thread's PyGILState clears
+         * the *calling* thread's, not that thread's. Its thread has exited: unbind it. */
+        r->state->_status.bound_gilstate = 0;
+#endif
+        PyThreadState_Delete(r->state);
+        free(r);
+    }
+}
+
+void fs_py_thread_counts(unsigned long *kept, unsigned long *gone)
+{
+    pthread_mutex_lock(&lock);
+    *kept = kept_count;
+    *gone = zombie_count;
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- fork: only the forking thread lives on, and CPython frees the other states itself. */
+
+static void fork_prepare(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void fork_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void fork_child(void)
+{
+    PyThreadState *now = fs_py_attached();
+    struct record **at = &mine;
+    zombies = NULL;
+    zombie_count = 0;
+    kept_count = 0;
+    while (*at) { /* os.fork() deletes all states of this interpreter but the running one */
+        struct record *r = *at;
+        if (now && r->state != now && r->state->interp == now->interp) {
+            *at = r->next;
+        } else {
+            kept_count++;
+            at = &r->next;
+        }
+    }
+    pthread_setspecific(thread_key, mine);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- interpreters ----------------------------------------------------------------------- */
+
+static void interp_ends(PyObject *capsule)
+{
+    struct fs_py_interp *interp = PyCapsule_GetPointer(capsule, "ffi_static.interpreter");
+    pthread_mutex_lock(&lock);
+    interp->alive = 0;
+    struct record **at = &zombies;
+    while (*at) { /* the interpreter deletes these itself */
+        struct record *r = *at;
+        if (r->interp != interp) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        zombie_count--;
+        free(r);
+    }
+    pthread_mutex_unlock(&lock);
+    fs_py_cells_orphan(interp);
+}
+
+struct fs_py_interp *fs_py_interp_current(void)
+{
+    PyInterpreterState *state = PyThreadState_Get()->interp;
+    struct fs_py_interp *interp;
+    pthread_mutex_lock(&lock);
+    for (interp = interps; interp; interp = interp->next)
+        if (interp->state == state && interp->alive)
+            break;
+    pthread_mutex_unlock(&lock);
+    if (interp)
+        return interp;
+    PyObject *dict = PyInterpreterState_GetDict(state);
+    interp = dict ? calloc(1, sizeof *interp) : NULL;
+    if (!interp) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    interp->state = state;
+    interp->alive = 1;
+    PyObject *capsule = PyCapsule_New(interp, "ffi_static.interpreter", interp_ends);
+    if (!capsule || PyDict_SetItemString(dict, "ffi_static.interpreter", capsule) < 0) {
+        Py_XDECREF(capsule);
+        free(interp);
+        return NULL;
+    }
+    Py_DECREF(capsule);
+    pthread_mutex_lock(&lock);
+    interp->next = interps;
+    interps = interp;
+    pthread_mutex_unlock(&lock);
+    return interp;
+}
+
+/* ---- entering and leaving ------------------------------------------------------------------ */
+
+/* This thread's own state for `interp`, made on the first call; NULL without memory. */
+static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
+{
+    for (struct record *r = mine; r; r = r->next)
+        if (r->interp == interp)
+            return r->state;
+    struct record *r = malloc(sizeof *r);
+    if (!r)
+        return NULL;
+    r->state = PyThreadState_New(interp->state);
+    if (!r->state) {
+        free(r);
+        return NULL;
+    }
+    r->interp = interp;
+    r->next = mine;
+    mine = r;
+    pthread_setspecific(thread_key, r);
+    pthread_mutex_lock(&lock);
+    kept_count++;
+    pthread_mutex_unlock(&lock);
+    *fresh = 1;
+    return r->state;
+}
+
+/* The thread state that this thread runs Python with right now, or NULL. */
+static PyThreadState *running_state(PyThreadState *known)
+{
+    PyThreadState *now = fs_py_attached();
+#if PY_VERSION_HEX >= 0x030C0000
+    (void)known; /* it is this thread's own variable */
+    return now;
+#else
+    /* Before 3.12 it is whoever holds the GIL. Ours is the one that PyGILState knows, except
+     * in a subinterpreter; only where there is one must we look inside a state that may be
+     * another thread's. */
+    if (!now || now == known)
+        return now;
+    for (struct record *r = mine; r; r = r->next)
+        if (r->state == now)
+            return now;
+    PyInterpreterState *newest = PyInterpreterState_Head();
+    if (newest && !PyInterpreterState_Next(newest))
+        return NULL;
+    return now->thread_id == PyThread_get_thread_ident() ? now : NULL;
+#endif
+}
+
+static void stash_error(struct fs_py_entry *entry)
+{
+    if (PyErr_Occurred())
+        PyErr_Fetch(&entry->pending[0], &entry->pending[1], &entry->pending[2]);
+}
+
+static int enter_slow(struct fs_py_interp *interp, PyThreadState *now, struct fs_py_entry *entry)
+{
+    int fresh = 0;
+    PyThreadState *state = own_state(interp, &fresh);
+    if (!state)
+        return -1;
+    if (now) {
+        entry->swapped = PyThreadState_Swap(state);
+    } else {
+        PyEval_RestoreThread(state);
+        entry->attached = 1;
+    }
+    if (fresh)
+        fs_py_reap();
+    return 0;
+}
+
+int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
+{
+    PyThreadState *known, *now;
+    entry->swapped = NULL;
+    entry->attached = 0;
+    entry->pending[0] = NULL;
+    if (__builtin_expect(!interp->alive, 0))
+        return -1;
+#if PY_VERSION_HEX >= 0x030C0000
+    now = running_state(NULL);
+    if (now && now->interp == interp->state) {
+        stash_error(entry);
+        return 0;
+    }
+    known = PyGILState_GetThisThreadState();
+#else
+    known = PyGILState_GetThisThreadState();
+    now = running_state(known);
+    if (now && now->interp == interp->state) {
+        stash_error(entry);
+        return 0;
+    }
+#endif
+    if (__builtin_expect(fs_py_finalizing(), 0) &&
+        !(have_finalizer && pthread_equal(finalizer, pthread_self())))
+        return -1;
+    if (!now && known && known != dead && known->interp == interp->state) {
+        PyEval_RestoreThread(known);
+        entry->attached = 1;
+        return 0;
+    }
+    return enter_slow(interp, now, entry);
+}
+
+void fs_py_leave(struct fs_py_entry *entry)
+{
+    if (entry->pending[0])
+        PyErr_Restore(entry->pending[0], entry->pending[1], entry->pending[2]);
+    if (entry->attached)
+        PyEval_SaveThread();
+    else if (entry->swapped)
+        PyThreadState_Swap(entry->swapped);
+}
+
+/* ---- start-up -------------------------------------------------------------------------------- */
+
+static PyObject *note_finalizer(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    finalizer = pthread_self();
+    have_finalizer = 1;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef note_finalizer_def = {"_ffi_static_finalizing", note_finalizer, METH_NOARGS,
+                                         NULL};
+
+int fs_py_thread_init(void)
+{
+    static int done;
+    if (!done) {
+        int e = pthread_key_create(&thread_key, thread_exit);
+        if (!e)
+            e = pthread_atfork(fork_prepare, fork_parent, fork_child);
+        if (e) {
+            errno = e;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        done = 1;
+    }
+    have_finalizer = 0;
+    PyObject *function = PyCFunction_New(&note_finalizer_def, NULL);
+    PyObject *atexit = function ? PyImport_ImportModule("atexit") : NULL;
+    PyObject *result = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
+    Py_XDECREF(function);
+    Py_XDECREF(atexit);
+    if (!result)
+        return -1;
+    Py_DECREF(result);
+    return fs_py_interp_current() ? 0 : -1;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* check.c - the tables' invariants, spelled out, and the reports of calls that must not be
+ *
+ * What a debug build checks on the way, and what anyone may ask for with ffi_static_check().
+ */
+#include "tramp/tramp.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "tramp/provider.h"
+#include "tramp/table.h"
+
+#include <string.h>
+
+static bool word_is_valid(const struct fs_table *t, unsigned w, const char **what)
+{
+    uint64_t usable = fs_table_usable(t, w), inner = t->inner[w];
+    bool filled = t->filled >> w & 1;
+    if (t->free[w] & ~usable)
+        return *what = "a hole is marked free", false;
+    if ((t->summary >> w & 1) != (t->free[w] != 0))
+        return *what = "the summary does not agree with the bitmap", false;
+    if (inner & (t->free[w] | ~usable))
+        return *what = "a free slot is marked as the inside of a run", false;
+    if (!filled && t->free[w] != usable)
+        return *what = "a slot was handed out before its page was filled", false;
+    for (unsigned b = 0; filled && b < FS_WORD_SLOTS; b++) {
+        unsigned i = w * FS_WORD_SLOTS + b;
+        if (inner >> b & 1 && (i == 0 || t->free[(i - 1) / FS_WORD_SLOTS] >> (i - 1) % 64 & 1))
+            return *what = "a run has an inside but no start", false;
+        if (t->free[w] >> b & 1 && *(void **)fs_table_slot(t, i) != (void *)fs_freed)
+            return *what = "a free slot was written to (use after free?)", false;
+    }
+    return true;
+}
+
+bool fs_table_is_valid(const struct fs_table *t, const char **what)
+{
+    unsigned nfree = 0;
+    for (unsigned w = 0; w < t->nslots / FS_WORD_SLOTS; w++) {
+        if (!word_is_valid(t, w, what))
+            return false;
+        nfree += (unsigned)__builtin_popcountll(t->free[w]);
+    }
+    if (nfree != t->nfree)
+        return *what = "the count of free slots does not agree with the bitmap", false;
+    if (!t->provider->map)
+        return true;
+    if (memcmp(t->code, fs_table_code, FS_TABLE_CODE) != 0)
+        return *what = "the trampolines are not the library's own code", false;
+    if (*(void **)t->slots != (void *)fs_e0)
+        return *what = "the table's header was overwritten", false;
+    return true;
+}
+
+int fs_tramp_check(void)
+{
+    int error = 0;
+    fs_lock();
+    for (struct fs_table *t = fs_tables; t && !error; t = t->next) {
+        const char *what = "";
+        if (fs_table_is_valid(t, &what))
+            continue;
+        const char *name = t->provider->name;
+        void *code = t->code;
+        fs_unlock(); /* remembering a sentence may need the lock */
+        error = fs_fail(-EUCLEAN, "table of provider %s at %p: %s", name, code, what);
+        fs_lock();
+        break;
+    }
+    fs_unlock();
+    return error;
+}
+
+void fs_report_freed(void *slot, void *caller)
+{
+    struct fs_table *t = fs_table_of_slot(slot);
+    size_t index = t ? (size_t)((char *)slot - t->slots) / FS_SLOT_SIZE : 0;
+    uintptr_t code = t ? (uintptr_t)fs_table_tramp(t, (unsigned)index) : 0;
+    fs_die("ffi_static: the closure at code address @ was called after it was freed (the call "
+           "returns to @); keep a closure alive for as long as C may call it",
+           code, (uintptr_t)caller);
+}
+
+void fs_report_unprepared(void *slot, void *caller)
+{
+    struct fs_table *t = fs_table_of_slot(slot);
+    size_t index = t ? (size_t)((char *)slot - t->slots) / FS_SLOT_SIZE : 0;
+    uintptr_t code = t ? (uintptr_t)fs_table_tramp(t, (unsigned)index) : 0;
+    fs_die("ffi_static: the closure at code address @ was called before it was prepared (the "
+           "call returns to @)",
+           code, (uintptr_t)caller);
+}

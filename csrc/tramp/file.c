@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* file.c - provider: the file that our text is mapped from, opened again and verified
+ *
+ * The file behind a path may no longer be the one we run from: upgraded, deleted, another one
+ * in a chroot. It is used only if it has the device and inode that the kernel shows for our own
+ * text, and the caller compares the mapped bytes besides. Between open and mmap nothing goes by
+ * name. The descriptor is closed at once.
+ *
+ * Fails when: /proc is not mounted, the file was replaced or deleted, the text is anonymous, all
+ * descriptors are taken, or the file system shows another device in stat than in /proc (some
+ * layered ones).
+ */
+#include "tramp/provider.h"
+#include "tramp/table.h"
+#include "base/error.h"
+#include "base/maps.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The kernel writes a newline in a path as the four characters \012. */
+static bool decode_newlines(char *path)
+{
+    bool any = false;
+    for (char *at = path; (at = strstr(at, "\\012")); at++) {
+        *at = '\n';
+        memmove(at + 1, at + 4, strlen(at + 4) + 1);
+        any = true;
+    }
+    return any;
+}
+
+static int open_same(struct fs_map *m, struct fs_why *why)
+{
+    char answer[96];
+    int fd = open(m->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && decode_newlines(m->path))
+        fd = open(m->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fs_refuse(why, -errno, "open %.100s: %s", m->path,
+                         fs_errno_text(errno, answer, sizeof answer));
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == m->dev && st.st_ino == m->inode)
+        return fd;
+    close(fd);
+    return fs_refuse(why, -ESTALE,
+                     "%.100s is not the file that this library runs from (replaced, or another "
+                     "root); restart the program to use the new one",
+                     m->path);
+}
+
+static int map_file(char *code, struct fs_why *why)
+{
+    char answer[96];
+    struct fs_map m;
+    int error = fs_maps_find(fs_table_code, &m);
+    if (error)
+        return fs_refuse(why, error, "finding the library's file in /proc/self/maps: %s",
+                         fs_errno_text(error, answer, sizeof answer));
+    uintptr_t start = (uintptr_t)fs_table_code;
+    if (m.inode == 0 || m.path[0] != '/')
+        return fs_refuse(why, -ENOENT, "the library's text is not mapped from a file");
+    if (start + FS_TABLE_CODE > m.end)
+        return fs_refuse(why, -ENOENT, "the library's text is mapped in pieces");
+    int fd = open_same(&m, why);
+    if (fd < 0)
+        return fd;
+    char *p = mmap(code, FS_TABLE_CODE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
+                   (off_t)(m.offset + (start - m.start)));
+    error = p == MAP_FAILED ? -errno : 0;
+    close(fd);
+    if (error)
+        return fs_refuse(why, error, "mmap of %.100s readable and executable: %s", m.path,
+                         fs_errno_text(error, answer, sizeof answer));
+    return 0;
+}
+
+const struct fs_provider fs_provider_file = {
+    .name = "file",
+    .about = "the library's file opened and mapped again, if it is still the same device, inode "
+             "and bytes",
+    .map = map_file,
+};

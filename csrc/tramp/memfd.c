@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* memfd.c - provider: a copy of the template in a sealed memory file
+ *
+ * The copy is written with write(2), never through a mapping, then sealed against writing,
+ * growing, shrinking and further sealing, and only then mapped R-X. No writable mapping of it
+ * ever exists and none can be made. The descriptor is closed at once.
+ *
+ * Fails when: memfd_create is refused (seccomp, descriptors), or a policy forbids executing from
+ * memory files. Costs FS_TABLE_CODE bytes of memory a table, where the others share the file's.
+ */
+#include "tramp/provider.h"
+#include "tramp/table.h"
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+/* MFD_NOEXEC_SEAL (Linux 6.3) is about execve(), which nobody needs; where vm.memfd_noexec is 2
+ * it must be given, and older kernels do not know it. */
+static int create(void)
+{
+    int fd = memfd_create("ffi_static", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("ffi_static", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+static int fill(int fd)
+{
+    size_t done = 0;
+    while (done < FS_TABLE_CODE) {
+        ssize_t n = write(fd, fs_table_code + done, FS_TABLE_CODE - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        done += (size_t)n;
+    }
+    if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+        return -errno;
+    int have = fcntl(fd, F_GET_SEALS);
+    return have < 0 ? -errno : (have & SEALS) == SEALS ? 0 : -EPERM;
+}
+
+static int map_memfd(char *code, struct fs_why *why)
+{
+    char answer[96];
+    int fd = create();
+    if (fd < 0)
+        return fs_refuse(why, fd, "memfd_create: %s", fs_errno_text(fd, answer, sizeof answer));
+    int error = fill(fd);
+    if (error) {
+        close(fd);
+        return fs_refuse(why, error, "writing and sealing a memory file: %s",
+                         fs_errno_text(error, answer, sizeof answer));
+    }
+    char *p =
+        mmap(code, FS_TABLE_CODE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
+    error = p == MAP_FAILED ? -errno : 0;
+    close(fd);
+    if (error)
+        return fs_refuse(why, error, "mmap of a sealed memory file readable and executable: %s",
+                         fs_errno_text(error, answer, sizeof answer));
+    return 0;
+}
+
+const struct fs_provider fs_provider_memfd = {
+    .name = "memfd",
+    .about = "a copy of the trampolines in a memory file, sealed before it is mapped",
+    .map = map_memfd,
+};

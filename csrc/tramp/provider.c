@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* provider.c - the list of providers, their order and its override */
+#include "tramp/provider.h"
+
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct fs_provider *const fs_providers[] = {
+    &fs_provider_resident, &fs_provider_text, &fs_provider_file, &fs_provider_memfd, NULL,
+};
+_Static_assert(sizeof fs_providers / sizeof *fs_providers <= FS_PROVIDERS_MAX + 1, "room");
+
+const struct fs_provider *fs_provider_by_name(const char *name, size_t length)
+{
+    for (unsigned i = 0; fs_providers[i]; i++)
+        if (strlen(fs_providers[i]->name) == length &&
+            memcmp(fs_providers[i]->name, name, length) == 0)
+            return fs_providers[i];
+    return NULL;
+}
+
+const char *fs_provider_names(char *buffer, size_t size)
+{
+    size_t n = 0;
+    buffer[0] = '\0';
+    for (unsigned i = 0; fs_providers[i] && n < size; i++)
+        n += (size_t)snprintf(buffer + n, size - n, "%s%s", i ? ", " : "", fs_providers[i]->name);
+    return buffer;
+}
+
+int fs_refuse(struct fs_why *why, int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why->text, sizeof why->text, format, args);
+    va_end(args);
+    return error;
+}
+
+static int unknown_name(const char *name, size_t length, const char *whole)
+{
+    char names[128];
+    return fs_fail_locked(-EINVAL,
+                   "FFI_STATIC_PROVIDER=\"%.80s\": there is no provider \"%.*s\"; the legal names "
+                   "are %s, several separated by commas",
+                   whole, (int)(length < 80 ? length : 80), name,
+                   fs_provider_names(names, sizeof names));
+}
+
+/* Parse "name,name" into `order`. Doubled names are taken once. */
+static int parse_order(const char *text, const struct fs_provider **order)
+{
+    unsigned n = 0;
+    for (const char *at = text;;) {
+        size_t length = strcspn(at, ",");
+        const struct fs_provider *p = fs_provider_by_name(at, length);
+        if (!p)
+            return unknown_name(at, length, text);
+        unsigned seen = 0;
+        while (seen < n && order[seen] != p)
+            seen++;
+        if (seen == n)
+            order[n++] = p;
+        if (!at[length])
+            break;
+        at += length + 1;
+    }
+    order[n] = NULL;
+    return 0;
+}
+
+int fs_provider_order(const struct fs_provider *const **order)
+{
+    static const struct fs_provider *chosen[FS_PROVIDERS_MAX + 1];
+    if (!chosen[0]) {
+        const char *text = secure_getenv("FFI_STATIC_PROVIDER");
+        if (!text || !*text) {
+            *order = fs_providers;
+            memcpy(chosen, fs_providers, sizeof fs_providers);
+            return 0;
+        }
+        const struct fs_provider *parsed[FS_PROVIDERS_MAX + 1];
+        int error = parse_order(text, parsed);
+        if (error)
+            return error; /* not remembered: the program may still set it right */
+        memcpy(chosen, parsed, sizeof chosen);
+    }
+    *order = chosen;
+    return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* provider.h - the contract of those who supply R-X trampolines
+ *
+ * A provider puts the code of one table at a given address, or says why it cannot. It must never
+ * make memory that is writable and executable, nor a second, writable mapping of pages that are
+ * executable, nor leave a file descriptor open. There is no fallback behind the last one.
+ *
+ * After a provider has answered, the caller compares what is mapped with the library's own
+ * template, byte for byte, before the first use; a provider need not, but must leave the bytes
+ * unchangeable by others where it can (a private mapping of the very file that we run from, a
+ * sealed memfd).
+ *
+ * Called under fs_lock(); must not call back into the allocator.
+ */
+#ifndef FS_PROVIDER_H
+#define FS_PROVIDER_H
+
+#include "base/base.h"
+
+/* Why not, in words: what was tried, what the system answered, what helps. */
+struct fs_why {
+    char text[224];
+};
+
+struct fs_provider {
+    const char *name;
+    const char *about;
+    /* Replace the FS_TABLE_CODE bytes of PROT_NONE reservation at `code` by the template, R-X.
+     * 0, or -errno with *why filled; on failure `code` may be left in any state of protection
+     * but never mapped writable or from elsewhere: the caller unmaps the whole reservation.
+     * NULL for the resident provider, whose table is part of the library. */
+    int (*map)(char *code, struct fs_why *why);
+};
+
+extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_text, fs_provider_file,
+    fs_provider_memfd;
+
+#define FS_PROVIDERS_MAX 8
+
+/* The providers in default order, NULL at the end. */
+extern FS_HIDDEN const struct fs_provider *const fs_providers[];
+
+/* By name, NULL when there is none. */
+FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t length);
+
+/* The order in force: FS_PROVIDERS_MAX + 1 entries, NULL at the end. Reads FFI_STATIC_PROVIDER on
+ * the first call. -EINVAL, with the sentence set, when it names what does not exist. */
+FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
+
+/* "resident, text, file, memfd" in `buffer`. */
+FS_HIDDEN const char *fs_provider_names(char *buffer, size_t size);
+
+/* Fill *why from a format and return `error`. */
+FS_HIDDEN int fs_refuse(struct fs_why *why, int error, const char *format, ...) FS_PRINTF(3, 4);
+
+#endif

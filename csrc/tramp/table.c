@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* table.c - making a table: reserve, ask the providers, compare, add the data
+ *
+ * The address is reserved first, PROT_NONE, so that a provider that fails half-way leaves
+ * nothing behind, and so that code and data are always at their fixed distance.
+ */
+#include "tramp/table.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "tramp/provider.h"
+#include "tramp/registry.h"
+#include "tramp/unwind.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define TABLE_BYTES ((size_t)FS_TABLE_CODE + FS_TABLE_DATA)
+
+_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA <= FS_TABLE_SPAN, "a table fits its span");
+_Static_assert(FS_TABLE_SLOTS % FS_GROUP_SLOTS == 0, "whole groups");
+_Static_assert(FS_TABLE_WORDS <= 64, "the summary is one word");
+
+struct fs_table *fs_tables;
+uint64_t fs_table_maps, fs_table_unmaps;
+
+static struct fs_table resident;
+static struct fs_table *spare_structs; /* of closed tables; linked by `next` */
+static char *last_base;                /* where to try next: right below */
+
+uint64_t fs_table_usable(const struct fs_table *t, unsigned w)
+{
+    uint64_t mask = ~UINT64_C(0);
+    if (t->code == fs_resident_code)
+        return mask;
+    if (w == 0)
+        mask &= ~UINT64_C(1);
+    if ((w + 1) % (FS_GROUP_SLOTS / FS_WORD_SLOTS) == 0)
+        mask &= ~(UINT64_C(1) << 63);
+    return mask;
+}
+
+static void init_bits(struct fs_table *t)
+{
+    t->nfree = 0;
+    for (unsigned w = 0; w < t->nslots / FS_WORD_SLOTS; w++) {
+        t->free[w] = fs_table_usable(t, w);
+        t->nfree += (unsigned)__builtin_popcountll(t->free[w]);
+        t->summary |= UINT64_C(1) << w;
+    }
+    t->usable = t->nfree;
+}
+
+static void link_table(struct fs_table *t)
+{
+    t->prev = NULL;
+    t->next = fs_tables;
+    if (fs_tables)
+        fs_tables->prev = t;
+    fs_tables = t;
+}
+
+/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN: below the last one if
+ * that is free, else wherever there is room for twice as much. */
+static char *reserve(void)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (last_base) {
+        char *want = last_base - FS_TABLE_SPAN;
+        char *got = mmap(want, TABLE_BYTES, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        if (got == want)
+            return got;
+        if (got != MAP_FAILED) /* a kernel before 4.17 took the address as a hint */
+            munmap(got, TABLE_BYTES);
+    }
+    size_t size = 2 * (size_t)FS_TABLE_SPAN;
+    char *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    char *base = (char *)(((uintptr_t)p + FS_TABLE_SPAN - 1) & ~((uintptr_t)FS_TABLE_SPAN - 1));
+    if (base > p)
+        munmap(p, (size_t)(base - p));
+    munmap(base + TABLE_BYTES, (size_t)(p + size - (base + TABLE_BYTES)));
+    return base;
+}
+
+static int map_data(char *code, struct fs_why *why)
+{
+    char *data = code + FS_TABLE_CODE;
+    /* The reservation becomes the data: same mapping, only the protection changes. */
+    if (mprotect(data, FS_TABLE_DATA, PROT_READ | PROT_WRITE) == 0)
+        return 0;
+    char answer[96];
+    return fs_refuse(why, -errno, "mapping %u KiB of data for slots: %s", FS_TABLE_DATA / 1024,
+                     fs_errno_text(errno, answer, sizeof answer));
+}
+
+/* Does the provider's mapping hold what it should? */
+static int compare(const char *code, struct fs_why *why)
+{
+    if (memcmp(code, fs_table_code, FS_TABLE_CODE) == 0)
+        return 0;
+    return fs_refuse(why, -ESTALE,
+                     "what was mapped is not the library's own code (the file was changed "
+                     "in place?)");
+}
+
+static int map_table(const struct fs_provider *p, char **out, struct fs_why *why)
+{
+    char answer[96];
+    char *base = reserve();
+    if (!base)
+        return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s", TABLE_BYTES / 1024,
+                         fs_errno_text(errno, answer, sizeof answer));
+    int error = p->map(base, why);
+    if (!error)
+        error = compare(base, why);
+    if (!error)
+        error = map_data(base, why);
+    if (error) {
+        munmap(base, TABLE_BYTES);
+        return error;
+    }
+    *(void **)(base + FS_TABLE_CODE) = (void *)fs_e0;
+    *out = base;
+    return 0;
+}
+
+static struct fs_table *take_struct(void)
+{
+    struct fs_table *t = spare_structs;
+    if (!t)
+        return calloc(1, sizeof *t);
+    spare_structs = t->next;
+    memset(t, 0, sizeof *t);
+    return t;
+}
+
+static void give_struct(struct fs_table *t)
+{
+    t->next = spare_structs;
+    spare_structs = t;
+}
+
+static int open_mapped(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+{
+    struct fs_table *t = take_struct();
+    if (!t)
+        return fs_refuse(why, -ENOMEM, "no memory for a table's bookkeeping");
+    char *base = NULL;
+    int error = map_table(p, &base, why);
+    if (!error && (error = fs_registry_add((uintptr_t)base, t))) {
+        fs_refuse(why, error, "no memory for the registry of tables");
+        munmap(base, TABLE_BYTES);
+    }
+    if (error) {
+        give_struct(t);
+        return error;
+    }
+    t->code = last_base = base;
+    t->slots = base + FS_TABLE_CODE;
+    t->provider = p;
+    t->nslots = FS_TABLE_SLOTS;
+    t->unwind = fs_unwind_add(base, FS_TABLE_CODE);
+    init_bits(t);
+    link_table(t);
+    fs_table_maps++;
+    *out = t;
+    return 0;
+}
+
+static int open_resident(struct fs_table **out, struct fs_why *why)
+{
+    if (resident.provider)
+        return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
+    resident.code = (char *)(uintptr_t)fs_resident_code;
+    resident.slots = fs_resident_slots;
+    resident.nslots = FS_RESIDENT_SLOTS;
+    resident.provider = &fs_provider_resident;
+    init_bits(&resident);
+    link_table(&resident);
+    *out = &resident;
+    return 0;
+}
+
+static int open_from(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+{
+    why->text[0] = '\0';
+    return p->map ? open_mapped(p, out, why) : open_resident(out, why);
+}
+
+int fs_table_open(struct fs_table **out)
+{
+    const struct fs_provider *const *order;
+    int error = fs_provider_order(&order);
+    if (error)
+        return error;
+    char reasons[1024];
+    size_t n = 0;
+    for (; *order; order++) {
+        struct fs_why why;
+        if (open_from(*order, out, &why) == 0)
+            return 0;
+        if (n < sizeof reasons)
+            n += (size_t)snprintf(reasons + n, sizeof reasons - n, "%s%s: %s", n ? "; " : "",
+                                  (*order)->name, why.text);
+    }
+    return fs_fail_locked(-ENOSYS, "no provider can make more trampolines here: %s", reasons);
+}
+
+static void unlink_table(struct fs_table *t)
+{
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        fs_tables = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+}
+
+void fs_table_close(struct fs_table *t)
+{
+    FS_ASSERT(t != &resident && t->nfree == t->usable);
+    unlink_table(t);
+    fs_registry_remove((uintptr_t)t->code);
+    fs_unwind_remove(t->unwind);
+    munmap(t->code, TABLE_BYTES);
+    fs_table_unmaps++;
+    give_struct(t);
+}
+
+int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
+{
+    struct fs_why why = {{0}};
+    int error = 0;
+    fs_lock();
+    if (p->map) {
+        char *base;
+        error = map_table(p, &base, &why);
+        if (!error)
+            munmap(base, TABLE_BYTES);
+    }
+    fs_unlock();
+    if (why_out && size)
+        snprintf(why_out, size, "%s", why.text);
+    return error;
+}
+
+static struct fs_table *in_resident(uintptr_t at, const void *area, size_t bytes)
+{
+    bool ours = at >= (uintptr_t)area && at - (uintptr_t)area < bytes;
+    return ours && resident.provider ? &resident : NULL;
+}
+
+struct fs_table *fs_table_of_slot(const void *p)
+{
+    uintptr_t at = (uintptr_t)p;
+    uintptr_t in_span = at & (FS_TABLE_SPAN - 1);
+    struct fs_table *t =
+        in_resident(at, fs_resident_slots, (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE);
+    if (t || in_span < FS_TABLE_CODE || in_span >= TABLE_BYTES)
+        return t;
+    return fs_registry_find(at - in_span);
+}
+
+struct fs_table *fs_table_of_code(const void *p)
+{
+    uintptr_t at = (uintptr_t)p;
+    uintptr_t in_span = at & (FS_TABLE_SPAN - 1);
+    struct fs_table *t =
+        in_resident(at, fs_resident_code, (size_t)FS_RESIDENT_SLOTS * FS_TRAMP_SIZE);
+    if (t || in_span >= FS_TABLE_CODE)
+        return t;
+    return fs_registry_find(at - in_span);
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/* tramp.c - the allocator: thread caches over bitmaps over tables
+ *
+ * Single slots go through the thread's cache and cost no lock; a cache is refilled and emptied
+ * half at a time. Behind it, the first free bit of an open table, lowest address first: slots in
+ * use stay together, and a table that nobody uses can go back to the system.
+ *
+ * A slot that is free has fs_freed in its first word, in a cache too. That word tells a double
+ * free; the bitmap tells what lies inside a run. Slots are filled with fs_freed a page at a time,
+ * when the first slot of the page is handed out, so a table costs memory only as it is used.
+ */
+#include "tramp/tramp.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "tramp/provider.h"
+#include "tramp/registry.h"
+#include "tramp/table.h"
+
+#include <string.h>
+
+#define BATCH (FS_CACHE_SLOTS / 2)
+/* How many partly used tables a run is looked for in, before the emptiest and then a new one. */
+#define RUN_TRIES 4
+
+static struct fs_table *open_tables; /* with a free slot; empty ones last */
+static struct fs_table *open_last;
+static uint64_t empty_tables; /* mapped, no slot in use */
+static uint64_t mapped_tables;
+
+/* --- lists of tables, under the lock -------------------------------------------------------- */
+
+static void list_remove(struct fs_table *t)
+{
+    if (t->prev_open)
+        t->prev_open->next_open = t->next_open;
+    else
+        open_tables = t->next_open;
+    if (t->next_open)
+        t->next_open->prev_open = t->prev_open;
+    else
+        open_last = t->prev_open;
+    t->next_open = t->prev_open = NULL;
+}
+
+static void list_push_front(struct fs_table *t)
+{
+    t->prev_open = NULL;
+    t->next_open = open_tables;
+    if (open_tables)
+        open_tables->prev_open = t;
+    else
+        open_last = t;
+    open_tables = t;
+}
+
+static void list_push_back(struct fs_table *t)
+{
+    t->next_open = NULL;
+    t->prev_open = open_last;
+    if (open_last)
+        open_last->next_open = t;
+    else
+        open_tables = t;
+    open_last = t;
+}
+
+static bool is_mapped(const struct fs_table *t)
+{
+    return t->provider->map != NULL;
+}
+
+/* --- bits, under the lock ------------------------------------------------------------------- */
+
+static void **entry_of(const struct fs_table *t, unsigned index)
+{
+    return fs_table_slot(t, index);
+}
+
+/* The slots of bitmap word `w` get their entries before the first of them is handed out. */
+static void fill_word(struct fs_table *t, unsigned w)
+{
+    if (t->filled >> w & 1)
+        return;
+    uint64_t usable = fs_table_usable(t, w);
+    for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
+        if (usable >> b & 1)
+            *entry_of(t, w * FS_WORD_SLOTS + b) = (void *)fs_freed;
+    __atomic_fetch_or(&t->filled, UINT64_C(1) << w, __ATOMIC_RELEASE);
+}
+
+static void take_bits(struct fs_table *t, unsigned index, unsigned count)
+{
+    if (is_mapped(t) && t->nfree == t->usable)
+        empty_tables--;
+    for (unsigned i = index; i < index + count; i++) {
+        unsigned w = i / FS_WORD_SLOTS;
+        fill_word(t, w);
+        t->free[w] &= ~(UINT64_C(1) << i % FS_WORD_SLOTS);
+        if (!t->free[w])
+            t->summary &= ~(UINT64_C(1) << w);
+        if (i != index)
+            __atomic_fetch_or(&t->inner[w], UINT64_C(1) << i % FS_WORD_SLOTS, __ATOMIC_RELAXED);
+    }
+    t->nfree -= count;
+    if (!t->nfree)
+        list_remove(t);
+}
+
+/* Empty tables are kept as long as they are few beside the others, so that a program going up
+ * and down over a boundary does not map and unmap each time. */
+static bool too_many_empty(void)
+{
+    return empty_tables > 1 + (mapped_tables - empty_tables) / 2;
+}
+
+static void give_bits(struct fs_table *t, unsigned index, unsigned count)
+{
+    bool was_full = t->nfree == 0;
+    for (unsigned i = index; i < index + count; i++) {
+        unsigned w = i / FS_WORD_SLOTS;
+        uint64_t bit = UINT64_C(1) << i % FS_WORD_SLOTS;
+        FS_ASSERT(!(t->free[w] & bit));
+        t->free[w] |= bit;
+        t->summary |= UINT64_C(1) << w;
+        __atomic_fetch_and(&t->inner[w], ~bit, __ATOMIC_RELAXED);
+    }
+    t->nfree += count;
+    if (was_full)
+        list_push_front(t);
+    if (t->nfree != t->usable || !is_mapped(t))
+        return;
+    empty_tables++;
+    list_remove(t);
+    if (too_many_empty()) {
+        empty_tables--;
+        mapped_tables--;
+        fs_table_close(t);
+    } else {
+        list_push_back(t);
+    }
+}
+
+static unsigned inner_bit(const struct fs_table *t, unsigned index)
+{
+    uint64_t word = __atomic_load_n(&t->inner[index / FS_WORD_SLOTS], __ATOMIC_RELAXED);
+    return word >> index % FS_WORD_SLOTS & 1;
+}
+
+/* First index of `count` free slots in a row, or -1. */
+static int find_run(const struct fs_table *t, unsigned count)
+{
+    if (t->nfree < count)
+        return -1;
+    unsigned have = 0;
+    for (unsigned i = 0; i < t->nslots; i++) {
+        uint64_t word = t->free[i / FS_WORD_SLOTS];
+        if (i % FS_WORD_SLOTS == 0 && (word == 0 || word == ~UINT64_C(0))) {
+            have = word ? have + FS_WORD_SLOTS : 0;
+            i += FS_WORD_SLOTS - 1;
+        } else {
+            have = word >> i % FS_WORD_SLOTS & 1 ? have + 1 : 0;
+        }
+        if (have >= count)
+            return (int)(i + 1 - have);
+    }
+    return -1;
+}
+
+static int open_table(struct fs_table **t)
+{
+    int error = fs_table_open(t);
+    if (error)
+        return error;
+    if (is_mapped(*t)) {
+        mapped_tables++;
+        empty_tables++;
+    }
+    list_push_front(*t);
+    return 0;
+}
+
+static int alloc_run(unsigned count, void **out, struct fs_ref *ref)
+{
+    struct fs_table *t = open_tables;
+    int index = t ? find_run(t, count) : -1;
+    for (unsigned tries = 0; index < 0 && t && tries < RUN_TRIES; tries++)
+        if ((t = t->next_open))
+            index = find_run(t, count);
+    if (index < 0 && (t = open_last))
+        index = find_run(t, count);
+    while (index < 0) { /* the resident table may be too full: then the next one is not */
+        int error = open_table(&t);
+        if (error)
+            return error;
+        index = find_run(t, count);
+    }
+    take_bits(t, (unsigned)index, count);
+    *ref = (struct fs_ref){t, (unsigned)index};
+    *out = fs_table_slot(t, (unsigned)index);
+    return 0;
+}
+
+/* Up to `want` single slots into out[]; how many, or -errno when there is none at all. */
+static int alloc_singles(void **out, unsigned want)
+{
+    unsigned n = 0;
+    struct fs_table *t;
+    if (!open_tables) {
+        int error = open_table(&t);
+        if (error)
+            return error;
+    }
+    for (; n < want && (t = open_tables); n++) {
+        unsigned w = (unsigned)__builtin_ctzll(t->summary);
+        unsigned index = w * FS_WORD_SLOTS + (unsigned)__builtin_ctzll(t->free[w]);
+        take_bits(t, index, 1);
+        out[n] = fs_table_slot(t, index);
+    }
+    return (int)n;
+}
+
+static unsigned index_of_slot(const struct fs_table *t, const void *slot)
+{
+    return (unsigned)((size_t)((const char *)slot - t->slots) / FS_SLOT_SIZE);
+}
+
+static void give_slot(void *slot)
+{
+    struct fs_table *t = fs_table_of_slot(slot);
+    give_bits(t, index_of_slot(t, slot), 1);
+}
+
+/* --- thread caches -------------------------------------------------------------------------- */
+
+/* The order of these stores matters to a fork in between: see base/thread.h. */
+static void *cache_pop(struct fs_thread *t)
+{
+    unsigned n = t->count - 1;
+    __atomic_store_n(&t->count, n, __ATOMIC_RELEASE);
+    return t->slot[n];
+}
+
+static void cache_push(struct fs_thread *t, void *slot)
+{
+    unsigned n = t->count;
+    t->slot[n] = slot;
+    __atomic_store_n(&t->count, n + 1, __ATOMIC_RELEASE);
+}
+
+void fs_on_thread_gone(struct fs_thread *t)
+{
+    while (t->count)
+        give_slot(cache_pop(t));
+}
+
+/* Every table without a live slot goes; those with one stay for their callers. */
+void fs_on_unload(void)
+{
+    for (struct fs_table *t = fs_tables, *next; t; t = next) {
+        next = t->next;
+        if (is_mapped(t) && t->nfree == t->usable) {
+            list_remove(t);
+            fs_table_close(t);
+        }
+    }
+    fs_registry_clear();
+}
+
+static int refill(struct fs_thread *t)
+{
+    void *batch[BATCH];
+    fs_lock();
+    int n = alloc_singles(batch, BATCH);
+    fs_unlock();
+    if (n < 0)
+        return n;
+    while (n--) /* lowest address on top */
+        cache_push(t, batch[n]);
+    return 0;
+}
+
+static FS_COLD void *alloc_slowly(unsigned slots, void **code)
+{
+    struct fs_thread *t = fs_thread_get();
+    if (t && slots == 1) {
+        int error = t->count ? 0 : refill(t);
+        if (!error)
+            return fs_slot_alloc(1, code);
+        errno = -error;
+        return NULL;
+    }
+    void *slot;
+    struct fs_ref ref;
+    fs_lock();
+    int error = alloc_run(slots, &slot, &ref);
+    fs_unlock();
+    if (error) {
+        errno = -error;
+        return NULL;
+    }
+    memset(slot, 0, (size_t)slots * FS_SLOT_SIZE);
+    *(void **)slot = (void *)fs_unprepared;
+    if (code)
+        *code = fs_ref_code(ref);
+    return slot;
+}
+
+/* --- the room's functions ------------------------------------------------------------------- */
+
+/* A slot's code address by arithmetic alone: only for addresses known to be slots. */
+static void *code_of(char *slot)
+{
+    uintptr_t in_span = (uintptr_t)slot & (FS_TABLE_SPAN - 1);
+    size_t from_resident = (size_t)(slot - fs_resident_slots);
+    if (from_resident < (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE)
+        return (char *)(uintptr_t)fs_resident_code +
+               from_resident / FS_SLOT_SIZE * FS_TRAMP_SIZE;
+    return slot - in_span + (in_span - FS_TABLE_CODE) / FS_SLOT_SIZE * FS_TRAMP_SIZE;
+}
+
+void *fs_slot_alloc(unsigned slots, void **code)
+{
+    struct fs_thread *t = fs_self;
+    if (fs_unlikely(!t || !t->count || slots != 1))
+        return alloc_slowly(slots, code);
+    char *slot = cache_pop(t);
+    FS_ASSERT(*(void **)slot == (void *)fs_freed);
+    memset(slot, 0, FS_SLOT_SIZE);
+    *(void **)slot = (void *)fs_unprepared;
+    if (code)
+        *code = code_of(slot);
+    FS_ASSERT(code_of(slot) == fs_table_tramp(fs_table_of_slot(slot),
+                                              index_of_slot(fs_table_of_slot(slot), slot)));
+    return slot;
+}
+
+/* Is `index` of the table a slot in use? */
+static int check_index(struct fs_table *t, unsigned index, struct fs_ref *ref)
+{
+    unsigned w = index / FS_WORD_SLOTS;
+    if (!(fs_table_usable(t, w) >> index % FS_WORD_SLOTS & 1) || inner_bit(t, index))
+        return -EINVAL;
+    if (!(__atomic_load_n(&t->filled, __ATOMIC_ACQUIRE) >> w & 1))
+        return -EINVAL;
+    if (*entry_of(t, index) == (void *)fs_freed)
+        return -EALREADY;
+    *ref = (struct fs_ref){t, index};
+    return 0;
+}
+
+int fs_slot_find(const void *slot, struct fs_ref *ref)
+{
+    struct fs_table *t = fs_table_of_slot(slot);
+    if (!t || ((uintptr_t)slot & (FS_SLOT_SIZE - 1)))
+        return -EINVAL;
+    return check_index(t, index_of_slot(t, slot), ref);
+}
+
+int fs_code_find(const void *code, struct fs_ref *ref)
+{
+    struct fs_table *t = fs_table_of_code(code);
+    if (!t || ((uintptr_t)code & (FS_TRAMP_SIZE - 1)))
+        return -EINVAL;
+    return check_index(t, (unsigned)((size_t)((const char *)code - t->code) / FS_TRAMP_SIZE), ref);
+}
+
+static bool starts_run(struct fs_ref ref)
+{
+    return ref.index + 1 < ref.table->nslots && inner_bit(ref.table, ref.index + 1);
+}
+
+static FS_COLD void free_slowly(struct fs_ref ref)
+{
+    struct fs_table *t = ref.table;
+    unsigned count = 1;
+    struct fs_thread *thread = fs_thread_get();
+    fs_lock();
+    while (ref.index + count < t->nslots && inner_bit(t, ref.index + count))
+        *entry_of(t, ref.index + count++) = (void *)fs_freed;
+    give_bits(t, ref.index, count);
+    if (thread && thread->count == FS_CACHE_SLOTS)
+        for (unsigned i = 0; i < BATCH; i++)
+            give_slot(cache_pop(thread));
+    fs_unlock();
+}
+
+void fs_slot_free(struct fs_ref ref)
+{
+    struct fs_thread *t = fs_self;
+    __atomic_store_n(entry_of(ref.table, ref.index), (void *)fs_freed, __ATOMIC_RELEASE);
+    if (fs_unlikely(!t || t->count == FS_CACHE_SLOTS || starts_run(ref)))
+        free_slowly(ref);
+    else
+        cache_push(t, fs_ref_slot(ref));
+}
+
+void *fs_ref_slot(struct fs_ref ref)
+{
+    return fs_table_slot(ref.table, ref.index);
+}
+
+void *fs_ref_code(struct fs_ref ref)
+{
+    return fs_table_tramp(ref.table, ref.index);
+}
+
+const char *fs_ref_provider(struct fs_ref ref)
+{
+    return ref.table->provider->name;
+}
+
+void fs_tramp_stats(struct fs_tramp_stats *out)
+{
+    *out = (struct fs_tramp_stats){0};
+    fs_lock();
+    uint64_t taken = 0;
+    for (struct fs_table *t = fs_tables; t; t = t->next) {
+        out->slots += t->usable;
+        taken += t->usable - t->nfree;
+    }
+    out->cached = fs_thread_cached();
+    out->live = taken > out->cached ? taken - out->cached : 0;
+    out->tables = mapped_tables;
+    out->empty_tables = empty_tables;
+    out->maps = fs_table_maps;
+    out->unmaps = fs_table_unmaps;
+    fs_unlock();
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* tramp.h - slots and their trampolines: allocate, find, free
+ *
+ * A slot is FS_SLOT_SIZE bytes of private data with a trampoline: an address in read-only text
+ * that loads the slot's address into the register R and goes to the code that the slot's first
+ * word, its *entry*, names. Slot and address are inverse to each other for as long as the slot
+ * lives. What the other words mean is the business of the entry and of the rooms above.
+ *
+ * A run is several neighbouring slots for a thing larger than one; its first slot stands for it.
+ *
+ * Cost: alloc and free are a pop and a push on the thread's own cache (16 slots); behind it is a
+ * bitmap per table under one lock. Nothing walks a list that grows with the number of slots.
+ * Thread and fork safety: all functions, any time. In a forked child every slot exists once
+ * more, privately.
+ */
+#ifndef FS_TRAMP_H
+#define FS_TRAMP_H
+
+#include "base/base.h"
+
+/* The most slots in a run. */
+#define FS_RUN_MAX 128
+
+struct fs_table;
+
+/* Where a slot is. Made by fs_slot_find(), good until the slot is freed. */
+struct fs_ref {
+    struct fs_table *table;
+    unsigned index;
+};
+
+/* Entries of slots that are not in use (table.S). Both report the call and abort. */
+FS_HIDDEN void fs_freed(void);
+FS_HIDDEN void fs_unprepared(void);
+
+/* A run of `slots` (1 .. FS_RUN_MAX) slots and, unless `code` is NULL, its code address. The
+ * entry is fs_unprepared, all other bytes are zero. NULL: errno and fs_error_text() are set;
+ * ENOSYS when every provider refused. */
+FS_HIDDEN void *fs_slot_alloc(unsigned slots, void **code);
+
+/* Find the live slot at this address. 0; -EINVAL: no slot of ours starts there; -EALREADY: the
+ * slot is free. Only the table's header and the slot's first word are read. */
+FS_HIDDEN int fs_slot_find(const void *slot, struct fs_ref *ref);
+
+/* Find the live slot whose trampoline is at this address. Errors as above. */
+FS_HIDDEN int fs_code_find(const void *code, struct fs_ref *ref);
+
+/* Give back the run that starts at `ref`. From here on calling it reports and aborts. */
+FS_HIDDEN void fs_slot_free(struct fs_ref ref);
+
+/* The two addresses of a slot, each the other's inverse. */
+FS_HIDDEN void *fs_ref_slot(struct fs_ref ref);
+FS_HIDDEN void *fs_ref_code(struct fs_ref ref);
+FS_HIDDEN const char *fs_ref_provider(struct fs_ref ref);
+
+struct fs_tramp_stats {
+    uint64_t live, cached, slots, tables, empty_tables, maps, unmaps;
+};
+FS_HIDDEN void fs_tramp_stats(struct fs_tramp_stats *out);
+
+/* Check all tables (see ffi_static_check()). 0 or -EUCLEAN. */
+FS_HIDDEN int fs_tramp_check(void);
+
+/* Entries' reports, called from table.S. */
+FS_HIDDEN FS_NORETURN void fs_report_freed(void *slot, void *caller);
+FS_HIDDEN FS_NORETURN void fs_report_unprepared(void *slot, void *caller);
+
+#endif

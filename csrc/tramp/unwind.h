@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* unwind.h - frame descriptions for mapped trampolines
+ *
+ * A trampoline leaves by a jump, so it is never on the stack of a running handler, and ordinary
+ * unwinding never meets one. A profiler's signal or a single step can. The unwinder in the
+ * process knows only loaded objects; for mapped tables it must be told.
+ *
+ * Only where the process has an unwinder (libgcc's or LLVM's) by the time the first table is
+ * mapped. The resident table is part of the library and described there.
+ */
+#ifndef FS_UNWIND_H
+#define FS_UNWIND_H
+
+#include "base/base.h"
+
+/* Describe `size` bytes of code: the CFA is R's caller's stack pointer plus the return address
+ * all along. Returns what fs_unwind_remove() wants, or NULL when there was nothing to do. */
+FS_HIDDEN void *fs_unwind_add(const void *code, size_t size);
+FS_HIDDEN void fs_unwind_remove(void *description);
+
+#endif
