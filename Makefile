@@ -135,3 +135,4 @@ clean: ## remove what was built (keeps .venv)
 	rm -rf $(BUILD) ffi_static/*.so
 
 # ---- rooms with recipes of their own
+-include tests/c/c.mk

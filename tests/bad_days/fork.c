@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* fork.c - both sides of a fork own their closures, whatever was under way
+ *
+ * A child that hangs on a lock that another thread held is ended by alarm(), and fails by the
+ * signal; no case measures a time.
+ */
+#include "fs_test.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+static pid_t forked(void)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(120);
+        test_maps_reopen();
+    }
+    return child;
+}
+
+_Noreturn static void child_done(void)
+{
+    test_audit();
+    CHECK_EQ(api.check(), 0);
+    _exit(0);
+}
+
+static void use_some(size_t n)
+{
+    struct made made[400];
+    CHECK(n <= 400);
+    CHECK_EQ(test_make_many(made, n), n);
+    test_free_many(made, n);
+}
+
+CASE(before_the_first)
+{
+    pid_t child = forked();
+    use_some(400);
+    if (child == 0)
+        child_done();
+    test_wait(child);
+}
+
+CASE(with_a_closure_allocated_and_not_prepared)
+{
+    struct made made = {.key = 3};
+    made.closure = api.alloc(sizeof(ffi_static_closure), 0, &made.code);
+    CHECK(made.closure != NULL);
+    pid_t child = forked();
+    made.key = child ? 3 : 6;
+    CHECK_EQ(api.prep(made.closure, test_cif(0), test_handler(0), (void *)made.key, 0), 0);
+    test_call(&made);
+    if (child == 0) {
+        test_free(&made);
+        child_done();
+    }
+    test_wait(child);
+    test_call(&made);
+    test_free(&made);
+}
+
+CASE(a_thousand_freed_in_the_child_do_nothing_to_the_parent)
+{
+    CHECK_EQ(test_make_many(many, 2000), 2000);
+    struct ffi_static_stats before = test_stats();
+    pid_t child = forked();
+    if (child == 0) {
+        test_free_many(many, 1000);
+        /* and their slots used by others */
+        for (long i = 0; i < 1000; i++)
+            CHECK(test_make(&many[i], 100000 + i));
+        for (size_t i = 0; i < 2000; i++)
+            test_call(&many[i]);
+        test_free_many(many, 2000);
+        child_done();
+    }
+    test_wait(child);
+    for (size_t i = 0; i < 2000; i++)
+        test_call(&many[i]);
+    CHECK_EQ(test_stats().live, before.live);
+    CHECK_EQ(api.check(), 0);
+    test_free_many(many, 2000);
+}
+
+CASE(a_thousand_freed_in_the_parent_do_nothing_to_the_child)
+{
+    int go[2];
+    char byte;
+    CHECK_EQ(pipe(go), 0);
+    CHECK_EQ(test_make_many(many, 2000), 2000);
+    pid_t child = forked();
+    if (child == 0) {
+        CHECK_EQ(read(go[0], &byte, 1), 1); /* after the parent freed */
+        for (size_t i = 0; i < 2000; i++)
+            test_call(&many[i]);
+        test_free_many(many, 2000);
+        child_done();
+    }
+    test_free_many(many, 2000);
+    for (long i = 0; i < 1000; i++)
+        CHECK(test_make(&many[i], 100000 + i));
+    CHECK_EQ(write(go[1], "", 1), 1);
+    test_wait(child);
+    for (size_t i = 0; i < 1000; i++)
+        test_call(&many[i]);
+    test_free_many(many, 1000);
+}
+
+CASE(new_ones_on_both_sides_do_not_meet)
+{
+    CHECK_EQ(test_make_many(many, 300), 300);
+    pid_t child = forked();
+    long mine = child ? 10000 : 50000; /* likely at the same addresses, with other answers */
+    for (long i = 300; i < 9000; i++)
+        CHECK(test_make(&many[i], mine + i));
+    for (size_t i = 0; i < 9000; i++)
+        test_call(&many[i]);
+    test_free_many(many, 9000);
+    if (child == 0)
+        child_done();
+    test_wait(child);
+}
+
+static pid_t child_of_handler;
+
+static void forks(ffi_cif *cif, void *ret, void **args, void *data)
+{
+    (void)cif;
+    (void)data;
+    child_of_handler = forked();
+    use_some(300);
+    *(ffi_sarg *)ret = *(int *)args[0] + 1;
+}
+
+CASE(inside_a_handler)
+{
+    struct made made;
+    CHECK(test_make(&made, 0));
+    CHECK_EQ(api.prep(made.closure, test_cif(0), forks, NULL, 0), 0);
+    CHECK_EQ(((int (*)(int))made.code)(6), 7); /* returns twice */
+    test_free(&made);
+    if (child_of_handler == 0)
+        child_done();
+    test_wait(child_of_handler);
+}
+
+CASE(five_generations)
+{
+    use_some(50);
+    CHECK_EQ(test_make_many(many, 500), 500);
+    pid_t child = -1;
+    int depth = 0;
+    while (depth < 5 && (child = forked()) == 0)
+        depth++;
+    for (size_t i = 0; i < 500; i++)
+        test_call(&many[i]);
+    use_some(400);
+    if (child > 0)
+        test_wait(child);
+    test_free_many(many, 500);
+    if (depth > 0)
+        child_done();
+}
+
+static atomic_bool stop;
+static atomic_ulong rounds;
+
+/* Small and large, so that the caches, the tables' lock and the mapping of tables are all
+ * busy at the moment of the fork. */
+static void *churn(void *data)
+{
+    enum { N = 3000 };
+    struct made *made = calloc(N, sizeof *made);
+    CHECK(made != NULL);
+    for (unsigned round = (unsigned)(uintptr_t)data; !atomic_load(&stop); round++) {
+        size_t n = round % 4 == 0 ? N : 20;
+        for (size_t i = 0; i < n; i++)
+            CHECK(test_make(&made[i], (long)i));
+        for (size_t i = 0; i < n; i++)
+            test_call(&made[i]);
+        test_free_many(made, n);
+        atomic_fetch_add(&rounds, 1);
+    }
+    free(made);
+    return NULL;
+}
+
+CASE(five_hundred_times_while_four_threads_allocate)
+{
+    pthread_t threads[4];
+    size_t forks_wanted = test_scaled(500);
+    CHECK_EQ(test_make_many(many, 100), 100);
+    for (uintptr_t i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
+    while (atomic_load(&rounds) < 8)
+        sched_yield();
+    for (size_t i = 0; i < forks_wanted; i++) {
+        pid_t child = forked();
+        if (child == 0) {
+            use_some(400);
+            for (size_t k = 0; k < 100; k++)
+                test_call(&many[k]);
+            test_free_many(many, 100);
+            if (i % 50 == 0)
+                child_done();
+            _exit(0);
+        }
+        test_wait(child);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < 100; i++)
+        test_call(&many[i]);
+    test_free_many(many, 100);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* A child that goes on as a threaded program does. */
+CASE(the_child_starts_threads_of_its_own)
+{
+    use_some(400);
+    pid_t child = forked();
+    pthread_t threads[2];
+    for (uintptr_t i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
+    while (atomic_load(&rounds) < 10)
+        sched_yield();
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    if (child == 0)
+        child_done();
+    test_wait(child);
+}

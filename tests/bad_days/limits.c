@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* limits.c - descriptors, address space and mappings run out, and come back
+ *
+ * Out of something, the library says so and stays whole; with room again it goes on. No limit
+ * that was once met may stick for the life of the process.
+ */
+#include "fs_test.h"
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+static rlim_t limited(int what, rlim_t to)
+{
+    struct rlimit limit;
+    CHECK_EQ(getrlimit(what, &limit), 0);
+    rlim_t was = limit.rlim_cur;
+    limit.rlim_cur = to;
+    CHECK_EQ(setrlimit(what, &limit), 0);
+    return was;
+}
+
+static void take_every_fd(int *fds, size_t n)
+{
+    limited(RLIMIT_NOFILE, 128);
+    for (size_t i = 0; i < n; i++)
+        fds[i] = -1;
+    for (size_t i = 0; i < n && (fds[i] = dup(0)) >= 0; i++)
+        continue;
+    CHECK(dup(0) < 0);
+    CHECK_EQ(errno, EMFILE);
+}
+
+static void give_back(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n && fds[i] >= 0; i++)
+        CHECK_EQ(close(fds[i]), 0);
+}
+
+/* With $FS_TEST_REFUSES the provider needs a descriptor and must say that there is none. */
+static void without_fds(size_t have)
+{
+    int fds[256];
+    take_every_fd(fds, 256);
+    size_t open_before = test_open_fds(), start = have;
+    while (have < MANY && test_make_small(&many[have], (long)have))
+        have++;
+    for (size_t i = 0; i < have; i++)
+        test_call_small(&many[i]);
+    if (getenv("FS_TEST_REFUSES")) {
+        CHECK(have < MANY);
+        CHECK_EQ(errno, ENOSYS);
+        CHECK_HAS(api.error(), "Too many open files");
+    } else {
+        CHECK_EQ(have, MANY);
+    }
+    CHECK_EQ(test_open_fds(), open_before);
+    printf("%zu closures before, %zu without a descriptor\n", start, have - start);
+    test_audit();
+    give_back(fds, 256);
+    while (have < MANY && test_make_small(&many[have], (long)have))
+        have++;
+    CHECK_EQ(have, MANY);
+    for (size_t i = 0; i < have; i++)
+        test_call_small(&many[i]);
+    test_free_many(many, have);
+}
+
+CASE(every_fd_taken_before_the_first)
+{
+    without_fds(0);
+}
+
+CASE(every_fd_taken_after_the_999th)
+{
+    without_fds(test_make_many_small(many, 999));
+}
+
+/* The application closes what it does not know (a daemon's habit) and opens its own files
+ * there, with bytes that would be a trap if they were run. */
+CASE(fds_closed_and_reused_by_the_application)
+{
+    size_t have = test_make_many(many, 999);
+    char path[] = "/tmp/fs_test_XXXXXX", page[4096], again[4096];
+    int file = mkstemp(path);
+    CHECK(file >= 0 && unlink(path) == 0);
+    memset(page, 0xcc, sizeof page);
+    for (int i = 0; i < 256; i++)
+        CHECK_EQ(write(file, page, sizeof page), sizeof page);
+    for (int fd = 3; fd < 60; fd++) /* the maps file is at 60 */
+        if (fd != file)
+            dup2(file, fd);
+    while (have < MANY && test_make(&many[have], (long)have))
+        have++;
+    CHECK(have == MANY || !strcmp(getenv("FFI_STATIC_PROVIDER"), "resident"));
+    for (size_t i = 0; i < have; i++)
+        test_call(&many[i]);
+    CHECK_EQ(lseek(file, 0, SEEK_END), 256 * sizeof page);
+    for (int i = 0; i < 256; i++) {
+        CHECK_EQ(pread(file, again, sizeof again, i * (off_t)sizeof again), sizeof again);
+        CHECK(!memcmp(page, again, sizeof again));
+    }
+    test_free_many(many, have);
+    for (int fd = 3; fd < 60; fd++)
+        CHECK(fcntl(fd, F_GETFD) >= 0); /* and closed none of them */
+}
+
+static rlim_t address_space_used(void)
+{
+    char text[64] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    return strtoull(text, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static void at_the_limit_of_address_space(size_t have)
+{
+    size_t start = have;
+    rlim_t was = limited(RLIMIT_AS, address_space_used());
+    CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+    while (have < MANY && test_make_small(&many[have], (long)have))
+        have++;
+    int error = errno;
+    CHECK(have < MANY); /* no table can be mapped */
+    CHECK(error == ENOSYS || error == ENOMEM);
+    CHECK_HAS(api.error(), "Cannot allocate memory");
+    if (start == 0) /* the resident table asks the system for nothing */
+        CHECK(have >= 200);
+    size_t maps = test_maps_count();
+    for (int i = 0; i < 100; i++)
+        CHECK(api.alloc(sizeof(ffi_static_closure), 0, NULL) == NULL);
+    CHECK_EQ(test_maps_count(), maps);
+    for (size_t i = 0; i < have; i++)
+        test_call_small(&many[i]);
+    printf("%zu closures at the limit; then: %s\n", have - start, api.error());
+    limited(RLIMIT_AS, was);
+    while (have < MANY && test_make_small(&many[have], (long)have))
+        have++;
+    CHECK_EQ(have, MANY);
+    for (size_t i = 0; i < have; i++)
+        test_call_small(&many[i]);
+    test_free_many(many, have);
+}
+
+CASE(address_space_at_its_limit_before_the_first)
+{
+    at_the_limit_of_address_space(0);
+}
+
+CASE(address_space_at_its_limit_after_the_999th)
+{
+    at_the_limit_of_address_space(test_make_many_small(many, 999));
+}
+
+/* Every second page of a region has another protection, so that each is a mapping. */
+static char *region;
+static size_t region_pages, region_split;
+
+static void split_mappings_until_none_is_left(void)
+{
+    size_t limit = 0;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    CHECK(file && fscanf(file, "%zu", &limit) == 1);
+    fclose(file);
+    if (limit > 80000)
+        test_skip("vm.max_map_count is %zu: too many to use up here", limit);
+    region_pages = limit + 1000;
+    region = mmap(NULL, region_pages * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(region != MAP_FAILED);
+    for (region_split = 1; region_split < region_pages; region_split += 2)
+        if (mprotect(region + region_split * 4096, 4096, PROT_READ))
+            break;
+    CHECK_EQ(errno, ENOMEM);
+}
+
+/* Give `n` mappings back (two for each page whose protection is that of its neighbours). */
+static void leave_mappings(size_t n)
+{
+    for (size_t i = 0; i < n; i += 2) {
+        region_split -= 2;
+        CHECK_EQ(mprotect(region + region_split * 4096, 4096, PROT_NONE), 0);
+    }
+}
+
+static void fill(size_t *have)
+{
+    while (*have < MANY && test_make_small(&many[*have], (long)*have))
+        ++*have;
+}
+
+CASE(no_mapping_left)
+{
+    size_t have = 0;
+    split_mappings_until_none_is_left();
+    fill(&have);
+    CHECK(have >= 200 && have < MANY);
+    CHECK_HAS(api.error(), "Cannot allocate memory");
+    printf("%zu closures; then: %s\n", have, api.error());
+    CHECK_EQ(munmap(region, region_pages * 4096), 0);
+    fill(&have);
+    CHECK_EQ(have, MANY);
+    test_free_many(many, have);
+}
+
+/* Tables that fail half-way, after 1, 2, 3 ... of the mappings they need, leave none behind. */
+CASE(few_mappings_left)
+{
+    size_t have = 0;
+    split_mappings_until_none_is_left();
+    fill(&have);
+    for (int round = 0; round < 8; round++) {
+        leave_mappings(2);
+        fill(&have);
+        if (have == MANY)
+            break;
+        size_t maps = test_maps_count();
+        for (int i = 0; i < 20; i++)
+            CHECK(api.alloc(sizeof(ffi_static_closure), 0, NULL) == NULL);
+        CHECK_EQ(test_maps_count(), maps);
+        CHECK_EQ(api.check(), 0);
+        for (size_t i = 0; i < have; i++)
+            test_call_small(&many[i]);
+    }
+    CHECK_EQ(munmap(region, region_pages * 4096), 0);
+    fill(&have);
+    CHECK_EQ(have, MANY);
+    for (size_t i = 0; i < have; i++)
+        test_call_small(&many[i]);
+    test_free_many(many, have);
+    CHECK_EQ(api.check(), 0);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* places.c - the root of the file system, /proc: not where the library was loaded
+ *
+ * Needs root, or a user namespace where the system allows one. Run with LD_LIBRARY_PATH as
+ * disk.c is; the first argument is an empty folder, to be used as the new root.
+ */
+#include "fs_test.h"
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+static void own_mounts(void)
+{
+    if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
+        test_skip("unshare(CLONE_NEWNS): %s: needs root or user namespaces", strerror(errno));
+    CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+}
+
+static void make_folders(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        CHECK(mkdir(path, 0755) == 0 || errno == EEXIST);
+        *slash = '/';
+    }
+}
+
+/* <root>/<path of the library>: int3 throughout, and longer than the library. */
+static void garbage_at_the_same_path(const char *root)
+{
+    static char bytes[1 << 20];
+    char path[4096], real[4096];
+    Dl_info info;
+    CHECK(dladdr((void *)(uintptr_t)ffi_static_alloc, &info) != 0);
+    CHECK(realpath(info.dli_fname, real) != NULL);
+    CHECK(snprintf(path, sizeof path, "%s%s", root, real) < (int)sizeof path);
+    make_folders(path);
+    memset(bytes, 0xcc, sizeof bytes);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    CHECK(fd >= 0);
+    CHECK_EQ(write(fd, bytes, sizeof bytes), sizeof bytes);
+    close(fd);
+}
+
+static void go(void)
+{
+    size_t have = test_make_many(many, MANY);
+    if (getenv("FS_TEST_REFUSES")) {
+        CHECK(have < MANY);
+        CHECK_EQ(errno, ENOSYS);
+        CHECK_HAS(api.error(), getenv("FFI_STATIC_PROVIDER"));
+        printf("%s\n", api.error());
+    } else {
+        CHECK_EQ(have, MANY);
+    }
+    CHECK_EQ(api.check(), 0);
+    test_audit();
+    test_free_many(many, have);
+}
+
+CASE(chroot_with_another_file_at_the_path)
+{
+    CHECK_EQ(test_argc, 1);
+    garbage_at_the_same_path(test_argv[0]);
+    if (chroot(test_argv[0]))
+        test_skip("chroot: %s: needs root", strerror(errno));
+    CHECK_EQ(chdir("/"), 0);
+    CHECK(access("/proc/self/maps", F_OK) != 0);
+    go();
+}
+
+/* /proc/self/maps is there and names a path, under which lies something else. */
+CASE(chroot_with_another_file_at_the_path_and_proc)
+{
+    char proc[4096];
+    CHECK_EQ(test_argc, 1);
+    garbage_at_the_same_path(test_argv[0]);
+    own_mounts();
+    CHECK(snprintf(proc, sizeof proc, "%s/proc", test_argv[0]) < (int)sizeof proc);
+    CHECK(mkdir(proc, 0755) == 0 || errno == EEXIST);
+    CHECK_EQ(mount("/proc", proc, NULL, MS_BIND | MS_REC, NULL), 0);
+    if (chroot(test_argv[0]))
+        test_skip("chroot: %s: needs root", strerror(errno));
+    CHECK_EQ(chdir("/"), 0);
+    CHECK(access("/proc/self/maps", R_OK) == 0);
+    go();
+}
+
+CASE(proc_is_absent)
+{
+    own_mounts();
+    CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
+    CHECK(access("/proc/self/maps", F_OK) != 0);
+    go();
+}
+
+CASE(proc_is_absent_after_the_999th)
+{
+    size_t have = test_make_many(many, 999);
+    own_mounts();
+    CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
+    test_free_many(many, have);
+    go();
+}

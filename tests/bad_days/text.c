@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* text.c - the library's text is not the file's any more: an anonymous copy at the same address
+ *
+ * That is what programs do that move their text to huge pages (Chromium, HHVM, Node.js): copy,
+ * protect, mremap over. The pages are anonymous then, and `text`'s MREMAP_DONTUNMAP would leave
+ * zeroes where the running code was. It has to see that and put things back.
+ *
+ *     text anonymous all|table       $FS_TEST_REFUSES, $FFI_STATIC_PROVIDER as in policy.c
+ */
+#include "fs_test.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+static struct test_map text;
+static unsigned char *saved;
+
+/* RW first, then R-X, then moved over the original: never both at once. */
+static void make_anonymous(uintptr_t start, uintptr_t end)
+{
+    size_t size = end - start;
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(copy != MAP_FAILED);
+    memcpy(copy, (void *)start, size);
+    CHECK_EQ(mprotect(copy, size, PROT_READ | PROT_EXEC), 0);
+    CHECK(mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)start) == (void *)start);
+}
+
+static void begin(void)
+{
+    text = test_map_of((void *)(uintptr_t)ffi_static_alloc);
+    CHECK_HAS(text.path, "libffi_static.so");
+    CHECK_EQ(text.perms[2], 'x');
+    saved = malloc(text.end - text.start);
+    CHECK(saved != NULL);
+    memcpy(saved, (void *)text.start, text.end - text.start);
+    if (test_argc && !strcmp(test_argv[0], "table")) {
+        /* only the page of the resident table, which lies among the other text */
+        struct made made;
+        CHECK(test_make(&made, 0));
+        CHECK_EQ(strcmp(api.provider_of(made.code), "resident"), 0);
+        uintptr_t page = (uintptr_t)made.code & ~(uintptr_t)4095;
+        CHECK(text.start <= page && page < text.end);
+        test_free(&made);
+        make_anonymous(page, page + 4096);
+        if (page + 4096 < text.end) /* and its neighbour, should the table be larger */
+            make_anonymous(page + 4096, page + 8192);
+    } else {
+        make_anonymous(text.start, text.end);
+    }
+}
+
+static void text_is_whole(void)
+{
+    CHECK(!memcmp(saved, (void *)text.start, text.end - text.start));
+    struct test_map now = test_map_of((void *)(uintptr_t)ffi_static_alloc);
+    CHECK_EQ(strcmp(now.perms, "r-xp"), 0);
+}
+
+CASE(anonymous)
+{
+    begin();
+    size_t have = test_make_many(many, MANY);
+    text_is_whole();
+    if (getenv("FS_TEST_REFUSES")) {
+        CHECK(have < MANY);
+        CHECK_EQ(errno, ENOSYS);
+        CHECK_HAS(api.error(), getenv("FFI_STATIC_PROVIDER"));
+        printf("%zu closures; then: %s\n", have, api.error());
+    } else {
+        CHECK_EQ(have, MANY);
+        printf("the last of %s\n", api.provider_of(many[have - 1].code));
+    }
+    for (int i = 0; i < 10; i++) { /* and as often as it is asked */
+        char why[256];
+        CHECK(ffi_static_provider_probe("text", why, sizeof why) < 0);
+        text_is_whole();
+    }
+    CHECK_EQ(api.check(), 0);
+    for (size_t i = 0; i < have; i++)
+        test_call(&many[i]);
+    test_free_many(many, have);
+}
+
+/* The same after tables were made of the good text. */
+CASE(anonymous_after_the_999th)
+{
+    size_t have = test_make_many(many, 999);
+    begin();
+    while (have < MANY && test_make(&many[have], (long)have))
+        have++;
+    text_is_whole();
+    CHECK_EQ(have, MANY); /* another provider takes over */
+    for (size_t i = 0; i < have; i++)
+        test_call(&many[i]);
+    CHECK_EQ(api.check(), 0);
+    test_free_many(many, have);
+}
+
+static atomic_bool stop;
+static atomic_ulong calls;
+
+static void *call_on(void *data)
+{
+    while (!atomic_load(&stop)) {
+        test_call(data);
+        atomic_fetch_add(&calls, 1);
+    }
+    return NULL;
+}
+
+/* A provider that takes the text away for the moment of its test would crash these threads. */
+CASE(anonymous_while_others_call)
+{
+    static struct made made[4];
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        CHECK(test_make(&made[i], i));
+    begin();
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, call_on, &made[i]), 0);
+    while (atomic_load(&calls) < 1000)
+        sched_yield();
+    for (int i = 0; i < 2000; i++) {
+        char why[256];
+        CHECK(ffi_static_provider_probe("text", why, sizeof why) < 0);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    text_is_whole();
+    test_free_many(made, 4);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* threads.c - eight threads allocate, call, hand over and free for as long as they are told
+ *
+ * $FS_TEST_SECONDS, 2 otherwise: `make test` runs it for ten under ThreadSanitizer, `make
+ * test-tsan` for a minute. The time only says when to stop; every answer is checked.
+ */
+#include "fs_test.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+enum { THREADS = 8, SHELF = 512, OWN = 300 };
+
+static atomic_bool stop;
+static atomic_ulong calls, handed_over;
+
+/* Closures that any thread may take away: made here, called there, freed elsewhere. */
+static struct shelf {
+    pthread_mutex_t lock;
+    struct made made;
+} shelves[SHELF];
+
+static uint64_t next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void visit_shelf(uint64_t *random)
+{
+    struct shelf *shelf = &shelves[next(random) % SHELF];
+    pthread_mutex_lock(&shelf->lock);
+    struct made made = shelf->made;
+    shelf->made = (struct made){0};
+    pthread_mutex_unlock(&shelf->lock);
+    if (made.closure) {
+        test_call(&made);
+        atomic_fetch_add_explicit(&handed_over, 1, memory_order_relaxed);
+        test_free(&made);
+        return;
+    }
+    CHECK(test_make(&made, (long)(next(random) % 1000000)));
+    pthread_mutex_lock(&shelf->lock);
+    struct made there = shelf->made;
+    shelf->made = made;
+    pthread_mutex_unlock(&shelf->lock);
+    if (there.closure)
+        test_free(&there);
+}
+
+static void *work(void *data)
+{
+    static _Thread_local struct made own[OWN];
+    uint64_t random = 0x9e3779b97f4a7c15u * ((uintptr_t)data + 1);
+    unsigned long done = 0;
+    while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+        struct made *made = &own[next(&random) % OWN];
+        switch (next(&random) % 8) {
+        case 0:
+        case 1:
+        case 2:
+            if (made->closure)
+                test_free(made);
+            else
+                CHECK(test_make(made, (long)(next(&random) % 1000000)));
+            break;
+        case 3:
+            visit_shelf(&random);
+            break;
+        case 4:
+            if (made->closure) {
+                CHECK(api.from_address(made->code) == made->closure);
+                CHECK(api.address(made->closure) == made->code);
+                CHECK(api.provider_of(made->code) != NULL);
+            }
+            break;
+        case 5:
+            if (next(&random) % 256 == 0) {
+                test_stats();
+                void *code;
+                ffi_static_closure *run = api.alloc(FFI_STATIC_MAX_SIZE, 0, &code);
+                CHECK(run != NULL);
+                memset(run + 1, 0xa5, FFI_STATIC_MAX_SIZE - sizeof *run);
+                CHECK_EQ(api.release(run), 0);
+                CHECK_EQ(api.release((ffi_static_closure *)own), -EINVAL);
+            }
+            break;
+        default:
+            if (made->closure)
+                test_call(made);
+            done++;
+        }
+    }
+    for (int i = 0; i < OWN; i++)
+        if (own[i].closure)
+            test_free(&own[i]);
+    atomic_fetch_add(&calls, done);
+    return NULL;
+}
+
+static void run_threads(void *(*body)(void *))
+{
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, body, (void *)i), 0);
+    struct timespec left = {.tv_sec = test_seconds(2)};
+    while (nanosleep(&left, &left) && errno == EINTR)
+        continue;
+    atomic_store(&stop, true);
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
+
+CASE(eight_threads_allocate_call_and_free)
+{
+    struct ffi_static_stats before = test_stats();
+    for (int i = 0; i < SHELF; i++)
+        CHECK_EQ(pthread_mutex_init(&shelves[i].lock, NULL), 0);
+    run_threads(work);
+    for (int i = 0; i < SHELF; i++)
+        if (shelves[i].made.closure)
+            test_free(&shelves[i].made);
+    CHECK(atomic_load(&calls) > 0 && atomic_load(&handed_over) > 0);
+    CHECK_EQ(test_stats().live, before.live);
+    CHECK_EQ(api.check(), 0);
+    printf("%lu calls, %lu handed over\n", atomic_load(&calls), atomic_load(&handed_over));
+}
+
+/* Tables appear and go while others allocate from them, look them up and check them. */
+static void *waves(void *data)
+{
+    size_t n = 1000 + 700 * (size_t)(uintptr_t)data;
+    struct made *made = calloc(n, sizeof *made);
+    CHECK(made != NULL);
+    while (!atomic_load(&stop)) {
+        CHECK_EQ(test_make_many(made, n), n);
+        for (size_t i = 0; i < n; i++)
+            CHECK(api.from_address(made[i].code) == made[i].closure);
+        if ((uintptr_t)data == 0)
+            CHECK_EQ(api.check(), 0);
+        test_free_many(made, n);
+        atomic_fetch_add(&calls, n);
+    }
+    free(made);
+    return NULL;
+}
+
+CASE(tables_come_and_go_under_eight_threads)
+{
+    struct ffi_static_stats before = test_stats();
+    run_threads(waves);
+    CHECK(atomic_load(&calls) > 0);
+    CHECK_EQ(test_stats().live, before.live);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* Each thread's life is one closure long: what its cache held must come back. */
+static void *short_life(void *data)
+{
+    struct made made[20];
+    CHECK_EQ(test_make_many(made, 20), 20);
+    test_free_many(made, 20);
+    return data;
+}
+
+CASE(ten_thousand_short_threads)
+{
+    uint64_t slots = 0;
+    for (size_t i = 0, n = test_scaled(10000); i < n; i += 4) {
+        pthread_t threads[4];
+        for (int k = 0; k < 4; k++)
+            CHECK_EQ(pthread_create(&threads[k], NULL, short_life, NULL), 0);
+        for (int k = 0; k < 4; k++)
+            CHECK_EQ(pthread_join(threads[k], NULL), 0);
+        if (i == 0)
+            slots = test_stats().slots;
+    }
+    CHECK_EQ(test_stats().slots, slots);
+    CHECK_EQ(test_stats().cached, 0);
+    CHECK_EQ(api.check(), 0);
+}

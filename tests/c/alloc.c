@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* alloc.c - the allocator against a reference: who is live, where, and that nobody meets
+ *
+ * The model knows every live closure's bytes, kept as a bitmap over 64-byte cells keyed by
+ * address; two closures that share a cell, an address that changes, an answer that is not the
+ * closure's own, a count that is off: each fails at the step it happens. The seed is fixed and
+ * may be given as the first argument.
+ */
+#include "fs_test.h"
+
+static uint64_t seed = 20261122;
+
+static uint64_t next(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+
+/* Cells in use: open addressing over address / 64. */
+enum { CELLS = 1 << 21 };
+static uintptr_t cells[CELLS];
+
+static size_t cell_at(uintptr_t cell)
+{
+    size_t at = (cell * 0x9e3779b97f4a7c15u) >> 43;
+    while (cells[at] && cells[at] != cell)
+        at = (at + 1) % CELLS;
+    return at;
+}
+
+static void take_cell(uintptr_t cell)
+{
+    size_t at = cell_at(cell);
+    if (cells[at])
+        test_fail(__FILE__, __LINE__, "%#lx belongs to two closures", cell * 64);
+    cells[at] = cell;
+}
+
+static void drop_cell(uintptr_t cell)
+{
+    size_t at = cell_at(cell);
+    CHECK(cells[at] == cell);
+    cells[at] = 0;
+    for (size_t i = (at + 1) % CELLS; cells[i]; i = (i + 1) % CELLS) { /* close the gap */
+        uintptr_t moved = cells[i];
+        cells[i] = 0;
+        cells[cell_at(moved)] = moved;
+    }
+}
+
+struct one {
+    struct made made;
+    size_t size;
+};
+enum { MOST = 130000 };
+static struct one ones[MOST];
+static size_t live;
+
+static void each_cell(const struct one *one, void (*act)(uintptr_t))
+{
+    uintptr_t start = (uintptr_t)one->made.closure;
+    CHECK_EQ(start % 64, 0);
+    for (uintptr_t at = start; at < start + one->size; at += 64)
+        act(at / 64);
+}
+
+static void take(size_t size)
+{
+    struct one *one = &ones[live];
+    long key = (long)(next() % 1000000);
+    one->size = size;
+    one->made.key = key - key % KINDS;
+    one->made.closure = api.alloc(size, 0, &one->made.code);
+    CHECK(one->made.closure != NULL);
+    each_cell(one, take_cell);
+    unsigned char *rest = (unsigned char *)(one->made.closure + 1);
+    for (size_t i = 0; i < size - sizeof(ffi_static_closure); i++)
+        CHECK_EQ(rest[i], 0);
+    memset(rest, (int)(one->made.key & 0xff), size - sizeof(ffi_static_closure));
+    CHECK_EQ(api.prep(one->made.closure, test_cif(0), test_handler(0), (void *)one->made.key, 0),
+             0);
+    live++;
+}
+
+static void verify(const struct one *one)
+{
+    test_call_small(&one->made);
+    CHECK(api.address(one->made.closure) == one->made.code);
+    CHECK(api.from_address(one->made.code) == one->made.closure);
+    const unsigned char *rest = (const unsigned char *)(one->made.closure + 1);
+    for (size_t i = 0; i < one->size - sizeof(ffi_static_closure); i++)
+        if (rest[i] != (one->made.key & 0xff))
+            test_fail(__FILE__, __LINE__, "byte %zu of a run of %zu was overwritten", i, one->size);
+}
+
+static void drop(size_t i)
+{
+    verify(&ones[i]);
+    each_cell(&ones[i], drop_cell);
+    CHECK_EQ(api.release(ones[i].made.closure), 0);
+    ones[i] = ones[--live];
+}
+
+static size_t single(void)
+{
+    return sizeof(ffi_static_closure);
+}
+
+/* Mostly single slots; runs of any length, the longest included, odd sizes too. */
+static size_t any(void)
+{
+    switch (next() % 8) {
+    case 0:
+        return 64 + next() % (FFI_STATIC_MAX_SIZE - 63);
+    case 1:
+        return 64 + next() % 512;
+    case 2:
+        return next() % 16 ? 128 : FFI_STATIC_MAX_SIZE;
+    default:
+        return 64;
+    }
+}
+
+static void finish(void)
+{
+    for (size_t i = 0; i < live; i++)
+        verify(&ones[i]);
+    CHECK_EQ(api.check(), 0);
+    while (live)
+        drop(next() % live);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* A walk that leans towards growth, then towards shrinking, and so on. */
+static void walk(size_t steps, size_t most, size_t (*size)(void))
+{
+    if (test_argc)
+        seed = strtoull(test_argv[0], NULL, 10);
+    printf("seed %llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    steps = test_scaled(steps);
+    for (size_t step = 0; step < steps; step++) {
+        unsigned lean = (step / (most / 2 + 1)) % 2 ? 35 : 65;
+        if (live < most && (live == 0 || next() % 100 < lean))
+            take(size());
+        else
+            drop(next() % live);
+        if (live)
+            verify(&ones[next() % live]);
+        if (step % (steps / 10 + 1) == 0)
+            CHECK_EQ(api.check(), 0);
+    }
+    finish();
+}
+
+CASE(random_single_slots)
+{
+    walk(400000, 30000, single);
+}
+
+CASE(random_runs_and_slots)
+{
+    walk(200000, 3000, any);
+}
+
+CASE(random_within_the_resident_table)
+{
+    walk(200000, 120, single);
+}
+
+static void fill(size_t n)
+{
+    n = test_scaled(n);
+    while (live < n)
+        take(64);
+    CHECK_EQ(test_stats().live, live);
+}
+
+CASE(freed_in_the_order_they_were_made)
+{
+    fill(120000);
+    for (size_t i = 0; i < live; i++) {
+        verify(&ones[i]);
+        each_cell(&ones[i], drop_cell);
+        CHECK_EQ(api.release(ones[i].made.closure), 0);
+    }
+    live = 0;
+    finish();
+}
+
+CASE(freed_last_first)
+{
+    fill(120000);
+    while (live)
+        drop(live - 1);
+    finish();
+}
+
+CASE(freed_at_random)
+{
+    fill(120000);
+    while (live)
+        drop(next() % live);
+    finish();
+}
+
+CASE(every_second_is_freed_and_made_again)
+{
+    fill(60000);
+    for (int round = 0; round < 4; round++) {
+        uint64_t slots = test_stats().slots;
+        size_t n = live;
+        for (size_t i = n; i >= 2; i -= 2)
+            drop(i - 2 + (size_t)(round & 1));
+        CHECK_EQ(api.check(), 0);
+        while (live < n)
+            take(64);
+        CHECK_EQ(test_stats().slots, slots); /* the holes were used */
+    }
+    finish();
+}
+
+/* Each size of a run in turn, many at a time, among single slots. */
+CASE(runs_of_every_size)
+{
+    for (size_t size = 64; size <= FFI_STATIC_MAX_SIZE; size += test_scaled(128) > 2 ? 64 : 1024) {
+        for (int i = 0; i < 6; i++) {
+            take(size);
+            take(64);
+        }
+        for (int i = 0; i < 2; i++)
+            drop(next() % live);
+    }
+    finish();
+}

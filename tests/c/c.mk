@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# c.mk - the C tests of the library, plain and in each instrumented build
+#
+# Plain programs (build/tests/<room>/<name>) are linked with libffi_static.so.0, as a user's are.
+# A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
+# it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
+# them: tests/test_core.py, tests/test_bad_days.py.
+TEST_CFLAGS := -std=gnu11 $(WARN) -O2 -g -pthread -Icsrc/include -Itests/support
+TEST_SUPPORT := fs_test fs_maps seccomp
+TESTS_C  := $(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c))
+OWN_BUILD_SRCS := $(SRCS)
+
+.PHONY: tests-c
+tests-c: $(TESTS_C:%=$(BUILD)/tests/c/%) $(BUILD)/tests/c/provider_env.static
+
+# gcc's undefined behaviour checks trap nothing by default: make each finding fatal.
+VARIANT_FLAGS_debug := -O1 -DFS_DEBUG
+VARIANT_FLAGS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+VARIANT_FLAGS_tsan  := -O1 -fsanitize=thread
+VARIANTS := debug asan tsan
+
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
+-include $(wildcard $(BUILD)/tests/c/*.d $(BUILD)/tests/support/*.d)
+
+TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
+.SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_C:%=$(BUILD)/tests/c/%.o)
+
+$(TESTS_C:%=$(BUILD)/tests/c/%): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
+	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
+	  -Wl,-rpath,'$$ORIGIN/../../lib'
+$(BUILD)/tests/c/provider_env.static: $(BUILD)/tests/c/provider_env.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
+	$(CC) -pthread -o $@ $^ -lffi -lm
+
+define fs_variant
+$(BUILD)/$(1)/obj/%.c.o: csrc/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+$(BUILD)/$(1)/obj/%.S.o: csrc/%.S
+	@mkdir -p $$(@D)
+	$$(CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+$(BUILD)/$(1)/%.o: tests/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(TEST_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+-include $$(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/*/*/*.d $(BUILD)/$(1)/*/*/*/*.d)
+
+$(1)_OBJS := $(patsubst csrc/%,$(BUILD)/$(1)/obj/%.o,$(OWN_BUILD_SRCS)) \
+             $(TEST_SUPPORT:%=$(BUILD)/$(1)/support/%.o)
+$(1)_TESTS := $(TESTS_C:%=$(BUILD)/$(1)/c/%) $(BAD_DAYS_LINKED:%=$(BUILD)/$(1)/bad_days/%)
+.SECONDARY: $$($(1)_OBJS) $$($(1)_TESTS:=.o)
+$$($(1)_TESTS): %: %.o $$($(1)_OBJS)
+	$$(CC) $$(VARIANT_FLAGS_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) -lffi -lm
+.PHONY: tests-$(1)
+tests-$(1): $$($(1)_TESTS)
+endef
+
+# After bad_days.mk, which says what else is linked into a variant.
+-include tests/bad_days/bad_days.mk
+$(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
+
+.PHONY: test-tsan
+test-tsan: tests-tsan ## eight threads under ThreadSanitizer, a whole minute each
+	FS_TSAN_SECONDS=60 $(or $(wildcard .venv/bin/python),python3) -m pytest tests/test_bad_days.py -k tsan

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* tables.c - tables come when they are needed and go when they are not, but not each time
+ *
+ * All numbers are counts (ffi_static_get_stats, /proc/self/maps); nothing here is a time.
+ */
+#include "fs_test.h"
+#include <pthread.h>
+
+static struct made *million;
+
+static size_t fill(size_t n)
+{
+    n = test_scaled(n);
+    million = malloc(n * sizeof *million);
+    CHECK(million != NULL);
+    for (size_t i = 0; i < n; i++)
+        CHECK(test_make_small(&million[i], (long)i));
+    return n;
+}
+
+static void shuffle(size_t n)
+{
+    uint64_t state = 42;
+    for (size_t i = n - 1; i > 0; i--) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        size_t k = (state >> 33) % (i + 1);
+        struct made swap = million[i];
+        million[i] = million[k];
+        million[k] = swap;
+    }
+}
+
+CASE(a_million_live_then_all_freed_at_random)
+{
+    size_t maps = test_maps_count(), n = fill(1000000);
+    CHECK_EQ(test_stats().live, n);
+    CHECK_EQ(api.check(), 0);
+    /* 0.0006 mappings a closure, the bound; a few for malloc */
+    printf("%zu closures in %zu mappings\n", n, test_maps_count() - maps);
+    CHECK(test_maps_count() - maps <= n * 6 / 10000 + 16);
+    test_audit();
+    shuffle(n);
+    for (size_t i = 0; i < n; i++) {
+        test_call_small(&million[i]);
+        CHECK(api.address(million[i].closure) == million[i].code);
+    }
+    for (size_t i = 0; i < n; i++)
+        CHECK_EQ(api.release(million[i].closure), 0);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+    CHECK(test_stats().tables * 100 <= test_stats().maps + 800); /* nearly all are gone */
+    free(million);
+}
+
+CASE(tables_go_after_a_mass_free)
+{
+    size_t n = fill(200000);
+    struct ffi_static_stats full = test_stats();
+    for (size_t i = 0; i < n; i++)
+        test_free(&million[i]);
+    struct ffi_static_stats empty = test_stats();
+    printf("%llu tables, then %llu\n", (unsigned long long)full.tables,
+           (unsigned long long)empty.tables);
+    CHECK(full.tables >= 4);
+    CHECK(empty.tables < full.tables / 2);
+    CHECK(empty.unmaps > 0);
+    CHECK_EQ(empty.live, 0);
+    free(million);
+}
+
+/* One more, one less, at every count where a table might be full. */
+CASE(churn_at_any_level_does_not_map_and_unmap_each_time)
+{
+    size_t n = 0;
+    million = malloc(200000 * sizeof *million);
+    CHECK(million != NULL);
+    for (size_t level = 0; level < test_scaled(40000); level++) {
+        CHECK(test_make_small(&million[n], (long)n));
+        n++;
+        uint64_t before = test_stats().maps + test_stats().unmaps;
+        for (int i = 0; i < 4; i++) {
+            CHECK_EQ(api.release(million[n - 1].closure), 0);
+            CHECK(test_make_small(&million[n - 1], (long)n - 1));
+        }
+        uint64_t after = test_stats().maps + test_stats().unmaps;
+        CHECK(after - before <= 1);
+    }
+    test_free_many(million, n);
+    free(million);
+}
+
+/* Waves that are larger than a thread's cache and cross a table's edge each time. */
+CASE(waves_over_the_edge_of_a_table_map_it_once)
+{
+    size_t base = fill(30000);
+    struct made wave[2000];
+    CHECK_EQ(test_make_many_small(wave, 2000), 2000);
+    test_free_many(wave, 2000);
+    uint64_t before = test_stats().maps;
+    for (int i = 0; i < 500; i++) {
+        CHECK_EQ(test_make_many_small(wave, 2000), 2000);
+        test_free_many(wave, 2000);
+    }
+    CHECK(test_stats().maps - before <= 2);
+    test_free_many(million, base);
+    free(million);
+}
+
+static void *use_and_free(void *data)
+{
+    struct made made[200];
+    CHECK_EQ(test_make_many(made, 200), 200);
+    test_free_many(made, 200);
+    return data;
+}
+
+CASE(a_threads_cache_comes_back_when_it_exits)
+{
+    for (int i = 0; i < 100; i++) {
+        pthread_t thread;
+        CHECK_EQ(pthread_create(&thread, NULL, use_and_free, NULL), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(test_stats().cached, 0);
+        CHECK_EQ(test_stats().live, 0);
+    }
+    CHECK_EQ(api.check(), 0);
+}
+
+static void *make_and_leave(void *made)
+{
+    CHECK_EQ(test_make_many(made, 100), 100);
+    return made;
+}
+
+CASE(closures_outlive_the_thread_that_made_them)
+{
+    static struct made made[8][100];
+    for (int i = 0; i < 8; i++) {
+        pthread_t thread;
+        CHECK_EQ(pthread_create(&thread, NULL, make_and_leave, made[i]), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+    }
+    CHECK_EQ(test_stats().live, 800);
+    CHECK_EQ(test_stats().cached, 0);
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 100; k++)
+            test_call(&made[i][k]);
+    for (int i = 0; i < 8; i++)
+        test_free_many(made[i], 100);
+    CHECK_EQ(test_stats().live, 0);
+}
+
+/* Allocated here, freed there, always in the same direction: nothing may pile up. */
+static struct made parcel[500];
+
+static void *receive(void *data)
+{
+    for (int i = 0; i < 500; i++) {
+        test_call(&parcel[i]);
+        test_free(&parcel[i]);
+    }
+    return data;
+}
+
+CASE(freed_always_by_another_thread_piles_nothing_up)
+{
+    uint64_t slots = 0;
+    for (int round = 0; round < 300; round++) {
+        pthread_t thread;
+        CHECK_EQ(test_make_many(parcel, 500), 500);
+        CHECK_EQ(pthread_create(&thread, NULL, receive, NULL), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        if (round == 3)
+            slots = test_stats().slots;
+    }
+    CHECK_EQ(test_stats().slots, slots);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+}

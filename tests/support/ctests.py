@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""ctests - build the C test programs and run one case of one of them.
+
+The cases are read from the sources (``CASE(name)``), so that pytest can name them before anything
+is built, and a case that is written is a case that runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+LIBRARY = BUILD / "lib" / "libffi_static.so.0"
+SKIPPED = 77  # the exit status of a case that this system cannot run
+PROVIDERS = ("resident", "text", "file", "memfd")  # that need no kernel module of ours
+
+_CASE = re.compile(r"^CASE(?:_WITHOUT_AUDIT)?\((\w+)\)$", re.MULTILINE)
+_OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
+
+
+def cases(room: str, program: str) -> list[str]:
+    """Names of the cases in tests/<room>/<program>.c, in their order."""
+    return _CASE.findall((ROOT / "tests" / room / f"{program}.c").read_text())
+
+
+@functools.cache
+def build(target: str) -> None:
+    """Make `target`; fails the test with make's own words."""
+    done = subprocess.run(
+        ["make", "-s", "-C", str(ROOT), target],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")},
+    )
+    if done.returncode:
+        pytest.fail(f"make {target}:\n{done.stdout}{done.stderr}", pytrace=False)
+
+
+def run(
+    program: Path,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    before: tuple[str, ...] = (),
+    timeout: float = 600,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program with `env` and nothing of ours inherited; `before` is what runs it."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
+    return subprocess.run(
+        [*before, str(program), *arguments],
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        check=False,
+        timeout=timeout,
+        env={**clean, **(env or {})},
+    )
+
+
+def judge(done: subprocess.CompletedProcess[str]) -> str:
+    """Pass, skip or fail by the exit status; returns what a passing case printed."""
+    if done.returncode == SKIPPED:
+        pytest.skip(done.stdout.strip())
+    if done.returncode != 0:
+        status: int | str = done.returncode
+        if done.returncode < 0:
+            status = signal.Signals(-done.returncode).name
+        pytest.fail(f"{done.args}\n{status}\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout

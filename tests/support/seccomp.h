@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* seccomp.h - system calls that the kernel shall refuse from here on
+ *
+ * Raw BPF, no libseccomp. Filters add up: the strictest answer wins, and none can be taken back.
+ */
+#ifndef FS_TEST_SECCOMP_H
+#define FS_TEST_SECCOMP_H
+
+#include <stddef.h>
+
+/* SIGSYS for mmap, mprotect and pkey_mprotect that ask for PROT_WRITE|PROT_EXEC. */
+void seccomp_kill_writable_executable(void);
+
+/* `error` for each of these system calls. */
+void seccomp_refuse(const int *calls, size_t count, int error);
+
+/* `error` for openat without O_CLOEXEC and memfd_create without MFD_CLOEXEC. */
+void seccomp_refuse_inheritable(int error);
+
+#endif /* FS_TEST_SECCOMP_H */
