@@ -85,7 +85,7 @@ static void faulty(ffi_cif *cif, void *ret, void **args, void *user)
 {
     static unsigned char copy[4096];
     unsigned n = cif->nargs;
-    void *mine[512], *wrong = user;
+    void *mine[1024], *wrong = user;
     if (n)
         memcpy(mine, args, n * sizeof *mine);
     if (fault_kind == SWAP && n > 1) {

@@ -19,7 +19,7 @@
 
 #include "rt.h"
 
-#define MAX_ARGS 512
+#define MAX_ARGS 1024
 #define ARENA (1u << 20)
 #define DEPTH 2
 

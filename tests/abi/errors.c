@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* errors.c - bad arguments, bad cifs and bad types are refused with the documented errno
+ *
+ * Each also checks that the closure still does what it did before the refused call.
+ */
+#include "harness.h"
+
+static int seven = 7;
+static void *code;
+static ffi_static_closure *good;
+
+/* A prepared closure, which every refusal must leave alone. */
+static ffi_static_closure *prepared(void)
+{
+    good = closure_or_die(sizeof *good, &code);
+    CHECK(ffi_static_prep(good, int_of_int(), add_user, &seven, 0) == 0);
+    return good;
+}
+
+static void still_works(void)
+{
+    CHECK(((int (*)(int))code)(35) == 42);
+    CHECK(ffi_static_free(good) == 0);
+}
+
+/* A cif built by hand, since ffi_prep_cif refuses what these tests need. */
+static ffi_cif cif_of(ffi_type *result, unsigned n, ffi_type **args)
+{
+    ffi_cif cif = *int_of_int();
+    cif.rtype = result, cif.nargs = n, cif.arg_types = args;
+    return cif;
+}
+
+static void refuse_cif(ffi_cif *cif, int code_wanted)
+{
+    ffi_static_closure *c = prepared();
+    int rc = ffi_static_prep(c, cif, add_user, &seven, 0);
+    CHECK(rc == -code_wanted, "expected %d, seen %d", -code_wanted, rc);
+    CHECK(ffi_static_error()[0]);
+    still_works();
+}
+
+static void refuse_arg(ffi_type *type, int code_wanted)
+{
+    ffi_type *args[] = {&ffi_type_sint32, type};
+    ffi_cif cif = cif_of(&ffi_type_sint32, 2, args);
+    refuse_cif(&cif, code_wanted);
+    cif = cif_of(type, 1, args);
+    if (type != &ffi_type_void)
+        refuse_cif(&cif, code_wanted);
+}
+
+static void alloc_unknown_flags(void)
+{
+    for (int bit = 0; bit < 32; bit++) {
+        void *untouched = &seven;
+        errno = 0;
+        CHECK(!ffi_static_alloc(64, 1u << bit, &untouched), "bit %d", bit);
+        CHECK(errno == EINVAL && ffi_static_error()[0]);
+        CHECK(untouched == &seven, "*code was changed");
+    }
+}
+
+static void alloc_bad_sizes(void)
+{
+    static const size_t sizes[] = {0,       1, 63, FFI_STATIC_MAX_SIZE + 1, 1u << 20, SIZE_MAX - 63,
+                                   SIZE_MAX};
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        errno = 0;
+        CHECK(!ffi_static_alloc(sizes[i], 0, &code), "size %zu", sizes[i]);
+        CHECK(errno == EINVAL && ffi_static_error()[0]);
+    }
+}
+
+static void alloc_without_code(void)
+{
+    ffi_static_closure *c = closure_or_die(64, NULL);
+    CHECK(ffi_static_prep(c, int_of_int(), add_user, &seven, 0) == 0);
+    CHECK(((int (*)(int))ffi_static_address(c))(1) == 8);
+    CHECK(ffi_static_free(c) == 0);
+}
+
+static void prep_null(void)
+{
+    ffi_static_closure *c = prepared();
+    REFUSED(ffi_static_prep(NULL, int_of_int(), add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(c, NULL, add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(c, int_of_int(), NULL, NULL, 0), EINVAL);
+    still_works();
+}
+
+static void prep_unknown_flags(void)
+{
+    ffi_static_closure *c = prepared();
+    for (int bit = 0; bit < 32; bit++)
+        REFUSED(ffi_static_prep(c, int_of_int(), add_user, NULL, 1u << bit), EINVAL);
+    still_works();
+}
+
+static void prep_foreign(void)
+{
+    static union {
+        ffi_static_closure closure;
+        char bytes[256];
+    } fake __attribute__((aligned(64)));
+    ffi_static_closure *c = prepared();
+    ffi_cif *cif = int_of_int();
+    REFUSED(ffi_static_prep(&fake.closure, cif, add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 1), cif, add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 8), cif, add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)64, cif, add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)-64, cif, add_user, NULL, 0), EINVAL);
+    still_works();
+}
+
+static void prep_inside_a_run(void)
+{
+    ffi_static_closure *run = closure_or_die(256, NULL);
+    REFUSED(ffi_static_prep(run + 1, int_of_int(), add_user, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(run + 3, int_of_int(), add_user, NULL, 0), EINVAL);
+    CHECK(ffi_static_free(run) == 0);
+}
+
+static void prep_freed(void)
+{
+    ffi_static_closure *c = prepared();
+    CHECK(ffi_static_free(c) == 0);
+    REFUSED(ffi_static_prep(c, int_of_int(), add_user, NULL, 0), EALREADY);
+}
+
+static void wrong_abi(void)
+{
+    ffi_cif cif = *int_of_int();
+    cif.abi = FFI_WIN64;
+    refuse_cif(&cif, ENOTSUP);
+    cif.abi = FFI_GNUW64;
+    refuse_cif(&cif, ENOTSUP);
+    cif.abi = FFI_LAST_ABI;
+    refuse_cif(&cif, ENOTSUP);
+    cif.abi = (ffi_abi)0;
+    refuse_cif(&cif, ENOTSUP);
+    cif.abi = (ffi_abi)0x12345678;
+    refuse_cif(&cif, ENOTSUP);
+}
+
+static ffi_type *ints[FFI_STATIC_MAX_ARGS + 1];
+
+static void many_args(void)
+{
+    for (unsigned i = 0; i <= FFI_STATIC_MAX_ARGS; i++)
+        ints[i] = &ffi_type_sint32;
+    ffi_cif cif = cif_of(&ffi_type_sint32, FFI_STATIC_MAX_ARGS + 1, ints);
+    refuse_cif(&cif, EINVAL);
+    cif.nargs = 0x7fffffff;
+    refuse_cif(&cif, EINVAL);
+    cif.nargs = 0xffffffff;
+    refuse_cif(&cif, EINVAL);
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, FFI_STATIC_MAX_ARGS, &ffi_type_sint32, ints) ==
+          FFI_OK);
+    ffi_static_closure *c = prepared();
+    CHECK(ffi_static_prep(c, &cif, add_user, &seven, 0) == 0);
+    CHECK(((int (*)(int))code)(1) == 8, "the first of 65,535 arguments");
+    CHECK(ffi_static_free(c) == 0);
+}
+
+static void missing_types(void)
+{
+    ffi_type *holes[] = {&ffi_type_sint32, NULL};
+    ffi_cif cif = cif_of(&ffi_type_sint32, 1, NULL);
+    refuse_cif(&cif, EINVAL);
+    cif = cif_of(&ffi_type_sint32, 2, holes);
+    refuse_cif(&cif, EINVAL);
+    cif = cif_of(NULL, 1, holes);
+    refuse_cif(&cif, EINVAL);
+}
+
+static void void_argument(void)
+{
+    refuse_arg(&ffi_type_void, EINVAL);
+    ffi_type *members[] = {&ffi_type_void, NULL};
+    ffi_type with_void = {8, 8, FFI_TYPE_STRUCT, members};
+    refuse_arg(&with_void, EINVAL);
+}
+
+static void incomplete_struct(void)
+{
+    ffi_type *none[] = {NULL}, *one[] = {&ffi_type_sint32, NULL};
+    ffi_type no_list = {8, 8, FFI_TYPE_STRUCT, NULL};
+    ffi_type no_members = {8, 8, FFI_TYPE_STRUCT, none};
+    ffi_type not_laid_out = {0, 0, FFI_TYPE_STRUCT, one};
+    ffi_type no_alignment = {4, 0, FFI_TYPE_STRUCT, one};
+    refuse_arg(&no_list, EINVAL);
+    refuse_arg(&no_members, EINVAL);
+    refuse_arg(&not_laid_out, EINVAL);
+    refuse_arg(&no_alignment, EINVAL);
+    ffi_type *inner[] = {&ffi_type_sint32, &no_list, NULL};
+    ffi_type outer = {16, 8, FFI_TYPE_STRUCT, inner};
+    refuse_arg(&outer, EINVAL);
+}
+
+static void struct_that_lies(void)
+{
+    ffi_type *two[] = {&ffi_type_double, &ffi_type_double, NULL};
+    ffi_type too_small = {8, 8, FFI_TYPE_STRUCT, two};
+    refuse_arg(&too_small, EINVAL);
+}
+
+static void recursive_type(void)
+{
+    static ffi_type self, ping, pong;
+    static ffi_type *of_self[] = {&ffi_type_sint32, &self, NULL};
+    static ffi_type *of_ping[] = {&pong, NULL}, *of_pong[] = {&ping, NULL};
+    self = (ffi_type){16, 8, FFI_TYPE_STRUCT, of_self};
+    refuse_arg(&self, EINVAL);
+    ping = (ffi_type){8, 8, FFI_TYPE_STRUCT, of_ping};
+    pong = (ffi_type){8, 8, FFI_TYPE_STRUCT, of_pong};
+    refuse_arg(&ping, EINVAL);
+    self.size = 1000; /* larger than any register: no reason to look inside, so no harm */
+    ffi_type *args[] = {&ffi_type_sint32, &self};
+    ffi_cif cif = cif_of(&ffi_type_sint32, 2, args);
+    refuse_cif(&cif, EINVAL);
+    ffi_type looped = {8, 4, FFI_TYPE_COMPLEX, NULL};
+    ffi_type *of_looped[] = {&looped, NULL};
+    looped.elements = of_looped;
+    refuse_arg(&looped, EINVAL);
+}
+
+static void deep_type(void)
+{
+    enum { DEPTH = 40 };
+    static ffi_type types[DEPTH];
+    static ffi_type *lists[DEPTH][2];
+    for (int i = 0; i < DEPTH; i++) {
+        lists[i][0] = i ? &types[i - 1] : &ffi_type_double;
+        types[i] = (ffi_type){0, 0, FFI_TYPE_STRUCT, lists[i]};
+    }
+    ffi_type *args[] = {&ffi_type_sint32, &types[DEPTH - 1]};
+    ffi_cif cif;
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_sint32, args) == FFI_OK);
+    ffi_static_closure *c = prepared();
+    int rc = ffi_static_prep(c, &cif, add_user, &seven, 0);
+    CHECK(rc == 0 || rc == -EINVAL, "%d", rc);
+    if (rc == 0)
+        CHECK(((int (*)(int, double))code)(1, 2.0) == 8);
+    CHECK(ffi_static_free(c) == 0);
+}
+
+static void complex_without_part(void)
+{
+    ffi_type *none[] = {NULL}, *chars[] = {&ffi_type_void, NULL};
+    ffi_type no_list = {8, 4, FFI_TYPE_COMPLEX, NULL};
+    ffi_type no_part = {8, 4, FFI_TYPE_COMPLEX, none};
+    ffi_type of_void = {8, 4, FFI_TYPE_COMPLEX, chars};
+    refuse_arg(&no_list, EINVAL);
+    refuse_arg(&no_part, EINVAL);
+    refuse_arg(&of_void, EINVAL);
+}
+
+static void unknown_type(void)
+{
+    ffi_type odd = {4, 4, 99, NULL}, huge = {4, 4, 0xffff, NULL};
+    refuse_arg(&odd, ENOTSUP);
+    refuse_arg(&huge, ENOTSUP);
+}
+
+#define T(name)                                                                                    \
+    {                                                                                              \
+#name, name                                                                                \
+    }
+int main(int argc, char **argv)
+{
+    static const struct test tests[] = {
+        T(alloc_unknown_flags), T(alloc_bad_sizes),      T(alloc_without_code),
+        T(prep_null),           T(prep_unknown_flags),   T(prep_foreign),
+        T(prep_inside_a_run),   T(prep_freed),           T(wrong_abi),
+        T(many_args),           T(missing_types),        T(void_argument),
+        T(incomplete_struct),   T(struct_that_lies),     T(recursive_type),
+        T(deep_type),           T(complex_without_part), T(unknown_type),
+        {NULL, NULL},
+    };
+    return run_tests(tests, argc, argv);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* life.c - what happens to a closure between alloc and free: prepare again, free from inside, runs
+ */
+#include <signal.h>
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+typedef struct {
+    char bytes[64];
+} big;
+typedef long (*long20)(long, long, long, long, long, long, long, long, long, long, long, long, long,
+                       long, long, long, long, long, long, long);
+#define TWENTY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
+
+static ffi_static_closure *self; /* freed by a handler while it runs */
+static int free_result;
+
+static void maybe_free_self(void)
+{
+    if (self)
+        free_result = ffi_static_free(self);
+}
+
+static void sum_longs(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    long sum = *(int *)user;
+    maybe_free_self();
+    for (unsigned i = 0; i < cif->nargs; i++)
+        sum += *(long *)args[i];
+    *(ffi_sarg *)ret = sum;
+}
+
+static void half(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif, (void)user;
+    maybe_free_self();
+    *(double *)ret = *(double *)args[0] / 2;
+}
+
+static void echo_big(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif, (void)user;
+    maybe_free_self();
+    memcpy(ret, args[0], sizeof(big));
+}
+
+static ffi_cif long_cif(unsigned n)
+{
+    static ffi_type *types[64];
+    ffi_cif cif;
+    for (unsigned i = 0; i < 64; i++)
+        types[i] = &ffi_type_slong;
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, n, &ffi_type_slong, types) == FFI_OK);
+    return cif;
+}
+
+static ffi_cif double_cif(void)
+{
+    static ffi_type *types[] = {&ffi_type_double};
+    ffi_cif cif;
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 1, &ffi_type_double, types) == FFI_OK);
+    return cif;
+}
+
+static ffi_cif big_cif(void)
+{
+    static ffi_type *members[65], type, *types[1];
+    ffi_cif cif;
+    for (int i = 0; i < 64; i++)
+        members[i] = &ffi_type_schar;
+    type = (ffi_type){0, 0, FFI_TYPE_STRUCT, members};
+    types[0] = &type;
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 1, &type, types) == FFI_OK);
+    return cif;
+}
+
+static void prepare_again(void)
+{
+    static int ten = 10, zero = 0;
+    ffi_cif l20 = long_cif(20), l2 = long_cif(2), d = double_cif(), b = big_cif();
+    void *code;
+    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    for (int i = 0; i < 50; i++) {
+        CHECK(ffi_static_prep(c, &l2, sum_longs, &ten, 0) == 0);
+        CHECK(((long (*)(long, long))code)(i, 2) == i + 12);
+        CHECK(ffi_static_prep(c, &l20, sum_longs, &zero, 0) == 0);
+        CHECK(((long20)code)(TWENTY) == 210);
+        CHECK(ffi_static_prep(c, &d, half, NULL, 0) == 0);
+        CHECK(((double (*)(double))code)(i) == i / 2.0);
+        CHECK(ffi_static_prep(c, &b, echo_big, NULL, 0) == 0);
+        big in, out;
+        memset(&in, i, sizeof in);
+        out = ((big(*)(big))code)(in);
+        CHECK(!memcmp(&in, &out, sizeof in));
+        CHECK(ffi_static_address(c) == code, "preparing again moved the closure");
+    }
+    CHECK(ffi_static_free(c) == 0);
+}
+
+static void prepare_again_keeps_no_memory(void)
+{
+    static int zero = 0;
+    ffi_cif l20 = long_cif(20), l2 = long_cif(2);
+    size_t before = 0;
+    ffi_static_closure *c = closure_or_die(sizeof *c, NULL);
+    for (int i = 0; i < 2000; i++) {
+        CHECK(ffi_static_prep(c, i % 2 ? &l20 : &l2, sum_longs, &zero, 0) == 0);
+        if (i == 999)
+            before = mallinfo2().uordblks;
+    }
+    CHECK(mallinfo2().uordblks <= before, "grew from %zu to %zu", before, mallinfo2().uordblks);
+    CHECK(ffi_static_free(c) == 0);
+    for (int i = 0; i < 2000; i++) {
+        c = closure_or_die(sizeof *c, NULL);
+        CHECK(ffi_static_prep(c, &l20, sum_longs, &zero, 0) == 0);
+        CHECK(ffi_static_free(c) == 0);
+        if (i == 999)
+            before = mallinfo2().uordblks;
+    }
+    CHECK(mallinfo2().uordblks <= before, "grew from %zu to %zu", before, mallinfo2().uordblks);
+}
+
+static ffi_cif *next_cif;
+static void *next_code;
+
+static void prepare_inside(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif;
+    ffi_static_closure *c = ffi_static_from_address(next_code);
+    CHECK(ffi_static_prep(c, next_cif, sum_longs, user, 0) == 0);
+    *(ffi_sarg *)ret = *(long *)args[0];
+}
+
+static void prepare_from_its_own_handler(void)
+{
+    static int zero = 0;
+    ffi_cif l20 = long_cif(20), l2 = long_cif(2);
+    ffi_static_closure *c = closure_or_die(sizeof *c, &next_code);
+    next_cif = &l20;
+    CHECK(ffi_static_prep(c, &l2, prepare_inside, &zero, 0) == 0);
+    CHECK(((long (*)(long, long))next_code)(5, 6) == 5);
+    CHECK(((long20)next_code)(TWENTY) == 210);
+    next_cif = &l2;
+    CHECK(ffi_static_prep(c, &l20, prepare_inside, &zero, 0) == 0);
+    CHECK(((long20)next_code)(TWENTY) == 1);
+    CHECK(((long (*)(long, long))next_code)(5, 6) == 11);
+    CHECK(ffi_static_free(c) == 0);
+}
+
+static void freed_by_its_own_handler(void)
+{
+    static int zero = 0;
+    ffi_cif l20 = long_cif(20), l2 = long_cif(2), d = double_cif(), b = big_cif();
+    for (int i = 0; i < 1000; i++) {
+        void *code;
+        size_t size = sizeof *self + (i % 3) * 100;
+        self = closure_or_die(size, &code), free_result = -1;
+        CHECK(ffi_static_prep(self, &l2, sum_longs, &zero, 0) == 0);
+        CHECK(((long (*)(long, long))code)(i, 2) == i + 2 && free_result == 0);
+        self = closure_or_die(size, &code), free_result = -1;
+        CHECK(ffi_static_prep(self, &l20, sum_longs, &zero, 0) == 0);
+        CHECK(((long20)code)(TWENTY) == 210 && free_result == 0);
+        self = closure_or_die(size, &code), free_result = -1;
+        CHECK(ffi_static_prep(self, &d, half, NULL, 0) == 0);
+        CHECK(((double (*)(double))code)(3) == 1.5 && free_result == 0);
+        self = closure_or_die(size, &code), free_result = -1;
+        CHECK(ffi_static_prep(self, &b, echo_big, NULL, 0) == 0);
+        big in, out;
+        memset(&in, i, sizeof in);
+        out = ((big(*)(big))code)(in);
+        CHECK(!memcmp(&in, &out, sizeof in) && free_result == 0);
+    }
+    CHECK(ffi_static_check() == 0);
+}
+
+static int all_are(const unsigned char *p, size_t n, int value)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != (unsigned char)value)
+            return 0;
+    return 1;
+}
+
+static void embedded_in_every_size(void)
+{
+    static int one = 1;
+    for (size_t size = sizeof(ffi_static_closure); size <= FFI_STATIC_MAX_SIZE;
+         size += size < 600 ? 1 : 97) {
+        void *code[3];
+        ffi_static_closure *c[3];
+        for (int k = 0; k < 3; k++) {
+            c[k] = closure_or_die(size, &code[k]);
+            CHECK(all_are((void *)(c[k] + 1), size - 64, 0), "size %zu is not zeroed", size);
+            memset(c[k] + 1, 0xa0 + k, size - 64);
+            CHECK(ffi_static_prep(c[k], int_of_int(), add_user, &one, 0) == 0);
+        }
+        for (int k = 0; k < 3; k++) {
+            CHECK(((int (*)(int))code[k])(k) == k + 1, "size %zu", size);
+            CHECK(ffi_static_from_address(code[k]) == c[k]);
+            CHECK(all_are((void *)(c[k] + 1), size - 64, 0xa0 + k), "size %zu", size);
+        }
+        for (int k = 0; k < 3; k++)
+            CHECK(ffi_static_free(c[(k + 1) % 3]) == 0);
+    }
+    CHECK(ffi_static_check() == 0);
+}
+
+static void largest_size(void)
+{
+    static int one = 1;
+    void *code;
+    ffi_static_closure *c = closure_or_die(FFI_STATIC_MAX_SIZE, &code);
+    memset(c + 1, 0xff, FFI_STATIC_MAX_SIZE - 64);
+    CHECK(ffi_static_prep(c, int_of_int(), add_user, &one, 0) == 0);
+    CHECK(((int (*)(int))code)(1) == 2);
+    CHECK(ffi_static_free(c) == 0);
+}
+
+/* A random life of 2,000 closures of random sizes: no one's bytes change under him. */
+static void mixed_sizes_in_random_order(void)
+{
+    enum { LIVE = 2000, STEPS = 20000 };
+    static struct {
+        ffi_static_closure *c;
+        void *code;
+        size_t size;
+        int id;
+    } live[LIVE];
+    unsigned rng = 12345;
+    for (int step = 0; step < STEPS; step++) {
+        rng = rng * 1664525u + 1013904223u;
+        int k = (int)(rng >> 8) % LIVE;
+        if (live[k].c) {
+            CHECK(all_are((void *)(live[k].c + 1), live[k].size - 64, live[k].id));
+            CHECK(((int (*)(int))live[k].code)(1) == live[k].id + 1);
+            CHECK(ffi_static_free(live[k].c) == 0);
+            live[k].c = NULL;
+            continue;
+        }
+        static const size_t top[] = {1, 100, 500, 4000, FFI_STATIC_MAX_SIZE - 64};
+        rng = rng * 1664525u + 1013904223u;
+        live[k].size = 64 + (rng >> 8) % top[step % 5];
+        live[k].c = closure_or_die(live[k].size, &live[k].code);
+        live[k].id = step;
+        memset(live[k].c + 1, step, live[k].size - 64);
+        CHECK(ffi_static_prep(live[k].c, int_of_int(), add_user, &live[k].id, 0) == 0);
+    }
+    CHECK(ffi_static_check() == 0);
+    for (int k = 0; k < LIVE; k++)
+        CHECK(ffi_static_free(live[k].c) == 0);
+    CHECK(ffi_static_check() == 0);
+}
+
+static void free_refuses(void)
+{
+    static union {
+        ffi_static_closure closure;
+        char bytes[128];
+    } fake __attribute__((aligned(64)));
+    ffi_static_closure *c = closure_or_die(256, NULL), *other = closure_or_die(64, NULL);
+    CHECK(ffi_static_free(NULL) == 0);
+    REFUSED(ffi_static_free(&fake.closure), EINVAL);
+    REFUSED(ffi_static_free((ffi_static_closure *)((char *)c + 8)), EINVAL);
+    REFUSED(ffi_static_free(c + 1), EINVAL);
+    CHECK(ffi_static_free(c) == 0);
+    REFUSED(ffi_static_free(c), EALREADY);
+    CHECK(ffi_static_free(other) == 0);
+    REFUSED(ffi_static_free(other), EALREADY);
+    CHECK(ffi_static_check() == 0);
+}
+
+static void addresses(void)
+{
+    void *code;
+    ffi_static_closure *c = closure_or_die(192, &code);
+    CHECK(ffi_static_address(c) == code && ffi_static_from_address(code) == c);
+    CHECK(!ffi_static_from_address((char *)code + 1) && errno == EINVAL);
+    CHECK(!ffi_static_from_address((char *)code + 16), "inside the run");
+    CHECK(!ffi_static_from_address((void *)(uintptr_t)malloc) && !ffi_static_from_address(NULL));
+    CHECK(!ffi_static_address(NULL) && errno == EINVAL);
+    CHECK(!ffi_static_address(c + 1));
+    CHECK(!ffi_static_address((ffi_static_closure *)((char *)c + 4)));
+    CHECK(ffi_static_free(c) == 0);
+    errno = 0;
+    CHECK(!ffi_static_address(c) && errno == EINVAL);
+    CHECK(!ffi_static_from_address(code));
+}
+
+/* Call `code` in a child; it must die by SIGABRT after one line with `word` and the address. */
+static void dies_saying(void *code, const char *word)
+{
+    int pipes[2];
+    char text[1024] = "", address[32];
+    CHECK(pipe(pipes) == 0);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(pipes[1], 2);
+        ((int (*)(int))code)(1);
+        _exit(0);
+    }
+    close(pipes[1]);
+    size_t n = 0;
+    for (ssize_t got;
+         n + 1 < sizeof text && (got = read(pipes[0], text + n, sizeof text - 1 - n)) > 0;)
+        n += (size_t)got;
+    int status;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x, said: %s", status, text);
+    snprintf(address, sizeof address, "%p", code);
+    CHECK(strstr(text, address), "no %s in: %s", address, text);
+    CHECK(strstr(text, word), "no '%s' in: %s", word, text);
+    char *newline = strchr(text, '\n');
+    CHECK(newline && !newline[1], "not one line: %s", text);
+}
+
+static void calling_the_freed_aborts(void)
+{
+    static int zero = 0;
+    ffi_cif l20 = long_cif(20);
+    for (size_t size = 64; size <= 256; size += 192) {
+        void *code;
+        ffi_static_closure *c = closure_or_die(size, &code);
+        CHECK(ffi_static_prep(c, &l20, sum_longs, &zero, 0) == 0);
+        CHECK(ffi_static_free(c) == 0);
+        dies_saying(code, "freed");
+    }
+}
+
+static void calling_the_unprepared_aborts(void)
+{
+    void *code;
+    ffi_static_closure *c = closure_or_die(64, &code);
+    dies_saying(code, "prepared");
+    CHECK(ffi_static_free(c) == 0);
+}
+
+#define T(name)                                                                                    \
+    {                                                                                              \
+#name, name                                                                                \
+    }
+int main(int argc, char **argv)
+{
+    static const struct test tests[] = {
+        T(prepare_again),
+        T(prepare_again_keeps_no_memory),
+        T(prepare_from_its_own_handler),
+        T(freed_by_its_own_handler),
+        T(embedded_in_every_size),
+        T(largest_size),
+        T(mixed_sizes_in_random_order),
+        T(free_refuses),
+        T(addresses),
+        T(calling_the_freed_aborts),
+        T(calling_the_unprepared_aborts),
+        {NULL, NULL},
+    };
+    return run_tests(tests, argc, argv);
+}
