@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* live.c - making and freeing closures, and calling many, while 10 to 1e6 are live
  *
- * Four measurements at each number of live closures L, all with int(int):
+ * Three measurements at each number of live closures L, all with int(int):
  *   calls    L distinct closures called in random order
  *   replace  one closure is freed and one is made, at its place (alloc + prep + free)
  *   drain    all L are freed, then L are made again (per closure: alloc + prep + free)
  * replace and drain run twice: freeing in the order in which they were made, and in random order.
  * Lists of what to free or call are shuffled beforehand and walked from start to end, so that the
  * benchmark's own memory costs the same in both orders.
+ *
+ * "records" is the control: 64-byte records in one array, one word cleared to free and four
+ * written to make, each behind a lock, as every allocator has it. It shows what the memory itself
+ * costs in either order: whatever a library does, a closure touched in random order is a cold cache
+ * line, and a lock lets no processor wait for two of them at once.
  *
  * A rival that needs longer than `patience` to make its closures, or for one drain, is left out
  * at that L, and the table says so.
@@ -19,8 +24,12 @@
 
 extern const struct row row_int_int;
 
+static const struct rival records = {.name = (char *)"records", .kind = RIVAL_RECORDS};
+static int records_lock;
+
 struct herd {
     const struct rival *rival;
+    char *records; /* the array, for the control */
     struct signature signature;
     void **closures;
     void **codes;
@@ -54,13 +63,42 @@ static void shuffle(void **list, long n)
     }
 }
 
+/* Make the closure that is `at` in the list. The control reuses record `at` of its array after a
+ * drain, and the record just freed in a replacement. */
+static inline void *make(struct herd *h, void *freed, long at, void **code)
+{
+    if (h->rival->kind != RIVAL_RECORDS)
+        return rival_make(h->rival, &h->signature.cif, row_int_int.handler, NULL, code);
+    void **record = freed ? freed : (void **)(h->records + at * 64);
+    while (__atomic_exchange_n(&records_lock, 1, __ATOMIC_ACQUIRE))
+        ;
+    record[0] = record;
+    record[1] = (void *)row_int_int.handler;
+    record[2] = h;
+    record[3] = code;
+    __atomic_store_n(&records_lock, 0, __ATOMIC_RELEASE);
+    *code = record;
+    return record;
+}
+
+static inline void drop(struct herd *h, void *closure)
+{
+    if (h->rival->kind != RIVAL_RECORDS) {
+        rival_drop(h->rival, closure);
+        return;
+    }
+    while (__atomic_exchange_n(&records_lock, 1, __ATOMIC_ACQUIRE))
+        ;
+    *(void *volatile *)closure = NULL;
+    __atomic_store_n(&records_lock, 0, __ATOMIC_RELEASE);
+}
+
 /* Make closures up to `n`; false (and a note) when it fails or takes too long. */
 static bool fill(struct herd *h, long n, double patience)
 {
     double limit = now_ns() + patience * 1e9;
     while (h->live < n) {
-        void *c =
-            rival_make(h->rival, &h->signature.cif, row_int_int.handler, NULL, &h->codes[h->live]);
+        void *c = make(h, NULL, h->live, &h->codes[h->live]);
         if (!c) {
             snprintf(h->note, sizeof h->note, "made only %ld: %s", h->live, rival_why(h->rival));
             return false;
@@ -78,7 +116,7 @@ static bool fill(struct herd *h, long n, double patience)
 static void drain(struct herd *h)
 {
     for (long i = 0; i < h->live; i++)
-        rival_drop(h->rival, h->closures[i]);
+        drop(h, h->closures[i]);
     h->live = 0;
 }
 
@@ -100,9 +138,9 @@ static double slice_replace(struct herd *h, long ops)
     void *code;
     double start = now_ns();
     for (long i = 0; i < ops; i++) {
-        rival_drop(h->rival, h->closures[h->at]);
-        h->closures[h->at] =
-            rival_make(h->rival, &h->signature.cif, row_int_int.handler, NULL, &code);
+        void *old = h->closures[h->at];
+        drop(h, old);
+        h->closures[h->at] = make(h, old, 0, &code);
         h->at = h->at + 1 == h->live ? 0 : h->at + 1;
     }
     return (now_ns() - start) / (double)ops;
@@ -118,8 +156,7 @@ static double slice_drain(struct herd *h, long repeat, bool random)
         double start = now_ns();
         drain(h);
         for (; h->live < n; h->live++)
-            h->closures[h->live] = rival_make(h->rival, &h->signature.cif, row_int_int.handler,
-                                              NULL, &h->codes[h->live]);
+            h->closures[h->live] = make(h, NULL, h->live, &h->codes[h->live]);
         spent += now_ns() - start;
     }
     return spent / (double)(repeat * n);
@@ -134,9 +171,9 @@ static double slice(enum measurement m, struct herd *h, long ops)
     return slice_replace(h, ops);
 }
 
-static bool in_it(const struct herd *h, long live)
+static bool in_it(enum measurement m, const struct herd *h, long live)
 {
-    return h->live == live;
+    return h->live == live && !(m == CALLS && h->rival->kind == RIVAL_RECORDS);
 }
 
 /* Warm up, find out how much fits into a slice, and leave out who is far too slow. */
@@ -164,7 +201,7 @@ static int rounds_for(const struct settings *s, enum measurement m, long live)
     bool whole = m == DRAIN || m == DRAIN_RANDOM;
     int rounds = s->quick ? 3 : 201;
     if (whole && live >= 10000)
-        rounds = live >= 1000000 ? 5 : live >= 100000 ? 21 : 51;
+        rounds = live >= 1000000 ? 7 : live >= 100000 ? 21 : 51;
     return rounds;
 }
 
@@ -206,10 +243,10 @@ static void measure(struct settings *s, enum measurement m, struct herd *h, int 
 
     progress("%s, %ld live", about[m].text, live);
     for (int i = 0; i < n; i++) {
-        if (in_it(&h[i], live))
+        if (in_it(m, &h[i], live))
             prepare(s, m, &h[i], &ops[i]);
         series[i] = (struct series){.ns = calloc((size_t)rounds, sizeof(double))};
-        series[i].count = in_it(&h[i], live) ? rounds : 0;
+        series[i].count = in_it(m, &h[i], live) ? rounds : 0;
     }
     for (int k = 0; k < rounds; k++)
         for (int p = 0; p < n; p++) {
@@ -224,6 +261,22 @@ static void measure(struct settings *s, enum measurement m, struct herd *h, int 
         free(series[i].ns);
 }
 
+static int enter(const struct settings *s, struct herd *h, const struct rival *r)
+{
+    size_t size = (size_t)s->max_live * sizeof(void *);
+    *h = (struct herd){.rival = r, .closures = malloc(size), .codes = malloc(size)};
+    if (r->kind == RIVAL_RECORDS)
+        h->records = aligned_alloc(64, (size_t)s->max_live * 64);
+    if (!h->closures || !h->codes || (r->kind == RIVAL_RECORDS && !h->records)) {
+        fprintf(stderr, "callbench: no memory for lists of %ld closures\n", s->max_live);
+        return -1;
+    }
+    if (r->kind == RIVAL_RECORDS)
+        return 0;
+    return signature_prepare(r, row_int_int.signature, &h->signature);
+}
+
+/* The rivals of this section, the control last; -1 after a message. */
 static int choose(struct settings *s, struct herd *h, int *baseline)
 {
     int n = 0;
@@ -234,18 +287,10 @@ static int choose(struct settings *s, struct herd *h, int *baseline)
             continue;
         if (i == s->rivals.baseline)
             *baseline = n;
-        h[n] = (struct herd){.rival = r};
-        h[n].closures = malloc((size_t)s->max_live * sizeof(void *));
-        h[n].codes = malloc((size_t)s->max_live * sizeof(void *));
-        if (!h[n].closures || !h[n].codes) {
-            fprintf(stderr, "callbench: no memory for lists of %ld closures\n", s->max_live);
+        if (enter(s, &h[n++], r) < 0)
             return -1;
-        }
-        if (signature_prepare(r, row_int_int.signature, &h[n].signature) < 0)
-            return -1;
-        n++;
     }
-    return n;
+    return enter(s, &h[n], &records) < 0 ? -1 : n + 1;
 }
 
 int section_live(struct settings *s)
@@ -283,6 +328,7 @@ int section_live(struct settings *s)
     for (int i = 0; i < n; i++) {
         free(h[i].closures);
         free(h[i].codes);
+        free(h[i].records);
     }
     return 0;
 }

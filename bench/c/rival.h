@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include "ffi_static.h"
 
-enum rival_kind { RIVAL_LIBFFI, RIVAL_STATIC, RIVAL_HAND, RIVAL_DIRECT };
+/* RIVAL_RECORDS: no closures at all, but plain 64-byte records; see live.c. */
+enum rival_kind { RIVAL_LIBFFI, RIVAL_STATIC, RIVAL_HAND, RIVAL_DIRECT, RIVAL_RECORDS };
 
 typedef void handler_fn(ffi_cif *cif, void *ret, void **args, void *user);
 typedef ffi_status prep_cif_fn(ffi_cif *, ffi_abi, unsigned, ffi_type *, ffi_type **);

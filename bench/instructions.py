@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""instructions - instructions per call, counted by valgrind's callgrind.
+
+Times differ from run to run; these counts repeat exactly, so they are what shows a regression of
+one instruction. callbench makes N and 3N calls per row and rival, with marks in between; callgrind
+writes its counter out at each mark; the difference, divided by 2N, is what one call costs, the
+caller's loop included and everything around it gone. One valgrind run counts all rows and rivals,
+in a few seconds::
+
+    python bench/instructions.py [--json FILE] [--row ID] [--only RIVAL] [--lib NAME=PATH]
+
+Exit status 3, with what to do, when valgrind is missing or cannot run the benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CALLS = 2000
+CANNOT_COUNT = 3
+
+Counts = dict[str, dict[str, float]]  # row -> rival -> instructions per call
+
+
+class CountError(RuntimeError):
+    """Instructions could not be counted; the text says why and what to do."""
+
+
+def _total(path: Path) -> int:
+    """Read how many instructions one dump of callgrind counted."""
+    found = re.search(r"^summary: (\d+)", path.read_text(errors="replace"), re.MULTILINE)
+    if not found:
+        raise CountError(f"{path.name} of callgrind has no summary line: a version we do not know")
+    return int(found.group(1))
+
+
+def _per_call(folder: Path, output: str) -> Counts:
+    """Match what callbench said about its marks with callgrind's dumps, three for each pair."""
+    counts: Counts = {}
+    marked = [line.split() for line in output.splitlines() if line.startswith("marked ")]
+    for index, (_, row, rival, few, more) in enumerate(marked):
+        short = _total(folder / f"counts.{3 * index + 2}")
+        long = _total(folder / f"counts.{3 * index + 3}")
+        if int(more) <= int(few):
+            raise CountError(f"row {row}: both runs made {few} calls; take a larger --calls")
+        counts.setdefault(row, {})[rival] = (long - short) / (int(more) - int(few))
+    if not counts:
+        raise CountError("callbench measured no row under valgrind")
+    return counts
+
+
+def count(callbench: Path, arguments: list[str], calls: int = CALLS) -> Counts:
+    """Count instructions per call of every row and rival that ``arguments`` of callbench choose.
+
+    Raises CountError when valgrind is not there, cannot run callbench, or answers something else.
+    """
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise CountError("valgrind is not installed: apt install valgrind (or your system's name)")
+    with tempfile.TemporaryDirectory(prefix="callgrind.") as folder:
+        command = [valgrind, "-q", "--tool=callgrind", "--dump-before=callbench_mark"]
+        command += [f"--callgrind-out-file={folder}/counts", str(callbench)]
+        command += [*arguments, "--marked", str(calls)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CountError(
+                f"valgrind ended with status {done.returncode}: {done.stderr.strip()[-600:]}"
+            )
+        return _per_call(Path(folder), done.stdout)
+
+
+def table(counts: Counts) -> str:
+    """Lay the counts out as text: a line per row, a column per rival."""
+    rivals = list(next(iter(counts.values())))
+    lines = [f"{'instructions per call':<24}" + "".join(f"{name:>14.14}" for name in rivals)]
+    for row, found in counts.items():
+        cells = "".join(f"{found[name]:14.1f}" for name in rivals)
+        lines.append(f"{row:<24}{cells}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Count, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--callbench", type=Path, default=ROOT / "build/bench/callbench")
+    parser.add_argument("--json", type=Path, help="write the counts there, too")
+    parser.add_argument("--calls", type=int, default=CALLS, help=f"calls to start with ({CALLS})")
+    options, rest = parser.parse_known_args()
+    try:
+        counts = count(options.callbench, rest, options.calls)
+    except CountError as error:
+        print(f"instructions: not counted: {error}", file=sys.stderr)
+        return CANNOT_COUNT
+    print(table(counts))
+    if options.json:
+        options.json.write_text(json.dumps(counts, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
