@@ -93,14 +93,14 @@ $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map
 	ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 
 install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
-	install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
-	install -m 644 csrc/include/ffi_static.h $(DESTDIR)$(INCLUDEDIR)/
-	install -m 644 $(LIB)/libffi_static.a $(DESTDIR)$(LIBDIR)/
-	install -m 755 $(LIB)/libffi_static.so.0 $(DESTDIR)$(LIBDIR)/
-	ln -sf libffi_static.so.0 $(DESTDIR)$(LIBDIR)/libffi_static.so
+	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
+	install -m 644 csrc/include/ffi_static.h "$(DESTDIR)$(INCLUDEDIR)/"
+	install -m 644 $(LIB)/libffi_static.a "$(DESTDIR)$(LIBDIR)/"
+	install -m 755 $(LIB)/libffi_static.so.0 "$(DESTDIR)$(LIBDIR)/"
+	ln -sf libffi_static.so.0 "$(DESTDIR)$(LIBDIR)/libffi_static.so"
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	  -e 's|@VERSION@|$(VERSION)|' csrc/libffi_static.pc.in \
-	  >$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc
+	  >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc"
 
 # ---- tests
 
@@ -135,4 +135,6 @@ clean: ## remove what was built (keeps .venv)
 	rm -rf $(BUILD) ffi_static/*.so
 
 # ---- rooms with recipes of their own
+-include tests/c/c.mk
+-include bench/bench.mk
 -include tests/c/c.mk
