@@ -137,4 +137,3 @@ clean: ## remove what was built (keeps .venv)
 # ---- rooms with recipes of their own
 -include tests/c/c.mk
 -include bench/bench.mk
--include tests/c/c.mk
