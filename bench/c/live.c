@@ -17,10 +17,12 @@
  * A rival that needs longer than `patience` to make its closures, or for one drain, is left out
  * at that L, and the table says so.
  */
+#define _GNU_SOURCE
 #include "bench.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 extern const struct row row_int_int;
 
@@ -261,12 +263,22 @@ static void measure(struct settings *s, enum measurement m, struct herd *h, int 
         free(series[i].ns);
 }
 
+/* Memory in pages of the usual size, as the tables of closures are. */
+static void *small_pages(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, size, MADV_NOHUGEPAGE);
+    return memory;
+}
+
 static int enter(const struct settings *s, struct herd *h, const struct rival *r)
 {
     size_t size = (size_t)s->max_live * sizeof(void *);
     *h = (struct herd){.rival = r, .closures = malloc(size), .codes = malloc(size)};
     if (r->kind == RIVAL_RECORDS)
-        h->records = aligned_alloc(64, (size_t)s->max_live * 64);
+        h->records = small_pages((size_t)s->max_live * 64);
     if (!h->closures || !h->codes || (r->kind == RIVAL_RECORDS && !h->records)) {
         fprintf(stderr, "callbench: no memory for lists of %ld closures\n", s->max_live);
         return -1;
@@ -328,7 +340,8 @@ int section_live(struct settings *s)
     for (int i = 0; i < n; i++) {
         free(h[i].closures);
         free(h[i].codes);
-        free(h[i].records);
+        if (h[i].records)
+            munmap(h[i].records, (size_t)s->max_live * 64);
     }
     return 0;
 }
