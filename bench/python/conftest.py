@@ -40,7 +40,7 @@ class Races:
         self._parts = build.parts(self._build_dir)
         self._say("building the C caller and the hand-written callback")
         build.build_c_parts(self._parts)
-        self._caller = Caller(self._parts)
+        self.caller = Caller(self._parts)
         self._no_source_cffi = self._build_cffi()
 
     def lap(self, workload: str, rival: str) -> laps.Lap:
@@ -66,7 +66,7 @@ class Races:
         else:
             entrants = rivals.installed(self._parts)
             seconds = self._seconds * (1 - SHARE_OF_CHILD)
-            found = laps.race(self._caller, WORKLOADS[workload], entrants, seconds)
+            found = laps.race(self.caller, WORKLOADS[workload], entrants, seconds)
         for lap in found:
             self._laps.setdefault((workload, lap.rival), lap)
 

@@ -49,7 +49,8 @@ def _by_hand(parts: build.Parts) -> Callable[[Shape], Callback]:
     return lambda shape: Callback(hand.bind(shape.name, shape.by_hand), shape.by_hand)
 
 
-def _ctypes(shape: Shape) -> Callback:
+def make_ctypes(shape: Shape) -> Callback:
+    """Make a callback with the standard library."""
     callback = shape.ctypes_type(shape.function)
     address = ctypes.cast(callback, ctypes.c_void_p).value
     if address is None:
@@ -111,7 +112,7 @@ def names_with_source_cffi() -> list[str]:
 
 def installed(parts: build.Parts) -> list[Rival]:
     """Give the rivals behind names_with_installed_cffi()."""
-    makers = [_by_hand(parts), _ctypes, _cffi_callback, _cffi_extern, _ours, _ours_ctypes]
+    makers = [_by_hand(parts), make_ctypes, _cffi_callback, _cffi_extern, _ours, _ours_ctypes]
     return [Rival(name, make) for name, make in zip(names_with_installed_cffi(), makers)]
 
 
