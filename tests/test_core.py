@@ -101,5 +101,5 @@ def test_no_program_is_left_out() -> None:
 def test_first_closure_makes_no_system_call() -> None:
     build("tests-bad-days")
     done = run(BUILD / "tests" / "bad_days" / "policy", "first_closure_without_a_system_call")
-    assert done.returncode != -signal.SIGKILL, "a system call was made"
+    assert done.returncode != -signal.SIGSYS, "a system call was made"
     assert re.fullmatch("done\n", judge(done))

@@ -123,8 +123,8 @@ static void at_the_limit_of_address_space(size_t have)
     int error = errno;
     CHECK(have < MANY); /* no table can be mapped */
     CHECK(error == ENOSYS || error == ENOMEM);
-    CHECK_HAS(api.error(), "Cannot allocate memory");
-    if (start == 0) /* the resident table asks the system for nothing */
+    CHECK_HAS(api.error(), "memory"); /* "Cannot allocate memory" where the system answered */
+    if (start == 0)                   /* the resident table asks the system for nothing */
         CHECK(have >= 200);
     size_t maps = test_maps_count();
     for (int i = 0; i < 100; i++)
@@ -194,7 +194,7 @@ CASE(no_mapping_left)
     split_mappings_until_none_is_left();
     fill(&have);
     CHECK(have >= 200 && have < MANY);
-    CHECK_HAS(api.error(), "Cannot allocate memory");
+    CHECK_HAS(api.error(), "memory"); /* "Cannot allocate memory" where the system answered */
     printf("%zu closures; then: %s\n", have, api.error());
     CHECK_EQ(munmap(region, region_pages * 4096), 0);
     fill(&have);

@@ -34,7 +34,7 @@ CASE(wrong)
         void *code = NULL;
         errno = 0;
         CHECK(api.alloc(sizeof(ffi_static_closure), 0, &code) == NULL);
-        CHECK_EQ(errno, ENOSYS);
+        CHECK_EQ(errno, EINVAL);
         CHECK(code == NULL);
         CHECK_HAS(api.error(), "FFI_STATIC_PROVIDER");
         CHECK_HAS(api.error(), test_argv[0]);

@@ -30,6 +30,15 @@ static void shuffle(size_t n)
     }
 }
 
+/* What is kept for the next wave is few beside what is in use. */
+static void few_are_empty(void)
+{
+    struct ffi_static_stats now = test_stats();
+    printf("%llu tables were mapped, %llu are, %llu of them empty\n", (unsigned long long)now.maps,
+           (unsigned long long)now.tables, (unsigned long long)now.empty_tables);
+    CHECK(now.empty_tables <= 2 + (now.tables - now.empty_tables));
+}
+
 CASE(a_million_live_then_all_freed_at_random)
 {
     size_t maps = test_maps_count(), n = fill(1000000);
@@ -48,7 +57,7 @@ CASE(a_million_live_then_all_freed_at_random)
         CHECK_EQ(api.release(million[i].closure), 0);
     CHECK_EQ(test_stats().live, 0);
     CHECK_EQ(api.check(), 0);
-    CHECK(test_stats().tables * 100 <= test_stats().maps + 800); /* nearly all are gone */
+    few_are_empty();
     free(million);
 }
 
@@ -59,10 +68,9 @@ CASE(tables_go_after_a_mass_free)
     for (size_t i = 0; i < n; i++)
         test_free(&million[i]);
     struct ffi_static_stats empty = test_stats();
-    printf("%llu tables, then %llu\n", (unsigned long long)full.tables,
-           (unsigned long long)empty.tables);
     CHECK(full.tables >= 4);
-    CHECK(empty.tables < full.tables / 2);
+    CHECK_EQ(full.empty_tables, 0);
+    few_are_empty();
     CHECK(empty.unmaps > 0);
     CHECK_EQ(empty.live, 0);
     free(million);

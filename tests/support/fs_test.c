@@ -251,6 +251,8 @@ int main(int argc, char **argv)
             puts(cases[i].name);
         return 0;
     }
+    static char out[BUFSIZ]; /* stdio's own would be a mapping that comes at some point */
+    setvbuf(stdout, out, _IOFBF, sizeof out);
     test_argc = argc - 2;
     test_argv = argv + 2;
     test_maps_reopen();

@@ -48,7 +48,8 @@ void seccomp_kill_writable_executable(void)
     install(code, sizeof code / sizeof *code);
 }
 
-void seccomp_refuse(const int *calls, size_t count, int error)
+/* `listed` for these calls, `others` for the rest. */
+static void by_call(const int *calls, size_t count, unsigned listed, unsigned others)
 {
     struct sock_filter code[64];
     size_t n = 0;
@@ -56,10 +57,20 @@ void seccomp_refuse(const int *calls, size_t count, int error)
     code[n++] = (struct sock_filter)LOAD(nr);
     for (size_t i = 0; i < count; i++) {
         code[n++] = (struct sock_filter)UNLESS_EQUAL_SKIP((unsigned)calls[i], 1);
-        code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | (unsigned)error);
+        code[n++] = (struct sock_filter)RETURN(listed);
     }
-    code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    code[n++] = (struct sock_filter)RETURN(others);
     install(code, n);
+}
+
+void seccomp_refuse(const int *calls, size_t count, int error)
+{
+    by_call(calls, count, SECCOMP_RET_ERRNO | (unsigned)error, SECCOMP_RET_ALLOW);
+}
+
+void seccomp_kill_all_but(const int *calls, size_t count)
+{
+    by_call(calls, count, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);
 }
 
 void seccomp_refuse_inheritable(int error)

@@ -14,6 +14,9 @@ void seccomp_kill_writable_executable(void);
 /* `error` for each of these system calls. */
 void seccomp_refuse(const int *calls, size_t count, int error);
 
+/* SIGSYS for every system call but these. */
+void seccomp_kill_all_but(const int *calls, size_t count);
+
 /* `error` for openat without O_CLOEXEC and memfd_create without MFD_CLOEXEC. */
 void seccomp_refuse_inheritable(int error);
 
