@@ -14,7 +14,7 @@
 enum { SLAB_SHIFT = 10, SLAB_CELLS = 1 << SLAB_SHIFT, SLABS = 1 << 16 };
 
 static struct fs_py_cell *slabs[SLABS];
-static uint32_t used;           /* cells that were handed out at least once */
+static uint32_t used; /* cells that were handed out at least once */
 static struct fs_py_cell *free_cells;
 
 static struct fs_py_cell *cell_at(uint32_t index)
@@ -68,9 +68,14 @@ struct fs_py_cell *fs_py_cell_of(void *ticket)
     return cell_at((uint32_t)(uintptr_t)ticket);
 }
 
+int fs_py_cell_same(const struct fs_py_cell *cell, void *ticket)
+{
+    return cell->generation == (uint32_t)((uintptr_t)ticket >> 32);
+}
+
 int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
 {
-    return cell->generation == (uint32_t)((uintptr_t)ticket >> 32) && cell->callback;
+    return cell->callback && fs_py_cell_same(cell, ticket);
 }
 
 int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size)

@@ -9,11 +9,11 @@
 
 #include <string.h>
 
-#define INTEGER(name, ctype, make)                                                                \
-    static PyObject *from_##name(const struct fs_py_conv *conv, void *data)                       \
-    {                                                                                             \
-        (void)conv;                                                                               \
-        return make(*(ctype *)data);                                                              \
+#define INTEGER(name, ctype, make)                                                                 \
+    static PyObject *from_##name(const struct fs_py_conv *conv, void *data)                        \
+    {                                                                                              \
+        (void)conv;                                                                                \
+        return make(*(ctype *)data);                                                               \
     }
 INTEGER(i8, int8_t, PyLong_FromLong)
 INTEGER(u8, uint8_t, PyLong_FromLong)
@@ -26,36 +26,35 @@ INTEGER(u64, uint64_t, PyLong_FromUnsignedLongLong)
 INTEGER(float, float, PyFloat_FromDouble)
 INTEGER(double, double, PyFloat_FromDouble)
 
-#define SLOW(family, conv, ret, value)                                                            \
-    ((family) == FS_PY_CFFI ? fs_py_cffi_to_c(conv, ret, value)                                   \
+#define SLOW(family, conv, ret, value)                                                             \
+    ((family) == FS_PY_CFFI ? fs_py_cffi_to_c(conv, ret, value)                                    \
                             : fs_py_ctypes_to_c(conv, ret, value))
 
 /* Signed types of up to 64 bits and unsigned ones of up to 32: all fit a long long. The whole
  * ffi_arg is written, as cffi does, for callers that look at more bits than the type has. */
-#define TO_SMALL(name, ctype, family)                                                             \
-    static int to_##name##_##family(const struct fs_py_conv *conv, void *ret, PyObject *value)    \
-    {                                                                                             \
-        if (PyLong_CheckExact(value)) {                                                           \
-            int overflow;                                                                         \
-            long long x = PyLong_AsLongLongAndOverflow(value, &overflow);                         \
-            if (!overflow && x == (ctype)x) {                                                     \
-                *(ffi_sarg *)ret = (ffi_sarg)x;                                                   \
-                return 0;                                                                         \
-            }                                                                                     \
-        }                                                                                         \
-        return SLOW(family, conv, ret, value);                                                    \
+#define TO_SMALL(name, ctype, family)                                                              \
+    static int to_##name##_##family(const struct fs_py_conv *conv, void *ret, PyObject *value)     \
+    {                                                                                              \
+        if (PyLong_CheckExact(value)) {                                                            \
+            int overflow;                                                                          \
+            long long x = PyLong_AsLongLongAndOverflow(value, &overflow);                          \
+            if (!overflow && x == (ctype)x) {                                                      \
+                *(ffi_sarg *)ret = (ffi_sarg)x;                                                    \
+                return 0;                                                                          \
+            }                                                                                      \
+        }                                                                                          \
+        return SLOW(family, conv, ret, value);                                                     \
     }
-#define TO_FLOATING(name, ctype, family)                                                          \
-    static int to_##name##_##family(const struct fs_py_conv *conv, void *ret, PyObject *value)    \
-    {                                                                                             \
-        if (PyFloat_CheckExact(value)) {                                                          \
-            *(ctype *)ret = (ctype)PyFloat_AS_DOUBLE(value);                                      \
-            return 0;                                                                             \
-        }                                                                                         \
-        return SLOW(family, conv, ret, value);                                                    \
+#define TO_FLOATING(name, ctype, family)                                                           \
+    static int to_##name##_##family(const struct fs_py_conv *conv, void *ret, PyObject *value)     \
+    {                                                                                              \
+        if (PyFloat_CheckExact(value)) {                                                           \
+            *(ctype *)ret = (ctype)PyFloat_AS_DOUBLE(value);                                       \
+            return 0;                                                                              \
+        }                                                                                          \
+        return SLOW(family, conv, ret, value);                                                     \
     }
-#define BOTH(kind, name, ctype)                                                                   \
-    kind(name, ctype, FS_PY_CFFI) kind(name, ctype, FS_PY_CTYPES)
+#define BOTH(kind, name, ctype) kind(name, ctype, FS_PY_CFFI) kind(name, ctype, FS_PY_CTYPES)
 BOTH(TO_SMALL, i8, int8_t)
 BOTH(TO_SMALL, u8, uint8_t)
 BOTH(TO_SMALL, i16, int16_t)
@@ -66,22 +65,23 @@ BOTH(TO_SMALL, i64, int64_t)
 BOTH(TO_FLOATING, float, float)
 BOTH(TO_FLOATING, double, double)
 
-#define ENTRY(ffi, name) {FFI_TYPE_##ffi, from_##name, {to_##name##_FS_PY_CFFI, to_##name##_FS_PY_CTYPES}}
+#define ENTRY(ffi, name)                                                                           \
+    {                                                                                              \
+        FFI_TYPE_##ffi, from_##name,                                                               \
+        {                                                                                          \
+            to_##name##_FS_PY_CFFI, to_##name##_FS_PY_CTYPES                                       \
+        }                                                                                          \
+    }
 static const struct {
     int type;
     fs_py_from_c from_c;
     fs_py_to_c to_c[2];
 } numbers[] = {
-    ENTRY(SINT8, i8),
-    ENTRY(UINT8, u8),
-    ENTRY(SINT16, i16),
-    ENTRY(UINT16, u16),
-    ENTRY(SINT32, i32),
-    ENTRY(UINT32, u32),
-    ENTRY(SINT64, i64),
-    {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, fs_py_ctypes_to_c}},
-    ENTRY(FLOAT, float),
-    ENTRY(DOUBLE, double),
+    ENTRY(SINT8, i8),    ENTRY(UINT8, u8),
+    ENTRY(SINT16, i16),  ENTRY(UINT16, u16),
+    ENTRY(SINT32, i32),  ENTRY(UINT32, u32),
+    ENTRY(SINT64, i64),  {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, fs_py_ctypes_to_c}},
+    ENTRY(FLOAT, float), ENTRY(DOUBLE, double),
 };
 
 int fs_py_conv_number(struct fs_py_conv *conv, int family)

@@ -11,23 +11,22 @@
 /* defined in the generated part of the module, see ffi_static/_build_lib.py */
 extern void *const *fs_py_cffi_table(void);
 
-enum { RESTORE_ERRNO = 13, SAVE_ERRNO = 14, FROM_C = 16, TO_C = 17, LAST = 27 };
+enum { RESTORE_ERRNO = 13, SAVE_ERRNO = 14, FROM_C = 16, TO_C = 17 };
 
 static PyObject *(*from_c)(char *data, PyObject *type);
 static int (*to_c)(char *data, PyObject *type, PyObject *value);
 static void (*restore_errno)(void);
 static void (*save_errno)(void);
 
-int fs_py_cffi_init(void)
+int fs_py_cffi_init_table(void)
 {
     void *const *table = fs_py_cffi_table();
-    for (int i = 1; i <= LAST; i++)
-        if (!table[i]) {
-            PyErr_Format(PyExc_ImportError,
-                         "ffi_static: entry %d of cffi's converter table is empty; this version "
-                         "of cffi is not supported, install cffi >= 1.15", i);
-            return -1;
-        }
+    if (!table[RESTORE_ERRNO] || !table[SAVE_ERRNO] || !table[FROM_C] || !table[TO_C]) {
+        PyErr_SetString(PyExc_ImportError,
+                        "ffi_static: this version of cffi does not export its converters; "
+                        "install cffi >= 1.15.1");
+        return -1;
+    }
     memcpy(&from_c, &table[FROM_C], sizeof from_c);
     memcpy(&to_c, &table[TO_C], sizeof to_c);
     memcpy(&restore_errno, &table[RESTORE_ERRNO], sizeof restore_errno);
@@ -78,10 +77,17 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     if (to_c(ret, conv->type, value) < 0)
         return -1;
     switch (conv->ffi->type) {
-    case FFI_TYPE_SINT8: *(ffi_sarg *)ret = *(int8_t *)ret; break;
-    case FFI_TYPE_SINT16: *(ffi_sarg *)ret = *(int16_t *)ret; break;
-    case FFI_TYPE_SINT32: *(ffi_sarg *)ret = *(int32_t *)ret; break;
-    default: break;
+    case FFI_TYPE_SINT8:
+        *(ffi_sarg *)ret = *(int8_t *)ret;
+        break;
+    case FFI_TYPE_SINT16:
+        *(ffi_sarg *)ret = *(int16_t *)ret;
+        break;
+    case FFI_TYPE_SINT32:
+        *(ffi_sarg *)ret = *(int32_t *)ret;
+        break;
+    default:
+        break;
     }
     return 0;
 }

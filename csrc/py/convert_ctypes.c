@@ -13,8 +13,8 @@
 #include <string.h>
 
 static PyObject *text_value, *text_objects;
-static PyObject *set_errno;    /* ctypes.set_errno */
-static PyObject *c_data;       /* _ctypes._CData, the base of all instances */
+static PyObject *set_errno; /* ctypes.set_errno */
+static PyObject *c_data;    /* _ctypes._CData, the base of all instances */
 
 static char *memory_of(PyObject *instance)
 {
@@ -148,16 +148,28 @@ int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
         if (conv->ffi->type == FFI_TYPE_UINT64)
             conv->to_c = to_u64;
         return 0;
-    case 'o': conv->from_c = from_boxed; break;
-    case '?': conv->from_c = from_bool; break;
-    case 'P': conv->from_c = from_pointer; break;
-    case 'z': conv->from_c = from_string; break;
-    case 'v': conv->to_c = to_void; break;
+    case 'o':
+        conv->from_c = from_boxed;
+        break;
+    case '?':
+        conv->from_c = from_bool;
+        break;
+    case 'P':
+        conv->from_c = from_pointer;
+        break;
+    case 'z':
+        conv->from_c = from_string;
+        break;
+    case 'v':
+        conv->to_c = to_void;
+        break;
     case 'O':
         conv->from_c = from_object;
         conv->to_c = to_object;
+        conv->is_object = 1;
         break;
-    default: break;
+    default:
+        break;
     }
     return 0;
 }

@@ -84,6 +84,8 @@ struct fs_py_cell *fs_py_cell_new(void);
 void fs_py_cell_free(struct fs_py_cell *cell);
 void *fs_py_cell_ticket(const struct fs_py_cell *cell);
 struct fs_py_cell *fs_py_cell_of(void *ticket);
+/* Is this still the ticket's generation; and has it a callback to run? */
+int fs_py_cell_same(const struct fs_py_cell *cell, void *ticket);
 int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket);
 /* Copy the error result of `cell` to `ret`, which has room for `size` bytes. No GIL needed. */
 void fs_py_cell_error(const struct fs_py_cell *cell, void *ret, size_t size);
@@ -121,6 +123,7 @@ struct fs_py_conv {
     PyObject *type; /* cffi ctype or ctypes class; owned by the signature */
     ffi_type *ffi;
     size_t size;
+    int is_object; /* the C value is an owned PyObject * (ctypes' py_object) */
 };
 
 enum { FS_PY_CFFI = 0, FS_PY_CTYPES = 1 };
@@ -134,7 +137,7 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
 int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
 void fs_py_cffi_save_errno(void);
 void fs_py_cffi_restore_errno(void);
-int fs_py_cffi_init(void);
+int fs_py_cffi_init_table(void);
 int fs_py_ctypes_init(void);
 /* Exchange errno with ctypes' private copy; `*saved` is the real one. */
 int fs_py_ctypes_swap_errno(int *saved);
@@ -142,8 +145,8 @@ int fs_py_ctypes_swap_errno(int *saved);
 /* ---- signature.c ------------------------------------------------------------------------ */
 
 typedef struct {
-    PyObject_VAR_HEAD
-    PyObject *text;
+    PyObject_VAR_HEAD PyObject *text;
+    PyObject *ctype; /* cffi's function pointer type, or None */
     PyObject *types; /* tuple that owns every conv's `type` */
     struct fs_py_shape *shape;
     int family;
@@ -157,11 +160,10 @@ extern PyTypeObject fs_py_signature_type;
 /* ---- callback.c, dispatch.c -------------------------------------------------------------- */
 
 typedef struct {
-    PyObject_HEAD
-    fs_py_signature *signature;
+    PyObject_HEAD fs_py_signature *signature;
     PyObject *function;
-    PyObject *onerror; /* or NULL */
-    PyObject *error;   /* the object given as error=, kept alive; or NULL */
+    PyObject *onerror;       /* or NULL */
+    PyObject *error;         /* the object given as error=, kept alive; or NULL */
     struct fs_py_cell *cell; /* NULL when closed */
     ffi_static_closure *closure;
     void *code;
@@ -171,7 +173,5 @@ typedef struct {
 extern PyTypeObject fs_py_callback_type;
 
 void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket);
-/* Report the exception that is set, for a callback that has no one to raise it to. */
-void fs_py_report(fs_py_callback *callback, int while_converting, int argument);
 
 #endif

@@ -17,25 +17,42 @@
 static ffi_type *scalar(Py_UCS4 code)
 {
     switch (code) {
-    case 'b': return &ffi_type_sint8;
-    case 'B': return &ffi_type_uint8;
-    case 'h': return &ffi_type_sint16;
-    case 'H': return &ffi_type_uint16;
-    case 'i': return &ffi_type_sint32;
-    case 'I': return &ffi_type_uint32;
-    case 'q': return &ffi_type_sint64;
-    case 'Q': return &ffi_type_uint64;
-    case 'f': return &ffi_type_float;
-    case 'd': return &ffi_type_double;
-    case 'g': return &ffi_type_longdouble;
-    case 'p': return &ffi_type_pointer;
-    case 'v': return &ffi_type_void;
+    case 'b':
+        return &ffi_type_sint8;
+    case 'B':
+        return &ffi_type_uint8;
+    case 'h':
+        return &ffi_type_sint16;
+    case 'H':
+        return &ffi_type_uint16;
+    case 'i':
+        return &ffi_type_sint32;
+    case 'I':
+        return &ffi_type_uint32;
+    case 'q':
+        return &ffi_type_sint64;
+    case 'Q':
+        return &ffi_type_uint64;
+    case 'f':
+        return &ffi_type_float;
+    case 'd':
+        return &ffi_type_double;
+    case 'g':
+        return &ffi_type_longdouble;
+    case 'p':
+        return &ffi_type_pointer;
+    case 'v':
+        return &ffi_type_void;
 #ifdef FFI_TARGET_HAS_COMPLEX_TYPE
-    case 'F': return &ffi_type_complex_float;
-    case 'D': return &ffi_type_complex_double;
-    case 'G': return &ffi_type_complex_longdouble;
+    case 'F':
+        return &ffi_type_complex_float;
+    case 'D':
+        return &ffi_type_complex_double;
+    case 'G':
+        return &ffi_type_complex_longdouble;
 #endif
-    default: return NULL;
+    default:
+        return NULL;
     }
 }
 
@@ -64,8 +81,8 @@ ffi_type *fs_py_type(PyObject *description)
     if (PyUnicode_Check(description) && PyUnicode_GET_LENGTH(description) == 1) {
         ffi_type *type = scalar(PyUnicode_READ_CHAR(description, 0));
         if (!type)
-            PyErr_Format(PyExc_NotImplementedError,
-                         "libffi has no type %R on this architecture", description);
+            PyErr_Format(PyExc_NotImplementedError, "libffi has no type %R on this architecture",
+                         description);
         return type;
     }
     Py_ssize_t size, alignment;

@@ -28,11 +28,11 @@ static struct fs_py_interp *interps;
 static struct record *zombies; /* states of threads that have exited */
 static unsigned long kept_count, zombie_count;
 
-static pthread_key_t thread_key;                    /* runs thread_exit() */
-static __thread struct record *mine;                /* this thread's */
-static __thread PyThreadState *dead;                /* given up by thread_exit(); not to be used */
-static pthread_t finalizer;                         /* the thread that finalizes Python ... */
-static int have_finalizer;                          /* ... known once atexit has run */
+static pthread_key_t thread_key;     /* runs thread_exit() */
+static __thread struct record *mine; /* this thread's */
+static __thread PyThreadState *dead; /* given up by thread_exit(); not to be used */
+static pthread_t finalizer;          /* the thread that finalizes Python ... */
+static int have_finalizer;           /* ... known once atexit has run */
 
 static int reap_pending(void *unused)
 {

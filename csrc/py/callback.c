@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* callback.c - the Python object that owns a closure
+ *
+ * Its life: made with a slot and a cell; close(), the end of a `with` or the last reference
+ * frees the slot, after which a call from C aborts the process with one line. A call that is
+ * running keeps the object (not the slot) alive, so it ends normally. During finalization the
+ * slot is kept on purpose: C code that goes on calling gets the error value instead.
+ */
+#include "py.h"
+
+#include <errno.h>
+#include <structmember.h>
+
+static int convert_error(fs_py_callback *self, PyObject *error)
+{
+    const struct fs_py_conv *conv = &self->signature->result;
+    size_t size = self->signature->shape->result_size;
+    void *room = PyMem_Calloc(1, size ? size : 1);
+    if (!room) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int status = 0;
+    if (error)
+        status = conv->to_c(conv, room, error);
+    if (status == 0)
+        status = fs_py_cell_set_error(self->cell, room, size);
+    if (status == 0 && error) {
+        Py_INCREF(error);
+        self->error = error;
+        if (conv->is_object) {
+            self->cell->is_object = 1;
+            Py_DECREF(error); /* the converter's reference; each call takes its own */
+        }
+    }
+    PyMem_Free(room);
+    return status;
+}
+
+/* Every provider refused: ffi_static._errors knows how to say it. */
+static void raise_from_errno(int e)
+{
+    PyObject *errors = PyImport_ImportModule("ffi_static._errors");
+    PyObject *raised =
+        errors ? PyObject_CallMethod(errors, "allocation_failed", "is", e, ffi_static_error())
+               : NULL;
+    if (raised)
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+    Py_XDECREF(raised);
+    Py_XDECREF(errors);
+}
+
+static int make_closure(fs_py_callback *self)
+{
+    ffi_static_closure *closure = ffi_static_alloc(sizeof *closure, 0, &self->code);
+    if (!closure) {
+        raise_from_errno(errno);
+        return -1;
+    }
+    int e = ffi_static_prep(closure, &self->signature->shape->cif, fs_py_handler,
+                            fs_py_cell_ticket(self->cell), 0);
+    if (e < 0) {
+        if (e == -ENOMEM)
+            PyErr_NoMemory();
+        else
+            PyErr_Format(PyExc_NotImplementedError, "%U: %s", self->signature->text,
+                         ffi_static_error());
+        ffi_static_free(closure);
+        return -1;
+    }
+    self->closure = closure;
+    return 0;
+}
+
+static PyObject *callback_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"signature", "function", "error", "onerror", NULL};
+    PyObject *signature, *function, *error = NULL, *onerror = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O|OO:Callback", names, &fs_py_signature_type,
+                                     &signature, &function, &error, &onerror))
+        return NULL;
+    if (!PyCallable_Check(function))
+        return PyErr_Format(PyExc_TypeError, "expected a callable object, not %.200s",
+                            Py_TYPE(function)->tp_name);
+    if (onerror != Py_None && !PyCallable_Check(onerror))
+        return PyErr_Format(PyExc_TypeError, "expected a callable object for 'onerror', not %.200s",
+                            Py_TYPE(onerror)->tp_name);
+    fs_py_reap();
+    fs_py_callback *self = (fs_py_callback *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    Py_INCREF(signature);
+    self->signature = (fs_py_signature *)signature;
+    Py_INCREF(function);
+    self->function = function;
+    if (onerror != Py_None) {
+        Py_INCREF(onerror);
+        self->onerror = onerror;
+    }
+    struct fs_py_interp *interp = fs_py_interp_current();
+    self->cell = interp ? fs_py_cell_new() : NULL;
+    if (!self->cell || convert_error(self, error) < 0 || make_closure(self) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->cell->interp = interp;
+    self->cell->callback = (PyObject *)self;
+    return (PyObject *)self;
+}
+
+/* Free the slot and the cell; a second time does nothing. */
+static void shut(fs_py_callback *self)
+{
+    struct fs_py_cell *cell = self->cell;
+    if (!cell)
+        return;
+    self->cell = NULL;
+    if (fs_py_finalizing() && self->closure) {
+        cell->callback = NULL; /* late calls get the error value */
+        cell->is_object = 0;
+        return;
+    }
+    if (self->closure)
+        ffi_static_free(self->closure);
+    self->closure = NULL;
+    fs_py_cell_free(cell);
+}
+
+static int callback_traverse(fs_py_callback *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->signature);
+    Py_VISIT(self->function);
+    Py_VISIT(self->onerror);
+    Py_VISIT(self->error);
+    return 0;
+}
+
+/* The collector found the callback in a garbage cycle: nothing in Python can reach it. The
+ * function stays until dealloc, so that a late call from C finds a closed callback, not half of
+ * one; dropping what else may hold the cycle together is enough only if the function goes too,
+ * hence the slot is freed first. */
+static int callback_clear(fs_py_callback *self)
+{
+    shut(self);
+    Py_CLEAR(self->function);
+    Py_CLEAR(self->onerror);
+    Py_CLEAR(self->error);
+    return 0;
+}
+
+static void callback_dealloc(fs_py_callback *self)
+{
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs)
+        PyObject_ClearWeakRefs((PyObject *)self);
+    callback_clear(self);
+    Py_CLEAR(self->signature);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyObject *callback_close(fs_py_callback *self, PyObject *unused)
+{
+    (void)unused;
+    shut(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *callback_address(fs_py_callback *self, void *unused)
+{
+    (void)unused;
+    return self->cell ? PyLong_FromVoidPtr(self->code) : PyLong_FromLong(0);
+}
+
+static PyObject *callback_closed(fs_py_callback *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(!self->cell);
+}
+
+static PyMethodDef callback_methods[] = {
+    {"close", (PyCFunction)callback_close, METH_NOARGS,
+     "Free the C function pointer. A call that is running ends normally; a later one aborts."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef callback_members[] = {
+    {"signature", T_OBJECT_EX, offsetof(fs_py_callback, signature), READONLY, NULL},
+    {"function", T_OBJECT_EX, offsetof(fs_py_callback, function), READONLY, NULL},
+    {"onerror", T_OBJECT, offsetof(fs_py_callback, onerror), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef callback_getset[] = {
+    {"raw_address", (getter)callback_address, NULL, "The code address; 0 when closed.", NULL},
+    {"closed", (getter)callback_closed, NULL, "Whether close() has been called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyTypeObject fs_py_callback_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "ffi_static._lib.CallbackBase",
+    .tp_basicsize = sizeof(fs_py_callback),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "CallbackBase(signature, function, error=<zero>, onerror=None)",
+    .tp_new = callback_new,
+    .tp_traverse = (traverseproc)callback_traverse,
+    .tp_clear = (inquiry)callback_clear,
+    .tp_dealloc = (destructor)callback_dealloc,
+    .tp_free = PyObject_GC_Del,
+    .tp_weaklistoffset = offsetof(fs_py_callback, weakrefs),
+    .tp_methods = callback_methods,
+    .tp_members = callback_members,
+    .tp_getset = callback_getset,
+};

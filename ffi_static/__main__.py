@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""__main__ - ``python -m ffi_static <command>``"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; each is imported only when it is asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ffi_static",
+        description="C callbacks without writable and executable memory.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    commands.add_parser(
+        "doctor",
+        help="what this system allows, and which provider is used",
+        add_help=False,  # doctor has its own
+    )
+    given = list(sys.argv[1:] if argv is None else argv)
+    options, rest = parser.parse_known_args(given[:1])
+    if options.command == "doctor":
+        from ffi_static import doctor
+
+        return int(doctor.main([*rest, *given[1:]]) or 0)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""_callback - ``callback()`` and the object that it makes"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, overload
+
+from ffi_static import _lib
+from ffi_static._errors import ClosedError
+from ffi_static._signature import signature_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+OnError = Callable[[Any, Any, Any], Any]
+
+
+class _Zero:
+    """The default of ``error=``: all bits zero, whatever the result type is."""
+
+    def __repr__(self) -> str:
+        return "<zero>"
+
+
+ZERO: Any = _Zero()
+
+
+class Callback(_lib.CallbackBase):
+    """A C function pointer that runs a Python function; made by :func:`ffi_static.callback`.
+
+    It must be kept alive for as long as C may call it: when the last reference is dropped, or
+    after :meth:`close`, a call from C ends the process with one line that names the address.
+    Two callbacks are equal only if they are the same object.
+    """
+
+    __slots__ = ("_ctypes_type",)
+
+    _ctypes_type: Any
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("ffi_static.Callback cannot be subclassed")
+
+    @property
+    def address(self) -> int:
+        """The address to give to C. ClosedError after ``close()``."""
+        address = self.raw_address
+        if not address:
+            raise ClosedError("this callback is closed and has no address any more")
+        return address
+
+    def __int__(self) -> int:
+        return self.address
+
+    def __index__(self) -> int:
+        return self.address
+
+    @property
+    def cdata(self) -> Any:
+        """A cffi function pointer (``void *`` for a ctypes signature).
+
+        It keeps the callback alive for as long as this very cdata object lives. Copies that
+        cffi makes of it (in a struct, an array or a cast) do not.
+        """
+        pointer = _lib.ffi.cast(self.signature.ctype or "void *", self.address)
+        return _lib.ffi.gc(pointer, _Keep(self))
+
+    def as_ctypes(self, functype: Any = None) -> Any:
+        """Return an instance of a ctypes function type at this address.
+
+        `functype` is by default the one that the callback was made with; a callback made from
+        a C declaration needs it given. The instance keeps the callback alive.
+        """
+        functype = functype or self._ctypes_type
+        if functype is None:
+            raise TypeError(
+                f"this callback was declared as '{self.signature.text}', not with a ctypes type; "
+                "say which one: cb.as_ctypes(ctypes.CFUNCTYPE(...))"
+            )
+        pointer = functype(self.address)
+        pointer._ffi_static_callback = self
+        return pointer
+
+    @property
+    def _as_parameter_(self) -> Any:
+        """What ctypes passes when the callback is an argument of a C function."""
+        if self._ctypes_type is not None:
+            return self.as_ctypes()
+        import ctypes
+
+        return ctypes.c_void_p(self.address)
+
+    def __enter__(self) -> Callback:
+        if self.closed:
+            raise ClosedError("this callback is closed")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a callback is an address of this process and cannot be pickled")
+
+    def __repr__(self) -> str:
+        where = "closed" if self.closed else f"at {self.raw_address:#x}"
+        return (
+            f"<ffi_static.Callback '{self.signature.text}' calling {self.function!r}, {where}>"
+        )
+
+
+class _Keep:
+    """The destructor of a cdata, which does nothing but own a callback."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+
+    def __call__(self, pointer: object) -> None:
+        pass
+
+
+def _make(
+    signature: object, function: Callable[..., Any], error: Any, onerror: Any, ffi: Any
+) -> Callback:
+    parsed = signature_of(signature, ffi)
+    functype = signature if isinstance(signature, type) else None
+    options: dict[str, Any] = {"onerror": onerror}
+    # as in cffi, None stands for the default, except where None is a value of the type
+    if error is not ZERO and (error is not None or functype is not None):
+        options["error"] = error
+    made: Callback = Callback.__new__(Callback, parsed, function, **options)
+    made._ctypes_type = functype
+    return made
+
+
+@overload
+def callback(
+    signature: object,
+    func: None = None,
+    *,
+    error: Any = ZERO,
+    onerror: OnError | None = None,
+    ffi: Any = None,
+) -> Callable[[Callable[..., Any]], Callback]: ...
+
+
+@overload
+def callback(
+    signature: object,
+    func: Callable[..., Any],
+    *,
+    error: Any = ZERO,
+    onerror: OnError | None = None,
+    ffi: Any = None,
+) -> Callback: ...
+
+
+def callback(
+    signature: object,
+    func: Callable[..., Any] | None = None,
+    *,
+    error: Any = ZERO,
+    onerror: OnError | None = None,
+    ffi: Any = None,
+) -> Any:
+    """Make a C function pointer that runs `func`; without `func`, a decorator.
+
+    signature
+        A C declaration (``"int(int, double)"``, ``"int (*)(const char *name)"``; common types
+        and typedefs are known), a cffi function type, or a ctypes function type. It decides how
+        values convert: as cffi does for the first two, as ctypes does for the third.
+    error
+        What the C caller gets when the function raises or its result does not convert; by
+        default all bits zero. It is converted now, so that a wrong one is an error now.
+    onerror
+        Called as ``onerror(exception, value, traceback)`` instead of ``sys.unraisablehook``;
+        unless it returns None, its result is what the C caller gets.
+    ffi
+        A cffi FFI with a ``cdef`` of the types that the declaration names.
+
+    Raises SignatureError (a TypeError and ValueError), NotImplementedError (variadic functions,
+    types that cannot be passed by value), TypeError (not a callable), whatever the conversion of
+    `error` raises, and NoProviderError (a MemoryError) when no provider of trampolines works.
+    """
+    if func is None:
+        signature_of(signature, ffi)  # a decorator's mistakes show where it is written
+        return lambda function: _make(signature, function, error, onerror, ffi)
+    return _make(signature, func, error, onerror, ffi)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# _lib - the compiled module: cffi's view of the C library, and the native types of csrc/py
+
+from collections.abc import Callable
+from typing import Any
+
+# cffi has no type information of its own: `lib.name` and `ffi.method` are what
+# csrc/include/ffi_static.h and cffi's manual say.
+ffi: Any
+lib: Any
+
+class Signature:
+    def __new__(
+        cls,
+        text: str,
+        family: int,
+        swap_errno: bool,
+        shape: object,
+        items: tuple[tuple[str, Any], ...],
+        ctype: Any,
+        /,
+    ) -> Signature: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def items(self) -> tuple[tuple[str, Any], ...]: ...
+    @property
+    def ctype(self) -> Any: ...
+
+class CallbackBase:
+    def __new__(
+        cls,
+        signature: Signature,
+        function: Callable[..., Any],
+        error: object = ...,
+        onerror: Callable[..., Any] | None = ...,
+    ) -> CallbackBase: ...
+    def close(self) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def raw_address(self) -> int: ...
+    @property
+    def signature(self) -> Signature: ...
+    @property
+    def function(self) -> Callable[..., Any]: ...
+    @property
+    def onerror(self) -> Callable[..., Any] | None: ...
+
+def shape(result: object, arguments: tuple[object, ...], /) -> object: ...
+def layout(members: tuple[object, ...], /) -> tuple[int, int, tuple[int, ...]]: ...
+def thread_counts() -> tuple[int, int]: ...

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""setup - builds ffi_static._lib, and says what is missing when it cannot
+
+The metadata is in pyproject.toml, the extension in ffi_static/_build_lib.py.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+# (what, a program that needs it, flags to link it, the Debian package that brings it)
+NEEDS = (
+    ("a C compiler", "int main(void) { return 0; }", (), "gcc"),
+    ("the C library's headers", "#include <pthread.h>\nint main(void) { return 0; }", (), "libc6-dev"),
+    ("Python's headers", "#include <Python.h>\nint main(void) { return 0; }", (), "python3-dev"),
+    (
+        "libffi's headers and library",
+        "#include <ffi.h>\nint main(void) { ffi_cif c;"
+        " return ffi_prep_cif(&c, FFI_DEFAULT_ABI, 0, &ffi_type_void, 0); }",
+        ("-lffi",),
+        "libffi-dev",
+    ),
+)
+
+
+def compiler() -> list[str]:
+    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+
+
+def libffi_flags(option: str) -> list[str]:
+    try:
+        found = subprocess.run(
+            ["pkg-config", option, "libffi"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return shlex.split(found.stdout)
+
+
+def try_compile(program: str, link: tuple[str, ...]) -> str | None:
+    """Compile and link `program`; None when it works, else what the compiler answered."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "needs.c")
+        with open(source, "w", encoding="ascii") as file:
+            file.write(program)
+        command = [
+            *compiler(),
+            "-I" + sysconfig.get_path("include"),
+            "-I" + sysconfig.get_path("platinclude"),
+            *libffi_flags("--cflags"),
+            *shlex.split(os.environ.get("CFLAGS", "")),
+            *shlex.split(os.environ.get("CPPFLAGS", "")),
+            source,
+            "-o",
+            os.path.join(folder, "needs"),
+            *shlex.split(os.environ.get("LDFLAGS", "")),
+            *(libffi_flags("--libs-only-L") if link else ()),
+            *link,
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            return f"{command[0]}: {error.strerror}"
+        if done.returncode == 0:
+            return None
+        lines = [line for line in done.stderr.splitlines() if "error" in line or "cannot" in line]
+        return (lines or done.stderr.splitlines() or [f"exit status {done.returncode}"])[0]
+
+
+def check_system() -> None:
+    """Stop with one clear message when the extension cannot be built here."""
+    if platform.python_implementation() != "CPython":
+        sys.exit("ffi_static needs CPython; this is " + platform.python_implementation())
+    if not sys.platform.startswith("linux"):
+        sys.exit("ffi_static needs Linux; this is " + sys.platform)
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        sys.exit("ffi_static does not support free-threaded builds of Python yet")
+    missing = []
+    for what, program, link, package in NEEDS:
+        answer = try_compile(program, link)
+        if answer is not None:
+            missing.append((what, package, answer))
+            if what == "a C compiler":
+                break
+    if missing:
+        lines = [f"  {what}: install {package}\n    (tried, got: {answer})"
+                 for what, package, answer in missing]
+        packages = " ".join(package for _, package, _ in missing)
+        sys.exit(
+            "ffi_static cannot be built, because this is missing:\n"
+            + "\n".join(lines)
+            + f"\nOn Debian and Ubuntu: apt-get install {packages}"
+        )
+
+
+class BuildExt(build_ext):
+    """build_ext that takes assembly files, after checking what the system has."""
+
+    def run(self) -> None:
+        check_system()
+        super().run()
+
+    def build_extensions(self) -> None:
+        if ".S" not in self.compiler.src_extensions:
+            self.compiler.src_extensions.append(".S")
+        super().build_extensions()
+
+
+setup(cffi_modules=["ffi_static/_build_lib.py:ffibuilder"], cmdclass={"build_ext": BuildExt})
