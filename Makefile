@@ -88,7 +88,7 @@ $(LIB)/libffi_static.a: $(OBJS)
 $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static.so.0 \
-	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack \
+	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--no-as-needed -lgcc_s \
 	  -o $@ $(OBJS)
 	ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 

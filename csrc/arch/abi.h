@@ -38,6 +38,10 @@ FS_HIDDEN int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif);
 FS_HIDDEN int fs_abi_argument(struct fs_abi *abi, const ffi_type *type, unsigned index,
                               struct fs_place *place);
 
+/* The entry for a signature of nothing but a few scalars of one register class, which most are:
+ * the same answer as the steps below give, without the steps. NULL: take the steps. */
+FS_HIDDEN void *fs_abi_quick_entry(const ffi_cif *cif);
+
 /* The entry made for the shape that `abi` has found after the last argument, or NULL when there
  * is none but the planned ones. */
 FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);

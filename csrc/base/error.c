@@ -10,7 +10,7 @@
 /* When not even a thread record can be had: the one failure whose text is known beforehand. */
 static const char no_memory[] =
     "ffi_static: out of memory for the library's own records; free some memory and try again";
-static __thread bool failed_without_record;
+static FS_THREAD_LOCAL bool failed_without_record;
 
 static void remember(struct fs_thread *t, const char *format, va_list args)
 {

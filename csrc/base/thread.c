@@ -8,19 +8,17 @@
 #include "base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 /* The first threads' records: a process's first closure should not be its first malloc. */
 #define POOL 4
 
-__thread struct fs_thread *fs_self
-#ifdef FS_TLS_MODEL
-    __attribute__((tls_model(FS_TLS_MODEL)))
-#endif
-    ;
+FS_THREAD_LOCAL struct fs_thread *fs_self;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int state; /* NEW, STARTING, READY */
+enum { NEW, STARTING, READY };
 static pthread_key_t key;
 static bool have_key;
 static bool exiting; /* exit() has begun, so the destructor is not a dlclose */
@@ -70,12 +68,22 @@ static void at_exit(void)
     exiting = true;
 }
 
-static void init(void)
+/* Once, from the constructor or from whoever comes before it. Not pthread_once(), which makes a
+ * system call at its end: the first closure of a process should make none. */
+__attribute__((constructor)) static void init(void)
 {
+    int expected = NEW;
+    if (!__atomic_compare_exchange_n(&state, &expected, STARTING, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_ACQUIRE)) {
+        while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != READY)
+            sched_yield();
+        return;
+    }
     have_key = pthread_key_create(&key, at_thread_exit) == 0;
     /* Both can only fail for want of memory; then fork or exit is as unsafe as without us. */
     (void)pthread_atfork(fs_lock, fs_unlock, at_fork_child);
     (void)atexit(at_exit);
+    __atomic_store_n(&state, READY, __ATOMIC_RELEASE);
 }
 
 /* Under the lock. */
@@ -98,7 +106,8 @@ FS_COLD struct fs_thread *fs_thread_get(void)
 {
     if (fs_self)
         return fs_self;
-    pthread_once(&once, init);
+    if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != READY)
+        init();
     fs_lock();
     struct fs_thread *t = take_record();
     if (t) {

@@ -26,12 +26,13 @@ struct fs_thread {
     char error[FS_ERROR_BYTES];
 };
 
-/* The calling thread's record, or NULL when it has none yet. No call is made. */
-extern FS_HIDDEN __thread struct fs_thread *fs_self
-#ifdef FS_TLS_MODEL
-    __attribute__((tls_model(FS_TLS_MODEL)))
-#endif
-    ;
+/* Thread-local words are read on the fastest paths, so they are in the static TLS block: one
+ * load instead of a call. There are two, 16 bytes in all, well within what the dynamic loader
+ * keeps for libraries that are loaded later. */
+#define FS_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+
+/* The calling thread's record, or NULL when it has none yet. */
+extern FS_HIDDEN FS_THREAD_LOCAL struct fs_thread *fs_self;
 
 /* The same, made if need be; NULL when memory is short. Takes fs_lock. */
 FS_HIDDEN struct fs_thread *fs_thread_get(void);

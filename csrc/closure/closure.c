@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "plan/plan.h"
-#include "tramp/tramp.h"
+#include "tramp/find.h"
 
 #include <string.h>
 
@@ -26,17 +26,20 @@ static uint64_t *plan_words(ffi_static_closure *c)
     return (uint64_t *)(void *)&c->reserved[1];
 }
 
-static int find(const void *closure, const char *doing, struct fs_ref *ref)
+static FS_COLD int not_found(const void *closure, const char *doing, int error)
 {
-    int error = fs_slot_find(closure, ref);
-    if (fs_likely(!error))
-        return 0;
     if (error == -EALREADY)
         return fs_fail(error, "%s: the closure at %p has been freed already", doing, closure);
     return fs_fail(error,
                    "%s: %p is not a closure that ffi_static_alloc() gave (NULL, misaligned, "
                    "inside one, or from elsewhere)",
                    doing, closure);
+}
+
+static inline int find(const void *closure, const char *doing, struct fs_ref *ref)
+{
+    int error = fs_slot_find(closure, ref);
+    return fs_likely(!error) ? 0 : not_found(closure, doing, error);
 }
 
 ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code)
@@ -57,7 +60,6 @@ int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handle
                     void *user_data, unsigned flags)
 {
     struct fs_ref ref;
-    struct fs_plan plan;
     int error = find(closure, "ffi_static_prep", &ref);
     if (error)
         return error;
@@ -65,15 +67,20 @@ int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handle
         return fs_fail(-EINVAL, "ffi_static_prep: unknown flags 0x%x; pass 0", flags);
     if (!handler)
         return fs_fail(-EINVAL, "ffi_static_prep: the handler is NULL");
-    if ((error = fs_plan_compile(cif, &plan)))
+    void *entry = fs_abi_quick_entry(cif);
+    struct fs_plan plan;
+    if (!entry && (error = fs_plan_compile(cif, &plan)))
         return error;
     fs_plan_release(closure->reserved[0], plan_words(closure));
-    memcpy(plan_words(closure), plan.words, sizeof plan.words);
+    if (!entry) {
+        memcpy(plan_words(closure), plan.words, sizeof plan.words);
+        entry = plan.entry;
+    }
     closure->cif = cif;
     closure->handler = handler;
     closure->user_data = user_data;
     /* Last: a thread that sees the entry sees what it needs. */
-    __atomic_store_n(&closure->reserved[0], plan.entry, __ATOMIC_RELEASE);
+    __atomic_store_n(&closure->reserved[0], entry, __ATOMIC_RELEASE);
     return 0;
 }
 

@@ -115,13 +115,11 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_plan *out)
     int error = check_cif(cif);
     if (error || (error = first_pass(cif, &d)))
         return error;
-    void *entry = fs_abi_entry(&d.abi, cif->nargs);
-    if (!d.fits && !entry)
-        return second_pass(cif, &d, out);
-    if (entry) {
-        *out = (struct fs_plan){.entry = entry};
+    *out = (struct fs_plan){.entry = fs_abi_entry(&d.abi, cif->nargs)};
+    if (out->entry)
         return 0;
-    }
+    if (!d.fits)
+        return second_pass(cif, &d, out);
     unsigned char bytes[sizeof out->words] = {
         [FS_PLAN_NARGS - 8] = (unsigned char)cif->nargs,
         [FS_PLAN_VECTOR - 8] = d.abi.any_vec,
@@ -133,10 +131,4 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_plan *out)
     memcpy(out->words, bytes, sizeof bytes);
     out->entry = (void *)fs_entry_plan;
     return 0;
-}
-
-void fs_plan_release(void *entry, const uint64_t words[3])
-{
-    if (entry == (void *)fs_entry_long)
-        free((void *)(uintptr_t)words[0]);
 }

@@ -14,8 +14,11 @@
 #ifndef FS_PLAN_H
 #define FS_PLAN_H
 
+#include "arch/abi.h"
 #include "base/base.h"
 #include "include/ffi_static.h"
+
+#include <stdlib.h>
 
 /* A plan that is ready to be put into a slot. */
 struct fs_plan {
@@ -23,12 +26,16 @@ struct fs_plan {
     uint64_t words[3];
 };
 
-/* Compile the signature of `cif`. On success *out owns memory if the plan is a long one: hand it
- * to fs_plan_store(), or free it with fs_plan_release(). Errors as ffi_static_prep(). */
+/* Compile the signature of `cif`. On success *out owns memory if the plan is a long one, which
+ * goes to the slot that *out is copied to. Errors as ffi_static_prep(), *out undefined. */
 FS_HIDDEN int fs_plan_compile(const ffi_cif *cif, struct fs_plan *out);
 
 /* Free what a long plan owns; `entry` and `words` as in struct fs_plan or a slot. */
-FS_HIDDEN void fs_plan_release(void *entry, const uint64_t words[3]);
+static inline void fs_plan_release(void *entry, const uint64_t words[3])
+{
+    if (fs_unlikely(entry == (void *)fs_entry_long))
+        free((void *)(uintptr_t)words[0]);
+}
 
 /* How fs_entry_long calls a handler: `frame` is the entry's frame, the result a FS_TAIL_*. */
 struct fs_frame;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "tramp/find.h"
 #include "tramp/provider.h"
 #include "tramp/table.h"
 
@@ -72,22 +73,22 @@ int fs_tramp_check(void)
     return error;
 }
 
+static uintptr_t address_of(void *slot)
+{
+    struct fs_ref ref = fs_slot_ref(slot);
+    return ref.table ? (uintptr_t)fs_ref_code(ref) : 0;
+}
+
 void fs_report_freed(void *slot, void *caller)
 {
-    struct fs_table *t = fs_table_of_slot(slot);
-    size_t index = t ? (size_t)((char *)slot - t->slots) / FS_SLOT_SIZE : 0;
-    uintptr_t code = t ? (uintptr_t)fs_table_tramp(t, (unsigned)index) : 0;
     fs_die("ffi_static: the closure at code address @ was called after it was freed (the call "
            "returns to @); keep a closure alive for as long as C may call it",
-           code, (uintptr_t)caller);
+           address_of(slot), (uintptr_t)caller);
 }
 
 void fs_report_unprepared(void *slot, void *caller)
 {
-    struct fs_table *t = fs_table_of_slot(slot);
-    size_t index = t ? (size_t)((char *)slot - t->slots) / FS_SLOT_SIZE : 0;
-    uintptr_t code = t ? (uintptr_t)fs_table_tramp(t, (unsigned)index) : 0;
     fs_die("ffi_static: the closure at code address @ was called before it was prepared (the "
            "call returns to @)",
-           code, (uintptr_t)caller);
+           address_of(slot), (uintptr_t)caller);
 }

@@ -30,7 +30,13 @@ _Static_assert(FS_TABLE_WORDS <= 64, "the summary is one word");
 struct fs_table *fs_tables;
 uint64_t fs_table_maps, fs_table_unmaps;
 
-static struct fs_table resident;
+struct fs_table fs_resident = {
+    .code = (char *)(uintptr_t)fs_resident_code,
+    .slots = fs_resident_slots,
+    .nslots = FS_RESIDENT_SLOTS,
+    .provider = &fs_provider_resident,
+};
+static bool resident_open;
 static struct fs_table *spare_structs; /* of closed tables; linked by `next` */
 static char *last_base;                /* where to try next: right below */
 
@@ -177,15 +183,12 @@ static int open_mapped(const struct fs_provider *p, struct fs_table **out, struc
 
 static int open_resident(struct fs_table **out, struct fs_why *why)
 {
-    if (resident.provider)
+    if (resident_open)
         return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
-    resident.code = (char *)(uintptr_t)fs_resident_code;
-    resident.slots = fs_resident_slots;
-    resident.nslots = FS_RESIDENT_SLOTS;
-    resident.provider = &fs_provider_resident;
-    init_bits(&resident);
-    link_table(&resident);
-    *out = &resident;
+    resident_open = true;
+    init_bits(&fs_resident);
+    link_table(&fs_resident);
+    *out = &fs_resident;
     return 0;
 }
 
@@ -226,7 +229,7 @@ static void unlink_table(struct fs_table *t)
 
 void fs_table_close(struct fs_table *t)
 {
-    FS_ASSERT(t != &resident && t->nfree == t->usable);
+    FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
     unlink_table(t);
     fs_registry_remove((uintptr_t)t->code);
     fs_unwind_remove(t->unwind);
@@ -250,32 +253,4 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
     if (why_out && size)
         snprintf(why_out, size, "%s", why.text);
     return error;
-}
-
-static struct fs_table *in_resident(uintptr_t at, const void *area, size_t bytes)
-{
-    bool ours = at >= (uintptr_t)area && at - (uintptr_t)area < bytes;
-    return ours && resident.provider ? &resident : NULL;
-}
-
-struct fs_table *fs_table_of_slot(const void *p)
-{
-    uintptr_t at = (uintptr_t)p;
-    uintptr_t in_span = at & (FS_TABLE_SPAN - 1);
-    struct fs_table *t =
-        in_resident(at, fs_resident_slots, (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE);
-    if (t || in_span < FS_TABLE_CODE || in_span >= TABLE_BYTES)
-        return t;
-    return fs_registry_find(at - in_span);
-}
-
-struct fs_table *fs_table_of_code(const void *p)
-{
-    uintptr_t at = (uintptr_t)p;
-    uintptr_t in_span = at & (FS_TABLE_SPAN - 1);
-    struct fs_table *t =
-        in_resident(at, fs_resident_code, (size_t)FS_RESIDENT_SLOTS * FS_TRAMP_SIZE);
-    if (t || in_span >= FS_TABLE_CODE)
-        return t;
-    return fs_registry_find(at - in_span);
 }

@@ -32,6 +32,7 @@ struct fs_table {
     unsigned nslots;  /* holes counted */
     unsigned usable;  /* holes not counted */
     unsigned nfree;
+    unsigned ninner;  /* slots inside runs; atomic */
     struct fs_table *next, *prev;           /* all tables */
     struct fs_table *next_open, *prev_open; /* those with a free slot */
     void *unwind;                           /* see unwind.h */
@@ -65,9 +66,8 @@ FS_HIDDEN int fs_table_try(const struct fs_provider *p, char *why, size_t size);
 extern FS_HIDDEN struct fs_table *fs_tables;
 extern FS_HIDDEN uint64_t fs_table_maps, fs_table_unmaps;
 
-/* The table whose slots (whose code) hold this address, or NULL. Without the lock. */
-FS_HIDDEN struct fs_table *fs_table_of_slot(const void *p);
-FS_HIDDEN struct fs_table *fs_table_of_code(const void *p);
+/* The resident table, always there; its slots are first filled when it is opened. */
+extern FS_HIDDEN struct fs_table fs_resident;
 
 /* Is every invariant of the table as it should be? If not, *what says which is broken. */
 FS_HIDDEN bool fs_table_is_valid(const struct fs_table *t, const char **what);

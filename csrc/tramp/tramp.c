@@ -14,8 +14,8 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/thread.h"
+#include "tramp/find.h"
 #include "tramp/provider.h"
-#include "tramp/registry.h"
 #include "tramp/table.h"
 
 #include <string.h>
@@ -87,13 +87,16 @@ static void fill_word(struct fs_table *t, unsigned w)
     for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
         if (usable >> b & 1)
             *entry_of(t, w * FS_WORD_SLOTS + b) = (void *)fs_freed;
-    __atomic_fetch_or(&t->filled, UINT64_C(1) << w, __ATOMIC_RELEASE);
+    t->filled |= UINT64_C(1) << w;
 }
 
 static void take_bits(struct fs_table *t, unsigned index, unsigned count)
 {
-    if (is_mapped(t) && t->nfree == t->usable)
+    if (is_mapped(t) && t->nfree == t->usable) {
         empty_tables--;
+        list_remove(t); /* from among the empty ones at the end */
+        list_push_front(t);
+    }
     for (unsigned i = index; i < index + count; i++) {
         unsigned w = i / FS_WORD_SLOTS;
         fill_word(t, w);
@@ -103,6 +106,8 @@ static void take_bits(struct fs_table *t, unsigned index, unsigned count)
         if (i != index)
             __atomic_fetch_or(&t->inner[w], UINT64_C(1) << i % FS_WORD_SLOTS, __ATOMIC_RELAXED);
     }
+    if (count > 1)
+        __atomic_fetch_add(&t->ninner, count - 1, __ATOMIC_RELAXED);
     t->nfree -= count;
     if (!t->nfree)
         list_remove(t);
@@ -124,8 +129,11 @@ static void give_bits(struct fs_table *t, unsigned index, unsigned count)
         FS_ASSERT(!(t->free[w] & bit));
         t->free[w] |= bit;
         t->summary |= UINT64_C(1) << w;
-        __atomic_fetch_and(&t->inner[w], ~bit, __ATOMIC_RELAXED);
+        if (i != index)
+            __atomic_fetch_and(&t->inner[w], ~bit, __ATOMIC_RELAXED);
     }
+    if (count > 1)
+        __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
     t->nfree += count;
     if (was_full)
         list_push_front(t);
@@ -133,19 +141,14 @@ static void give_bits(struct fs_table *t, unsigned index, unsigned count)
         return;
     empty_tables++;
     list_remove(t);
-    if (too_many_empty()) {
+    list_push_back(t);
+    while (too_many_empty()) {
+        t = open_last;
+        list_remove(t);
         empty_tables--;
         mapped_tables--;
         fs_table_close(t);
-    } else {
-        list_push_back(t);
     }
-}
-
-static unsigned inner_bit(const struct fs_table *t, unsigned index)
-{
-    uint64_t word = __atomic_load_n(&t->inner[index / FS_WORD_SLOTS], __ATOMIC_RELAXED);
-    return word >> index % FS_WORD_SLOTS & 1;
 }
 
 /* First index of `count` free slots in a row, or -1. */
@@ -221,15 +224,11 @@ static int alloc_singles(void **out, unsigned want)
     return (int)n;
 }
 
-static unsigned index_of_slot(const struct fs_table *t, const void *slot)
-{
-    return (unsigned)((size_t)((const char *)slot - t->slots) / FS_SLOT_SIZE);
-}
-
+/* A slot of ours that is free in all but its bit: in a cache. */
 static void give_slot(void *slot)
 {
-    struct fs_table *t = fs_table_of_slot(slot);
-    give_bits(t, index_of_slot(t, slot), 1);
+    struct fs_ref ref = fs_slot_ref(slot);
+    give_bits(ref.table, ref.index, 1);
 }
 
 /* --- thread caches -------------------------------------------------------------------------- */
@@ -310,13 +309,12 @@ static FS_COLD void *alloc_slowly(unsigned slots, void **code)
 /* --- the room's functions ------------------------------------------------------------------- */
 
 /* A slot's code address by arithmetic alone: only for addresses known to be slots. */
-static void *code_of(char *slot)
+static inline void *code_of(char *slot)
 {
-    uintptr_t in_span = (uintptr_t)slot & (FS_TABLE_SPAN - 1);
-    size_t from_resident = (size_t)(slot - fs_resident_slots);
-    if (from_resident < (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE)
-        return (char *)(uintptr_t)fs_resident_code +
-               from_resident / FS_SLOT_SIZE * FS_TRAMP_SIZE;
+    size_t at = (size_t)(slot - fs_resident_slots);
+    if (at < (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE)
+        return (char *)(uintptr_t)fs_resident_code + at / FS_SLOT_SIZE * FS_TRAMP_SIZE;
+    uintptr_t in_span = (uintptr_t)slot % FS_TABLE_SPAN;
     return slot - in_span + (in_span - FS_TABLE_CODE) / FS_SLOT_SIZE * FS_TRAMP_SIZE;
 }
 
@@ -331,44 +329,13 @@ void *fs_slot_alloc(unsigned slots, void **code)
     *(void **)slot = (void *)fs_unprepared;
     if (code)
         *code = code_of(slot);
-    FS_ASSERT(code_of(slot) == fs_table_tramp(fs_table_of_slot(slot),
-                                              index_of_slot(fs_table_of_slot(slot), slot)));
+    FS_ASSERT(code_of(slot) == fs_ref_code(fs_slot_ref(slot)));
     return slot;
-}
-
-/* Is `index` of the table a slot in use? */
-static int check_index(struct fs_table *t, unsigned index, struct fs_ref *ref)
-{
-    unsigned w = index / FS_WORD_SLOTS;
-    if (!(fs_table_usable(t, w) >> index % FS_WORD_SLOTS & 1) || inner_bit(t, index))
-        return -EINVAL;
-    if (!(__atomic_load_n(&t->filled, __ATOMIC_ACQUIRE) >> w & 1))
-        return -EINVAL;
-    if (*entry_of(t, index) == (void *)fs_freed)
-        return -EALREADY;
-    *ref = (struct fs_ref){t, index};
-    return 0;
-}
-
-int fs_slot_find(const void *slot, struct fs_ref *ref)
-{
-    struct fs_table *t = fs_table_of_slot(slot);
-    if (!t || ((uintptr_t)slot & (FS_SLOT_SIZE - 1)))
-        return -EINVAL;
-    return check_index(t, index_of_slot(t, slot), ref);
-}
-
-int fs_code_find(const void *code, struct fs_ref *ref)
-{
-    struct fs_table *t = fs_table_of_code(code);
-    if (!t || ((uintptr_t)code & (FS_TRAMP_SIZE - 1)))
-        return -EINVAL;
-    return check_index(t, (unsigned)((size_t)((const char *)code - t->code) / FS_TRAMP_SIZE), ref);
 }
 
 static bool starts_run(struct fs_ref ref)
 {
-    return ref.index + 1 < ref.table->nslots && inner_bit(ref.table, ref.index + 1);
+    return ref.index + 1 < ref.table->nslots && fs_slot_is_inner(ref.table, ref.index + 1);
 }
 
 static FS_COLD void free_slowly(struct fs_ref ref)
@@ -377,7 +344,7 @@ static FS_COLD void free_slowly(struct fs_ref ref)
     unsigned count = 1;
     struct fs_thread *thread = fs_thread_get();
     fs_lock();
-    while (ref.index + count < t->nslots && inner_bit(t, ref.index + count))
+    while (ref.index + count < t->nslots && fs_slot_is_inner(t, ref.index + count))
         *entry_of(t, ref.index + count++) = (void *)fs_freed;
     give_bits(t, ref.index, count);
     if (thread && thread->count == FS_CACHE_SLOTS)

@@ -23,7 +23,7 @@
 
 struct fs_table;
 
-/* Where a slot is. Made by fs_slot_find(), good until the slot is freed. */
+/* Where a slot is. Made by fs_slot_find() (find.h), good until the slot is freed. */
 struct fs_ref {
     struct fs_table *table;
     unsigned index;
@@ -37,13 +37,6 @@ FS_HIDDEN void fs_unprepared(void);
  * entry is fs_unprepared, all other bytes are zero. NULL: errno and fs_error_text() are set;
  * ENOSYS when every provider refused. */
 FS_HIDDEN void *fs_slot_alloc(unsigned slots, void **code);
-
-/* Find the live slot at this address. 0; -EINVAL: no slot of ours starts there; -EALREADY: the
- * slot is free. Only the table's header and the slot's first word are read. */
-FS_HIDDEN int fs_slot_find(const void *slot, struct fs_ref *ref);
-
-/* Find the live slot whose trampoline is at this address. Errors as above. */
-FS_HIDDEN int fs_code_find(const void *code, struct fs_ref *ref);
 
 /* Give back the run that starts at `ref`. From here on calling it reports and aborts. */
 FS_HIDDEN void fs_slot_free(struct fs_ref ref);

@@ -3,9 +3,7 @@
  *
  * An aggregate of at most two eightbytes is classified by its scalar leaves: each leaf merges its
  * class into the eightbyte it lies in. Larger ones, and ones with unaligned fields, go in memory.
- * libffi's ffi_type has no field offsets; they follow from sizes and alignments. Where the leaves
- * so laid out do not fit the declared size (a packed struct with its size set by hand), fields
- * are unaligned, and the class is MEMORY, as in C.
+ * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
 #include "arch/abi.h"
 #include "arch.h"
@@ -97,9 +95,9 @@ static void merge_leaf(struct walk *w, const ffi_type *t, size_t offset)
 {
     size_t size = scalar_size(t);
     w->leaves++;
-    if (!w->classify)
+    if (!w->classify || w->half[0] == MEMORY)
         return;
-    if (offset + size > w->size) { /* packed: the field is unaligned */
+    if (offset + size > w->size) { /* nested sizes that contradict each other */
         w->half[0] = MEMORY;
         return;
     }
@@ -107,6 +105,31 @@ static void merge_leaf(struct walk *w, const ffi_type *t, size_t offset)
     for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++)
         if (c > w->half[at])
             w->half[at] = c;
+}
+
+/* How an aggregate's members lie. Laid out one behind the other, do they fit its size? If not, the
+ * size was set by hand: for a union, whose members all begin at 0, or, where a member wants more
+ * alignment than the whole has, for a packed struct. */
+enum layout { PLAIN, UNION, PACKED };
+
+static int find_layout(const ffi_type *t, enum layout *layout)
+{
+    if (!t->elements || (t->size && !t->elements[0]))
+        return bad_type(t, "an incomplete aggregate: it has no elements");
+    size_t end = 0;
+    bool misfit = false;
+    unsigned n = 0;
+    for (ffi_type **e = t->elements; *e; e++) {
+        if (++n > MAX_NODES)
+            return bad_type(t, "an aggregate with elements beyond reason");
+        unsigned alignment = (*e)->alignment;
+        if (alignment == 0 || (alignment & (alignment - 1)))
+            return bad_type(*e, "incomplete: its alignment is not a power of two");
+        misfit |= alignment > t->alignment;
+        end = align_up(end, alignment) + (*e)->size;
+    }
+    *layout = t->type == FFI_TYPE_COMPLEX || end <= t->size ? PLAIN : misfit ? PACKED : UNION;
+    return 0;
 }
 
 /* Visit `t` at `offset` of the aggregate; *end becomes the first offset behind it. */
@@ -124,12 +147,14 @@ static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, 
         *end = offset + t->size;
         return 0;
     }
-    if (!t->elements)
-        return bad_type(t, "an incomplete aggregate: it has no elements");
+    enum layout layout = PLAIN;
+    if ((error = find_layout(t, &layout)))
+        return error;
+    if (layout == PACKED)
+        w->half[0] = MEMORY;
     size_t at = offset;
     for (ffi_type **e = t->elements; *e; e++) {
-        if ((*e)->alignment)
-            at = align_up(at, (*e)->alignment);
+        at = layout == UNION ? offset : align_up(at, (*e)->alignment);
         if ((error = visit(*e, at, &at, w, depth + 1)))
             return error;
         if (t->type == FFI_TYPE_COMPLEX) { /* one element stands for both parts */
@@ -329,6 +354,35 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
     return 0;
 }
 
+/* Per libffi type code: what the quick path needs. */
+struct quick {
+    unsigned char size;
+    unsigned char classes; /* bit 0: general, bit 1: vector; 0: not for the quick path */
+    unsigned char tail;    /* + 1; 0: not for the quick path */
+};
+
+#define GPR 1
+#define VEC 2
+
+static const struct quick quick[16] = {
+    [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32 + 1},     [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_WORD + 1},
+    [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1}, [FFI_TYPE_UINT8] = {1, GPR, 0},
+    [FFI_TYPE_SINT8] = {1, GPR, 0},                 [FFI_TYPE_UINT16] = {2, GPR, 0},
+    [FFI_TYPE_SINT16] = {2, GPR, 0},                [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},
+    [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},  [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD + 1}, [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_WORD + 1},
+};
+
+static inline const struct quick *quick_of(const ffi_type *t)
+{
+    static const struct quick none;
+    if (!t)
+        return &none;
+    const struct quick *q = &quick[t->type % 16];
+    return q->size == t->size && t->type < 16 ? q : &none;
+}
+
 extern FS_HIDDEN void *const fs_scalar_g[7][FS_FAST_TAILS];
 extern FS_HIDDEN void *const fs_scalar_v[9][FS_FAST_TAILS];
 
@@ -341,6 +395,21 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
     if (abi->only_vec && nargs <= 8)
         return fs_scalar_v[nargs][abi->tail];
     return NULL;
+}
+
+void *fs_abi_quick_entry(const ffi_cif *cif)
+{
+    if (!cif || cif->nargs > 8 || cif->abi != FFI_UNIX64)
+        return NULL;
+    unsigned nargs = cif->nargs, tail = quick_of(cif->rtype)->tail;
+    if (!tail || (nargs && !cif->arg_types))
+        return NULL;
+    unsigned classes = nargs <= 6 ? GPR | VEC : VEC;
+    for (unsigned i = 0; i < nargs && classes; i++)
+        classes &= quick_of(cif->arg_types[i])->classes;
+    if (classes & GPR)
+        return fs_scalar_g[nargs][tail - 1];
+    return classes ? fs_scalar_v[nargs][tail - 1] : NULL;
 }
 
 uint32_t fs_abi_scratch_word(unsigned n)
