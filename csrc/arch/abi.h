@@ -23,11 +23,11 @@ struct fs_place {
 /* The running state: registers used so far, the next stack word, and what shape it all has. */
 struct fs_abi {
     unsigned gpr, vec;
-    uint32_t stack;    /* in frame words */
-    unsigned tail;     /* FS_TAIL_* of arch.h */
-    bool only_gpr;     /* every argument so far is one scalar in the next general register */
-    bool only_vec;     /* ... in the next vector register */
-    bool any_vec;      /* some argument is in a vector register */
+    uint32_t stack; /* in frame words */
+    unsigned tail;  /* FS_TAIL_* of arch.h */
+    bool only_gpr;  /* every argument so far is one scalar in the next general register */
+    bool only_vec;  /* ... in the next vector register */
+    bool any_vec;   /* some argument is in a vector register */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an

@@ -65,8 +65,9 @@ int ffi_static_provider_probe(const char *name, char *why, size_t size)
 int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size)
 {
     if (!stats || size < sizeof stats->size)
-        return fs_fail(-EINVAL, "ffi_static_get_stats: NULL, or %zu bytes, too few for the first "
-                                "field",
+        return fs_fail(-EINVAL,
+                       "ffi_static_get_stats: NULL, or %zu bytes, too few for the first "
+                       "field",
                        size);
     struct fs_tramp_stats now;
     fs_tramp_stats(&now);

@@ -21,8 +21,8 @@ _Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == 8 + sizeof((struct fs_plan *)0)
 /* The words of one signature, as the first pass finds them. */
 struct draft {
     struct fs_abi abi;
-    unsigned gather;                   /* words that gathering needs */
-    bool fits;                         /* in a slot */
+    unsigned gather;                    /* words that gathering needs */
+    bool fits;                          /* in a slot */
     unsigned char word[FS_PLAN_INLINE]; /* arguments', valid while `fits` */
     unsigned char source[FS_PLAN_INLINE];
 };

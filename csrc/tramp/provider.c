@@ -44,11 +44,11 @@ int fs_refuse(struct fs_why *why, int error, const char *format, ...)
 static int unknown_name(const char *name, size_t length, const char *whole)
 {
     char names[128];
-    return fs_fail_locked(-EINVAL,
-                   "FFI_STATIC_PROVIDER=\"%.80s\": there is no provider \"%.*s\"; the legal names "
-                   "are %s, several separated by commas",
-                   whole, (int)(length < 80 ? length : 80), name,
-                   fs_provider_names(names, sizeof names));
+    return fs_fail_locked(
+        -EINVAL,
+        "FFI_STATIC_PROVIDER=\"%.80s\": there is no provider \"%.*s\"; the legal names "
+        "are %s, several separated by commas",
+        whole, (int)(length < 80 ? length : 80), name, fs_provider_names(names, sizeof names));
 }
 
 /* Parse "name,name" into `order`. Doubled names are taken once. */

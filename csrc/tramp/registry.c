@@ -46,7 +46,8 @@ static int grow(void)
 
 int fs_registry_add(uintptr_t base, struct fs_table *t)
 {
-    if (!fs_registry_current || 2 * (fs_registry_current->used + 1) > fs_registry_current->mask + 1) {
+    if (!fs_registry_current ||
+        2 * (fs_registry_current->used + 1) > fs_registry_current->mask + 1) {
         int error = grow();
         if (error)
             return error;

@@ -29,10 +29,10 @@ struct fs_table {
     char *code;
     char *slots;
     const struct fs_provider *provider;
-    unsigned nslots;  /* holes counted */
-    unsigned usable;  /* holes not counted */
+    unsigned nslots; /* holes counted */
+    unsigned usable; /* holes not counted */
     unsigned nfree;
-    unsigned ninner;  /* slots inside runs; atomic */
+    unsigned ninner;                        /* slots inside runs; atomic */
     struct fs_table *next, *prev;           /* all tables */
     struct fs_table *next_open, *prev_open; /* those with a free slot */
     void *unwind;                           /* see unwind.h */

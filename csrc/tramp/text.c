@@ -36,8 +36,8 @@ static int map_text(char *code, struct fs_why *why)
     if (moved == MAP_FAILED)
         return fs_refuse(why, -errno, "mremap(MREMAP_DONTUNMAP) of the library's text: %s%s",
                          fs_errno_text(errno, answer, sizeof answer),
-                         errno == EINVAL  ? "; needs Linux 5.13 or newer"
-                         : errno == EPERM ? "; the text is sealed or a seccomp filter forbids it"
+                         errno == EINVAL   ? "; needs Linux 5.13 or newer"
+                         : errno == EPERM  ? "; the text is sealed or a seccomp filter forbids it"
                          : errno == ENOMEM ? "; at a limit (RLIMIT_AS, vm.max_map_count)"
                                            : "");
     if (source_intact(moved))

@@ -18,10 +18,10 @@ enum class { NO_CLASS, SSE, INTEGER, X87, MEMORY };
 
 struct walk {
     enum class half[2];
-    size_t size;     /* of the whole aggregate */
-    unsigned nodes;  /* visited so far */
+    size_t size;    /* of the whole aggregate */
+    unsigned nodes; /* visited so far */
     unsigned leaves;
-    bool classify;   /* it is small enough to have classes */
+    bool classify; /* it is small enough to have classes */
 };
 
 static const char *const type_trouble = "a type with code %d, size %zu and alignment %u is %s";
@@ -68,16 +68,11 @@ static size_t scalar_size(const ffi_type *t)
     }
 }
 
-static enum class scalar_class(const ffi_type *t)
-{
-    switch (t->type) {
-    case FFI_TYPE_FLOAT:
-    case FFI_TYPE_DOUBLE:
-        return SSE;
-    case FFI_TYPE_LONGDOUBLE:
-        return X87;
-    default:
-        return INTEGER;
+static enum class scalar_class(const ffi_type *t) {
+    switch (t->type){
+        case FFI_TYPE_FLOAT : case FFI_TYPE_DOUBLE : return SSE;
+        case FFI_TYPE_LONGDOUBLE : return X87;
+        default : return INTEGER;
     }
 }
 
@@ -365,12 +360,18 @@ struct quick {
 #define VEC 2
 
 static const struct quick quick[16] = {
-    [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32 + 1},     [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_WORD + 1},
-    [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1}, [FFI_TYPE_UINT8] = {1, GPR, 0},
-    [FFI_TYPE_SINT8] = {1, GPR, 0},                 [FFI_TYPE_UINT16] = {2, GPR, 0},
-    [FFI_TYPE_SINT16] = {2, GPR, 0},                [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},
-    [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},  [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD + 1}, [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32 + 1},
+    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_WORD + 1},
+    [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1},
+    [FFI_TYPE_UINT8] = {1, GPR, 0},
+    [FFI_TYPE_SINT8] = {1, GPR, 0},
+    [FFI_TYPE_UINT16] = {2, GPR, 0},
+    [FFI_TYPE_SINT16] = {2, GPR, 0},
+    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},
+    [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},
+    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
     [FFI_TYPE_VOID] = {1, 0, FS_TAIL_WORD + 1},
 };
 

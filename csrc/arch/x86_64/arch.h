@@ -36,28 +36,28 @@
 #define FS_SLOT_DATA 48
 
 /* --- the plan inside the slot (24 bytes) --------------------------------------------------- */
-#define FS_PLAN_NARGS 8    /* byte: arguments */
-#define FS_PLAN_VECTOR 9   /* byte: not 0 when some argument is in a vector register */
-#define FS_PLAN_GATHER 10  /* byte: words to gather into the scratch area */
-#define FS_PLAN_TAIL 11    /* byte: how to return, FS_TAIL_* */
-#define FS_PLAN_BYTES 12   /* then `nargs` argument words, then `gather` source words */
-#define FS_PLAN_INLINE 20  /* how many such bytes there are */
-#define FS_PLAN_LONG 8     /* or, for fs_entry_long: pointer to a struct fs_long */
+#define FS_PLAN_NARGS 8   /* byte: arguments */
+#define FS_PLAN_VECTOR 9  /* byte: not 0 when some argument is in a vector register */
+#define FS_PLAN_GATHER 10 /* byte: words to gather into the scratch area */
+#define FS_PLAN_TAIL 11   /* byte: how to return, FS_TAIL_* */
+#define FS_PLAN_BYTES 12  /* then `nargs` argument words, then `gather` source words */
+#define FS_PLAN_INLINE 20 /* how many such bytes there are */
+#define FS_PLAN_LONG 8    /* or, for fs_entry_long: pointer to a struct fs_long */
 
 /* --- the frame that a planned entry builds; everything counts from the first saved register,
  *     in 8-byte words. Vector registers are saved 8 bytes each (no argument here is wider), so
  *     that a struct in two of them, or in two general ones, is already whole in memory. ------ */
-#define FS_FRAME_GPR 0        /* rdi rsi rdx rcx r8 r9 */
-#define FS_FRAME_VEC 48       /* xmm0 .. xmm7, low halves */
-#define FS_FRAME_SCRATCH 112  /* structs split over both kinds, put together: 6 x 16 bytes */
-#define FS_FRAME_RET 208      /* the result: 32 bytes */
-#define FS_FRAME_ARGV 240     /* avalue[20] */
-#define FS_FRAME_TAIL 400     /* FS_TAIL_*, kept over the handler, which may free the closure */
-#define FS_FRAME_SIZE 408     /* = 8 mod 16: the stack is aligned after the caller's call */
-#define FS_FRAME_STACK 416    /* the caller's stack arguments: behind the return address */
+#define FS_FRAME_GPR 0       /* rdi rsi rdx rcx r8 r9 */
+#define FS_FRAME_VEC 48      /* xmm0 .. xmm7, low halves */
+#define FS_FRAME_SCRATCH 112 /* structs split over both kinds, put together: 6 x 16 bytes */
+#define FS_FRAME_RET 208     /* the result: 32 bytes */
+#define FS_FRAME_ARGV 240    /* avalue[20] */
+#define FS_FRAME_TAIL 400    /* FS_TAIL_*, kept over the handler, which may free the closure */
+#define FS_FRAME_SIZE 408    /* = 8 mod 16: the stack is aligned after the caller's call */
+#define FS_FRAME_STACK 416   /* the caller's stack arguments: behind the return address */
 
 /* --- how a result goes back; each tail is 32 bytes of code --------------------------------- */
-#define FS_TAIL_WORD 0   /* void, 64-bit integers, pointers, float, double: rax and xmm0 */
+#define FS_TAIL_WORD 0 /* void, 64-bit integers, pointers, float, double: rax and xmm0 */
 #define FS_TAIL_S32 1
 #define FS_TAIL_U32 2
 #define FS_TAIL_S16 3
@@ -73,7 +73,7 @@
 #define FS_TAIL_MEM 13   /* through the hidden pointer in rdi, which goes back in rax */
 #define FS_TAILS 14
 #define FS_TAIL_SIZE 32
-#define FS_FAST_TAILS 3  /* the first three have entries of their own */
+#define FS_FAST_TAILS 3 /* the first three have entries of their own */
 
 /* --- call frame information of a trampoline: the CFA is rsp+8, all along ------------------- */
 #define FS_DWARF_SP 7
@@ -83,8 +83,8 @@
 /* What every assembly file needs: no executable stack, and the CET property note (x86 psABI,
  * "Program property": IBT and SHSTK). */
 #define FS_ASM_NOTES                                                                               \
-    .section .note.GNU-stack, "", @progbits;                                                       \
-    .section .note.gnu.property, "a";                                                              \
+    .section.note.GNU - stack, "", @progbits;                                                      \
+    .section.note.gnu.property, "a";                                                               \
     .balign 8;                                                                                     \
     .long 4, 16, 5;                                                                                \
     .asciz "GNU";                                                                                  \
