@@ -8,8 +8,8 @@ arguments. The fuzzer's emitter and checker do the rest.
 
 from __future__ import annotations
 
-from fuzz import model as m
-from fuzz.signature import Signature
+from tests.fuzz import model as m
+from tests.fuzz.signature import Signature
 
 _I, _D = m.INT64, m.DOUBLE
 

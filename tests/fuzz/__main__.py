@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The fuzzer's command line: `PYTHONPATH=tests python3 -m fuzz --seed 1 --count 2000`."""
+"""The fuzzer's command line: `python3 -m tests.fuzz --seed 1 --count 2000`."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def again(o: Options, index: int, cc: str) -> str:
     """The command that runs this signature alone."""
     backend = f" --backend {o.backend}" if o.backend != "ours" else ""
     return (
-        f"PYTHONPATH=tests python3 -m fuzz --seed {o.seed} --rounds {o.rounds}{backend}"
+        f"python3 -m tests.fuzz --seed {o.seed} --rounds {o.rounds}{backend}"
         f" --only {index} --cc '{cc}'"
     )
 
