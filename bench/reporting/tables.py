@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+"""tables - lays the results out: one table of ratios for the terminal, all of them for the page.
+
+Cells say their unit, because two kinds of ratio meet here: how many times *as fast* as the
+system's libffi a C call is (more is better), and how many times *the time* of a hand-written
+C-API callback a Python callback takes (less is better).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .results import CONTROL, OURS
+
+if TYPE_CHECKING:
+    from .results import Results
+
+LAST_WIDTH = 76  # characters of a last column in the terminal
+LIVE = [10, 1_000, 10_000, 100_000, 1_000_000]
+
+
+@dataclass
+class Table:
+    """A title, a remark, a header and rows of text; the first column is left-aligned."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    remark: str = ""
+    left: frozenset[int] = frozenset({0})
+
+    def markdown(self) -> str:
+        """Give the table as Markdown, with its title as a heading."""
+        marks = ["---" if i in self.left else "---:" for i in range(len(self.header))]
+        lines = [f"### {self.title}", ""]
+        lines += [self.remark, ""] if self.remark else []
+        lines += [_bar(cells) for cells in (self.header, marks)]
+        lines += [_bar([cell.replace("|", "\\|") for cell in row]) for row in self.rows]
+        return "\n".join(lines) + "\n"
+
+    def text(self) -> str:
+        """Give the table as aligned text for a terminal."""
+        rows = [line for row in self.rows for line in _wrapped(row)]
+        widths = [max(map(len, column)) for column in zip(self.header, *rows)]
+        lines = [f"{self.title}"]
+        lines += [self.remark] if self.remark else []
+        for row in (self.header, ["-" * width for width in widths], *rows):
+            cells = [
+                cell.ljust(width) if i in self.left else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths))
+            ]
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines) + "\n"
+
+
+def _wrapped(row: list[str]) -> list[list[str]]:
+    """Break a long last cell into lines of its own."""
+    first, *more = textwrap.wrap(row[-1], LAST_WIDTH) or [""]
+    return [[*row[:-1], first], *[[*[""] * (len(row) - 1), line] for line in more]]
+
+
+def _bar(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: Any, form: str = ".1f", unit: str = "") -> str:
+    return "-" if value is None else format(value, form) + unit
+
+
+def _fast(cell: dict[str, Any]) -> str:
+    ratio = cell.get("times_as_fast")
+    return f"{ratio:.2f}x" if ratio else "-"
+
+
+def _label(results: Results, name: str) -> str:
+    return {results.baseline: "system libffi", OURS: "ffi_static"}.get(name, name)
+
+
+# ---- the one table of ratios
+
+
+def _c_line(results: Results, what: str, cells: dict[str, dict[str, Any]]) -> list[str]:
+    base = cells.get(results.baseline, {}).get("ns")
+    others = [
+        f"{name} {_fast(cell)}"
+        for name, cell in cells.items()
+        if name not in (OURS, results.baseline, CONTROL)
+    ]
+    ours = cells.get(OURS, {})
+    shown = _fast(ours)
+    if shown == "-" and ours.get("note"):
+        shown = str(ours["note"])
+    elif shown != "-":
+        shown += " as fast"
+    return [what, f"{_number(base)} ns, system libffi", shown, ", ".join(others)]
+
+
+def _c_lines(results: Results) -> list[list[str]]:
+    lines = [_c_line(results, row["row"], row["rivals"]) for row in results.c.get("calls", [])]
+    means = {name: results.geometric_mean(name) for name in results.rivals()}
+    if means.get(OURS):
+        others = [
+            f"{name} {_number(mean, '.2f', 'x')}"
+            for name, mean in means.items()
+            if name not in (OURS, results.baseline)
+        ]
+        ours = _number(means[OURS], ".2f", "x as fast")
+        lines.append(["geometric mean of these rows", "system libffi", ours, ", ".join(others)])
+    names = {"calls": "calls", "replace": "alloc+prep+free", "drain": "all freed, all made"}
+    for row in results.c.get("live", []):
+        what = f"{names[row['what']]}, {row['order']}, {int(row['live']):,} live"
+        lines.append(_c_line(results, what, row["rivals"]))
+    return lines
+
+
+def _first_line(results: Results) -> list[list[str]]:
+    base = results.first(results.baseline).get("called_ns")
+    ours = results.first(OURS).get("called_ns")
+    if not base or not ours:
+        return []
+    others = [
+        f"{name} {base / results.first(name)['called_ns']:.2f}x"
+        for name in results.rivals(libraries=True)
+        if name not in (OURS, results.baseline)
+    ]
+    reference = f"{base / 1e3:.1f} µs, system libffi"
+    return [["first closure", reference, f"{base / ours:.2f}x as fast", ", ".join(others)]]
+
+
+def _python_lines(results: Results) -> list[list[str]]:
+    lines = []
+    for group, ratios in results.python_ratios().items():
+        ns = results.python_reference_ns(group)
+        others = [
+            f"{rival} {ratio:.2f}x"
+            for rival, ratio in ratios.items()
+            if rival not in (results.python_ours, results.python_reference)
+        ]
+        ours = _number(ratios.get(results.python_ours), ".2f", "x the time")
+        reference = f"{_number(ns, ',.0f')} ns, {results.python_reference}"
+        lines.append([f"Python {group}", reference, ours, ", ".join(others)])
+    return lines
+
+
+def one_table(results: Results) -> Table:
+    """Make the one table of ratios: every workload, its reference, ours, and the others."""
+    return Table(
+        "Ratios of one run",
+        ["workload", "reference", "ffi_static", "the others, against the same reference"],
+        _c_lines(results) + _first_line(results) + _python_lines(results),
+        remark='C: times as fast as the reference, more is better. Python: "x the time", less is.',
+        left=frozenset({0, 3}),
+    )
+
+
+# ---- the tables of the page
+
+
+def calls(results: Results) -> Table:
+    """Make the table of nanoseconds and instructions per call."""
+    names = results.rivals()
+    header = ["signature"]
+    for name in names:
+        header += [f"{_label(results, name)} ns (instr.)"]
+        header += ["times as fast"] if name not in (results.baseline, "hand", "direct") else []
+    table = Table(
+        "Calls",
+        header,
+        remark=(
+            "Nanoseconds per call and, in brackets, instructions per call, the C caller's loop "
+            "included. `hand` is a hand-written C callback that builds `args[]` and calls the "
+            "same handler: the limit. `direct` calls a C function."
+        ),
+    )
+    for row in results.c.get("calls", []):
+        counted = results.instructions.get(row["id"], {})
+        cells = [row["row"]]
+        for name in names:
+            cell = row["rivals"].get(name, {})
+            count = f" ({counted[name]:.0f})" if name in counted else ""
+            cells.append(_number(cell.get("ns")) + count)
+            if name not in (results.baseline, "hand", "direct"):
+                cells.append(_fast(cell))
+        table.rows.append(cells)
+    means = [results.geometric_mean(name) for name in names]
+    last = ["**geometric mean**"]
+    for name, mean in zip(names, means):
+        shown = f"**{_number(mean, '.2f', 'x')}**"
+        if name == results.baseline:
+            last.append("")
+        elif name in ("hand", "direct"):
+            last.append(shown)
+        else:
+            last += ["", shown]
+    table.rows.append(last)
+    return table
+
+
+def live(results: Results) -> Table:
+    """Make the table of making, freeing and calling with many closures live."""
+    names = results.rivals(libraries=True)
+    header = ["nanoseconds per operation", "live"]
+    header += [_label(results, name) for name in names] + ["plain records"]
+    table = Table(
+        "Many closures",
+        header,
+        remark=(
+            "`alloc+prep+free` replaces one of the live closures; `all freed, all made` frees "
+            "every one, then makes as many again, per closure. Random order means that each "
+            "closure is cold; `plain records` shows what 64-byte records in an array cost then."
+        ),
+    )
+    words = {"calls": "calls", "replace": "alloc+prep+free", "drain": "all freed, all made"}
+    for row in results.c.get("live", []):
+        cells = [f"{words[row['what']]}, {row['order']}", f"{int(row['live']):,}"]
+        for name in [*names, CONTROL]:
+            cell = row["rivals"].get(name, {})
+            ratio = f" ({_fast(cell)})" if name not in (results.baseline, CONTROL) else ""
+            shown = _number(cell.get("ns")) + ratio
+            cells.append(cell.get("note", "-") if cell.get("ns") is None else shown)
+        table.rows.append(cells)
+    return table
+
+
+def memory(results: Results) -> Table:
+    """Make the table of memory, mappings and the first closure, each in fresh processes."""
+    table = Table(
+        "Memory, and the first closure",
+        ["rival", "live", "PSS B", "RSS B", "mappings", "first closure", "system calls"],
+        remark="Per closure, in a fresh process; the first closure is made and called.",
+    )
+    for name in results.rivals(libraries=True):
+        first = results.first(name)
+        ns = first.get("called_ns")
+        shown = "-" if ns is None else f"{ns / 1e3:.1f} µs"
+        syscalls = first.get("syscalls_note") or _number(first.get("syscalls"), ".0f")
+        for count in LIVE:
+            cell = results.memory(count, name)
+            if not cell:
+                continue
+            made = f"{int(cell['made']):,}" if cell.get("note") else f"{count:,}"
+            cells = [_number(cell.get(key)) for key in ("pss_bytes", "rss_bytes")]
+            row = [_label(results, name), made, *cells, _number(cell.get("vmas"), ".6f")]
+            table.rows.append([*row, shown, syscalls])
+    return table
+
+
+def python(results: Results) -> Table:
+    """Make the table of Python callbacks: a row per rival, a column per workload."""
+    ratios = results.python_ratios()
+    rivals: list[str] = []
+    for found in ratios.values():
+        rivals += [name for name in found if name not in rivals]
+    table = Table(
+        "Python callbacks",
+        ["time, as a multiple of the hand-written callback's", *ratios],
+        remark=f"`{results.python_reference}` is 1.00; less is better.",
+    )
+    for rival in rivals:
+        cells = [_number(ratios[group].get(rival), ".2f") for group in ratios]
+        table.rows.append([rival, *cells])
+    reference = [_number(results.python_reference_ns(group), ",.0f", " ns") for group in ratios]
+    if ratios:
+        table.rows.append(["one call of the hand-written one", *reference])
+    return table
