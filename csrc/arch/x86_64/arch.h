@@ -79,12 +79,13 @@
 #define FS_DWARF_SP 7
 #define FS_DWARF_RA 16
 
+/* clang-format off: what follows is not C */
 #ifdef __ASSEMBLER__
 /* What every assembly file needs: no executable stack, and the CET property note (x86 psABI,
  * "Program property": IBT and SHSTK). */
 #define FS_ASM_NOTES                                                                               \
-    .section.note.GNU - stack, "", @progbits;                                                      \
-    .section.note.gnu.property, "a";                                                               \
+    .section .note.GNU-stack, "", @progbits;                                                       \
+    .section .note.gnu.property, "a";                                                              \
     .balign 8;                                                                                     \
     .long 4, 16, 5;                                                                                \
     .asciz "GNU";                                                                                  \
@@ -101,5 +102,6 @@
     .cfi_endproc;                                                                                  \
     .size name, .- name
 #endif
+/* clang-format on */
 
 #endif
