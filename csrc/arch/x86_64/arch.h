@@ -79,7 +79,8 @@
 #define FS_DWARF_SP 7
 #define FS_DWARF_RA 16
 
-/* clang-format off: what follows is not C */
+/* What follows is not C. */
+/* clang-format off */
 #ifdef __ASSEMBLER__
 /* What every assembly file needs: no executable stack, and the CET property note (x86 psABI,
  * "Program property": IBT and SHSTK). */
