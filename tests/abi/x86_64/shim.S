@@ -73,6 +73,24 @@ fz_shim:
         mov     %r15, 176(%r11)
         stmxcsr 208(%r11)
         fnstenv 240(%r11)
+        /* Count intact canaries now: once the caller returns, its arguments' place is anyone's.
+         * rdi = where, rsi = end, r8 = found, r9 = the canary's eight words */
+        mov     16(%r11), %rdi
+        mov     288(%r11), %rsi
+        lea     fz_guard(%rip), %r9
+        xor     %r8d, %r8d
+1:      cmp     %rsi, %rdi
+        jae     4f
+        mov     $8, %ecx
+2:      mov     -8(%r9, %rcx, 8), %r10
+        cmp     %r10, -8(%rdi, %rcx, 8)
+        jne     3f
+        dec     %ecx
+        jnz     2b
+        inc     %r8
+3:      add     $8, %rdi
+        jmp     1b
+4:      mov     %r8, 296(%r11)
         ldmxcsr 204(%r11)
         fldcw   214(%r11)
         mov     40(%r11), %rbx

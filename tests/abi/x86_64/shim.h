@@ -30,11 +30,14 @@ struct fz_frame {
     uint16_t x87[14];          /* 240 out: fnstenv: [0] control, [2] status, [4] tags */
     uint32_t spare;            /* 268 */
     uint8_t xmm[16];           /* 272 in:  garbage: upper halves of xmm0-7, all of xmm8-15 */
+    void *top;                 /* 288 in:  where the search for the canary ends; 0: no canary */
+    uint64_t canaries;         /* 296 out: how many were found intact between sp and top */
 };
 
 _Static_assert(offsetof(struct fz_frame, seen) == 136, "shim.S");
 _Static_assert(offsetof(struct fz_frame, scratch) == 216, "shim.S");
 _Static_assert(offsetof(struct fz_frame, xmm) == 272, "shim.S");
+_Static_assert(offsetof(struct fz_frame, canaries) == 296, "shim.S");
 
 extern struct fz_frame *fz_frame; /* the frame of the next or running call */
 extern const char *const fz_saved_names[FZ_SAVED];
