@@ -70,7 +70,6 @@ $(PACKAGE): $(READY) setup.py pyproject.toml $(wildcard ffi_static/_build*.py) \
             $(wildcard csrc/*/*.[chS] csrc/*/*/*.[chS])
 	@mkdir -p $(@D)
 	@echo "Building the Python package ..."
-	@rm -f ffi_static/*.so
 	@$(PY) $(PIP) install -q --no-build-isolation --no-deps -e .
 	@touch $@
 
