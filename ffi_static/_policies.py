@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,15 @@ class LibC:
         self._check(self.lib.mprotect(page, PAGE, prot) != 0)
 
 
+@cache
+def libc() -> LibC:
+    """Give the one LibC; made in the parent, a child need not parse the declarations again."""
+    return LibC()
+
+
 def deny_write_execute() -> None:
     """Switch MDWE on for this process, for good; OSError (EINVAL) before Linux 6.3."""
-    LibC().prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
+    libc().prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
 
 
 def _read(root: Path, path: str) -> str | None:
@@ -92,7 +99,7 @@ def _status(root: Path) -> dict[str, str]:
 def mdwe() -> dict[str, Any]:
     """Tell whether memory-deny-write-execute is on: {"state", "about"}."""
     try:
-        bits = LibC().prctl(PR_GET_MDWE)
+        bits = libc().prctl(PR_GET_MDWE)
     except OSError as error:
         if error.errno == errno.EINVAL:
             return {"state": "unsupported", "about": "this kernel has no PR_SET_MDWE (Linux 6.3)"}
@@ -166,21 +173,19 @@ def policies(root: Path = Path("/")) -> dict[str, dict[str, Any]]:
 def _anonymous_wx() -> None:
     # The trial of refusal; the one place of this package that asks for both rights at once.
     both = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-    LibC().mmap(both, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    libc().mmap(both, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def _write_then_execute() -> None:
-    libc = LibC()
-    page = libc.mmap(mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    libc.mprotect(page, mmap.PROT_READ | mmap.PROT_EXEC)
+    page = libc().mmap(mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    libc().mprotect(page, mmap.PROT_READ | mmap.PROT_EXEC)
 
 
 def _memfd_alias() -> None:
-    libc = LibC()
     fd = os.memfd_create("trial", os.MFD_CLOEXEC)
     os.ftruncate(fd, PAGE)
-    libc.mmap(mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, fd)
-    libc.mmap(mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_SHARED, fd)
+    libc().mmap(mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, fd)
+    libc().mmap(mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_SHARED, fd)
 
 
 _TRIALS = {

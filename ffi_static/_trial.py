@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ._child import run_in_child
-from ._maps import audit_maps, mapping_at, read_maps
+from ._maps import Mapping, audit_maps, mapping_at, read_maps
 from ._policies import deny_write_execute
 
 #: How many closures of ours the audit makes: more than the resident table has.
 CLOSURES = 2000
 
 
-def describe_memory(address: int, maps: str | None = None) -> dict[str, Any]:
+def describe_memory(address: int, mappings: list[Mapping] | None = None) -> dict[str, Any]:
     """Tell what kind of memory a callback's address lies in: {"kind", "safe", "about"}.
 
     `kind` is "writable-executable", "writable-alias", "static" (file-backed), "private"
-    (executable, not from a file) or "unmapped"; `maps` is a maps file's text, else this process's.
+    (executable, not from a file) or "unmapped"; `mappings` are this process's unless given.
     """
-    mappings = read_maps(maps)
+    mappings = read_maps() if mappings is None else mappings
     code = mapping_at(address, mappings)
     if code is None or not code.executable:
         return {"kind": "unmapped", "safe": False, "about": "the address is not executable"}
@@ -98,10 +98,10 @@ def _answer(value: int) -> int:
     return value + 1
 
 
-def _checked(answer: int, address: int) -> dict[str, Any]:
+def _checked(answer: int, address: int, mappings: list[Mapping] | None = None) -> dict[str, Any]:
     if answer != 42:
         return {"works": False, "answer": f"a call with 41 gave {answer} instead of 42"}
-    return {"works": True, "answer": "works", "memory": describe_memory(address)}
+    return {"works": True, "answer": "works", "memory": describe_memory(address, mappings)}
 
 
 def try_ctypes() -> dict[str, Any]:
@@ -133,8 +133,9 @@ def try_ours(count: int = CLOSURES) -> dict[str, Any]:
     before = audit_maps()
     prototype = _lib.ffi.typeof("int(*)(int)")
     made = [callback("int(int)")(_answer) for _ in range(count)]
+    mappings = read_maps()
     for each in made:
-        result = _checked(_lib.ffi.cast(prototype, each.address)(41), each.address)
+        result = _checked(_lib.ffi.cast(prototype, each.address)(41), each.address, mappings)
         if not result["works"] or not result["memory"]["safe"]:
             break
     codes = [_lib.ffi.cast("void *", each.address) for each in made]

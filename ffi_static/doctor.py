@@ -154,7 +154,7 @@ def _outcome(result: dict[str, Any]) -> str:
 
 def _built(which: dict[str, Any]) -> str:
     if "error" in which:
-        return which["error"]
+        return str(which["error"])
     parts = [which.get("version"), which.get("built")]
     if which.get("linked"):
         parts.append(f"libffi linked {which['linked']}")

@@ -255,7 +255,7 @@ def test_audit_accepts_a_sealed_descriptor() -> None:
     ],
 )
 def test_memory_of_an_address_is_described(maps: str, kind: str, safe: int) -> None:
-    described = _trial.describe_memory(0x1800, maps)
+    described = _trial.describe_memory(0x1800, _maps.read_maps(maps))
     assert (described["kind"], described["safe"]) == (kind, bool(safe))
 
 
