@@ -11,15 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB_SHIFT = 10, SLAB_CELLS = 1 << SLAB_SHIFT, SLABS = 1 << 16 };
-
-static struct fs_py_cell *slabs[SLABS];
+struct fs_py_cell *fs_py_slabs[FS_PY_SLABS];
 static uint32_t used; /* cells that were handed out at least once */
 static struct fs_py_cell *free_cells;
 
 static struct fs_py_cell *cell_at(uint32_t index)
 {
-    return &slabs[index >> SLAB_SHIFT][index & (SLAB_CELLS - 1)];
+    return fs_py_cell_of((void *)(uintptr_t)index);
 }
 
 struct fs_py_cell *fs_py_cell_new(void)
@@ -29,17 +27,17 @@ struct fs_py_cell *fs_py_cell_new(void)
         free_cells = cell->next;
         return cell;
     }
-    if (used == (uint32_t)SLABS * SLAB_CELLS) {
+    if (used == (uint32_t)FS_PY_SLABS * FS_PY_SLAB_CELLS) {
         PyErr_SetString(PyExc_MemoryError, "more than 67 million callbacks are alive");
         return NULL;
     }
-    if (!slabs[used >> SLAB_SHIFT]) {
-        void *slab = calloc(SLAB_CELLS, sizeof *cell);
+    if (!fs_py_slabs[used >> FS_PY_SLAB_SHIFT]) {
+        void *slab = calloc(FS_PY_SLAB_CELLS, sizeof *cell);
         if (!slab) {
             PyErr_NoMemory();
             return NULL;
         }
-        slabs[used >> SLAB_SHIFT] = slab;
+        fs_py_slabs[used >> FS_PY_SLAB_SHIFT] = slab;
     }
     cell = cell_at(used);
     cell->index = used++;
@@ -61,21 +59,6 @@ void fs_py_cell_free(struct fs_py_cell *cell)
 void *fs_py_cell_ticket(const struct fs_py_cell *cell)
 {
     return (void *)((uintptr_t)cell->generation << 32 | cell->index);
-}
-
-struct fs_py_cell *fs_py_cell_of(void *ticket)
-{
-    return cell_at((uint32_t)(uintptr_t)ticket);
-}
-
-int fs_py_cell_same(const struct fs_py_cell *cell, void *ticket)
-{
-    return cell->generation == (uint32_t)((uintptr_t)ticket >> 32);
-}
-
-int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
-{
-    return cell->callback && fs_py_cell_same(cell, ticket);
 }
 
 int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size)

@@ -7,7 +7,9 @@
  */
 #include "py.h"
 
-#include <string.h>
+#if PY_VERSION_HEX < 0x030B0000
+#include <longintrepr.h>
+#endif
 
 #define INTEGER(name, ctype, make)                                                                 \
     static PyObject *from_##name(const struct fs_py_conv *conv, void *data)                        \
@@ -26,6 +28,22 @@ INTEGER(u64, uint64_t, PyLong_FromUnsignedLongLong)
 INTEGER(float, float, PyFloat_FromDouble)
 INTEGER(double, double, PyFloat_FromDouble)
 
+/* The value of an int of one digit, which nearly all are. */
+static inline int compact(PyObject *value, long long *x)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)value))
+        return 0;
+    *x = PyUnstable_Long_CompactValue((PyLongObject *)value);
+#else
+    Py_ssize_t size = Py_SIZE(value);
+    if (size < -1 || size > 1)
+        return 0;
+    *x = size ? size * (long long)((PyLongObject *)value)->ob_digit[0] : 0;
+#endif
+    return 1;
+}
+
 #define SLOW(family, conv, ret, value)                                                             \
     ((family) == FS_PY_CFFI ? fs_py_cffi_to_c(conv, ret, value)                                    \
                             : fs_py_ctypes_to_c(conv, ret, value))
@@ -36,8 +54,10 @@ INTEGER(double, double, PyFloat_FromDouble)
     static int to_##name##_##family(const struct fs_py_conv *conv, void *ret, PyObject *value)     \
     {                                                                                              \
         if (PyLong_CheckExact(value)) {                                                            \
-            int overflow;                                                                          \
-            long long x = PyLong_AsLongLongAndOverflow(value, &overflow);                          \
+            int overflow = 0;                                                                      \
+            long long x;                                                                           \
+            if (!compact(value, &x))                                                               \
+                x = PyLong_AsLongLongAndOverflow(value, &overflow);                                \
             if (!overflow && x == (ctype)x) {                                                      \
                 *(ffi_sarg *)ret = (ffi_sarg)x;                                                    \
                 return 0;                                                                          \

@@ -6,6 +6,7 @@
  */
 #include "py.h"
 
+#include <link.h>
 #include <string.h>
 
 /* defined in the generated part of the module, see ffi_static/_build_lib.py */
@@ -34,14 +35,92 @@ int fs_py_cffi_init_table(void)
     return 0;
 }
 
-void fs_py_cffi_save_errno(void)
+/* Where this thread's ffi.errno is. cffi gives no address, only save_errno() (ffi.errno =
+ * errno) and restore_errno() (errno = ffi.errno), each a call through two dynamic thread-local
+ * lookups. So look once per thread, in cffi's own thread-local block, for the int that follows
+ * save_errno() and that restore_errno() follows. */
+static FS_PY_THREAD_LOCAL int *found;
+static FS_PY_THREAD_LOCAL int searched;
+
+struct block {
+    const void *inside; /* an address in the library that is asked for */
+    char *start;        /* its thread-local block in this thread */
+    size_t size;
+};
+
+static int find_block(struct dl_phdr_info *info, size_t size, void *out)
 {
-    save_errno();
+    struct block *block = out;
+    int ours = 0;
+    size_t bytes = 0;
+    if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof info->dlpi_tls_data)
+        return 1; /* a libc that does not tell */
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t offset = (uintptr_t)block->inside - info->dlpi_addr - p->p_vaddr;
+        if (p->p_type == PT_LOAD && offset < p->p_memsz)
+            ours = 1;
+        if (p->p_type == PT_TLS)
+            bytes = p->p_memsz;
+    }
+    if (!ours)
+        return 0;
+    block->start = info->dlpi_tls_data;
+    block->size = bytes;
+    return 1;
 }
 
-void fs_py_cffi_restore_errno(void)
+/* Does ffi.errno live at `at`? Both directions, with values that it cannot have by chance. */
+static int is_it(int *at, int *real)
+{
+    static const int probes[] = {0x13579bd, 0x2468ace};
+    for (int i = 0; i < 2; i++) {
+        *real = probes[i];
+        save_errno();
+        if (*(volatile int *)at != probes[i])
+            return 0;
+    }
+    *(volatile int *)at = 0x1234567;
+    restore_errno();
+    return *real == 0x1234567;
+}
+
+static FS_PY_COLD void search(int *real)
+{
+    struct block block = {NULL, NULL, 0};
+    searched = 1;
+    save_errno(); /* a thread's block is allocated on its first use */
+    memcpy(&block.inside, &save_errno, sizeof block.inside);
+    dl_iterate_phdr(find_block, &block);
+    if (!block.start || block.size > 4096)
+        return;
+    for (size_t i = 0; i + sizeof(int) <= block.size; i += sizeof(int)) {
+        *real = 0x13579bd;
+        save_errno();
+        if (*(int *)(block.start + i) == 0x13579bd && is_it((int *)(block.start + i), real)) {
+            found = (int *)(block.start + i);
+            return;
+        }
+    }
+}
+
+int *fs_py_cffi_errno(int *real, int saved)
+{
+    if (FS_PY_UNLIKELY(!searched))
+        search(real);
+    if (FS_PY_LIKELY(found != NULL)) {
+        *found = saved;
+    } else {
+        *real = saved;
+        save_errno();
+    }
+    return found;
+}
+
+int fs_py_cffi_restore_errno(int *real)
 {
     restore_errno();
+    return *real;
 }
 
 static PyObject *from_any(const struct fs_py_conv *conv, void *data)

@@ -7,23 +7,8 @@
 
 #include <errno.h>
 
-enum { ON_STACK = 16 };
-
-/* Convert `count` arguments into argv. 0, or -1 and *failed, with none left in argv. */
-static int convert_arguments(const fs_py_signature *sig, void **args, PyObject **argv,
-                             Py_ssize_t count, Py_ssize_t *failed)
-{
-    for (Py_ssize_t i = 0; i < count; i++) {
-        argv[i] = sig->arguments[i].from_c(&sig->arguments[i], args[i]);
-        if (__builtin_expect(!argv[i], 0)) {
-            *failed = i;
-            while (i--)
-                Py_DECREF(argv[i]);
-            return -1;
-        }
-    }
-    return 0;
-}
+enum { ON_STACK = 16 };                /* arguments */
+enum { RETURNING = -1, CALLING = -2 }; /* stages at which a call may fail; else the argument */
 
 static void unraisable(PyObject *text, PyObject *object)
 {
@@ -39,7 +24,6 @@ static void unraisable(PyObject *text, PyObject *object)
     PyErr_Clear();
 }
 
-/* `stage`: -2 the call itself, -1 converting the result, otherwise the argument's index. */
 static void report(fs_py_callback *self, Py_ssize_t stage)
 {
     PyObject *type, *value, *traceback, *text;
@@ -47,10 +31,11 @@ static void report(fs_py_callback *self, Py_ssize_t stage)
     PyErr_Fetch(&type, &value, &traceback);
     if (!ctypes)
         text = PyUnicode_FromFormat("from ffi_static callback %R%s", self->function,
-                                    stage == -1 ? ", trying to convert the result back to C" : "");
-    else if (stage == -2)
+                                    stage == RETURNING ? ", trying to convert the result back to C"
+                                                       : "");
+    else if (stage == CALLING)
         text = PyUnicode_FromString("on calling ctypes callback function");
-    else if (stage == -1)
+    else if (stage == RETURNING)
         text = PyUnicode_FromString("on converting result of ctypes callback function");
     else
         text = PyUnicode_FromFormat("on creating argument %zd for ctypes callback function", stage);
@@ -149,50 +134,57 @@ static PyObject *call_swapped(fs_py_callback *self, PyObject **argv, size_t flag
     return result;
 }
 
-static void run(fs_py_callback *self, struct fs_py_cell *cell, void *ticket, void *ret, void **args,
-                int *saved_errno)
+/* Convert the arguments, call, convert the result. argv[-1] may be used by vectorcall. */
+static inline __attribute__((always_inline)) void run(fs_py_callback *self, struct fs_py_cell *cell,
+                                                      void *ticket, void *ret, void **args,
+                                                      PyObject **argv, Py_ssize_t count,
+                                                      int *saved_errno)
 {
     const fs_py_signature *sig = self->signature;
-    Py_ssize_t count = Py_SIZE(sig), stage = -2;
-    PyObject *stack[ON_STACK + 1], **argv = stack, *result;
-    PyObject *function = self->function;
-    if (__builtin_expect(count > ON_STACK, 0)) {
-        argv = PyMem_Malloc(((size_t)count + 1) * sizeof *argv);
-        if (!argv) {
-            PyErr_NoMemory();
-            fail(self, cell, ticket, stage, ret);
+    PyObject *result;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        argv[i] = sig->arguments[i].from_c(&sig->arguments[i], args[i]);
+        if (FS_PY_UNLIKELY(!argv[i])) {
+            for (Py_ssize_t k = 0; k < i; k++)
+                Py_DECREF(argv[k]);
+            fail(self, cell, ticket, i, ret);
             return;
         }
     }
-    argv++; /* vectorcall may use the place before the first argument */
-    if (convert_arguments(sig, args, argv, count, &stage) < 0) {
-        fail(self, cell, ticket, stage, ret);
-    } else {
-        size_t flags = (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET;
-        Py_INCREF(function);
-        if (__builtin_expect(sig->swap_errno, 0))
-            result = call_swapped(self, argv, flags, saved_errno);
-        else
-            result = PyObject_Vectorcall(function, argv, flags, NULL);
-        Py_DECREF(function);
-        for (Py_ssize_t i = 0; i < count; i++)
-            Py_DECREF(argv[i]);
-        if (__builtin_expect(!result, 0)) {
-            fail(self, cell, ticket, -2, ret);
-        } else {
-            if (__builtin_expect(sig->result.to_c(&sig->result, ret, result) < 0, 0))
-                fail(self, cell, ticket, -1, ret);
-            Py_DECREF(result);
-        }
+    size_t flags = (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET;
+    if (FS_PY_UNLIKELY(sig->swap_errno))
+        result = call_swapped(self, argv, flags, saved_errno);
+    else
+        result = PyObject_Vectorcall(self->function, argv, flags, NULL);
+    for (Py_ssize_t i = 0; i < count; i++)
+        Py_DECREF(argv[i]);
+    if (FS_PY_UNLIKELY(!result)) {
+        fail(self, cell, ticket, CALLING, ret);
+        return;
     }
-    if (__builtin_expect(argv - 1 != stack, 0))
-        PyMem_Free(argv - 1);
+    if (FS_PY_UNLIKELY(sig->result.to_c(&sig->result, ret, result) < 0))
+        fail(self, cell, ticket, RETURNING, ret);
+    Py_DECREF(result);
+}
+
+static FS_PY_COLD void run_many(fs_py_callback *self, struct fs_py_cell *cell, void *ticket,
+                                void *ret, void **args, int *saved_errno)
+{
+    Py_ssize_t count = Py_SIZE(self->signature);
+    PyObject **argv = PyMem_Malloc(((size_t)count + 1) * sizeof *argv);
+    if (argv) {
+        run(self, cell, ticket, ret, args, argv + 1, count, saved_errno);
+        PyMem_Free(argv);
+    } else {
+        PyErr_NoMemory();
+        fail(self, cell, ticket, CALLING, ret);
+    }
 }
 
 /* There is no Python to run, or the callback was closed while this thread waited for the GIL.
  * The ticket of a callback that only finalization took away is still good for its `error`. */
-static void __attribute__((cold))
-answer_without_python(ffi_cif *cif, void *ret, const struct fs_py_cell *cell, void *ticket)
+static FS_PY_COLD void answer_without_python(ffi_cif *cif, void *ret, const struct fs_py_cell *cell,
+                                             void *ticket)
 {
     size_t size = cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : cif->rtype->size;
     if (cif->rtype->type == FFI_TYPE_VOID)
@@ -207,30 +199,31 @@ answer_without_python(ffi_cif *cif, void *ret, const struct fs_py_cell *cell, vo
 void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    PyObject *stack[ON_STACK + 1];
     struct fs_py_entry entry;
-    int saved = errno;
-    if (__builtin_expect(fs_py_enter(cell->interp, &entry) < 0, 0)) {
+    int *real_errno = &errno, saved = *real_errno;
+    if (FS_PY_UNLIKELY(fs_py_enter(cell->interp, &entry) < 0)) {
         answer_without_python(cif, ret, cell, ticket);
-        errno = saved;
+        *real_errno = saved;
         return;
     }
-    if (__builtin_expect(!fs_py_cell_valid(cell, ticket), 0)) {
+    if (FS_PY_UNLIKELY(!fs_py_cell_valid(cell, ticket))) {
         answer_without_python(cif, ret, cell, ticket);
     } else {
         fs_py_callback *self = (fs_py_callback *)cell->callback;
         int cffi = self->signature->family == FS_PY_CFFI;
+        int *cffi_errno = cffi ? fs_py_cffi_errno(real_errno, saved) : &saved;
         Py_INCREF(self);
-        if (cffi) {
-            errno = saved;
-            fs_py_cffi_save_errno();
-        }
-        run(self, cell, ticket, ret, args, &saved);
-        if (cffi) {
-            fs_py_cffi_restore_errno();
-            saved = errno;
-        }
+        if (FS_PY_LIKELY(Py_SIZE(self->signature) <= ON_STACK))
+            run(self, cell, ticket, ret, args, stack + 1, Py_SIZE(self->signature), &saved);
+        else
+            run_many(self, cell, ticket, ret, args, &saved);
+        if (cffi_errno)
+            saved = *cffi_errno;
+        else
+            saved = fs_py_cffi_restore_errno(real_errno);
         Py_DECREF(self);
     }
     fs_py_leave(&entry);
-    errno = saved;
+    *real_errno = saved;
 }

@@ -20,6 +20,13 @@
 
 #include "ffi_static.h"
 
+#define FS_PY_LOCAL __attribute__((visibility("hidden")))
+#define FS_PY_LIKELY(x) __builtin_expect(!!(x), 1)
+#define FS_PY_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define FS_PY_COLD __attribute__((cold, noinline))
+/* One load instead of a call; see base/thread.h. */
+#define FS_PY_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+
 #if PY_VERSION_HEX >= 0x030D0000
 #define fs_py_finalizing() Py_IsFinalizing()
 #define fs_py_attached() PyThreadState_GetUnchecked()
@@ -80,13 +87,31 @@ struct fs_py_cell {
     struct fs_py_cell *next;
 };
 
+enum { FS_PY_SLAB_SHIFT = 10, FS_PY_SLAB_CELLS = 1 << FS_PY_SLAB_SHIFT, FS_PY_SLABS = 1 << 16 };
+extern FS_PY_LOCAL struct fs_py_cell *fs_py_slabs[FS_PY_SLABS];
+
 struct fs_py_cell *fs_py_cell_new(void);
 void fs_py_cell_free(struct fs_py_cell *cell);
 void *fs_py_cell_ticket(const struct fs_py_cell *cell);
-struct fs_py_cell *fs_py_cell_of(void *ticket);
-/* Is this still the ticket's generation; and has it a callback to run? */
-int fs_py_cell_same(const struct fs_py_cell *cell, void *ticket);
-int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket);
+
+static inline struct fs_py_cell *fs_py_cell_of(void *ticket)
+{
+    uint32_t index = (uint32_t)(uintptr_t)ticket;
+    return &fs_py_slabs[index >> FS_PY_SLAB_SHIFT][index & (FS_PY_SLAB_CELLS - 1)];
+}
+
+/* Is this still the ticket's generation? */
+static inline int fs_py_cell_same(const struct fs_py_cell *cell, void *ticket)
+{
+    return cell->generation == (uint32_t)((uintptr_t)ticket >> 32);
+}
+
+/* And has it a callback to run? */
+static inline int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
+{
+    return cell->callback && fs_py_cell_same(cell, ticket);
+}
+
 /* Copy the error result of `cell` to `ret`, which has room for `size` bytes. No GIL needed. */
 void fs_py_cell_error(const struct fs_py_cell *cell, void *ret, size_t size);
 int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size);
@@ -135,8 +160,11 @@ int fs_py_conv_ctypes(struct fs_py_conv *conv, int code);
 /* The slow ways, which the fast ones fall back to: what cffi and ctypes themselves do. */
 int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
 int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
-void fs_py_cffi_save_errno(void);
-void fs_py_cffi_restore_errno(void);
+/* ffi.errno is a thread's private int inside cffi. The first gives it the value `saved` and
+ * returns where it is; NULL when that could not be found out, and then the second gives its
+ * value. `real` is &errno, which both may change. */
+int *fs_py_cffi_errno(int *real, int saved);
+int fs_py_cffi_restore_errno(int *real);
 int fs_py_cffi_init_table(void);
 int fs_py_ctypes_init(void);
 /* Exchange errno with ctypes' private copy; `*saved` is the real one. */

@@ -28,11 +28,12 @@ static struct fs_py_interp *interps;
 static struct record *zombies; /* states of threads that have exited */
 static unsigned long kept_count, zombie_count;
 
-static pthread_key_t thread_key;     /* runs thread_exit() */
-static __thread struct record *mine; /* this thread's */
-static __thread PyThreadState *dead; /* given up by thread_exit(); not to be used */
-static pthread_t finalizer;          /* the thread that finalizes Python ... */
-static int have_finalizer;           /* ... known once atexit has run */
+static pthread_key_t thread_key;               /* runs thread_exit() */
+static FS_PY_THREAD_LOCAL struct record *mine; /* this thread's */
+static FS_PY_THREAD_LOCAL PyThreadState *dead; /* given up by thread_exit(); not to be used */
+static pthread_t finalizer;                    /* the thread that finalizes Python ... */
+static int have_finalizer;                     /* ... known once atexit has run */
+static int exiting = 1; /* 0 while it is sure that finalization has not begun */
 
 static int reap_pending(void *unused)
 {
@@ -242,16 +243,22 @@ static void stash_error(struct fs_py_entry *entry)
         PyErr_Fetch(&entry->pending[0], &entry->pending[1], &entry->pending[2]);
 }
 
-static int enter_slow(struct fs_py_interp *interp, PyThreadState *now, struct fs_py_entry *entry)
+/* Everything but the two ways that fs_py_enter() serves itself. */
+static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
+                                 struct fs_py_entry *entry)
 {
     int fresh = 0;
-    PyThreadState *state = own_state(interp, &fresh);
-    if (!state)
+    PyThreadState *known = PyGILState_GetThisThreadState();
+    if (fs_py_finalizing() && !(have_finalizer && pthread_equal(finalizer, pthread_self())))
+        return -1;
+    if (now || !known || known == dead || known->interp != interp->state)
+        known = own_state(interp, &fresh);
+    if (!known)
         return -1;
     if (now) {
-        entry->swapped = PyThreadState_Swap(state);
+        entry->swapped = PyThreadState_Swap(known);
     } else {
-        PyEval_RestoreThread(state);
+        PyEval_RestoreThread(known);
         entry->attached = 1;
     }
     if (fresh)
@@ -261,36 +268,27 @@ static int enter_slow(struct fs_py_interp *interp, PyThreadState *now, struct fs
 
 int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
 {
-    PyThreadState *known, *now;
     entry->swapped = NULL;
     entry->attached = 0;
     entry->pending[0] = NULL;
-    if (__builtin_expect(!interp->alive, 0))
+    if (FS_PY_UNLIKELY(!interp->alive))
         return -1;
 #if PY_VERSION_HEX >= 0x030C0000
-    now = running_state(NULL);
-    if (now && now->interp == interp->state) {
-        stash_error(entry);
-        return 0;
-    }
-    known = PyGILState_GetThisThreadState();
+    PyThreadState *now = running_state(NULL);
+    PyThreadState *known = now ? NULL : PyGILState_GetThisThreadState();
 #else
-    known = PyGILState_GetThisThreadState();
-    now = running_state(known);
+    PyThreadState *known = PyGILState_GetThisThreadState();
+    PyThreadState *now = running_state(known);
+#endif
     if (now && now->interp == interp->state) {
         stash_error(entry);
         return 0;
     }
-#endif
-    if (__builtin_expect(fs_py_finalizing(), 0) &&
-        !(have_finalizer && pthread_equal(finalizer, pthread_self())))
-        return -1;
-    if (!now && known && known != dead && known->interp == interp->state) {
-        PyEval_RestoreThread(known);
-        entry->attached = 1;
-        return 0;
-    }
-    return enter_slow(interp, now, entry);
+    if (FS_PY_UNLIKELY(now || exiting || !known || known == dead || known->interp != interp->state))
+        return enter_slow(interp, now, entry);
+    PyEval_RestoreThread(known);
+    entry->attached = 1;
+    return 0;
 }
 
 void fs_py_leave(struct fs_py_entry *entry)
@@ -311,6 +309,7 @@ static PyObject *note_finalizer(PyObject *self, PyObject *unused)
     (void)unused;
     finalizer = pthread_self();
     have_finalizer = 1;
+    exiting = 1;
     Py_RETURN_NONE;
 }
 
@@ -340,5 +339,10 @@ int fs_py_thread_init(void)
     if (!result)
         return -1;
     Py_DECREF(result);
-    return fs_py_interp_current() ? 0 : -1;
+    struct fs_py_interp *interp = fs_py_interp_current();
+    if (!interp)
+        return -1;
+    if (interp->state == PyInterpreterState_Main()) /* whose atexit comes before all else */
+        exiting = 0;
+    return 0;
 }
