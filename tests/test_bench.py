@@ -149,6 +149,18 @@ def test_making_and_calling_many_is_measured(results: Path) -> None:
     assert ("calls", "random", 1000) in found
 
 
+def test_who_is_too_slow_is_left_out_and_the_report_says_so(
+    callbench: list[object], tmp_path: Path
+) -> None:
+    options = ["--section", "live", "--max-live", "10000", "--patience", "0"]
+    done = run(*callbench, *options, "--json", tmp_path / "c.json")
+    assert done.returncode == 0, done.stderr
+    last = json.loads((tmp_path / "c.json").read_text())["live"][-1]["rivals"]["ours"]
+    assert last["ns"] is None
+    assert re.fullmatch(r"left out: made only \d+ in 0 s", last["note"])
+    assert "not measured: ours with 10,000 closures live: left out" in _report(tmp_path).stdout
+
+
 def test_memory_is_of_as_many_closures_as_asked_for(results: Path) -> None:
     (row,) = _c(results)["memory"]
     assert row["live"] == 1000

@@ -83,8 +83,8 @@ static struct long_double struct_ld_hand(struct long_double s)
 CALLER(struct_ld, struct_ld_fn, long, sum += fn((struct long_double){i, 2}).a)
 static bool struct_ld_check(void *code)
 {
-    struct long_double s = ((struct_ld_fn *)code)((struct long_double){-(1L << 40), 2.5});
-    return s.a == 1 - (1L << 40) && s.b == 5;
+    struct long_double s = ((struct_ld_fn *)code)((struct long_double){-(1L << 30), 2.5});
+    return s.a == 1 - (1L << 30) && s.b == 5;
 }
 ROW(struct_ld, "{long, double} in and out", "{ld}({ld})");
 

@@ -15,10 +15,16 @@ static const struct {
     char letter;
     const char *symbol;
 } scalars[] = {
-    {'v', "ffi_type_void"},   {'b', "ffi_type_sint8"},      {'H', "ffi_type_uint16"},
-    {'i', "ffi_type_sint32"}, {'p', "ffi_type_pointer"},    {'f', "ffi_type_float"},
-    {'d', "ffi_type_double"}, {'D', "ffi_type_longdouble"}, {'C', "ffi_type_complex_double"},
-    {'l', "ffi_type_sint64"},
+    {'v', "ffi_type_void"},
+    {'b', "ffi_type_sint8"},
+    {'H', "ffi_type_uint16"},
+    {'i', "ffi_type_sint32"},
+    {'p', "ffi_type_pointer"},
+    {'f', "ffi_type_float"},
+    {'d', "ffi_type_double"},
+    {'D', "ffi_type_longdouble"},
+    {'C', "ffi_type_complex_double"},
+    {'l', sizeof(long) == 8 ? "ffi_type_sint64" : "ffi_type_sint32"},
 };
 
 static ffi_type *parse_type(const struct rival *types, const char **text);

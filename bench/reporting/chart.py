@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from .results import Results
 
 WIDTH, LEFT, RIGHT, BAR, GAP = 860, 300, 70, 16, 8
+VALUE_WIDTH = 50
 BLUE, GREY, LINE, INK = "#2563eb", "#b8bec9", "#d3d7de", "#1f2937"
 
 Bar = tuple[str, float, str, "float | None"]  # label, value, colour, a mark (the limit)
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "normal") -> str:
+def _text(
+    x: float, y: float, text: str, anchor: str = "start", weight: str = "normal", fill: str = INK
+) -> str:
     return (
         f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'fill="{INK}">{escape(text)}</text>'
+        f'fill="{fill}">{escape(text)}</text>'
     )
 
 
@@ -51,8 +54,18 @@ def _panel(top: int, title: str, bars: list[Bar], one: float) -> tuple[list[str]
                 f'<line x1="{x:.1f}" y1="{y - 2}" x2="{x:.1f}" y2="{y + BAR + 2}" '
                 f'stroke="{INK}" stroke-width="2"/>'
             )
-        parts.append(_text(LEFT + max(width, (mark or 0) * scale) + 6, y + 12, f"{value:.2f}x"))
+        parts.append(_value(width, y + 12, f"{value:.2f}x", colour))
     return parts, bottom
+
+
+def _value(width: float, y: float, text: str, colour: str) -> str:
+    """Write a bar's value at its start, inside where it fits.
+
+    At its end it would look like the value of a mark that stands there.
+    """
+    if width < VALUE_WIDTH:
+        return _text(LEFT + width + 6, y, text)
+    return _text(LEFT + 6, y, text, fill="#ffffff" if colour == BLUE else INK)
 
 
 def _c_bars(results: Results) -> list[Bar]:
