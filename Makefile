@@ -39,8 +39,8 @@ PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
 
-.PHONY: all help setup venv package lib install test test-quick test-asan test-tsan test-py-all \
-        test-clean-root lint lint-ruff lint-types lint-c format clean
+.PHONY: all help setup venv package lib install test test-quick test-asan test-py-all \
+        test-clean-root lint lint-ruff lint-types lint-c format readme clean
 all: lib
 
 help: ## what the targets are
@@ -109,8 +109,14 @@ test: setup lib package ## everything: C, Python, bad days, lint, both compilers
 test-quick: setup lib package ## without the tests marked slow
 	$(PYTEST) tests -m "not slow" -n $(JOBS)
 
+test-asan: setup lib ## the C tests under the address and undefined behaviour sanitizers
+	$(PYTEST) tests/test_core.py tests/test_bad_days.py -k asan
+
 test-py-all: setup lib ## the Python tests on every CPython 3.9-3.14 that is installed
 	@bash tests/py_all.sh
+
+readme: $(READY) ## the last benchmark's table into README.md
+	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md
 
 test-clean-root: ## `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
 	@bash tests/clean_root.sh
