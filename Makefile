@@ -28,6 +28,7 @@ ROOMS   := base arch/$(ISA) tramp plan closure nested
 SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
 OBJS    := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(SRCS))
 LIB     := $(BUILD)/lib
+-include csrc/arch/$(ISA)/link.mk # may set ARCH_LDFLAGS
 
 # The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks.
 VENV    := .venv
@@ -84,11 +85,11 @@ $(BUILD)/obj/%.S.o: csrc/%.S | $(SYSTEM)
 $(LIB)/libffi_static.a: $(OBJS)
 	@mkdir -p $(@D)
 	rm -f $@ && ar rcs $@ $^
-$(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map
+$(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$(ISA)/link.mk)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static.so.0 \
 	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--no-as-needed -lgcc_s \
-	  -o $@ $(OBJS)
+	  $(ARCH_LDFLAGS) -o $@ $(OBJS)
 	ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 
 install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=

@@ -3,7 +3,7 @@
  *
  * The system's proves the generator right: both must pass. The faults prove that it can fail.
  */
-#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +78,9 @@ static const char *system_drop(void *closure)
 /* Faults in the handler's data: a mock plan that gets one thing wrong. */
 static fz_handler inner;
 static int fault_kind;
-static const char *const handler_faults[] = {"swap", "flip", "shift", "user", "twice", "tail"};
-enum { SWAP, FLIP, SHIFT, USER, TWICE, TAIL_HIT, N_HANDLER_FAULTS };
+static const char *const handler_faults[] = {"swap",  "flip", "shift", "user",
+                                             "twice", "tail", "crash"};
+enum { SWAP, FLIP, SHIFT, USER, TWICE, TAIL_HIT, CRASH, N_HANDLER_FAULTS };
 
 static void faulty(ffi_cif *cif, void *ret, void **args, void *user)
 {
@@ -104,6 +105,8 @@ static void faulty(ffi_cif *cif, void *ret, void **args, void *user)
         return;
     } else if (fault_kind == TWICE) {
         inner(cif, ret, mine, user);
+    } else if (fault_kind == CRASH) {
+        raise(SIGSEGV);
     }
     inner(cif, ret, mine, user);
 }

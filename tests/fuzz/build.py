@@ -122,14 +122,18 @@ def _link(o: Options) -> list[str]:
     return [str(archive), "-lffi", "-lpthread", "-ldl"]
 
 
-def run_batch(
-    o: Options, name: str, sigs: Sequence[Signature], cc: Sequence[str], out: Path,
-    objects: Sequence[str],
-) -> Outcome:  # fmt: skip
-    """Compile and run one translation unit; its files stay only when something failed."""
-    source, program = out / f"{name}.c", out / name
+def compile_batch(
+    o: Options, program: Path, sigs: Sequence[Signature], cc: Sequence[str], objects: Sequence[str]
+) -> Path:
+    """Write and compile one translation unit; the program that runs it."""
+    source = program.with_name(program.name + ".c")
     source.write_text(emit.batch(sigs))
     _compile([*cc, *flags(), str(source), *objects, *_link(o), "-o", str(program)])
+    return program
+
+
+def execute(o: Options, program: Path, sigs: Sequence[Signature], cc: Sequence[str]) -> Outcome:
+    """Run a compiled batch, past its crashes."""
     total = Outcome()
     first = min(s.index for s in sigs)
     while True:
@@ -138,9 +142,12 @@ def run_batch(
             "--rounds", str(o.rounds), "--from", str(first), "--limit", str(o.limit),
         ]  # fmt: skip
         ran = subprocess.run(
-            command, capture_output=True, check=False, timeout=RUN_SECONDS,
+            command,
+            capture_output=True,
+            check=False,
+            timeout=RUN_SECONDS,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         text = ran.stdout.decode(errors="replace")
         total.add(_read(text + ran.stderr.decode(errors="replace"), " ".join(cc), o))
         crash = CRASH.findall(text)
@@ -150,9 +157,16 @@ def run_batch(
                 continue
         if ran.returncode and not total.failures:
             total.failures[first] = f"exit status {ran.returncode}\n{text}{ran.stderr!r}"
-        break
+        return total
+
+
+def run_batch(
+    o: Options, program: Path, sigs: Sequence[Signature], cc: Sequence[str], objects: Sequence[str]
+) -> Outcome:
+    """Compile and run one translation unit; its files stay only when something failed."""
+    total = execute(o, compile_batch(o, program, sigs, cc, objects), sigs, cc)
     if not total.failures:
-        source.unlink()
+        program.with_name(program.name + ".c").unlink()
         program.unlink()
     return total
 
@@ -192,17 +206,6 @@ def scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix="run-", dir=base))
 
 
-def run(o: Options, sigs: Sequence[Signature], name: str = "batch") -> Outcome:
-    """Run a given list of signatures as one batch per compiler."""
-    out = scratch()
-    total = Outcome()
-    for n, cc in enumerate(compilers(o.cc)[:2] if not o.cc else compilers(o.cc)):
-        total.add(run_batch(o, f"{name}{n}", sigs, cc, out, runtime(out, cc[0])))
-    if not total.failures:
-        shutil.rmtree(out, ignore_errors=True)
-    return total
-
-
 def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
@@ -213,7 +216,7 @@ def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
 
     def work(n: int) -> Outcome:
         sigs = [draw(o.seed, i) for i in batches[n]]
-        return run_batch(o, f"batch{n}", sigs, turns[n % len(turns)], out, objects)
+        return run_batch(o, out / f"batch{n}", sigs, turns[n % len(turns)], objects)
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:
         waiting = [pool.submit(work, n) for n in range(len(batches))]

@@ -27,7 +27,7 @@ def descriptor(kind: m.Type, ffi: str) -> str:
     whole = int(isinstance(kind, m.Scalar) and kind.wide == "uint64_t")
     return (
         f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(kind)}}};\n"
-        f"static const fz_type {kind.tag} = {{{ffi}, {kind.size}, {kind.align}, {n}, {whole},"
+        f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size}, {kind.align}, {n}, {whole},"
         f" {signed}, {int(m.in_memory(kind))}, {m.x87_depth(kind)}, L_{kind.tag}}};\n"
     )
 

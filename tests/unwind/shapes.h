@@ -8,6 +8,7 @@
 #ifndef UNWIND_SHAPES_H
 #define UNWIND_SHAPES_H
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

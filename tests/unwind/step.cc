@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step.cc - runs a call one instruction at a time, and at each looks at what a profiler would see
  *
- *     step unwind|cet SHAPE|all
+ *     step unwind|cet|control-unwind|control-cet|dump SHAPE|all
  *
  * The trap flag is set in the caller just before the call and cleared after it; SIGTRAP comes after
  * each instruction: in the trampoline, the entry, the plan, the handler and back.
@@ -11,17 +11,21 @@
  * or call without notrack the next instruction must be endbr64 (IBT), and every return must go
  * where its call said (shadow stack). Branches between foreign libraries do not count, since theirs
  * may be built without.
+ *
+ * The controls put a jump of their own before the closure, without endbr64 and without a frame
+ * description: they must fail. `dump` writes the trampoline's page to stdout, for a disassembler.
  */
 #include <link.h>
 #include <signal.h>
 #include <string>
+#include <sys/mman.h>
 #include <sys/ucontext.h>
+#include <unistd.h>
 #include <unwind.h>
 
 #include "shapes.h"
 
-static bool check_unwind;
-static volatile int stepping;
+static bool check_unwind, control;
 static int steps, in_trampoline, in_library_steps, indirect, failures;
 static uintptr_t library[2], previous_pc;
 static const char *shape_name;
@@ -79,23 +83,32 @@ __attribute__((format(printf, 2, 3))) static void complain(uintptr_t pc, const c
     printf("\n");
 }
 
-static _Unwind_Reason_Code find_caller(struct _Unwind_Context *context, void *found)
+struct search {
+    bool in_caller;
+    void *cfa;
+};
+
+/* libgcc's context of a frame holds the CFA of the frame that it called: look one further. */
+static _Unwind_Reason_Code find_caller(struct _Unwind_Context *context, void *user)
 {
+    search *found = (search *)user;
+    if (found->in_caller) {
+        found->cfa = (void *)_Unwind_GetCFA(context);
+        return _URC_END_OF_STACK;
+    }
     void *ip = (void *)_Unwind_GetIP(context);
-    if (!between(ip, __start_fs_callers, __stop_fs_callers))
-        return _URC_NO_REASON;
-    *(void **)found = (void *)_Unwind_GetCFA(context);
-    return _URC_END_OF_STACK;
+    found->in_caller = between(ip, __start_fs_callers, __stop_fs_callers);
+    return _URC_NO_REASON;
 }
 
 static void see_unwind(uintptr_t pc)
 {
-    void *cfa = NULL;
-    _Unwind_Backtrace(find_caller, &cfa);
-    if (!cfa)
+    search found = {};
+    _Unwind_Backtrace(find_caller, &found);
+    if (!found.cfa)
         complain(pc, "the unwinder does not reach the caller");
-    else if (cfa != caller_cfa)
-        complain(pc, "the caller's CFA is %p, the unwinder says %p", caller_cfa, cfa);
+    else if (found.cfa != caller_cfa)
+        complain(pc, "the caller's CFA is %p, the unwinder says %p", caller_cfa, found.cfa);
 }
 
 enum branch { NONE, CALL, INDIRECT_CALL, INDIRECT_JUMP, RETURN };
@@ -147,7 +160,7 @@ static void on_step(int, siginfo_t *, void *context)
 {
     greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
     uintptr_t pc = (uintptr_t)r[REG_RIP];
-    if (!stepping) {
+    if (after_call) { /* the caller is about to return */
         r[REG_EFL] &= ~0x100L;
         return;
     }
@@ -168,14 +181,36 @@ extern "C" IN_SECTION("fs_handlers") void on_call(ffi_cif *cif, void *ret, void 
 
 static void start(void)
 {
-    stepping = 1;
     __asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
+}
+
+/* movabs $code, %rax; jmp *%rax: what a JIT without CET and unwind tables would put in front. */
+static void *undescribed(void *code)
+{
+    unsigned char bytes[12] = {0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0};
+    memcpy(bytes + 2, &code, sizeof code);
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        abort();
+    memcpy(page, bytes, sizeof bytes);
+    if (mprotect(page, 4096, PROT_READ | PROT_EXEC))
+        abort();
+    return page;
+}
+
+static int one_dump(shape *s)
+{
+    ffi_cif cif;
+    uintptr_t page = (uintptr_t)closure_for(s, &cif) & ~(uintptr_t)4095;
+    return write(1, (void *)page, 4096) != 4096;
 }
 
 static int one_step(shape *s)
 {
     ffi_cif cif;
     void *code = closure_for(s, &cif);
+    if (control)
+        code = undescribed(code);
     shape_name = s->name;
     trampoline_page = (uintptr_t)code >> 12;
     before_call = NULL;
@@ -185,12 +220,11 @@ static int one_step(shape *s)
     previous_pc = 0;
     after_call = 0;
     s->caller(code);
-    stepping = 0;
-    __asm__ volatile("nop; nop");
+    before_call = NULL;
     printf("%s: %d instructions, %d on the trampoline's page, %d in the library, %d indirect"
            " branches checked\n",
            s->name, steps, in_trampoline, in_library_steps, indirect);
-    if (in_trampoline < 3 || in_library_steps < 10)
+    if (in_trampoline < (control ? 2 : 3) || in_library_steps < 10)
         return printf("%s: the call was not stepped through\n", s->name), 1;
     if (!check_unwind && indirect < 3)
         return printf("%s: too few indirect branches were seen\n", s->name), 1;
@@ -200,8 +234,13 @@ static int one_step(shape *s)
 int main(int argc, char **argv)
 {
     std::string what = argc == 3 ? argv[1] : "";
+    if (what == "dump")
+        return each_shape(argv[2], one_dump);
+    control = what.rfind("control-", 0) == 0;
+    if (control)
+        what = what.substr(strlen("control-"));
     if (what != "unwind" && what != "cet") {
-        fprintf(stderr, "usage: step unwind|cet SHAPE|all\n");
+        fprintf(stderr, "usage: step unwind|cet|control-unwind|control-cet|dump SHAPE|all\n");
         return 2;
     }
     check_unwind = what == "unwind";

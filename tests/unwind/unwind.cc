@@ -108,8 +108,10 @@ static int one_backtrace(shape *s)
     for (int i = 0; i < n_frames; i++)
         ips[i] = frames[i].ip;
     why = judge(ips, n_frames);
-    for (int i = 0; !why && i < n_frames; i++)
-        if (between(ips[i], __start_fs_callers, __stop_fs_callers) && frames[i].cfa != caller_cfa)
+    /* libgcc's context of a frame holds the CFA of the frame that it called: look one further. */
+    for (int i = 0; !why && i + 1 < n_frames; i++)
+        if (between(ips[i], __start_fs_callers, __stop_fs_callers) &&
+            frames[i + 1].cfa != caller_cfa)
             why = "the caller's CFA is wrong";
     if (why)
         printf("%s: _Unwind_Backtrace(): %s\n", s->name, why);

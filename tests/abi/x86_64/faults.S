@@ -74,17 +74,18 @@ fault_\name:
         DONE
 
         FAULT   canary                  /* find the guard above the arguments and hit it */
+        mov     fz_frame(%rip), %rcx
+        mov     288(%rcx), %r10         /* 0 in a plain call: there is no guard */
         mov     %rsp, %rcx
         mov     fz_magic(%rip), %r11
-        mov     $8192, %r10d
-1:      cmp     (%rcx), %r11
+1:      cmp     %r10, %rcx
+        jae     3f
+        cmp     (%rcx), %r11
         je      2f
         add     $8, %rcx
-        dec     %r10d
-        jnz     1b
-        DONE
+        jmp     1b
 2:      notq    (%rcx)
-        DONE
+3:      DONE
 
         .macro  ROW name
         .quad   9f, fault_\name

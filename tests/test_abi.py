@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Every type at every place where its passing changes; the closure's life; what is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.abi import cases
+from tests.fuzz import build
+from tests.support.ctests import BUILD, judge, run
+from tests.support.ctests import build as make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CASES = cases.all_cases()
+PROGRAMS = ("errors", "life", "layout")
+NAMED = [
+    (program, name)
+    for program in PROGRAMS
+    for name in re.findall(
+        r"\bT\((\w+)\)", (build.ROOT / "tests" / "abi" / f"{program}.c").read_text()
+    )
+    if name != "name"
+]
+
+
+@pytest.fixture(scope="module")
+def scratch() -> Iterator[tuple[Path, list[str]]]:
+    make("lib")
+    out = build.scratch()
+    yield out, build.runtime(out, "gcc")
+    build.shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("group", CASES)
+def test_type(group: str, scratch: tuple[Path, list[str]]) -> None:
+    out, objects = scratch
+    sigs = CASES[group]
+    turns = build.compilers()
+    cc = turns[list(CASES).index(group) % len(turns)]
+    seen = build.run_batch(build.Options(), out / "case", sigs, cc, objects)
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == len(sigs)
+
+
+@pytest.mark.parametrize(("program", "name"), NAMED)
+def test_named(program: str, name: str) -> None:
+    make("tests-abi")
+    judge(run(BUILD / "tests" / "abi" / program, name))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_names_are_those_of_the_program(program: str) -> None:
+    make("tests-abi")
+    listed = judge(run(BUILD / "tests" / "abi" / program, "--list")).split()
+    assert listed == [name for where, name in NAMED if where == program]

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Random signatures: our closures bit for bit, the generator against libffi, the checks themselves.
+
+`make fuzz` is the long form. A failure prints the prototype, the values, what was expected and
+seen, and the command that runs this signature alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fuzz import build
+from tests.fuzz import model as m
+from tests.fuzz.signature import Signature, draw
+from tests.support.ctests import build as make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SEED = 1
+COUNT = 2000
+CHUNK = 250
+#: What each fault makes the checks say: the fuzzer can fail, and for the right reason.
+FAULTS = {
+    "swap": "argument",
+    "flip": "argument",
+    "shift": "not aligned",
+    "user": "user data: expected",
+    "twice": "the handler ran 2 times",
+    "tail": "the user's bytes behind the closure were overwritten",
+    "crash": "signal 11",
+    "rbx": "rbx: expected",
+    "rbp": "rbp: expected",
+    "r12": "r12: expected",
+    "r13": "r13: expected",
+    "r14": "r14: expected",
+    "r15": "r15: expected",
+    "mxcsr": "MXCSR: expected",
+    "cw": "x87 control word: expected",
+    "df": "the direction flag is set after the call",
+    "rsp": "rsp: expected",
+    "x87": "x87 stack: expected",
+    "rax": "hidden pointer: expected rax",
+    "xmm0": "result",
+    "extend": "result extended to 32 bits",
+    "canary": "the canary above the outgoing arguments was overwritten",
+}
+
+
+def stock_gets_wrong(sig: Signature) -> bool:
+    """A struct of one long double is returned in st(0); libffi up to 3.8 looks in rax and rdx."""
+    return isinstance(sig.result, m.Struct) and m.x87_depth(sig.result) == 1
+
+
+def options(**changes: object) -> build.Options:
+    jobs = 1 if "PYTEST_XDIST_WORKER" in os.environ else build.Options().jobs
+    return replace(build.Options(seed=SEED, jobs=jobs), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lib() -> None:
+    make("lib")
+
+
+@pytest.fixture(scope="module")
+def sample() -> Iterator[tuple[Path, list[Signature]]]:
+    """A compiled batch of 100 signatures, that takes its backend when it runs."""
+    out = build.scratch()
+    sigs = [draw(SEED, i) for i in range(100)]
+    objects = build.runtime(out, "gcc")
+    yield build.compile_batch(options(), out / "sample", sigs, ["gcc", "-O1"], objects), sigs
+    build.shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
+def test_signatures(first: int, capsys: pytest.CaptureFixture[str]) -> None:
+    print(f"seed {SEED}, signatures {first} to {first + CHUNK - 1}")
+    seen = build.fuzz(options(), range(first, first + CHUNK))
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == CHUNK
+    assert seen.calls >= 4 * CHUNK
+
+
+@pytest.mark.parametrize("provider", ["text", "file", "memfd"])
+def test_signatures_on_mapped_tables(
+    provider: str, sample: tuple[Path, list[Signature]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FFI_STATIC_PROVIDER", provider)
+    seen = build.execute(options(rounds=4), *sample, ["gcc", "-O1"])
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == len(sample[1])
+
+
+def test_generator_agrees_with_the_system_libffi() -> None:
+    indices = [i for i in range(COUNT, COUNT + 400) if not stock_gets_wrong(draw(SEED, i))]
+    seen = build.fuzz(options(backend="system"), indices)
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == len(indices) > 350
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found(fault: str, sample: tuple[Path, list[Signature]]) -> None:
+    seen = build.execute(options(backend=f"fault:{fault}", limit=100), *sample, ["gcc", "-O1"])
+    assert any(FAULTS[fault] in text for text in seen.failures.values()), seen.failures
+    for text in seen.failures.values():
+        assert "--seed 1" in text, "no reproducer"
+
+
+def test_report_reproduces(sample: tuple[Path, list[Signature]]) -> None:
+    seen = build.execute(options(backend="fault:flip", limit=1), *sample, ["gcc", "-O1"])
+    (report,) = seen.failures.values()
+    command = report.split("again: ")[1].splitlines()[0]
+    words = [sys.executable if w == "python3" else w for w in shlex.split(command)]
+    done = subprocess.run(words, cwd=build.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+
+    def about(text: str) -> list[str]:
+        return [x for x in text.splitlines() if x.startswith(("FAIL", "    arg", "    seen"))]
+
+    assert about(done.stdout) == about(report) != []
+
+
+def test_every_fault_is_listed() -> None:
+    shims = (build.shim_folder() / "faults.S").read_text()
+    rows = shims.split(".irp    name, ")[1].splitlines()[0].split(", ")
+    handlers = (build.HERE / "backend.c").read_text()
+    names = handlers.split("handler_faults[] = {")[1].split("}")[0]
+    assert sorted(FAULTS) == sorted(rows + names.replace('"', "").replace("\n", " ").replace(" ", "").split(","))
+
+
+def test_signature_depends_on_seed_and_index_alone() -> None:
+    assert draw(3, 17).prototype == draw(3, 17).prototype
+    assert len({draw(3, i).prototype for i in range(50)}) > 45
+    assert draw(3, 17).prototype != draw(4, 17).prototype
+
+
+def test_draws_reach_every_kind() -> None:
+    """The weights leave nothing out: each scalar, each class of struct, long and empty lists."""
+    sigs = [draw(SEED, i) for i in range(COUNT)]
+    kinds = [a for s in sigs for a in s.args] + [s.result for s in sigs]
+    for scalar in m.SCALARS:
+        assert scalar in kinds
+        assert any(s.result is scalar for s in sigs)
+    structs = [k for k in kinds if isinstance(k, m.Struct)]
+    assert {k.size for k in structs} >= set(range(1, 25))
+    assert len({k.size for k in structs}) > 60
+    assert any(m.x87_depth(k) for k in structs)
+    assert any(m.in_memory(s.result) and not s.args for s in sigs)
+    assert max(len(s.args) for s in sigs) > 255
+    assert min(len(s.args) for s in sigs) == 0
+    assert any(isinstance(t, m.Struct) for k in structs for t, _ in k.members)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""From a handler to the C caller: backtrace(), exceptions, gdb, and at every single instruction."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
+
+HERE = ROOT / "tests" / "unwind"
+SHAPES = re.findall(r'^    \{"(\w+)",\s*caller_', (HERE / "shapes.h").read_text(), re.MULTILINE)
+UNWIND, STEP = BUILD / "tests" / "unwind" / "unwind", BUILD / "tests" / "unwind" / "step"
+
+each_provider = pytest.mark.parametrize("provider", PROVIDERS)
+each_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs() -> None:
+    build("tests-unwind")
+
+
+def test_shapes_were_found() -> None:
+    assert len(SHAPES) >= 16
+
+
+@each_provider
+@each_shape
+def test_backtrace_reaches_the_caller(provider: str, shape: str) -> None:
+    judge(run(UNWIND, "backtrace", shape, env={"FFI_STATIC_PROVIDER": provider}))
+
+
+@each_provider
+@each_shape
+def test_exception_passes_to_the_caller(provider: str, shape: str) -> None:
+    judge(run(UNWIND, "throw", shape, env={"FFI_STATIC_PROVIDER": provider}))
+
+
+@each_provider
+@each_shape
+def test_unwinds_at_every_instruction(provider: str, shape: str) -> None:
+    judge(run(STEP, "unwind", shape, env={"FFI_STATIC_PROVIDER": provider}))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_control_without_frame_description_is_found(shape: str) -> None:
+    done = run(STEP, "control-unwind", shape)
+    assert done.returncode == 1, done.stdout
+    assert "does not reach the caller" in done.stdout
+
+
+GDB = """\
+set confirm off
+set pagination off
+set width 0
+set debuginfod enabled off
+set breakpoint pending on
+break stop_here
+commands
+  silent
+  printf "== %s\\n", shape
+  backtrace
+  continue
+end
+run stop all
+"""
+
+
+@each_provider
+def test_gdb_backtrace(provider: str, tool: object, tmp_path: object) -> None:
+    gdb = tool("gdb")  # type: ignore[operator]
+    script = tmp_path / "script"  # type: ignore[operator]
+    script.write_text(GDB)
+    done = run(
+        gdb, "-q", "-nx", "-batch", "-x", str(script), str(UNWIND),
+        env={"FFI_STATIC_PROVIDER": provider},
+    )  # fmt: skip
+    text = done.stdout + done.stderr
+    if "Operation not permitted" in text and "== " not in text:
+        pytest.skip("gdb may not trace a process here (ptrace: Operation not permitted)")
+    blocks = dict(re.findall(r"^== (\w+)\n((?:#.*\n?)+)", done.stdout, re.MULTILINE))
+    assert sorted(blocks) == sorted(SHAPES), text
+    for shape, block in blocks.items():
+        frames = re.findall(r"^#\d+ +(?:0x[0-9a-f]+ in )?(\S+)", block, re.MULTILINE)
+        assert frames[:2] == ["stop_here", "on_call"], block
+        assert f"caller_{shape}" in frames, block
+        at = frames.index(f"caller_{shape}")
+        assert all(f.startswith("fs_") for f in frames[2:at]) and 1 <= at - 2 <= 2, block
+        assert frames[-1] == "main", block
+
+
+def test_stripped_library_still_unwinds(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Distributions strip: .eh_frame must do, without .symtab and .debug_frame."""
+    folder = tmp_path_factory.mktemp("stripped")
+    made = folder / "libffi_static.so.0"
+    subprocess.run(["strip", "-o", made, BUILD / "lib" / "libffi_static.so.0"], check=True)
+    for provider in PROVIDERS:
+        env = {"FFI_STATIC_PROVIDER": provider, "LD_LIBRARY_PATH": str(folder)}
+        judge(run(UNWIND, "throw", "all", env=env))
+        judge(run(STEP, "unwind", "all", env=env))
