@@ -7,6 +7,7 @@ is built, and a case that is written is a case that runs.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import re
@@ -34,13 +35,16 @@ def cases(room: str, program: str) -> list[str]:
 @functools.cache
 def build(target: str) -> None:
     """Make `target`; fails the test with make's own words."""
-    done = subprocess.run(
-        ["make", "-s", "-C", str(ROOT), target],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")},
-    )
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".tests-lock").open("w") as lock:  # pytest -n: one make at a time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            ["make", "-s", "-C", str(ROOT), target],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")},
+        )
     if done.returncode:
         pytest.fail(f"make {target}:\n{done.stdout}{done.stderr}", pytrace=False)
 
