@@ -7,6 +7,7 @@
  */
 #include "fs_test.h"
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/wait.h>
@@ -41,16 +42,40 @@ static void round_of(size_t closures)
     unload(library);
 }
 
+/* How many thread-specific keys this process could still make. */
+static size_t keys_left(void)
+{
+    static pthread_key_t keys[2048];
+    size_t n = 0;
+    while (n < 2048 && pthread_key_create(&keys[n], NULL) == 0)
+        n++;
+    for (size_t i = 0; i < n; i++)
+        CHECK_EQ(pthread_key_delete(keys[i]), 0);
+    return n;
+}
+
+/* What was said to unwinders about tables that are gone must be gone too. */
+static void unwind_once(void)
+{
+    void *frames[8];
+    CHECK(backtrace(frames, 8) > 1);
+}
+
 CASE(a_thousand_times)
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         round_of(1500);
-    size_t maps = test_maps_count(), fds = test_open_fds();
+        unwind_once();
+    }
+    size_t maps = test_maps_count(), fds = test_open_fds(), keys = keys_left();
     for (int i = 0; i < 1000; i++) {
         round_of(i % 50 == 0 ? 1500 : i % 2 ? 1 : 0);
         CHECK_EQ(test_open_fds(), fds);
+        if (i % 50 == 0)
+            unwind_once();
     }
     CHECK_EQ(test_maps_count(), maps);
+    CHECK_EQ(keys_left(), keys);
     CHECK(!is_loaded());
 }
 
@@ -233,4 +258,40 @@ CASE(many_libraries_at_once_keep_apart)
         test_call(&many[i]);
     test_free_many(many, 700);
     unload(first);
+}
+
+/* First in, first out: what the dynamic loader cannot pile up like a stack (static TLS). */
+CASE(two_libraries_take_turns_a_thousand_times)
+{
+    const char *paths[] = {getenv("FS_TEST_LIBRARY"), getenv("FS_TEST_OTHER_LIBRARY")};
+    void *before = test_load(paths[0]);
+    for (int i = 1; i <= 1000; i++) {
+        void *library = test_load(paths[i % 2]);
+        CHECK_EQ(test_make_many(many, 3), 3);
+        test_free_many(many, 3);
+        CHECK_EQ(dlclose(before), 0);
+        before = library;
+    }
+    unload(before);
+}
+
+/* An application that has taken every thread-specific key before the library came. */
+CASE(every_thread_specific_key_is_taken)
+{
+    pthread_key_t keys;
+    while (pthread_key_create(&keys, NULL) == 0)
+        continue;
+    void *library = load();
+    pthread_t thread;
+    CHECK_EQ(test_make_many(many, 3000), 3000);
+    CHECK_EQ(sem_init(&used, 0, 0) | sem_init(&gone, 0, 1), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, use_and_wait, (void *)40), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(test_stats().live, 3000);
+    CHECK_EQ(test_stats().cached, 0);
+    CHECK_EQ(api.check(), 0);
+    CHECK_EQ(api.release((void *)4096), -EINVAL);
+    CHECK(strlen(api.error()) > 0);
+    test_free_many(many, 3000);
+    unload(library);
 }

@@ -5,6 +5,7 @@
  * signal; no case measures a time.
  */
 #include "fs_test.h"
+#include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -237,4 +238,51 @@ CASE(the_child_starts_threads_of_its_own)
     if (child == 0)
         child_done();
     test_wait(child);
+}
+
+static void *unwinds(void *data)
+{
+    void *frames[8];
+    while (!atomic_load(&stop)) {
+        CHECK(backtrace(frames, 8) > 1);
+        atomic_fetch_add(&rounds, 1);
+    }
+    return data;
+}
+
+/* Whatever the library tells an unwinder about its tables, which has a lock of its own: a child
+ * forked while another thread held that must still be able to map tables, and to unwind. */
+static void while_threads_unwind(bool child_unwinds)
+{
+    pthread_t threads[4];
+    void *frames[8];
+    CHECK_EQ(test_make_many(many, 1000), 1000);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, unwinds, NULL), 0);
+    while (atomic_load(&rounds) < 100)
+        sched_yield();
+    for (size_t i = 0; i < test_scaled(300); i++) {
+        pid_t child = forked();
+        if (child == 0) {
+            for (long k = 1000; k < 10000 && !child_unwinds; k++) /* a new table at least */
+                CHECK(test_make_small(&many[k], k));
+            CHECK(!child_unwinds || backtrace(frames, 8) > 1);
+            _exit(0);
+        }
+        test_wait(child);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    test_free_many(many, 1000);
+}
+
+CASE(while_four_threads_unwind)
+{
+    while_threads_unwind(false);
+}
+
+CASE(while_four_threads_unwind_and_the_child_unwinds)
+{
+    while_threads_unwind(true);
 }

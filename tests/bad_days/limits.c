@@ -113,18 +113,20 @@ static rlim_t address_space_used(void)
     return strtoull(text, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-static void at_the_limit_of_address_space(size_t have)
+/* RLIMIT_AS: all mappings; RLIMIT_DATA: private writable ones, of which a table has one. */
+static void at_the_limit(int what, size_t have)
 {
     size_t start = have;
-    rlim_t was = limited(RLIMIT_AS, address_space_used());
-    CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+    rlim_t was = limited(what, what == RLIMIT_AS ? address_space_used() : 4096);
+    CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+          MAP_FAILED);
     while (have < MANY && test_make_small(&many[have], (long)have))
         have++;
     int error = errno;
     CHECK(have < MANY); /* no table can be mapped */
     CHECK(error == ENOSYS || error == ENOMEM);
-    CHECK_HAS(api.error(), "memory"); /* "Cannot allocate memory" where the system answered */
-    if (start == 0)                   /* the resident table asks the system for nothing */
+    CHECK_HAS(api.error(), "memory");
+    if (start == 0) /* the resident table asks the system for nothing */
         CHECK(have >= 200);
     size_t maps = test_maps_count();
     for (int i = 0; i < 100; i++)
@@ -133,7 +135,7 @@ static void at_the_limit_of_address_space(size_t have)
     for (size_t i = 0; i < have; i++)
         test_call_small(&many[i]);
     printf("%zu closures at the limit; then: %s\n", have - start, api.error());
-    limited(RLIMIT_AS, was);
+    limited(what, was);
     while (have < MANY && test_make_small(&many[have], (long)have))
         have++;
     CHECK_EQ(have, MANY);
@@ -144,12 +146,22 @@ static void at_the_limit_of_address_space(size_t have)
 
 CASE(address_space_at_its_limit_before_the_first)
 {
-    at_the_limit_of_address_space(0);
+    at_the_limit(RLIMIT_AS, 0);
 }
 
 CASE(address_space_at_its_limit_after_the_999th)
 {
-    at_the_limit_of_address_space(test_make_many_small(many, 999));
+    at_the_limit(RLIMIT_AS, test_make_many_small(many, 999));
+}
+
+CASE(address_space_of_data_at_its_limit_before_the_first)
+{
+    at_the_limit(RLIMIT_DATA, 0);
+}
+
+CASE(address_space_of_data_at_its_limit_after_the_999th)
+{
+    at_the_limit(RLIMIT_DATA, test_make_many_small(many, 999));
 }
 
 /* Every second page of a region has another protection, so that each is a mapping. */
@@ -227,5 +239,28 @@ CASE(few_mappings_left)
     for (size_t i = 0; i < have; i++)
         test_call_small(&many[i]);
     test_free_many(many, have);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* Unmapping may need a mapping more for a moment: when it is refused, the table stays whole. */
+CASE(tables_go_when_no_mapping_is_left)
+{
+    size_t have = test_make_many_small(many, MANY);
+    CHECK_EQ(have, MANY);
+    split_mappings_until_none_is_left();
+    for (size_t i = 0; i < MANY; i++)
+        if (i / 4096 % 2) /* whole tables in the middle of others */
+            test_free(&many[i]);
+    for (size_t i = 0; i < MANY; i++)
+        if (many[i].closure)
+            test_call_small(&many[i]);
+    CHECK_EQ(api.check(), 0);
+    CHECK_EQ(munmap(region, region_pages * 4096), 0);
+    for (size_t i = 0; i < MANY; i++)
+        if (!many[i].closure)
+            CHECK(test_make_small(&many[i], (long)i));
+    for (size_t i = 0; i < MANY; i++)
+        test_call_small(&many[i]);
+    test_free_many(many, MANY);
     CHECK_EQ(api.check(), 0);
 }

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static void own_mounts(void)
 {
@@ -103,4 +104,30 @@ CASE(proc_is_absent_after_the_999th)
     CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
     test_free_many(many, have);
     go();
+}
+
+/* vm.memfd_noexec=2 refuses memfds that could be executed; it belongs to the pid namespace. */
+CASE(memfds_may_not_be_executed)
+{
+    if (unshare(CLONE_NEWPID))
+        test_skip("unshare(CLONE_NEWPID): %s: needs root", strerror(errno));
+    pid_t child = fork();
+    if (child) {
+        int status = -1;
+        CHECK_EQ(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+            _exit(77);
+        CHECK_EQ(status, 0);
+        return;
+    }
+    own_mounts();
+    CHECK_EQ(mount("none", "/proc", "proc", 0, NULL), 0);
+    test_maps_reopen();
+    int fd = open("/proc/sys/vm/memfd_noexec", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "2", 1) != 1)
+        test_skip("vm.memfd_noexec=2: %s: needs Linux 6.3 and root", strerror(errno));
+    close(fd);
+    go();
+    fflush(stdout);
+    _exit(0);
 }

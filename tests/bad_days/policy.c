@@ -42,10 +42,10 @@ static int call_named(const char *name)
     static const struct {
         const char *name;
         int number;
-    } names[] = {{"openat", SYS_openat},
-                 {"memfd_create", SYS_memfd_create},
-                 {"mremap", SYS_mremap},
-                 {"mmap", SYS_mmap}};
+    } names[] = {{"openat", SYS_openat},     {"memfd_create", SYS_memfd_create},
+                 {"mremap", SYS_mremap},     {"mmap", SYS_mmap},
+                 {"mprotect", SYS_mprotect}, {"munmap", SYS_munmap},
+                 {"madvise", SYS_madvise},   {"prctl", SYS_prctl}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i].name, name))
             return names[i].number;

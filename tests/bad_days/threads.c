@@ -6,7 +6,9 @@
  */
 #include "fs_test.h"
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/time.h>
 #include <time.h>
 
 enum { THREADS = 8, SHELF = 512, OWN = 300 };
@@ -179,5 +181,113 @@ CASE(ten_thousand_short_threads)
     }
     CHECK_EQ(test_stats().slots, slots);
     CHECK_EQ(test_stats().cached, 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* Addresses of closures that are gone, whose table may go at this very moment: the lookup says
+ * no, or finds the new owner; it never touches memory that is not there. */
+static _Atomic(void *) dead[2000];
+
+static void *looks_up(void *data)
+{
+    for (size_t i = 0; !atomic_load(&stop); i++) {
+        void *code = atomic_load(&dead[i % 2000]);
+        if (!code)
+            continue;
+        api.from_address(code);
+        api.provider_of(code);
+        atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
+    }
+    return data;
+}
+
+static void *makes_dead(void *data)
+{
+    size_t n = 9000;
+    struct made *made = calloc(n, sizeof *made);
+    CHECK(made != NULL);
+    while (!atomic_load(&stop)) {
+        CHECK_EQ(test_make_many(made, n), n);
+        for (size_t i = 0; i < 2000; i++)
+            atomic_store(&dead[i], made[n - 1 - i * 4].code);
+        test_free_many(made, n);
+        atomic_fetch_add_explicit(&handed_over, 1, memory_order_relaxed);
+    }
+    free(made);
+    return data;
+}
+
+static void *dead_or_looking(void *data)
+{
+    return (uintptr_t)data % 4 ? looks_up(data) : makes_dead(data);
+}
+
+CASE(dead_addresses_are_looked_up_while_their_tables_go)
+{
+    run_threads(dead_or_looking);
+    CHECK(atomic_load(&calls) > 0 && atomic_load(&handed_over) > 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* Calling is async-signal-safe as far as the handler is: also while this thread is inside the
+ * allocator. */
+static struct made in_signal[KINDS];
+static volatile sig_atomic_t signals;
+
+static void on_signal(int number)
+{
+    (void)number;
+    for (int i = 0; i < KINDS; i++)
+        test_call(&in_signal[i]);
+    signals++;
+}
+
+CASE(a_signal_handler_calls_while_its_thread_allocates)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct itimerval every = {{0, 200}, {0, 200}};
+    CHECK_EQ(test_make_many(in_signal, KINDS), KINDS);
+    CHECK_EQ(sigaction(SIGPROF, &action, NULL), 0);
+    CHECK_EQ(setitimer(ITIMER_PROF, &every, NULL), 0);
+    while (signals < 100)
+        test_free_many(many, test_make_many(many, 9000));
+    CHECK_EQ(setitimer(ITIMER_PROF, &(struct itimerval){0}, NULL), 0);
+    test_free_many(in_signal, KINDS);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* Closures of a thread that are made and freed while it is ending, after the library's own
+ * goodbye to it. */
+static pthread_key_t late;
+
+static void late_use(void *data)
+{
+    struct made made[30];
+    CHECK_EQ(test_make_many(made, 30), 30);
+    test_free_many(made, 30);
+    if ((uintptr_t)data > 1)
+        pthread_setspecific(late, (char *)data - 1);
+}
+
+static void *ends_late(void *rounds)
+{
+    short_life(NULL);
+    CHECK_EQ(pthread_setspecific(late, rounds), 0);
+    return NULL;
+}
+
+CASE(a_thread_uses_closures_while_it_ends)
+{
+    CHECK_EQ(pthread_key_create(&late, late_use), 0);
+    for (uintptr_t rounds = 1; rounds < 4; rounds++) {
+        for (int i = 0; i < 200; i++) {
+            pthread_t thread;
+            CHECK_EQ(pthread_create(&thread, NULL, ends_late, (void *)rounds), 0);
+            CHECK_EQ(pthread_join(thread, NULL), 0);
+        }
+        CHECK_EQ(test_stats().cached, 0);
+        CHECK_EQ(test_stats().live, 0);
+    }
     CHECK_EQ(api.check(), 0);
 }

@@ -36,7 +36,7 @@ static bool parse(const char *line, struct test_map *map)
     return true;
 }
 
-void test_maps(void (*each)(const struct test_map *map, void *data), void *data)
+static void read_maps(void)
 {
     size_t have = 0;
     ssize_t got;
@@ -45,6 +45,11 @@ void test_maps(void (*each)(const struct test_map *map, void *data), void *data)
         have += (size_t)got;
     CHECK(got == 0 && have > 0 && have < sizeof text - 1);
     text[have] = 0;
+}
+
+void test_maps(void (*each)(const struct test_map *map, void *data), void *data)
+{
+    read_maps();
     for (char *line = text, *end; *line; line = end + 1) {
         struct test_map map;
         end = strchr(line, '\n');
@@ -57,16 +62,12 @@ void test_maps(void (*each)(const struct test_map *map, void *data), void *data)
     }
 }
 
-static void count(const struct test_map *map, void *data)
-{
-    (void)map;
-    ++*(size_t *)data;
-}
-
 size_t test_maps_count(void)
 {
     size_t n = 0;
-    test_maps(count, &n);
+    read_maps();
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        n++;
     return n;
 }
 
