@@ -13,6 +13,7 @@ Without an argument it takes the largest XML file that it finds on this system.
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import sys
 import tempfile
@@ -131,8 +132,11 @@ def parse(path: Path, document: Document) -> None:
 @contextmanager
 def real_file() -> Iterator[Path]:
     """Find the largest XML file of this system that is not too large, or make one of its texts."""
-    files = [path for place in PLACES for path in Path(place).rglob("*.xml") if path.is_file()]
-    sizes = sorted(((path.stat().st_size, path) for path in files), reverse=True)
+    found = []
+    for place in PLACES:
+        for where, _, names in os.walk(place):
+            found += [Path(where, name) for name in names if name.endswith(".xml")]
+    sizes = sorted(((path.stat().st_size, path) for path in found if path.is_file()), reverse=True)
     for size, path in sizes:
         if size <= LARGEST and not ELSEWHERE.search(path.read_bytes()):
             yield path

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISLNK
 from typing import Any
 
 import ffi_static
 
 FOLDER = Path("/usr/share/doc")
+TRIES = 5  # for a folder that a package manager is at work in
 
 FTW_F, FTW_D, FTW_SL = 0, 1, 4  # <ftw.h>: a file, a directory, a symbolic link
 FTW_PHYS = 1  # do not follow symbolic links
@@ -100,13 +104,31 @@ def walk_with_python(folder: Path) -> Totals:
     totals = Totals(folders=1)
     for where, folders, files in os.walk(folder):
         for path in (Path(where, name) for name in folders + files):
-            if path.is_symlink():
-                totals.links += 1
-            elif path.is_dir():
-                totals.folders += 1
-            else:
-                totals.add_file(path, path.lstat().st_size)
+            with suppress(FileNotFoundError):  # gone since os.walk() saw it
+                info = path.lstat()
+                if S_ISLNK(info.st_mode):
+                    totals.links += 1
+                elif S_ISDIR(info.st_mode):
+                    totals.folders += 1
+                else:
+                    totals.add_file(path, info.st_size)
     return totals
+
+
+def walk_both_ways(folder: Path) -> tuple[Totals, Totals]:
+    """Give what nftw() and what os.walk() found in a folder that did not change meanwhile.
+
+    Two equal walks in Python with nftw()'s between them mean that nothing changed; otherwise all is
+    done again. Raises OSError if nftw() fails or the folder does not come to rest.
+    """
+    before = walk_with_python(folder)
+    for _ in range(TRIES):
+        totals, _stopped = walk_with_nftw(folder, -1)
+        after = walk_with_python(folder)
+        if before == after:
+            return totals, after
+        before = after
+    raise OSError(errno.EBUSY, f"changed during {TRIES} walks", str(folder))
 
 
 def main() -> int:
@@ -118,14 +140,16 @@ def main() -> int:
     if options.folder.is_file():
         parser.error(f"{options.folder} is a file; give a folder")
     try:
-        totals, stopped = walk_with_nftw(options.folder, options.stop_after)
+        if options.stop_after >= 0:
+            totals, stopped = walk_with_nftw(options.folder, options.stop_after)
+            how = "stopped by the callback after" if stopped else "not stopped: there are only"
+            print(f"{how} {totals.files:,} files")
+            return 0
+        totals, expected = walk_both_ways(options.folder)
     except OSError as error:
         print(f"nftw_doc: {error}", file=sys.stderr)
         return 1
-    if stopped:
-        print(f"stopped by the callback after {totals.files:,} files")
-        return 0
-    if totals != walk_with_python(options.folder):
+    if totals != expected:
         print("nftw_doc: nftw() and os.walk() do not agree", file=sys.stderr)
         return 1
     print(f"{totals.files:,} files with {totals.size:,} bytes in {totals.folders:,} folders,")

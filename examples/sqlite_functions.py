@@ -17,7 +17,9 @@ import re
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Callable
 
 import cffi
@@ -203,11 +205,15 @@ def files_below(folder: Path) -> list[tuple[str, str, int]]:
     """List package, path and size of the regular files in ``folder``."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
-    return [
-        (path.relative_to(folder).parts[0], str(path), path.stat().st_size)
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    ]
+    found = []
+    for where, _, names in os.walk(folder):
+        for path in (Path(where, name) for name in names):
+            with suppress(FileNotFoundError):  # gone since os.walk() saw it
+                info = path.lstat()
+                if S_ISREG(info.st_mode):
+                    package = path.relative_to(folder).parts[0]
+                    found.append((package, str(path), info.st_size))
+    return found
 
 
 def ask(database: Database, files: list[tuple[str, str, int]]) -> list[str]:

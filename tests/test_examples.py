@@ -158,6 +158,33 @@ def test_nftw_is_stopped_by_what_the_callback_returns() -> None:
     assert done.stdout == "stopped by the callback after 3 files\n"
 
 
+def test_nftw_that_is_not_stopped_says_so(tmp_path: Path) -> None:
+    (tmp_path / "only").touch()
+    done = run_example("nftw_doc", str(tmp_path), "--stop-after", "3")
+    assert done.stdout == "not stopped: there are only 1 files\n"
+
+
+def test_nftw_waits_for_a_folder_that_changes_to_rest(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    script = (
+        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r})\n"
+        "import pathlib, nftw_doc\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "walks, real = [], nftw_doc.walk_with_python\n"
+        "def walk(where):\n"
+        "    walks.append(real(where))\n"
+        "    if len(walks) < int(sys.argv[1]): (where / f'{len(list(where.iterdir()))}').touch()\n"
+        "    return walks[-1]\n"
+        "nftw_doc.walk_with_python = walk\n"
+        "try: a, b = nftw_doc.walk_both_ways(folder); print(a == b, a.files, len(walks))\n"
+        "except OSError as error: print(error.strerror)\n"
+    )
+    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script, "3"])
+    assert (done.stdout, done.stderr) == ("True 3 4\n", "")
+    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script, "100"])
+    assert (done.stdout, done.stderr) == ("changed during 5 walks\n", "")
+
+
 def test_expat_names_the_line_of_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "bad.xml"
     path.write_text("<a>\n<b>\n</a>\n")
