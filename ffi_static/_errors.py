@@ -53,7 +53,7 @@ def provider_reasons() -> dict[str, str]:
 def allocation_failed(code: int, text: bytes | str) -> Exception:
     """Build the exception for a failed ``ffi_static_alloc`` (called by the extension)."""
     message = text.decode(errors="replace") if isinstance(text, bytes) else text
-    if code == errno.ENOSYS:
+    if code in (errno.ENOSYS, errno.EINVAL):  # all refused, or FFI_STATIC_PROVIDER names none
         return NoProviderError(message, provider_reasons())
     if code == errno.ENOMEM:
         return MemoryError(message)

@@ -188,15 +188,17 @@ def _spellings(declaration: str) -> list[str]:
 
 
 def _typeof(declaration: str, ffi: Any) -> Any:
-    first: Exception | None = None
+    # The text only: an exception kept in a local would form a cycle with this frame, and keep
+    # the callers' frames, with the callback in them, alive until the next collection.
+    reason = ""
     not_a_function = None
     for parser in (_parser, cffi.FFI()) if ffi is None else (ffi,):
         for way in _spellings(declaration):
             try:
                 ctype = parser.typeof(way)
             except Exception as error:  # cffi's parsers raise many kinds
-                if first is None or "is a function type" in str(first):
-                    first = error
+                if not reason or "is a function type" in reason:
+                    reason = str(error).strip() or type(error).__name__
                 continue
             if ctype.kind == "function":
                 return ctype
@@ -205,7 +207,7 @@ def _typeof(declaration: str, ffi: Any) -> Any:
         raise SignatureError(
             f"{declaration!r} is not a function type; write for example 'int(int, double)'"
         )
-    reason = str(first).strip().splitlines()[0] if first and str(first).strip() else "unknown"
+    reason = reason.splitlines()[0]
     hint = "" if ffi is not None else "; types of your own come with ffi= (an FFI with a cdef)"
     raise SignatureError(f"cannot parse the C declaration {declaration!r}: {reason}{hint}")
 

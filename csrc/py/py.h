@@ -41,15 +41,17 @@
  * interpreter has gone. */
 struct fs_py_interp {
     PyInterpreterState *state;
+    int is_main;
     int alive; /* 0 from the moment on which the interpreter's objects are torn down */
     struct fs_py_interp *next;
 };
 
 /* What fs_py_enter did, for fs_py_leave to undo. */
 struct fs_py_entry {
-    PyThreadState *swapped; /* state of another interpreter to go back to, or NULL */
-    int attached;           /* we took the GIL and must release it */
-    PyObject *pending[3];   /* exception that the caller had set already */
+    PyThreadState *swapped;   /* state of another interpreter to go back to, or NULL */
+    PyThreadState *temporary; /* state made for this call, to be deleted, or NULL */
+    int attached;             /* we took the GIL and must release it */
+    PyObject *pending[3];     /* exception that the caller had set already */
 };
 
 /* The interpreter that runs now; NULL with an exception. Borrowed, immortal. */

@@ -6,7 +6,8 @@
  * interpreter that made it, and the state of a foreign thread is kept until the thread exits.
  * The exiting thread cannot delete it: that needs the GIL, and whoever joins the thread may
  * hold it. It leaves the state on a list, and a pending call on the main thread (or the next
- * callback of a new thread) deletes it.
+ * callback of a new thread) deletes it. Only the main interpreter's states are kept: another
+ * one cannot end while states of other threads exist, so there a state lasts for one call.
  *
  * It fails, and the C caller gets the error value, when finalization has begun or the
  * interpreter has ended. A thread that is already waiting for the GIL when finalization begins
@@ -173,6 +174,7 @@ struct fs_py_interp *fs_py_interp_current(void)
     }
     interp->state = state;
     interp->alive = 1;
+    interp->is_main = state == PyInterpreterState_Main();
     PyObject *capsule = PyCapsule_New(interp, "ffi_static.interpreter", interp_ends);
     if (!capsule || PyDict_SetItemString(dict, "ffi_static.interpreter", capsule) < 0) {
         Py_XDECREF(capsule);
@@ -189,7 +191,8 @@ struct fs_py_interp *fs_py_interp_current(void)
 
 /* ---- entering and leaving ------------------------------------------------------------------ */
 
-/* This thread's own state for `interp`, made on the first call; NULL without memory. */
+/* This thread's own state for the main interpreter, made on the first call; NULL without
+ * memory. */
 static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
 {
     for (struct record *r = mine; r; r = r->next)
@@ -248,17 +251,21 @@ static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now
                                  struct fs_py_entry *entry)
 {
     int fresh = 0;
-    PyThreadState *known = PyGILState_GetThisThreadState();
+    PyThreadState *state = PyGILState_GetThisThreadState();
     if (fs_py_finalizing() && !(have_finalizer && pthread_equal(finalizer, pthread_self())))
         return -1;
-    if (now || !known || known == dead || known->interp != interp->state)
-        known = own_state(interp, &fresh);
-    if (!known)
+    if (now || !state || state == dead || state->interp != interp->state) {
+        if (interp->is_main)
+            state = own_state(interp, &fresh);
+        else
+            state = entry->temporary = PyThreadState_New(interp->state);
+    }
+    if (!state)
         return -1;
     if (now) {
-        entry->swapped = PyThreadState_Swap(known);
+        entry->swapped = PyThreadState_Swap(state);
     } else {
-        PyEval_RestoreThread(known);
+        PyEval_RestoreThread(state);
         entry->attached = 1;
     }
     if (fresh)
@@ -266,9 +273,21 @@ static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now
     return 0;
 }
 
+static FS_PY_COLD void leave_temporary(struct fs_py_entry *entry)
+{
+    PyThreadState_Clear(entry->temporary);
+    if (entry->swapped) {
+        PyThreadState_Swap(entry->swapped);
+        PyThreadState_Delete(entry->temporary);
+    } else {
+        PyThreadState_DeleteCurrent();
+    }
+}
+
 int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
 {
     entry->swapped = NULL;
+    entry->temporary = NULL;
     entry->attached = 0;
     entry->pending[0] = NULL;
     if (FS_PY_UNLIKELY(!interp->alive))
@@ -295,7 +314,9 @@ void fs_py_leave(struct fs_py_entry *entry)
 {
     if (entry->pending[0])
         PyErr_Restore(entry->pending[0], entry->pending[1], entry->pending[2]);
-    if (entry->attached)
+    if (FS_PY_UNLIKELY(entry->temporary != NULL))
+        leave_temporary(entry);
+    else if (entry->attached)
         PyEval_SaveThread();
     else if (entry->swapped)
         PyThreadState_Swap(entry->swapped);
@@ -342,7 +363,7 @@ int fs_py_thread_init(void)
     struct fs_py_interp *interp = fs_py_interp_current();
     if (!interp)
         return -1;
-    if (interp->state == PyInterpreterState_Main()) /* whose atexit comes before all else */
+    if (interp->is_main) /* whose atexit comes before all else */
         exiting = 0;
     return 0;
 }

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* caller.c - C code that calls function pointers, for the tests of ffi_static.callback
+ *
+ * Loaded with ctypes: through CDLL the GIL is released while these run, through PyDLL held.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef int (*int_int)(int);
+
+int call(int_int f, int x)
+{
+    return f(x);
+}
+
+long long loop(int_int f, int n)
+{
+    long long sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += f(i);
+    return sum;
+}
+
+double call_double(double (*f)(double, float), double x, float y)
+{
+    return f(x, y);
+}
+
+/* all 64 bits of the result register, for callers that look beyond the type */
+long long call_wide(long long (*f)(void))
+{
+    return f();
+}
+
+int call_errno(int_int f, int before)
+{
+    errno = before;
+    f(0);
+    return errno;
+}
+
+struct job {
+    int_int f;
+    int n;
+    long long sum;
+};
+
+static void *run(void *job)
+{
+    struct job *j = job;
+    j->sum = loop(j->f, j->n);
+    return NULL;
+}
+
+/* `threads` threads, each of which calls f(0..n-1) and ends; the sum, or -1 */
+long long in_threads(int_int f, int n, int threads)
+{
+    pthread_t id[64];
+    struct job jobs[64];
+    long long sum = 0;
+    for (int i = 0; i < threads; i++) {
+        jobs[i] = (struct job){f, n, 0};
+        if (pthread_create(&id[i], NULL, run, &jobs[i]))
+            return -1;
+    }
+    for (int i = 0; i < threads; i++) {
+        pthread_join(id[i], NULL);
+        sum += jobs[i].sum;
+    }
+    return sum;
+}
+
+/* A thread that waits for orders: step() makes it call f once, stop() ends and joins it. */
+struct stepper {
+    pthread_t id;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    int_int f;
+    int order, result; /* order: 0 none, 1 call, 2 end */
+};
+
+static void *stepping(void *self)
+{
+    struct stepper *s = self;
+    for (;;) {
+        pthread_mutex_lock(&s->lock);
+        while (!s->order)
+            pthread_cond_wait(&s->change, &s->lock);
+        int order = s->order;
+        pthread_mutex_unlock(&s->lock);
+        if (order == 2)
+            return NULL;
+        int result = s->f(1);
+        pthread_mutex_lock(&s->lock);
+        s->result = result;
+        s->order = 0;
+        pthread_cond_broadcast(&s->change);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+void *start(int_int f)
+{
+    struct stepper *s = calloc(1, sizeof *s);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->change, NULL);
+    s->f = f;
+    if (pthread_create(&s->id, NULL, stepping, s))
+        abort();
+    return s;
+}
+
+static void order(struct stepper *s, int what)
+{
+    pthread_mutex_lock(&s->lock);
+    s->order = what;
+    pthread_cond_broadcast(&s->change);
+    pthread_mutex_unlock(&s->lock);
+}
+
+int step(void *stepper)
+{
+    struct stepper *s = stepper;
+    order(s, 1);
+    pthread_mutex_lock(&s->lock);
+    while (s->order)
+        pthread_cond_wait(&s->change, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    return s->result;
+}
+
+void stop(void *stepper)
+{
+    struct stepper *s = stepper;
+    order(s, 2);
+    pthread_join(s->id, NULL);
+    free(s);
+}
+
+/* A thread that calls f without end. */
+static void *spinning(void *f)
+{
+    for (;;) {
+        ((int_int)f)(1);
+        usleep(100);
+    }
+    return NULL;
+}
+
+int spin(int_int f)
+{
+    pthread_t id;
+    return pthread_create(&id, NULL, spinning, (void *)f);
+}
+
+/* Call f when the process exits, after Python has been finalized, and print what it gives. */
+static int_int last;
+
+static void at_exit(void)
+{
+    char line[64];
+    int n = snprintf(line, sizeof line, "last call gave %d\n", last(1));
+    if (write(1, line, (size_t)n) < 0)
+        _exit(3);
+}
+
+void call_at_exit(int_int f)
+{
+    last = f;
+    atexit(at_exit);
+}
+
+/* A thread whose exit runs a callback after other destructors may have run. */
+static pthread_key_t key;
+static int from_destructor;
+
+static void destructor(void *f)
+{
+    from_destructor = ((int_int)f)(7);
+}
+
+static void *ending(void *f)
+{
+    ((int_int)f)(1);
+    pthread_setspecific(key, f);
+    return NULL;
+}
+
+int call_in_destructor(int_int f)
+{
+    pthread_t id;
+    pthread_key_create(&key, destructor);
+    if (pthread_create(&id, NULL, ending, (void *)f))
+        return -1;
+    pthread_join(id, NULL);
+    pthread_key_delete(key);
+    return from_destructor;
+}
+
+struct pair {
+    double x, y;
+};
+struct mixed {
+    int a;
+    char b[3];
+    double c;
+};
+struct large {
+    long v[8];
+};
+
+struct pair swap_pair(struct pair (*f)(struct pair), double x, double y)
+{
+    return f((struct pair){x, y});
+}
+
+double take_mixed(double (*f)(struct mixed), int a, const char *b, double c)
+{
+    struct mixed m = {a, {0}, c};
+    memcpy(m.b, b, 3);
+    return f(m);
+}
+
+long take_large(long (*f)(struct large, int), long first, int i)
+{
+    struct large l;
+    for (int k = 0; k < 8; k++)
+        l.v[k] = first + k;
+    return f(l, i);
+}

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""test_callback - the object that ffi_static.callback makes, and who can call it"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import operator
+import pickle
+import weakref
+from typing import Any
+
+import cffi
+import ffi_static
+import pytest
+
+INT_INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
+
+
+def test_decorator_gives_the_callback(caller: Any) -> None:
+    @ffi_static.callback("int(int)")
+    def twice(x: int) -> int:
+        return 2 * x
+
+    assert isinstance(twice, ffi_static.Callback)
+    assert caller.call(twice.address, 21) == 42
+
+
+def test_function_form(caller: Any) -> None:
+    callback = ffi_static.callback("int(int)", abs)
+    assert caller.call(callback.address, -3) == 3
+
+
+def test_decorator_refuses_a_bad_signature_at_once() -> None:
+    with pytest.raises(ffi_static.SignatureError):
+        ffi_static.callback("nonsense(")
+
+
+def test_as_parameter_of_ctypes_function_with_declared_argtypes(caller: Any) -> None:
+    assert caller.call(ffi_static.callback("int(int)", lambda x: x + 1), 1) == 2
+
+
+def test_as_parameter_of_ctypes_function_without_argtypes(caller_path: str) -> None:
+    assert ctypes.CDLL(caller_path).call(ffi_static.callback("int(int)", lambda x: x + 1), 1) == 2
+
+
+def test_as_parameter_where_ctypes_wants_a_function_type(caller_path: str) -> None:
+    call = ctypes.CDLL(caller_path).call
+    call.argtypes = [INT_INT, ctypes.c_int]
+    assert call(ffi_static.callback(INT_INT, lambda x: x + 1), 1) == 2
+    assert call(ffi_static.callback("int(int)", lambda x: x + 2).as_ctypes(INT_INT), 1) == 3
+
+
+def test_as_ctypes_keeps_the_callback_alive() -> None:
+    pointer = ffi_static.callback("int(int)", lambda x: x + 1).as_ctypes(INT_INT)
+    gc.collect()
+    assert pointer(1) == 2
+
+
+def test_as_ctypes_of_a_declaration_needs_the_type() -> None:
+    with pytest.raises(TypeError, match="say which one"):
+        ffi_static.callback("int(int)", abs).as_ctypes()
+
+
+def test_cdata_is_callable_and_keeps_the_callback_alive() -> None:
+    pointer = ffi_static.callback("int(int)", lambda x: x + 1).cdata
+    gc.collect()
+    assert pointer(1) == 2
+
+
+def test_cdata_has_the_function_type() -> None:
+    ffi = cffi.FFI()
+    callback = ffi_static.callback("int(int)", abs)
+    assert ffi.typeof(callback.cdata) is ffi.typeof("int(*)(int)")
+    assert int(ffi.cast("intptr_t", callback.cdata)) == callback.address
+
+
+def test_cdata_can_be_stored_in_a_struct() -> None:
+    ffi = cffi.FFI()
+    ffi.cdef("struct ops { int (*run)(int); };")
+    pointer = ffi_static.callback("int(int)", lambda x: x + 5).cdata
+    ops = ffi.new("struct ops *", {"run": pointer})
+    assert ops.run(1) == 6
+
+
+def test_int_and_index_are_the_address() -> None:
+    callback = ffi_static.callback("int(int)", abs)
+    assert int(callback) == operator.index(callback) == callback.address != 0
+
+
+def test_repr_names_function_signature_and_address() -> None:
+    def named(x: int) -> int:
+        return x
+
+    callback = ffi_static.callback("int(int, double)", named)
+    text = repr(callback)
+    assert "'int(int, double)'" in text and repr(named) in text
+    assert f"{callback.address:#x}" in text
+    callback.close()
+    assert "closed" in repr(callback)
+
+
+def test_equality_is_identity() -> None:
+    one, other = ffi_static.callback("int(int)", abs), ffi_static.callback("int(int)", abs)
+    assert one == one and one != other  # noqa: PLR0124
+    assert len({one, other}) == 2
+
+
+def test_not_picklable() -> None:
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(ffi_static.callback("int(int)", abs))
+
+
+def test_not_subclassable() -> None:
+    with pytest.raises(TypeError, match="subclass"):
+        type("Sub", (ffi_static.Callback,), {})
+
+
+def test_weak_reference() -> None:
+    callback = ffi_static.callback("int(int)", abs)
+    reference = weakref.ref(callback)
+    assert reference() is callback
+    del callback
+    gc.collect()
+    assert reference() is None
+
+
+def test_attributes() -> None:
+    callback = ffi_static.callback("int(int)", abs, onerror=print)
+    assert callback.function is abs
+    assert callback.onerror is print
+    assert callback.signature.text == "int(int)"
+
+
+def test_not_a_callable() -> None:
+    with pytest.raises(TypeError, match="expected a callable object, not int"):
+        ffi_static.callback("int(int)", 42)  # type: ignore[call-overload]
+
+
+def test_onerror_not_a_callable() -> None:
+    with pytest.raises(TypeError, match="onerror"):
+        ffi_static.callback("int(int)", abs, onerror=1)  # type: ignore[call-overload]
+
+
+def test_recursion_through_c(caller: Any) -> None:
+    @ffi_static.callback("int(int)")
+    def factorial(n: int) -> int:
+        return 1 if n < 2 else n * int(caller.call(factorial.address, n - 1))
+
+    assert caller.call(factorial.address, 10) == 3628800
+
+
+def test_callback_made_and_called_inside_a_callback(caller: Any) -> None:
+    @ffi_static.callback("int(int)")
+    def outer(n: int) -> int:
+        with ffi_static.callback("int(int)", lambda x: x * 10) as inner:
+            return int(caller.call(inner.address, n))
+
+    assert caller.call(outer.address, 4) == 40
+
+
+def test_gil_held_by_the_caller(holder: Any) -> None:
+    callback = ffi_static.callback("int(int)", lambda x: x)
+    assert holder.loop(callback.address, 100) == 4950
+
+
+def test_exception_of_a_caller_that_holds_the_gil_survives() -> None:
+    # A C function that is called with an exception set, as a destructor may be.
+    api = ctypes.pythonapi
+    seen = []
+    callback = ffi_static.callback(ctypes.CFUNCTYPE(None), lambda: seen.append(1))
+
+    class Dropped:
+        def __del__(self) -> None:
+            ctypes.PYFUNCTYPE(None)(callback.address)()
+
+    set_string = ctypes.PYFUNCTYPE(None, ctypes.py_object, ctypes.c_char_p)(
+        ("PyErr_SetString", api)
+    )
+    with pytest.raises(KeyError, match="kept"):
+        Dropped()
+        set_string(KeyError, b"kept")
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 15, 16, 17, 40, 200])
+def test_any_number_of_arguments(count: int) -> None:
+    declaration = f"long({', '.join(['long'] * count) or 'void'})"
+    callback = ffi_static.callback(declaration, lambda *given: sum(given) * 100 + len(given))
+    assert callback.cdata(*range(count)) == sum(range(count)) * 100 + count
+
+
+def test_too_many_arguments() -> None:
+    with pytest.raises(TypeError):
+        ffi_static._lib.shape("i", ("i",) * 65536)  # type: ignore[attr-defined]
+
+
+def test_provider_refusal_names_every_reason(script: Any) -> None:
+    code = """
+try:
+    ffi_static.callback("int(int)", abs)
+except MemoryError as error:
+    assert isinstance(error, ffi_static.NoProviderError)
+    assert error.reasons and all(isinstance(v, str) for v in error.reasons.values())
+    print(error)
+"""
+    assert "no-such-provider" in script(code, FFI_STATIC_PROVIDER="no-such-provider").stdout

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""test_threads - foreign threads, their kept thread states, fork"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import ffi_static
+from ffi_static import _lib
+
+
+def settle(want: tuple[int, int]) -> None:
+    """Run bytecode on the main thread until the exited threads' states are deleted."""
+    deadline = time.monotonic() + 60
+    while _lib.thread_counts() != want and time.monotonic() < deadline:
+        ffi_static.callback("int(int)", abs).close()
+    assert _lib.thread_counts() == want
+
+
+def test_foreign_thread(caller: Any) -> None:
+    callback = ffi_static.callback("int(int)", lambda x: x)
+    assert caller.in_threads(callback.address, 1000, 1) == 499500
+    settle((0, 0))
+
+
+def test_many_foreign_threads(caller: Any) -> None:
+    callback = ffi_static.callback("int(int)", lambda x: x)
+    assert caller.in_threads(callback.address, 200, 32) == 32 * 19900
+    settle((0, 0))
+
+
+def test_thread_state_is_kept_until_the_thread_exits(caller: Any) -> None:
+    local = threading.local()
+    settle((0, 0))
+
+    @ffi_static.callback("int(int)")
+    def count(x: int) -> int:
+        local.n = getattr(local, "n", 0) + x
+        return int(local.n)
+
+    thread = caller.start(count.address)
+    assert [caller.step(thread) for _ in range(3)] == [1, 2, 3]
+    assert _lib.thread_counts() == (1, 0)
+    caller.stop(thread)
+    settle((0, 0))
+
+
+def test_thread_locals_of_a_foreign_thread_are_dropped_after_it(caller: Any) -> None:
+    dropped = threading.Event()
+
+    class Value:
+        def __del__(self) -> None:
+            dropped.set()
+
+    local = threading.local()
+
+    def keep(x: int) -> int:
+        local.value = Value()
+        return x
+
+    callback = ffi_static.callback("int(int)", keep)
+    caller.in_threads(callback.address, 1, 1)
+    settle((0, 0))
+    assert dropped.wait(60)
+
+
+def test_python_threads_make_no_states_of_ours(caller: Any) -> None:
+    settle((0, 0))
+    callback = ffi_static.callback("int(int)", lambda x: x)
+    results: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(caller.loop(callback.address, 500)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [124750] * 8
+    assert _lib.thread_counts() == (0, 0)
+
+
+def test_call_from_a_thread_destructor(caller: Any) -> None:
+    callback = ffi_static.callback("int(int)", lambda x: x * 3)
+    assert caller.call_in_destructor(callback.address) == 21
+    settle((0, 0))
+
+
+def test_joining_a_foreign_thread_with_the_gil_held(caller: Any, holder: Any) -> None:
+    callback = ffi_static.callback("int(int)", lambda x: x)
+    thread = caller.start(callback.address)
+    assert caller.step(thread) == 1
+    holder.stop(thread)  # would hang if an exiting thread needed the GIL
+    settle((0, 0))
+
+
+def test_close_races_with_foreign_threads_waiting_for_the_gil(script: Any) -> None:
+    # Threads are inside the callback or waiting for the GIL when it is closed; each gets a
+    # result, and none runs another callback's function.
+    code = """
+sys.setswitchinterval(1e-6)
+wrong = []
+def make(tag):
+    def f(x, tag=tag):
+        if current[0] < tag:
+            wrong.append(tag)
+        return tag
+    return f
+current = [0]
+for tag in range(1, 200):
+    current[0] = tag
+    cb = ffi_static.callback("int(int)", make(tag))
+    steppers = [caller.start(cb.address) for _ in range(2)]
+    total = [caller.step(s) for s in steppers]
+    assert total == [tag, tag], total
+    for s in steppers:
+        caller.stop(s)
+    cb.close()
+assert not wrong
+"""
+    script(code)
+
+
+def test_fork_in_a_callback(script: Any) -> None:
+    code = """
+def f(x):
+    pid = os.fork()
+    if pid == 0:
+        return 100
+    assert os.waitpid(pid, 0)[1] == 0
+    return 200
+cb = ffi_static.callback("int(int)", f)
+result = caller.call(cb.address, 1)
+if result == 100:
+    # the child goes on: old and new callbacks work
+    assert ffi_static.callback("int(int)", lambda x: x + 1).cdata(1) == 2
+    os._exit(0)
+print(result)
+"""
+    assert script(code).stdout.strip() == "200"
+
+
+def test_fork_in_a_foreign_thread(script: Any) -> None:
+    code = """
+import warnings; warnings.simplefilter("ignore")
+def f(x):
+    pid = os.fork()
+    if pid == 0:
+        ok = ffi_static.callback("int(int)", lambda x: x + 1).cdata(1) == 2
+        ok = ok and caller.in_threads(plain.address, 10, 2) == 90
+        os._exit(0 if ok else 1)
+    return os.waitpid(pid, 0)[1]
+plain = ffi_static.callback("int(int)", lambda x: x)
+cb = ffi_static.callback("int(int)", f, error=77)
+assert caller.in_threads(cb.address, 1, 1) == 0
+"""
+    script(code)
+
+
+def test_fork_while_foreign_threads_are_alive(script: Any) -> None:
+    code = """
+import warnings; warnings.simplefilter("ignore")
+cb = ffi_static.callback("int(int)", lambda x: x)
+threads = [caller.start(cb.address) for _ in range(3)]
+assert [caller.step(t) for t in threads] == [1, 1, 1]
+for i in range(10):
+    pid = os.fork()
+    if pid == 0:
+        ok = ffi_static._lib.thread_counts() == (0, 0)
+        ok = ok and caller.in_threads(cb.address, 10, 2) == 90
+        del cb
+        os._exit(0 if ok else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+assert [caller.step(t) for t in threads] == [1, 1, 1]
+"""
+    script(code)
+
+
+def test_closing_in_a_forked_child_leaves_the_parents(script: Any) -> None:
+    code = """
+held = [ffi_static.callback("int(int)", lambda x, i=i: x + i) for i in range(1000)]
+pid = os.fork()
+if pid == 0:
+    for cb in held:
+        cb.close()
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert [caller.call(cb.address, 1) for cb in held] == [1 + i for i in range(1000)]
+"""
+    script(code)
