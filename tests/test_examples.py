@@ -193,6 +193,19 @@ def test_expat_names_the_line_of_a_mistake(tmp_path: Path) -> None:
     assert done.stderr == f"expat_parse: {path}:3: mismatched tag\n"
 
 
+def test_expat_makes_a_file_where_there_is_none() -> None:
+    script = (
+        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r})\n"
+        "import expat_parse\n"
+        "expat_parse.PLACES = ('/nowhere',)\n"
+        "sys.exit(expat_parse.main())\n"
+    )
+    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script])
+    assert done.returncode == 0, done.stderr
+    assert "no plain XML file in /nowhere: made one" in done.stdout
+    assert "<licence>" in done.stdout
+
+
 def test_expat_hands_on_an_exception_of_a_handler(tmp_path: Path) -> None:
     path = tmp_path / "good.xml"
     path.write_text("<a><b/><c/></a>")

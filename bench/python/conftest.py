@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Races:
         self._build_dir: Path = config.getoption("--build-dir").resolve()
         self._seconds: float = config.getoption("--race-seconds")
         self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
         self._laps: dict[tuple[str, str], laps.Lap] = {}
         self._raced: set[tuple[str, bool]] = set()
         self.not_measured: dict[str, str] = {}
@@ -83,11 +85,13 @@ class Races:
         """Show the progress line; on a terminal it replaces the one before."""
         if self._terminal is None:
             return
-        if sys.__stdout__ is not None and self._terminal.isatty:
-            self._terminal.rewrite(f"  {line} ...", erase=True)
-        else:
-            self._terminal.ensure_newline()
-            self._terminal.write_line(f"  {line}")
+        capture = self._capture.global_and_fixture_disabled if self._capture else nullcontext
+        with capture():
+            if self._terminal.isatty:
+                self._terminal.rewrite(f"  {line} ...", erase=True)
+            else:
+                self._terminal.ensure_newline()
+                self._terminal.write_line(f"  {line}", flush=True)
 
 
 RACES = pytest.StashKey[Races]()
@@ -110,3 +114,12 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
         "cffi": f"{build.cffi_version()} ({build.cffi_kind()})",
         "not_measured": found.not_measured if found else {},
     }
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, str] | None:
+    """Print no dots for what passed here: the progress line says where we are."""
+    if report.when == "call" and report.passed and "test_callback[" in report.nodeid:
+        return "passed", "", "PASSED"
+    return None

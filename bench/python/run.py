@@ -32,7 +32,7 @@ def measure(build_dir: Path, seconds: float, json_file: Path) -> int:
     arguments = [str(HERE), f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), "-q"]
     arguments += ["-p", "no:cacheprovider", f"--build-dir={build_dir}"]
     arguments += [f"--race-seconds={seconds}", f"--benchmark-json={json_file}"]
-    # A race that fails is reported by its test; the warning that nothing is left to save is not ours.
+    # A failed race is reported by its test, not by the warning that there is nothing to save.
     arguments += ["--benchmark-quiet", "--no-header", "-W", "default::UserWarning"]
     return int(pytest.main(arguments))
 
