@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Every type at every place where its passing changes; the closure's life; what is refused."""
+"""test_abi - every type at every place where its passing changes, the closure's life, refusals."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,7 @@ def scratch() -> Iterator[tuple[Path, list[str]]]:
     make("lib")
     out = build.scratch()
     yield out, build.runtime(out, "gcc")
-    build.shutil.rmtree(out)
+    shutil.rmtree(out)
 
 
 @pytest.mark.parametrize("group", CASES)

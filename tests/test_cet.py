@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CET: the ELF notes, endbr64 wherever an indirect branch can land, and a run that checks each.
+"""test_cet - the ELF notes, endbr64 wherever indirect branches land, and a run that checks each.
 
 The disassembly proves it for all code; the single-stepped run checks what was really executed, as
 a CPU with IBT and shadow stacks switched on would.
@@ -82,7 +82,8 @@ def test_every_object_of_the_archive_is_marked(tool: Tool) -> None:
 
 def test_no_segment_is_writable_and_executable_and_no_stack_is(tool: Tool) -> None:
     text = output(tool("readelf"), "-lW", str(LIBRARY))
-    segments = re.findall(r"^  (\w+) +0x\S+ 0x\S+ 0x\S+ 0x\S+ 0x\S+ ([RWE ]{3}) ", text, re.M)
+    row = r"^  (\w+) +0x\S+ 0x\S+ 0x\S+ 0x\S+ 0x\S+ ([RWE ]{3}) "
+    segments = re.findall(row, text, re.MULTILINE)
     assert dict(segments)["GNU_STACK"].strip() == "RW"
     assert all(not {"W", "E"} <= set(flags) for _, flags in segments), text
     assert "LOAD" in dict(segments)

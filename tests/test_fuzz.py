@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Random signatures: our closures bit for bit, the generator against libffi, the checks themselves.
+"""test_fuzz - random signatures: our closures, the generator against libffi, the checks themselves.
 
 `make fuzz` is the long form. A failure prints the prototype, the values, what was expected and
 seen, and the command that runs this signature alone.
@@ -8,7 +8,9 @@ seen, and the command that runs this signature alone.
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -77,7 +79,7 @@ def sample() -> Iterator[tuple[Path, list[Signature]]]:
     sigs = [draw(SEED, i) for i in range(100)]
     objects = build.runtime(out, "gcc")
     yield build.compile_batch(options(), out / "sample", sigs, ["gcc", "-O1"], objects), sigs
-    build.shutil.rmtree(out)
+    shutil.rmtree(out)
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
@@ -132,8 +134,8 @@ def test_every_fault_is_listed() -> None:
     shims = (build.shim_folder() / "faults.S").read_text()
     rows = shims.split(".irp    name, ")[1].splitlines()[0].split(", ")
     handlers = (build.HERE / "backend.c").read_text()
-    names = handlers.split("handler_faults[] = {")[1].split("}")[0]
-    assert sorted(FAULTS) == sorted(rows + names.replace('"', "").replace("\n", " ").replace(" ", "").split(","))
+    names = re.findall(r'"(\w+)"', handlers.split("handler_faults[] = {")[1].split("}")[0])
+    assert sorted(FAULTS) == sorted(rows + names)
 
 
 def test_signature_depends_on_seed_and_index_alone() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The fuzzer's command line: `python3 -m tests.fuzz --seed 1 --count 2000`."""
+"""fuzz - the command line: `python3 -m tests.fuzz --seed 1 --count 2000`."""
 
 from __future__ import annotations
 

@@ -27,8 +27,9 @@ def descriptor(kind: m.Type, ffi: str) -> str:
     whole = int(isinstance(kind, m.Scalar) and kind.wide == "uint64_t")
     return (
         f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(kind)}}};\n"
-        f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size}, {kind.align}, {n}, {whole},"
-        f" {signed}, {int(m.in_memory(kind))}, {m.x87_depth(kind)}, L_{kind.tag}}};\n"
+        f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size},"
+        f" {kind.align}, {n}, {whole}, {signed}, {int(m.in_memory(kind))},"
+        f" {m.x87_depth(kind)}, L_{kind.tag}}};\n"
     )
 
 
@@ -46,17 +47,15 @@ def struct(kind: m.Struct, passed: bool) -> str:
     lines += [
         "};",
         f"_Static_assert(sizeof(struct {kind.name}) == {kind.size}"
-        f" && _Alignof(struct {kind.name}) == {kind.align}, \"layout\");",
+        f' && _Alignof(struct {kind.name}) == {kind.align}, "layout");',
     ]
     lines += [
-        f"_Static_assert(offsetof(struct {kind.name}, m{i}) == {at}, \"layout\");"
+        f'_Static_assert(offsetof(struct {kind.name}, m{i}) == {at}, "layout");'
         for i, at in enumerate(kind.offsets)
     ]
     if passed and kind.padded():
         lines.append(f"struct W_{kind.name} {{ struct {kind.name} s; {kind.padded()} }};")
-    elements = ", ".join(
-        f"{_ffi(t)}" for t, n in kind.members for _ in range(n or 1)
-    )
+    elements = ", ".join(f"{_ffi(t)}" for t, n in kind.members for _ in range(n or 1))
     lines += [
         f"static ffi_type *E_{kind.name}[] = {{{elements}, NULL}};",
         f"static ffi_type T_{kind.name} = {{0, 0, FFI_TYPE_STRUCT, E_{kind.name}}};",
@@ -86,10 +85,11 @@ def _caller(name: str, result: str, args: list[str], canary: bool) -> str:
     passed = [f"*({a} *)v[{i}]" for i, a in enumerate(args)]
     if canary:
         args, passed = [*args, "fz_canary"], [*passed, "fz_guard"]
+    types, values = ", ".join(args) or "void", ", ".join(passed)
     store = "" if result == "void" else f"*({result} *)r = "
     return (
         f"static void {name}(fz_value *v, void *r)\n{{\n    (void)v, (void)r;\n"
-        f"    {store}(({result}(*)({', '.join(args) or 'void'}))fz_entry)({', '.join(passed)});\n}}\n"
+        f"    {store}(({result}(*)({types}))fz_entry)({values});\n}}\n"
     )
 
 

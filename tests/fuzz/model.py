@@ -17,7 +17,7 @@ MEMORY_ABOVE = 16
 
 @dataclass(frozen=True)
 class Leaf:
-    """Bits that carry a value: `size` bytes at `offset`. Kinds: i raw, f floating, b bool, x x87."""
+    """Bits that carry a value: `size` bytes at `offset`; kind i raw, f floating, b bool, x x87."""
 
     offset: int
     size: int
@@ -69,9 +69,7 @@ BOOL = _scalar("_Bool", "ffi_type_uint8", 1, "b", "uint64_t")
 POINTER = _scalar("void *", "ffi_type_pointer", 8, "i", "uint64_t")
 FLOAT = _scalar("float", "ffi_type_float", 4, "f", "double")
 DOUBLE = _scalar("double", "ffi_type_double", 8, "f", "double")
-LDOUBLE = Scalar(
-    "long double", "ffi_type_longdouble", 16, 16, (Leaf(0, 10, "x"),), "long double"
-)
+LDOUBLE = Scalar("long double", "ffi_type_longdouble", 16, 16, (Leaf(0, 10, "x"),), "long double")
 CFLOAT = _complex("_Complex float", "ffi_type_complex_float", 4, "f", "double")
 CDOUBLE = _complex("_Complex double", "ffi_type_complex_double", 8, "f", "_Complex double")
 CLDOUBLE = _complex(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import Callable
 
 from . import model as m
 
@@ -160,8 +161,12 @@ class Drawer:
         if profile == "same":
             return [self.any_type()] * count
         if profile in ("any", "structs", "small"):
-            draw = {"any": self.any_type, "structs": self.any_struct, "small": self.small}[profile]
-            pool = [draw() for _ in range(min(count, 12))]
+            draws: dict[str, Callable[[], m.Type]] = {
+                "any": self.any_type,
+                "structs": self.any_struct,
+                "small": self.small,
+            }
+            pool = [draws[profile]() for _ in range(min(count, 12))]
             return pool + [rng.choice(pool) for _ in range(count - len(pool))]
         pools: dict[str, tuple[m.Scalar, ...]] = {
             "ints": m.INTEGERS,

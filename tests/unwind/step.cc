@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* step.cc - runs a call one instruction at a time, and at each looks at what a profiler would see
  *
- *     step unwind|cet|control-unwind|control-cet|dump SHAPE|all
+ *     step unwind|unwind-outside|cet|control-unwind|control-cet|dump SHAPE|all
  *
  * The trap flag is set in the caller just before the call and cleared after it; SIGTRAP comes after
  * each instruction: in the trampoline, the entry, the plan, the handler and back.
  *
  * `unwind`: at every one of them the unwinder must reach the caller's frame, with its CFA.
+ * `unwind-outside`: the same but for instructions on the trampoline's own page.
  * `cet`: what the CPU would do with CET switched on, checked in software. After an indirect jump
  * or call without notrack the next instruction must be endbr64 (IBT), and every return must go
  * where its call said (shadow stack). Branches between foreign libraries do not count, since theirs
@@ -25,7 +26,7 @@
 
 #include "shapes.h"
 
-static bool check_unwind, control;
+static bool check_unwind, outside, control;
 static int steps, in_trampoline, in_library_steps, indirect, failures;
 static uintptr_t library[2], previous_pc;
 static const char *shape_name;
@@ -167,9 +168,9 @@ static void on_step(int, siginfo_t *, void *context)
     steps++;
     in_trampoline += pc >> 12 == trampoline_page;
     in_library_steps += in_library(pc);
-    if (check_unwind)
+    if (check_unwind && !(outside && pc >> 12 == trampoline_page))
         see_unwind(pc);
-    else
+    else if (!check_unwind)
         see_cet(pc, (uintptr_t)r[REG_RSP]);
     previous_pc = pc;
 }
@@ -239,8 +240,12 @@ int main(int argc, char **argv)
     control = what.rfind("control-", 0) == 0;
     if (control)
         what = what.substr(strlen("control-"));
+    outside = what == "unwind-outside";
+    if (outside)
+        what = "unwind";
     if (what != "unwind" && what != "cet") {
-        fprintf(stderr, "usage: step unwind|cet|control-unwind|control-cet|dump SHAPE|all\n");
+        fprintf(stderr, "usage: step unwind|unwind-outside|cet|control-unwind|control-cet|dump"
+                        " SHAPE|all\n");
         return 2;
     }
     check_unwind = what == "unwind";
