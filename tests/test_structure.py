@@ -32,7 +32,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(?P<how>["<])(?P<what>[^">]+)[">]', re.
 PROT = r"(?:\w+\.)?PROT_(?:READ|WRITE|EXEC)"
 RIGHTS = re.compile(rf"{PROT}(?:\s*\|\s*{PROT})+")
 MACHINE = re.compile(
-    r"(?<![\w.$])/(?:(?:work|tmp/(?:ref|brief|ground)|opt/wheels)(?![\w-])|root/\.|home/\w+)"
+    r"(?<![\w.$}])(?<!\w[\"'])/(?:(?:work|tmp/(?:ref|brief|ground)|opt/wheels)(?![\w-])|root/\.|home/\w+)"
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<to>[^)\s]+)\)")
 #: Where both rights are named together, and why; in other tests the lines above say refuse or kill.
