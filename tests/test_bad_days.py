@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_bad_days - bad input and bad days of the C library: right answers or a clear error, never wrong code.
+"""test_bad_days - bad input and bad days of the C library: right answers or a clear error.
 
 Each case is a process of its own, a program in tests/bad_days; docs/bad-days.md is the table of
 what happens in each. Every program kills itself when anything asks for memory that is writable

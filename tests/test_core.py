@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_core - the C library on good days: its public functions, its allocator, and how it is instrumented."""
+"""test_core - the C library on good days: functions, allocator, instrumented builds."""
 
 from __future__ import annotations
 
