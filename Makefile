@@ -104,10 +104,14 @@ install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
 
 # ---- tests
 
+# What tests would build themselves is built before them, so that two at a time do not collide.
+TEST_PROGRAMS := tests-c tests-bad-days tests-abi tests-debug tests-asan tests-tsan bench-c
 test: setup lib package ## everything: C, Python, bad days, lint, both compilers
-	$(PYTEST) tests
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS)
+	$(PYTEST) tests -n $(JOBS)
 
 test-quick: setup lib package ## without the tests marked slow
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS)
 	$(PYTEST) tests -m "not slow" -n $(JOBS)
 
 test-asan: setup lib ## the C tests under the address and undefined behaviour sanitizers
