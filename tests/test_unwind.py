@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -81,9 +83,9 @@ run stop all
 
 
 @each_provider
-def test_gdb_backtrace(provider: str, tool: object, tmp_path: object) -> None:
-    gdb = tool("gdb")  # type: ignore[operator]
-    script = tmp_path / "script"  # type: ignore[operator]
+def test_gdb_backtrace(provider: str, tool: Callable[[str], str], tmp_path: Path) -> None:
+    gdb = tool("gdb")
+    script = tmp_path / "script"
     script.write_text(GDB)
     done = run(
         gdb, "-q", "-nx", "-batch", "-x", str(script), str(UNWIND),

@@ -200,6 +200,9 @@ static void handler(ffi_cif *cif, void *ret, void **args, void *user)
     }
     write_result(c, ret);
     check_args(c, args, " after the result was written");
+    if (fz_random(&c->rng) & 1) /* the arguments are the callee's own: it may write to them */
+        for (unsigned i = 0; i < c->sig->nargs; i++)
+            garbage(&c->rng, args[i], c->sig->args[i]->size);
     fz_clobber();
 }
 
