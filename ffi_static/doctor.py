@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from . import _policies, _trial
-from ._maps import Finding, audit_maps
+from ._maps import Finding, audit_maps, read_maps
 
 __all__ = ["Finding", "audit_maps", "examine", "main"]
 
@@ -90,6 +90,7 @@ def examine() -> dict[str, Any]:
     Makes its trials in forked children: call it where fork() is safe. Raises OSError when fork is
     refused or /proc is not mounted.
     """
+    read_maps()  # without /proc every other answer would be about that
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "system": _system(),
@@ -248,6 +249,8 @@ def main(argv: list[str] | None = None) -> int:
         report = examine()
     except OSError as error:
         print(f"doctor: cannot examine this system: {error}", file=sys.stderr)
+        if error.filename and str(error.filename).startswith("/proc"):
+            print("doctor: mount /proc here: mount -t proc proc /proc", file=sys.stderr)
         return 1
     print(json.dumps(report, indent=2) if options.json else render(report))
     return 0 if report["healthy"] else 1

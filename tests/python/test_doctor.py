@@ -124,6 +124,17 @@ def test_unknown_option_is_refused_with_usage() -> None:
     assert "usage: python -m ffi_static doctor" in done.stderr
 
 
+def test_without_proc_it_says_so_and_exits_with_one() -> None:
+    command = f"umount -l /proc && exec {sys.executable} -m ffi_static doctor"
+    unshare = ["unshare", "--mount", "sh", "-c"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs root to unmount /proc in a namespace of its own")
+    done = subprocess.run([*unshare, command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "/proc/self/maps" in done.stderr
+    assert "mount -t proc" in done.stderr
+
+
 # ---- under a policy, and with a provider forced
 
 
