@@ -20,7 +20,12 @@ from setuptools.command.build_ext import build_ext
 # (what, a program that needs it, flags to link it, the Debian package that brings it)
 NEEDS = (
     ("a C compiler", "int main(void) { return 0; }", (), "gcc"),
-    ("the C library's headers", "#include <pthread.h>\nint main(void) { return 0; }", (), "libc6-dev"),
+    (
+        "the C library's headers",
+        "#include <pthread.h>\nint main(void) { return 0; }",
+        (),
+        "libc6-dev",
+    ),
     ("Python's headers", "#include <Python.h>\nint main(void) { return 0; }", (), "python3-dev"),
     (
         "libffi's headers and library",
@@ -92,8 +97,10 @@ def check_system() -> None:
             if what == "a C compiler":
                 break
     if missing:
-        lines = [f"  {what}: install {package}\n    (tried, got: {answer})"
-                 for what, package, answer in missing]
+        lines = [
+            f"  {what}: install {package}\n    (tried, got: {answer})"
+            for what, package, answer in missing
+        ]
         packages = " ".join(package for _, package, _ in missing)
         sys.exit(
             "ffi_static cannot be built, because this is missing:\n"

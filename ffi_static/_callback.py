@@ -107,9 +107,7 @@ class Callback(_lib.CallbackBase):
 
     def __repr__(self) -> str:
         where = "closed" if self.closed else f"at {self.raw_address:#x}"
-        return (
-            f"<ffi_static.Callback '{self.signature.text}' calling {self.function!r}, {where}>"
-        )
+        return f"<ffi_static.Callback '{self.signature.text}' calling {self.function!r}, {where}>"
 
 
 class _Keep:
@@ -133,20 +131,9 @@ def _make(
     # as in cffi, None stands for the default, except where None is a value of the type
     if error is not ZERO and (error is not None or functype is not None):
         options["error"] = error
-    made: Callback = Callback.__new__(Callback, parsed, function, **options)
+    made = Callback(parsed, function, **options)
     made._ctypes_type = functype
     return made
-
-
-@overload
-def callback(
-    signature: object,
-    func: None = None,
-    *,
-    error: Any = ZERO,
-    onerror: OnError | None = None,
-    ffi: Any = None,
-) -> Callable[[Callable[..., Any]], Callback]: ...
 
 
 @overload
@@ -158,6 +145,17 @@ def callback(
     onerror: OnError | None = None,
     ffi: Any = None,
 ) -> Callback: ...
+
+
+@overload
+def callback(
+    signature: object,
+    func: None = None,
+    *,
+    error: Any = ZERO,
+    onerror: OnError | None = None,
+    ffi: Any = None,
+) -> Callable[[Callable[..., Any]], Callback]: ...
 
 
 def callback(

@@ -8,6 +8,7 @@ and ``_length_``. Imported only when a ctypes type is used.
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from ffi_static._signature import CTYPES, Description, check_layout, shape_of
 
 _CFuncPtr: Any = ctypes.CFUNCTYPE(None).__mro__[1]
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
+_Array: Any = ctypes.Array
 _Pointer: Any = ctypes.POINTER(ctypes.c_int).__mro__[1]
 _USE_ERRNO = 0x8
 
@@ -43,19 +45,22 @@ _BY_SIZE = {1: "b", 2: "h", 4: "i", 8: "q"}
 def _describe_simple(cls: Any) -> tuple[Description, str]:
     """Return the description and the converter letter of a simple type (`c_int`, ...)."""
     code = cls._type_
-    native = getattr(cls, "__ctype_le__", cls) is cls  # not a byte-swapped one
+    if getattr(cls, f"__ctype_{sys.byteorder[0]}e__", cls) is not cls:
+        raise SignatureError(f"{cls.__name__} is not of this machine's byte order")
     if code in _INTEGER_CODES:
         letter = _BY_SIZE[ctypes.sizeof(cls)]
-        return (letter if code.islower() else letter.upper()), "n" if native else "x"
+        return (letter if code.islower() else letter.upper()), "n"
     if code not in _LETTERS:
         raise SignatureError(f"{cls.__name__}: unknown ctypes type code {code!r}")
     if code in "fd":
-        return code, "n" if native else "x"
+        return code, "n"
     return _LETTERS[code], code if code in "?PzO" else "x"
 
 
 def _describe_struct(cls: Any) -> Description:
+    item: Any
     members: list[tuple[int, Description]] = []
+    base: Any
     for base in reversed(cls.__mro__):
         for name, field, *bits in base.__dict__.get("_fields_", ()):
             if bits:
@@ -63,7 +68,7 @@ def _describe_struct(cls: Any) -> Description:
                     f"{cls.__name__} has a bit-field and cannot be passed by value"
                 )
             item, count = field, 1
-            while issubclass(item, ctypes.Array):
+            while issubclass(item, _Array):
                 count *= item._length_
                 item = item._type_
             description, _ = describe(item)
@@ -85,7 +90,7 @@ def describe(cls: Any) -> tuple[Description, str]:
         return _describe_struct(cls), "o"
     if issubclass(cls, ctypes.Union):
         raise SignatureError(f"{cls.__name__} is a union and cannot be passed by value")
-    if issubclass(cls, ctypes.Array):
+    if issubclass(cls, _Array):
         raise SignatureError(f"{cls.__name__} is an array; use POINTER({cls._type_.__name__})")
     raise SignatureError(f"{cls!r} is not a ctypes type")
 
@@ -116,8 +121,9 @@ def from_ctypes(functype: Any) -> _lib.Signature:
     result, result_code, result_type = _describe_result(restype)
     described = [describe(cls) for cls in arguments]
     shape = shape_of(result, tuple(d for d, _ in described))
-    items = ((result_code, result_type),) + tuple(
-        (code, cls) for (_, code), cls in zip(described, arguments)
+    items = (
+        (result_code, result_type),
+        *((code, cls) for (_, code), cls in zip(described, arguments)),
     )
     names = ", ".join(cls.__name__ for cls in arguments)
     text = f"{restype.__name__ if restype else None}({names})"

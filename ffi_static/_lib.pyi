@@ -4,6 +4,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import Self
+
 # cffi has no type information of its own: `lib.name` and `ffi.method` are what
 # csrc/include/ffi_static.h and cffi's manual say.
 ffi: Any
@@ -19,7 +21,7 @@ class Signature:
         items: tuple[tuple[str, Any], ...],
         ctype: Any,
         /,
-    ) -> Signature: ...
+    ) -> Self: ...
     @property
     def text(self) -> str: ...
     @property
@@ -34,7 +36,7 @@ class CallbackBase:
         function: Callable[..., Any],
         error: object = ...,
         onerror: Callable[..., Any] | None = ...,
-    ) -> CallbackBase: ...
+    ) -> Self: ...
     def close(self) -> None: ...
     @property
     def closed(self) -> bool: ...

@@ -25,6 +25,13 @@ long long loop(int_int f, int n)
     return sum;
 }
 
+/* first(a, b), then f(1): `first` is PyErr_SetString */
+int call_after(void (*first)(void *, const char *), void *a, const char *b, int_int f)
+{
+    first(a, b);
+    return f(1);
+}
+
 double call_double(double (*f)(double, float), double x, float y)
 {
     return f(x, y);

@@ -31,6 +31,7 @@ def declare(library: Any) -> Any:
     for name, restype, argtypes in (
         ("call", ctypes.c_int, [pointer, ctypes.c_int]),
         ("loop", ctypes.c_longlong, [pointer, ctypes.c_int]),
+        ("call_after", ctypes.c_int, [pointer, pointer, ctypes.c_char_p, pointer]),
         ("call_double", ctypes.c_double, [pointer, ctypes.c_double, ctypes.c_float]),
         ("call_wide", ctypes.c_longlong, [pointer]),
         ("call_errno", ctypes.c_int, [pointer, ctypes.c_int]),

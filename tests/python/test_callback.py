@@ -11,8 +11,10 @@ import weakref
 from typing import Any
 
 import cffi
-import ffi_static
 import pytest
+
+import ffi_static
+from ffi_static import _lib
 
 INT_INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
 
@@ -76,7 +78,7 @@ def test_cdata_has_the_function_type() -> None:
 
 
 def test_cdata_can_be_stored_in_a_struct() -> None:
-    ffi = cffi.FFI()
+    ffi: Any = cffi.FFI()
     ffi.cdef("struct ops { int (*run)(int); };")
     pointer = ffi_static.callback("int(int)", lambda x: x + 5).cdata
     ops = ffi.new("struct ops *", {"run": pointer})
@@ -164,22 +166,17 @@ def test_gil_held_by_the_caller(holder: Any) -> None:
     assert holder.loop(callback.address, 100) == 4950
 
 
-def test_exception_of_a_caller_that_holds_the_gil_survives() -> None:
-    # A C function that is called with an exception set, as a destructor may be.
-    api = ctypes.pythonapi
+def test_exception_that_a_caller_with_the_gil_has_set_survives(holder: Any) -> None:
     seen = []
-    callback = ffi_static.callback(ctypes.CFUNCTYPE(None), lambda: seen.append(1))
 
-    class Dropped:
-        def __del__(self) -> None:
-            ctypes.PYFUNCTYPE(None)(callback.address)()
+    @ffi_static.callback("int(int)")
+    def run(x: int) -> int:
+        seen.append(x)
+        return x
 
-    set_string = ctypes.PYFUNCTYPE(None, ctypes.py_object, ctypes.c_char_p)(
-        ("PyErr_SetString", api)
-    )
+    set_string = ctypes.cast(ctypes.pythonapi.PyErr_SetString, ctypes.c_void_p)
     with pytest.raises(KeyError, match="kept"):
-        Dropped()
-        set_string(KeyError, b"kept")
+        holder.call_after(set_string, id(KeyError), b"kept", run.address)
     assert seen == [1]
 
 
@@ -192,7 +189,7 @@ def test_any_number_of_arguments(count: int) -> None:
 
 def test_too_many_arguments() -> None:
     with pytest.raises(TypeError):
-        ffi_static._lib.shape("i", ("i",) * 65536)  # type: ignore[attr-defined]
+        _lib.shape("i", ("i",) * 65536)
 
 
 def test_provider_refusal_names_every_reason(script: Any) -> None:

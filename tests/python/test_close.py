@@ -10,8 +10,9 @@ import threading
 import weakref
 from typing import Any
 
-import ffi_static
 import pytest
+
+import ffi_static
 from ffi_static import _lib
 
 
@@ -23,9 +24,9 @@ def live() -> int:
 
 def test_close_ends_the_address() -> None:
     callback = ffi_static.callback("int(int)", abs)
-    assert not callback.closed
+    before = callback.closed
     callback.close()
-    assert callback.closed
+    assert (before, callback.closed) == (False, True)
     for use in (lambda: callback.address, lambda: callback.cdata, lambda: int(callback)):
         with pytest.raises(ffi_static.ClosedError):
             use()
@@ -56,7 +57,7 @@ def test_close_inside_the_call_lets_it_finish(caller: Any) -> None:
 
 
 def test_dropping_the_last_reference_inside_the_call_lets_it_finish(caller: Any) -> None:
-    kept = []
+    kept: list[ffi_static.Callback] = []
 
     def once(x: int) -> int:
         kept.clear()

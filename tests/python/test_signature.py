@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""test_signature - what is a signature, what is not, and what is said then"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import cffi
+import pytest
+
+import ffi_static
+from ffi_static._signature import signature_of
+
+
+@pytest.mark.parametrize(
+    ("declaration", "text"),
+    [
+        ("int(int)", "int(int)"),
+        ("int(*)(int)", "int(int)"),
+        ("int (*)( int , double )", "int(int, double)"),
+        ("int(int a, double b)", "int(int, double)"),
+        ("int compare(const void *a, const void *b);", "int(void *, void *)"),
+        ("unsigned f(char *restrict text)", "unsigned int(char *)"),
+        ("void(void)", "void()"),
+        ("void()", "void()"),
+        ("size_t(ssize_t, uint8_t, int64_t)", "size_t(ssize_t, uint8_t, int64_t)"),
+        ("bool(bool)", "_Bool(_Bool)"),
+        ("void(int[10])", "void(int *)"),
+        ("void(int (*)(double))", "void(int(*)(double))"),
+        ("void (*(*)(int))(double)", "void(*(int))(double)"),
+        ("FILE *(const char *)", "FILE *(char *)"),
+        ("long double(float, double)", "long double(float, double)"),
+        ("  int(\n  int )  ", "int(int)"),
+    ],
+)  # fmt: skip
+def test_declaration(declaration: str, text: str) -> None:
+    assert signature_of(declaration).text == text
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    ["", "   ", "int", "int(", "int)", "int((int)", "nonsense(int)", "int(nonsense)", "42",
+     "int(int;", "int(int) int(int)", "struct unknown(int)", "int(void, int)", "\0",
+     "int(\u00e9)", "(" * 2000, "int(" * 500 + ")" * 500],
+)  # fmt: skip
+def test_declaration_that_does_not_parse(declaration: str) -> None:
+    with pytest.raises(ffi_static.SignatureError) as caught:
+        ffi_static.callback(declaration, abs)
+    assert repr(declaration)[:20] in str(caught.value)
+    assert issubclass(caught.type, TypeError)
+    assert issubclass(caught.type, ValueError)
+
+
+def test_declaration_error_says_how_to_bring_types() -> None:
+    with pytest.raises(ffi_static.SignatureError, match="ffi="):
+        ffi_static.callback("mine *(int)", abs)
+
+
+@pytest.mark.parametrize("declaration", ["int(int, ...)", "void(*)(char *, ...)"])
+def test_variadic(declaration: str) -> None:
+    with pytest.raises(NotImplementedError, match="variadic"):
+        ffi_static.callback(declaration, abs)
+
+
+def test_variadic_function_pointer_as_argument_is_fine() -> None:
+    assert ffi_static.callback("int(int (*)(char *, ...))", print).cdata
+
+
+def test_function_type_with_complex_is_not_taken_for_variadic() -> None:
+    assert ffi_static.callback("double _Complex(int (*)(char *, ...))", print).cdata
+
+
+@pytest.fixture
+def ffi() -> cffi.FFI:
+    ffi = cffi.FFI()
+    ffi.cdef(
+        """
+        struct opaque;
+        struct point { int x; double y; };
+        struct holder { struct point p[3]; char name[5]; };
+        struct bits { int a : 3; int b; };
+        union either { int i; float f; };
+        struct with_union { union either e; };
+        struct empty { };
+        typedef int (*operation)(struct point, struct holder *);
+        typedef int plain(struct point);
+        """
+    )
+    ffi.cdef("struct packed { char a; double b; };", packed=True)
+    ffi.cdef("struct packed_large { char a; double b; long c[3]; };", packed=True)
+    return ffi
+
+
+def test_types_of_an_ffi(ffi: cffi.FFI) -> None:
+    signature = signature_of("struct point(struct holder, operation)", ffi)
+    assert signature.text.startswith("struct point(struct holder, int(*)(struct point, ")
+
+
+def test_typedef_of_a_function_pointer(ffi: cffi.FFI) -> None:
+    assert signature_of("operation", ffi).text == "int(struct point, struct holder *)"
+
+
+def test_cffi_ctype(ffi: cffi.FFI) -> None:
+    ctype = ffi.typeof("operation")
+    assert signature_of(ctype) is signature_of("operation", ffi)
+
+
+def test_same_signature_is_parsed_once() -> None:
+    first = signature_of("int(int)")
+    assert signature_of("int(int)") is first
+    assert signature_of("int(int)") is signature_of("int(*)(int)")
+    kind = ctypes.CFUNCTYPE(ctypes.c_int)
+    assert signature_of(kind) is signature_of(kind)
+
+
+def test_struct_in_an_array_in_a_struct(ffi: cffi.FFI) -> None:
+    seen = []
+
+    def function(given: Any) -> int:
+        seen.append([(p.x, p.y) for p in given.p] + [ffi.string(given.name)])
+        return 1
+
+    callback = ffi_static.callback("int(struct holder)", function, ffi=ffi)
+    value = ffi.new("struct holder *", ([(1, 2.0), (3, 4.0), (5, 6.0)], b"name"))
+    assert callback.cdata(value[0]) == 1
+    assert seen == [[(1, 2.0), (3, 4.0), (5, 6.0), b"name"]]
+
+
+def test_large_packed_struct_goes_by_memory(ffi: cffi.FFI) -> None:
+    described = signature_of("long(struct packed_large *)", ffi)
+    assert described.text == "long(struct packed_large *)"
+    signature_of("long(struct packed_large)", ffi)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "error"),
+    [
+        ("int(struct opaque)", ffi_static.SignatureError),
+        ("struct opaque(int)", ffi_static.SignatureError),
+        ("int(struct bits)", NotImplementedError),
+        ("struct bits(int)", NotImplementedError),
+        ("int(union either)", NotImplementedError),
+        ("int(struct with_union)", NotImplementedError),
+        ("int(struct packed)", NotImplementedError),
+        ("int(struct empty)", ffi_static.SignatureError),
+        ("struct point", ffi_static.SignatureError),
+    ],
+)
+def test_types_that_cannot_be_passed(ffi: cffi.FFI, declaration: str, error: Any) -> None:
+    with pytest.raises(error) as caught:
+        ffi_static.callback(declaration, abs, ffi=ffi)
+    assert declaration.split("(")[0].split()[-1] in str(caught.value)
+
+
+def test_cffi_ctype_that_is_no_function(ffi: cffi.FFI) -> None:
+    for name in ("int", "struct point", "int *"):
+        with pytest.raises(ffi_static.SignatureError, match="function type"):
+            ffi_static.callback(ffi.typeof(name), abs)
+
+
+@pytest.mark.parametrize("given", [None, 5, b"int(int)", abs, object(), [], int])
+def test_what_is_no_signature(given: Any) -> None:
+    with pytest.raises(ffi_static.SignatureError, match="signature"):
+        ffi_static.callback(given, abs)
+
+
+def test_opaque_struct_completed_later(ffi: cffi.FFI) -> None:
+    with pytest.raises(ffi_static.SignatureError):
+        ffi_static.callback("int(struct opaque)", abs, ffi=ffi)
+    ffi.cdef("struct opaque { int x; };")
+    callback = ffi_static.callback("int(struct opaque)", lambda o: o.x + 1, ffi=ffi)
+    assert callback.cdata(ffi.new("struct opaque *", (4,))[0]) == 5
