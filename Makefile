@@ -40,6 +40,11 @@ PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
 
+# V=1 shows the commands themselves; -s nothing.
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $@"))
+
 .PHONY: all help setup venv package lib install test test-quick test-asan test-py-all \
         test-clean-root lint lint-ruff lint-types lint-c format readme clean
 all: lib
@@ -76,21 +81,25 @@ $(PACKAGE): $(READY) setup.py pyproject.toml $(wildcard ffi_static/_build*.py) \
 
 $(BUILD)/obj/%.c.o: csrc/%.c | $(SYSTEM)
 	@mkdir -p $(@D)
-	$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/obj/%.S.o: csrc/%.S | $(SYSTEM)
 	@mkdir -p $(@D)
-	$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
 -include $(OBJS:.o=.d)
 
 $(LIB)/libffi_static.a: $(OBJS)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$(ISA)/link.mk)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static.so.0 \
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static.so.0 \
 	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--no-as-needed -lgcc_s \
 	  $(ARCH_LDFLAGS) -o $@ $(OBJS)
-	ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
+	$(Q)ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 
 install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
