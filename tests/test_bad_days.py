@@ -359,6 +359,9 @@ EXEMPT = {
     # these cases take away; malloc's redzones do not help there.
     "address_space_at_its_limit_before_the_first",
     "address_space_at_its_limit_after_the_999th",
+    "address_space_of_data_at_its_limit_before_the_first",
+    "address_space_of_data_at_its_limit_after_the_999th",
+    "tables_go_when_no_mapping_is_left",
     "no_mapping_left",
     "few_mappings_left",
     "far_side",  # is run by the other case of exec.c
@@ -375,8 +378,14 @@ def test_instrumented(program: str, case: str, variant: str) -> None:
     judge(run(BUILD / variant / "bad_days" / program, case, env=env))
 
 
+# In the last round of a thread's destructors the sanitizer's own record of it is gone.
+TSAN_CASES = [
+    c for c in cases("bad_days", "threads") if c != "a_thread_uses_closures_while_it_ends"
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", cases("bad_days", "threads"))
+@pytest.mark.parametrize("case", TSAN_CASES)
 def test_tsan(case: str) -> None:
     """Ten seconds in `make test`, a minute in `make test-tsan` ($FS_TSAN_SECONDS)."""
     build("tests-tsan")

@@ -48,16 +48,26 @@ def test_allocator_by_other_seeds(case: str, seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "case"), [c for c in ALL if c[1] not in LARGE])
-def test_debug_build_checks_itself(program: str, case: str) -> None:
+def test_debug(program: str, case: str) -> None:
     build("tests-debug")
     judge(run(BUILD / "debug" / "c" / program, case, env={"FS_TEST_DIVIDE": "20"}))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "case"), [c for c in ALL if c[1] not in LARGE])
-def test_under_address_and_undefined_sanitizer(program: str, case: str) -> None:
+def test_asan(program: str, case: str) -> None:
     build("tests-asan")
     judge(run(BUILD / "asan" / "c" / program, case, env={"FS_TEST_DIVIDE": "4"}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["static", "clang"])
+@pytest.mark.parametrize(("program", "case"), [c for c in ALL if c[1] not in LARGE])
+def test_other_builds(program: str, case: str, variant: str) -> None:
+    if variant == "clang" and not shutil.which("clang"):
+        pytest.skip("clang is not installed: apt-get install clang")
+    build(f"tests-{variant}")
+    judge(run(BUILD / variant / "c" / program, case, env={"FS_TEST_DIVIDE": "4"}))
 
 
 VALGRIND = (
@@ -72,7 +82,7 @@ VALGRIND = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "case"), [c for c in ALL if c[1] not in LARGE])
-def test_under_valgrind(program: str, case: str) -> None:
+def test_valgrind(program: str, case: str) -> None:
     if not shutil.which("valgrind"):
         pytest.skip("valgrind is not installed: apt-get install valgrind")
     build("tests-c")

@@ -20,7 +20,11 @@ SANITIZE := -O1 -fno-omit-frame-pointer -Wno-maybe-uninitialized
 VARIANT_FLAGS_debug := -DFS_DEBUG
 VARIANT_FLAGS_asan  := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
 VARIANT_FLAGS_tsan  := $(SANITIZE) -fsanitize=thread
-VARIANTS := debug asan tsan
+# Without an unwinder, a loader or a position of its own: what the smallest programs are.
+VARIANT_FLAGS_static := -fno-pie
+VARIANT_LINK_static := -static -no-pie
+VARIANT_CC_clang := clang
+VARIANTS := debug asan tsan static clang
 
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
@@ -37,15 +41,16 @@ $(BUILD)/tests/c/provider_env.static: $(BUILD)/tests/c/provider_env.o $(TEST_SUP
 	$(CC) -pthread -o $@ $^ -lffi -lm
 
 define fs_variant
+$(1)_CC := $$(or $$(VARIANT_CC_$(1)),$$(CC))
 $(BUILD)/$(1)/obj/%.c.o: csrc/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	$$($(1)_CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
 $(BUILD)/$(1)/obj/%.S.o: csrc/%.S
 	@mkdir -p $$(@D)
-	$$(CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	$$($(1)_CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
 $(BUILD)/$(1)/%.o: tests/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(TEST_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	$$($(1)_CC) $$(TEST_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
 -include $$(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/*/*/*.d $(BUILD)/$(1)/*/*/*/*.d)
 
 $(1)_OBJS := $(patsubst csrc/%,$(BUILD)/$(1)/obj/%.o,$(OWN_BUILD_SRCS)) \
@@ -53,7 +58,7 @@ $(1)_OBJS := $(patsubst csrc/%,$(BUILD)/$(1)/obj/%.o,$(OWN_BUILD_SRCS)) \
 $(1)_TESTS := $(TESTS_C:%=$(BUILD)/$(1)/c/%) $(BAD_DAYS_LINKED:%=$(BUILD)/$(1)/bad_days/%)
 .SECONDARY: $$($(1)_OBJS) $$($(1)_TESTS:=.o)
 $$($(1)_TESTS): %: %.o $$($(1)_OBJS)
-	$$(CC) $$(VARIANT_FLAGS_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) -lffi -lm
+	$$($(1)_CC) $$(VARIANT_FLAGS_$(1)) $$(VARIANT_LINK_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) -lffi -lm
 .PHONY: tests-$(1)
 tests-$(1): $$($(1)_TESTS)
 endef

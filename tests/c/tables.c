@@ -8,9 +8,10 @@
 
 static struct made *million;
 
+/* At least five tables, also where it is scaled down. */
 static size_t fill(size_t n)
 {
-    n = test_scaled(n);
+    n = test_scaled(n) > 25000 ? test_scaled(n) : 25000;
     million = malloc(n * sizeof *million);
     CHECK(million != NULL);
     for (size_t i = 0; i < n; i++)
