@@ -97,7 +97,7 @@ $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static.so.0 \
-	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--no-as-needed -lgcc_s \
+	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack \
 	  $(ARCH_LDFLAGS) -o $@ $(OBJS)
 	$(Q)ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 

@@ -27,7 +27,6 @@ struct fs_abi {
     unsigned tail;  /* FS_TAIL_* of arch.h */
     bool only_gpr;  /* every argument so far is one scalar in the next general register */
     bool only_vec;  /* ... in the next vector register */
-    bool any_vec;   /* some argument is in a vector register */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an
@@ -46,8 +45,14 @@ FS_HIDDEN void *fs_abi_quick_entry(const ffi_cif *cif);
  * is none but the planned ones. */
 FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);
 
-/* The planned entries (entry.S). */
-FS_HIDDEN void fs_entry_plan(void);
+/* The entry that walks a plan in the slot, saving the registers that `abi` has used. */
+FS_HIDDEN void *fs_abi_plan_entry(const struct fs_abi *abi);
+
+/* How the planned entries want to be told of abi->tail. Negative: the result goes through the
+ * hidden pointer, which is the frame's first word. */
+FS_HIDDEN int16_t fs_abi_tail_code(const struct fs_abi *abi);
+
+/* The entry that walks a struct fs_long, saving all. */
 FS_HIDDEN void fs_entry_long(void);
 
 /* The bytes of scratch that gathered arguments may need are bounded by the registers, so the

@@ -10,11 +10,9 @@
 /* When not even a thread record can be had: the one failure whose text is known beforehand. */
 static const char no_memory[] =
     "ffi_static: out of memory for the library's own records; free some memory and try again";
-static FS_THREAD_LOCAL bool failed_without_record;
 
 static void remember(struct fs_thread *t, const char *format, va_list args)
 {
-    failed_without_record = !t;
     if (t)
         vsnprintf(t->error, sizeof t->error, format, args);
 }
@@ -32,16 +30,17 @@ int fs_fail_locked(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    remember(fs_self, format, args);
+    remember(fs_self(), format, args);
     va_end(args);
     return error;
 }
 
 const char *fs_error_text(void)
 {
-    if (fs_self)
-        return fs_self->error;
-    return failed_without_record ? no_memory : "";
+    const struct fs_thread *t = fs_self();
+    if (t)
+        return t->error;
+    return fs_thread_short() ? no_memory : "";
 }
 
 const char *fs_errno_text(int error, char *buffer, size_t size)

@@ -14,14 +14,15 @@
 /* The first threads' records: a process's first closure should not be its first malloc. */
 #define POOL 4
 
-FS_THREAD_LOCAL struct fs_thread *fs_self;
+struct fs_seat fs_seats[FS_SEATS];
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int state; /* NEW, STARTING, READY */
 enum { NEW, STARTING, READY };
 static pthread_key_t key;
 static bool have_key;
-static bool exiting; /* exit() has begun, so the destructor is not a dlclose */
+static bool is_short; /* atomic */
+static bool exiting;  /* exit() has begun, so the destructor is not a dlclose */
 static struct fs_thread pool[POOL];
 static struct fs_thread *all; /* under the mutex */
 
@@ -42,20 +43,36 @@ static void retire(struct fs_thread *t)
     t->used = false;
 }
 
+static void leave_seat(uintptr_t owner)
+{
+    struct fs_seat *seat = fs_seat_of(owner);
+    if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == owner)
+        __atomic_store_n(&seat->owner, 0, __ATOMIC_RELEASE);
+}
+
 static void at_thread_exit(void *record)
 {
-    fs_self = NULL;
+    struct fs_thread *t = record;
     fs_lock();
-    retire(record);
+    leave_seat(t->owner);
+    retire(t);
     fs_unlock();
+}
+
+struct fs_thread *fs_self_unseated(void)
+{
+    return have_key ? pthread_getspecific(key) : NULL;
 }
 
 /* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
 static void at_fork_child(void)
 {
+    struct fs_thread *me = fs_self();
     for (struct fs_thread *t = all; t; t = t->next)
-        if (t->used && t != fs_self)
+        if (t->used && t != me) {
+            leave_seat(t->owner);
             retire(t);
+        }
     fs_unlock();
 }
 
@@ -102,30 +119,42 @@ static struct fs_thread *take_record(void)
     return t;
 }
 
+/* Under the lock. Seats are never taken from the living. */
+static void take_seat(struct fs_thread *t)
+{
+    struct fs_seat *seat = fs_seat_of(t->owner);
+    if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED))
+        return;
+    seat->record = t;
+    __atomic_store_n(&seat->owner, t->owner, __ATOMIC_RELEASE);
+}
+
 FS_COLD struct fs_thread *fs_thread_get(void)
 {
-    if (fs_self)
-        return fs_self;
+    struct fs_thread *t = fs_self();
+    if (t)
+        return t;
     if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != READY)
         init();
     fs_lock();
-    struct fs_thread *t = take_record();
+    t = take_record();
+    /* Without the key nobody would empty the record at the thread's end: do without. */
+    if (t && (!have_key || pthread_setspecific(key, t) != 0))
+        t = NULL;
+    __atomic_store_n(&is_short, !t, __ATOMIC_RELAXED);
     if (t) {
         t->used = true;
+        t->owner = fs_thread_pointer();
         t->error[0] = '\0';
+        take_seat(t);
     }
     fs_unlock();
-    if (!t)
-        return NULL;
-    if (!have_key || pthread_setspecific(key, t) != 0) {
-        /* Nobody would empty the record at the thread's end: do without. */
-        fs_lock();
-        t->used = false;
-        fs_unlock();
-        return NULL;
-    }
-    fs_self = t;
     return t;
+}
+
+bool fs_thread_short(void)
+{
+    return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
 }
 
 size_t fs_thread_cached(void)
@@ -151,7 +180,6 @@ __attribute__((destructor)) static void unload(void)
     fs_on_unload();
     struct fs_thread *t = all;
     all = NULL;
-    fs_self = NULL;
     while (t) {
         struct fs_thread *next = t->next;
         if (t->heap)

@@ -21,21 +21,52 @@ struct fs_thread {
     struct fs_thread *next; /* all records, under fs_lock; never unlinked */
     unsigned count;         /* slots cached in slot[0 .. count) */
     bool used;              /* a thread owns it; under fs_lock */
+    uintptr_t owner;        /* its thread pointer; under fs_lock */
     bool heap;              /* from calloc, not from the static pool */
     void *slot[FS_CACHE_SLOTS];
     char error[FS_ERROR_BYTES];
 };
 
-/* Thread-local words are read on the fastest paths, so they are in the static TLS block: one
- * load instead of a call. There are two, 16 bytes in all, well within what the dynamic loader
- * keeps for libraries that are loaded later. */
-#define FS_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+/* Finding one's record is on the fastest path, and the library has no thread-local variable: the
+ * dynamic TLS model costs a call, and the static one needs room in a block that the dynamic loader
+ * takes back only in reverse order, which a library opened and closed at will must not count on.
+ * Instead a thread takes a seat, found by its thread pointer, which is unique among the living;
+ * whoever finds the seat taken asks pthread_getspecific(). */
+#define FS_SEATS 128
+
+struct fs_seat {
+    uintptr_t owner; /* a thread pointer; atomic. Only its owner may read `record` */
+    struct fs_thread *record;
+};
+
+extern FS_HIDDEN struct fs_seat fs_seats[FS_SEATS];
+FS_HIDDEN struct fs_thread *fs_self_unseated(void);
+
+static inline uintptr_t fs_thread_pointer(void)
+{
+    return (uintptr_t)__builtin_thread_pointer();
+}
+
+static inline struct fs_seat *fs_seat_of(uintptr_t owner)
+{
+    return &fs_seats[(owner >> 6 ^ owner >> 12 ^ owner >> 23) % FS_SEATS];
+}
 
 /* The calling thread's record, or NULL when it has none yet. */
-extern FS_HIDDEN FS_THREAD_LOCAL struct fs_thread *fs_self;
+static inline struct fs_thread *fs_self(void)
+{
+    uintptr_t me = fs_thread_pointer();
+    struct fs_seat *seat = fs_seat_of(me);
+    if (fs_likely(__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == me))
+        return seat->record;
+    return fs_self_unseated();
+}
 
 /* The same, made if need be; NULL when memory is short. Takes fs_lock. */
 FS_HIDDEN struct fs_thread *fs_thread_get(void);
+
+/* Has a thread been left without a record for want of memory? */
+FS_HIDDEN bool fs_thread_short(void);
 
 /* Two things that this room asks of the one above, which defines them (tramp/tramp.c). Both are
  * called under fs_lock. The first gives back all slots of a record whose thread is gone. The

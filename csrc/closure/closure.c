@@ -9,6 +9,7 @@
 #include "arch.h"
 #include "base/base.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "plan/plan.h"
 #include "tramp/find.h"
 
@@ -84,23 +85,33 @@ int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handle
     return 0;
 }
 
+/* The three questions below may be asked about any address, also about one whose table another
+ * thread is unmapping: only under the lock is it safe to look. What prepares and frees is given
+ * live closures, whose tables stay. */
+
 void *ffi_static_address(const ffi_static_closure *closure)
 {
     struct fs_ref ref;
-    if (find(closure, "ffi_static_address", &ref)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return fs_ref_code(ref);
+    fs_lock();
+    int error = fs_slot_find(closure, &ref);
+    fs_unlock();
+    if (!error)
+        return fs_ref_code(ref);
+    not_found(closure, "ffi_static_address", error);
+    errno = EINVAL;
+    return NULL;
 }
 
 static int find_code(const void *code, const char *doing, struct fs_ref *ref)
 {
+    fs_lock();
     int error = fs_code_find(code, ref);
+    fs_unlock();
     if (!error)
         return 0;
+    fs_fail(error, "%s: %p is not the code address of a live closure", doing, code);
     errno = EINVAL;
-    return fs_fail(error, "%s: %p is not the code address of a live closure", doing, code);
+    return error;
 }
 
 ffi_static_closure *ffi_static_from_address(const void *code)

@@ -83,7 +83,7 @@ static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan
         return fs_fail(-ENOMEM, "no memory for the plan of %u arguments", cif->nargs);
     p->nargs = cif->nargs;
     p->gather = (uint16_t)d->gather;
-    p->tail = (uint16_t)d->abi.tail;
+    p->tail = fs_abi_tail_code(&d->abi);
     struct fs_abi abi;
     int error = fs_abi_begin(&abi, cif);
     unsigned gather = 0;
@@ -122,13 +122,13 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_plan *out)
         return second_pass(cif, &d, out);
     unsigned char bytes[sizeof out->words] = {
         [FS_PLAN_NARGS - 8] = (unsigned char)cif->nargs,
-        [FS_PLAN_VECTOR - 8] = d.abi.any_vec,
         [FS_PLAN_GATHER - 8] = (unsigned char)d.gather,
-        [FS_PLAN_TAIL - 8] = (unsigned char)d.abi.tail,
     };
+    int16_t tail = fs_abi_tail_code(&d.abi);
+    memcpy(bytes + FS_PLAN_TAIL - 8, &tail, sizeof tail);
     memcpy(bytes + FS_PLAN_BYTES - 8, d.word, cif->nargs);
     memcpy(bytes + FS_PLAN_BYTES - 8 + cif->nargs, d.source, d.gather);
     memcpy(out->words, bytes, sizeof bytes);
-    out->entry = (void *)fs_entry_plan;
+    out->entry = fs_abi_plan_entry(&d.abi);
     return 0;
 }

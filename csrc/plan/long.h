@@ -8,7 +8,7 @@
 struct fs_long {
     uint32_t nargs;
     uint16_t gather; /* words to gather */
-    uint16_t tail;
+    int16_t tail;    /* fs_abi_tail_code() */
     uint32_t word[]; /* nargs argument words, then `gather` source words */
 };
 

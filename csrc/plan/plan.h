@@ -6,7 +6,7 @@
  * call; a plan has them ready, in the slot that the call touches anyway:
  *
  *   word 0         the entry: static code chosen by the signature's shape
- *   words 1 .. 3   for fs_entry_plan: counts and one byte per argument (arch.h, FS_PLAN_*)
+ *   words 1 .. 3   for a planned entry: counts and one byte per argument (arch.h, FS_PLAN_*)
  *                  for fs_entry_long: a pointer to a struct fs_long, which the plan owns
  *                  for a scalar entry: nothing
  *   words 4 .. 6   cif, handler, user data: as in libffi's ffi_closure
@@ -37,8 +37,9 @@ static inline void fs_plan_release(void *entry, const uint64_t words[3])
         free((void *)(uintptr_t)words[0]);
 }
 
-/* How fs_entry_long calls a handler: `frame` is the entry's frame, the result a FS_TAIL_*. */
+/* How fs_entry_long calls a handler: `frame` is the entry's frame, the result what
+ * fs_abi_tail_code() said of the signature. */
 struct fs_frame;
-FS_HIDDEN unsigned fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame);
+FS_HIDDEN int fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame);
 
 #endif

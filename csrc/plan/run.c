@@ -11,11 +11,11 @@
 
 #include <string.h>
 
-unsigned fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
+int fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
 {
     const struct fs_long *p = closure->reserved[1];
     char *base = (char *)frame;
-    unsigned tail = p->tail; /* the handler may free the closure, and the plan with it */
+    int tail = p->tail; /* the handler may free the closure, and the plan with it */
     void *args[p->nargs ? p->nargs : 1];
 
     for (unsigned k = 0; k < p->gather; k++)
@@ -23,8 +23,9 @@ unsigned fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
     for (unsigned i = 0; i < p->nargs; i++)
         args[i] = base + 8 * (size_t)p->word[i];
     void *result = base + FS_FRAME_RET;
-    if (tail == FS_TAIL_MEM)
+    if (tail < 0)
         memcpy(&result, base + FS_FRAME_GPR, sizeof result);
+    memcpy(base + FS_FRAME_RET, &result, sizeof result); /* what the entry returns in that case */
     closure->handler(closure->cif, result, args, closure->user_data);
     return tail;
 }

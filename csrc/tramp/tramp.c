@@ -320,7 +320,7 @@ static inline void *code_of(char *slot)
 
 void *fs_slot_alloc(unsigned slots, void **code)
 {
-    struct fs_thread *t = fs_self;
+    struct fs_thread *t = fs_self();
     if (fs_unlikely(!t || !t->count || slots != 1))
         return alloc_slowly(slots, code);
     char *slot = cache_pop(t);
@@ -355,7 +355,7 @@ static FS_COLD void free_slowly(struct fs_ref ref)
 
 void fs_slot_free(struct fs_ref ref)
 {
-    struct fs_thread *t = fs_self;
+    struct fs_thread *t = fs_self();
     __atomic_store_n(entry_of(ref.table, ref.index), (void *)fs_freed, __ATOMIC_RELEASE);
     if (fs_unlikely(!t || t->count == FS_CACHE_SLOTS || starts_run(ref)))
         free_slowly(ref);

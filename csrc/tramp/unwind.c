@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern void __register_frame(void *) __attribute__((weak));
 extern void __deregister_frame(void *) __attribute__((weak));
@@ -30,6 +31,20 @@ struct section {
     uint32_t end;
 };
 
+/* Asked for, possible, and not in a forked child, where the unwinder's lock may be held by a
+ * thread that no longer exists. */
+static bool wanted(void)
+{
+    static pid_t asked_by;
+    if (!&__register_frame || !&__deregister_frame)
+        return false;
+    if (!asked_by) {
+        const char *text = secure_getenv("FFI_STATIC_UNWIND");
+        asked_by = text && strcmp(text, "1") == 0 ? getpid() : -1;
+    }
+    return asked_by == getpid();
+}
+
 static bool is_llvm(void)
 {
     return &__unw_add_dynamic_fde != NULL;
@@ -37,7 +52,7 @@ static bool is_llvm(void)
 
 void *fs_unwind_add(const void *code, size_t size)
 {
-    if (!&__register_frame || !&__deregister_frame)
+    if (!wanted())
         return NULL;
     struct section *s = calloc(1, sizeof *s);
     if (!s)
@@ -60,7 +75,7 @@ void *fs_unwind_add(const void *code, size_t size)
 void fs_unwind_remove(void *description)
 {
     struct section *s = description;
-    if (!s)
+    if (!s || !wanted()) /* in a child: the description stays, of memory that may be gone */
         return;
     __deregister_frame(is_llvm() ? (void *)&s->fde : (void *)s);
     free(s);

@@ -5,8 +5,11 @@
  * unwinding never meets one. A profiler's signal or a single step can. The unwinder in the
  * process knows only loaded objects; for mapped tables it must be told.
  *
- * Only where the process has an unwinder (libgcc's or LLVM's) by the time the first table is
- * mapped. The resident table is part of the library and described there.
+ * Only where FFI_STATIC_UNWIND=1 asks for it, because telling has a price that others pay: until
+ * GCC 13, an unwinder that has been told of anything takes one lock for every frame of every
+ * exception, and a child forked while another thread holds it hangs in its first throw. And only
+ * where the process has an unwinder (libgcc's or LLVM's) when this library is loaded. The
+ * resident table is part of the library and always described. gdb and perf need none of this.
  */
 #ifndef FS_UNWIND_H
 #define FS_UNWIND_H

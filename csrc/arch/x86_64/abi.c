@@ -233,11 +233,9 @@ static int aggregate_tail(const ffi_type *t, unsigned *tail)
     else if (half[0] == MEMORY)
         *tail = FS_TAIL_MEM;
     else if (half[0] == SSE)
-        *tail = half[1] == INTEGER ? FS_TAIL_VG : FS_TAIL_VV;
+        *tail = half[1] == INTEGER ? FS_TAIL_VG : FS_TAIL_PAIR;
     else
-        *tail = half[1] == SSE ? FS_TAIL_GV : FS_TAIL_GG;
-    if (half[0] != MEMORY && t->size <= 8 && half[0] != X87)
-        *tail = FS_TAIL_WORD;
+        *tail = half[1] == SSE ? FS_TAIL_GV : FS_TAIL_PAIR;
     return 0;
 }
 
@@ -283,10 +281,8 @@ static void place_on_stack(struct fs_abi *abi, const ffi_type *t, struct fs_plac
 
 static uint32_t next_word(struct fs_abi *abi, enum class c)
 {
-    if (c == SSE) {
-        abi->any_vec = true;
+    if (c == SSE)
         return FS_FRAME_VEC / 8 + abi->vec++;
-    }
     return FS_FRAME_GPR / 8 + abi->gpr++;
 }
 
@@ -360,19 +356,13 @@ struct quick {
 #define VEC 2
 
 static const struct quick quick[16] = {
+    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_WORD + 1},     [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_WORD + 1},  [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1},
+    [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8 + 1},    [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8 + 1},
+    [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16 + 1},  [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16 + 1},
+    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},  [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},
+    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD + 1}, [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD + 1},
     [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32 + 1},
-    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_WORD + 1},
-    [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1},
-    [FFI_TYPE_UINT8] = {1, GPR, 0},
-    [FFI_TYPE_SINT8] = {1, GPR, 0},
-    [FFI_TYPE_UINT16] = {2, GPR, 0},
-    [FFI_TYPE_SINT16] = {2, GPR, 0},
-    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},
-    [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},
-    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_WORD + 1},
 };
 
 static inline const struct quick *quick_of(const ffi_type *t)
@@ -411,6 +401,26 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
     if (classes & GPR)
         return fs_scalar_g[nargs][tail - 1];
     return classes ? fs_scalar_v[nargs][tail - 1] : NULL;
+}
+
+extern FS_HIDDEN void *const fs_planned[7][FS_VEC_BUCKETS];
+
+void *fs_abi_plan_entry(const struct fs_abi *abi)
+{
+    static const unsigned char bucket[9] = {0, 1, 2, 3, 3, 4, 4, 4, 4};
+    return fs_planned[abi->gpr][bucket[abi->vec]];
+}
+
+int16_t fs_abi_tail_code(const struct fs_abi *abi)
+{
+    switch (abi->tail) {
+    case FS_TAIL_MEM:
+        return -1;
+    case FS_TAIL_PAIR:
+        return 0;
+    default:
+        return (int16_t)(abi->tail * FS_TAIL_SIZE);
+    }
 }
 
 uint32_t fs_abi_scratch_word(unsigned n)

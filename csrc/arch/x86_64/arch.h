@@ -37,9 +37,8 @@
 
 /* --- the plan inside the slot (24 bytes) --------------------------------------------------- */
 #define FS_PLAN_NARGS 8   /* byte: arguments */
-#define FS_PLAN_VECTOR 9  /* byte: not 0 when some argument is in a vector register */
-#define FS_PLAN_GATHER 10 /* byte: words to gather into the scratch area */
-#define FS_PLAN_TAIL 11   /* byte: how to return, FS_TAIL_* */
+#define FS_PLAN_GATHER 9  /* byte: words to gather into the scratch area, an even number */
+#define FS_PLAN_TAIL 10   /* 2 bytes, signed: FS_TAIL_* times FS_TAIL_SIZE; negative: FS_TAIL_MEM */
 #define FS_PLAN_BYTES 12  /* then `nargs` argument words, then `gather` source words */
 #define FS_PLAN_INLINE 20 /* how many such bytes there are */
 #define FS_PLAN_LONG 8    /* or, for fs_entry_long: pointer to a struct fs_long */
@@ -56,24 +55,27 @@
 #define FS_FRAME_SIZE 408    /* = 8 mod 16: the stack is aligned after the caller's call */
 #define FS_FRAME_STACK 416   /* the caller's stack arguments: behind the return address */
 
-/* --- how a result goes back; each tail is 32 bytes of code --------------------------------- */
-#define FS_TAIL_WORD 0 /* void, 64-bit integers, pointers, float, double: rax and xmm0 */
+/* --- how a result goes back ----------------------------------------------------------------
+ * The first does for most: it loads rax, rdx, xmm0 and xmm1 alike, and the caller looks at those
+ * that its type is in. Each of the others has FS_TAIL_SIZE bytes of code in planned entries. */
+#define FS_TAIL_WORD 0    /* void, 64-bit integers, pointers, float, double: rax, xmm0 */
+#define FS_TAIL_PAIR 1025 /* structs and complex, the same way, but not in the scalar entries */
 #define FS_TAIL_S32 1
 #define FS_TAIL_U32 2
 #define FS_TAIL_S16 3
 #define FS_TAIL_U16 4
 #define FS_TAIL_S8 5
 #define FS_TAIL_U8 6
-#define FS_TAIL_GG 7     /* struct: rax, rdx */
-#define FS_TAIL_GV 8     /* struct: rax, xmm0 */
-#define FS_TAIL_VG 9     /* struct: xmm0, rax */
-#define FS_TAIL_VV 10    /* struct or complex double: xmm0, xmm1 */
-#define FS_TAIL_X87 11   /* long double: st0 */
-#define FS_TAIL_X87X2 12 /* complex long double: st0, st1 */
-#define FS_TAIL_MEM 13   /* through the hidden pointer in rdi, which goes back in rax */
-#define FS_TAILS 14
+#define FS_TAIL_GV 7     /* struct: rax, xmm0 */
+#define FS_TAIL_VG 8     /* struct: xmm0, rax */
+#define FS_TAIL_X87 9    /* long double: st0 */
+#define FS_TAIL_X87X2 10 /* complex long double: st0, st1 */
+#define FS_TAIL_MEM 1024 /* through the hidden pointer in rdi, which goes back in rax */
 #define FS_TAIL_SIZE 32
-#define FS_FAST_TAILS 3 /* the first three have entries of their own */
+#define FS_FAST_TAILS 7 /* the first seven have scalar entries of their own */
+
+/* How many vector registers a planned entry saves: one entry each for 0, 1, 2, 4 and 8. */
+#define FS_VEC_BUCKETS 5
 
 /* --- call frame information of a trampoline: the CFA is rsp+8, all along ------------------- */
 #define FS_DWARF_SP 7

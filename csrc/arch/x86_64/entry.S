@@ -13,7 +13,8 @@
  *
  * Three kinds, chosen when the closure is prepared (abi.c):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
- *   fs_entry_plan               up to 20 argument and gather words, walked from the slot
+ *   fs_entry_plan_<g>_<v>       up to 20 argument and gather words, walked from the slot, after
+ *                               saving the g general and v vector registers that carry arguments
  *   fs_entry_long               anything else: the same frame, walked by C (plan/run.c)
  */
 #include "arch.h"
@@ -27,8 +28,16 @@
     movq \at(%rsp), %xmm0
     .elseif \tail == FS_TAIL_S32
     movslq \at(%rsp), %rax
-    .else
+    .elseif \tail == FS_TAIL_U32
     movl \at(%rsp), %eax
+    .elseif \tail == FS_TAIL_S16
+    movswq \at(%rsp), %rax
+    .elseif \tail == FS_TAIL_U16
+    movzwl \at(%rsp), %eax
+    .elseif \tail == FS_TAIL_S8
+    movsbq \at(%rsp), %rax
+    .else
+    movzbl \at(%rsp), %eax
     .endif
     addq $\frame, %rsp
     .cfi_adjust_cfa_offset -\frame
@@ -77,7 +86,7 @@
 .endm
 
 .macro fs_scalar class, n, tail
-    .balign 16
+    .balign 64
     FS_FUNC(fs_entry_\class\n\()_\tail)
     .set fs_k, 0
     .ifc \class, g
@@ -116,15 +125,16 @@ fs_scalar_v:
     .popsection
 
     .text
+.macro fs_scalars class, n
+    .irp tail, 0, 1, 2, 3, 4, 5, 6
+    fs_scalar \class, \n, \tail
+    .endr
+.endm
     .irp n, 0, 1, 2, 3, 4, 5, 6
-    fs_scalar g, \n, 0
-    fs_scalar g, \n, 1
-    fs_scalar g, \n, 2
+    fs_scalars g, \n
     .endr
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8
-    fs_scalar v, \n, 0
-    fs_scalar v, \n, 1
-    fs_scalar v, \n, 2
+    fs_scalars v, \n
     .endr
 
 /* --- the planned frame (arch.h has its offsets, counted from rsp here) ---------------------
@@ -138,127 +148,147 @@ fs_scalar_v:
  *      rsp+48    xmm0 .. xmm7, low halves
  *      rsp       rdi rsi rdx rcx r8 r9
  */
-.macro fs_frame_open
+.macro fs_frame_open g, v
     subq $FS_FRAME_SIZE, %rsp
     .cfi_adjust_cfa_offset FS_FRAME_SIZE
-    movq %rdi, FS_FRAME_GPR + 0(%rsp)
-    movq %rsi, FS_FRAME_GPR + 8(%rsp)
-    movq %rdx, FS_FRAME_GPR + 16(%rsp)
-    movq %rcx, FS_FRAME_GPR + 24(%rsp)
-    movq %r8, FS_FRAME_GPR + 32(%rsp)
-    movq %r9, FS_FRAME_GPR + 40(%rsp)
+    .set fs_k, 0
+    .irp r, rdi, rsi, rdx, rcx, r8, r9
+    .if fs_k < \g
+    movq %\r, FS_FRAME_GPR + 8 * fs_k(%rsp)
+    .set fs_k, fs_k + 1
+    .endif
+    .endr
+    .set fs_k, 0
+    .irp r, xmm0, xmm1, xmm2, xmm3, xmm4, xmm5, xmm6, xmm7
+    .if fs_k < \v
+    movlps %\r, FS_FRAME_VEC + 8 * fs_k(%rsp)
+    .set fs_k, fs_k + 1
+    .endif
+    .endr
 .endm
 
-.macro fs_frame_vectors
-    movlps %xmm0, FS_FRAME_VEC + 0(%rsp)
-    movlps %xmm1, FS_FRAME_VEC + 8(%rsp)
-    movlps %xmm2, FS_FRAME_VEC + 16(%rsp)
-    movlps %xmm3, FS_FRAME_VEC + 24(%rsp)
-    movlps %xmm4, FS_FRAME_VEC + 32(%rsp)
-    movlps %xmm5, FS_FRAME_VEC + 40(%rsp)
-    movlps %xmm6, FS_FRAME_VEC + 48(%rsp)
-    movlps %xmm7, FS_FRAME_VEC + 56(%rsp)
+/* const fs_planned[7][FS_VEC_BUCKETS]: by general registers, then by bucket of vector registers. */
+    .pushsection .data.rel.ro.fs_planned, "aw", @progbits
+    .balign 8
+    .globl fs_planned
+    .hidden fs_planned
+fs_planned:
+    .popsection
+
+/* avalue[i] = the frame + 8 * its word. */
+.macro fs_argument i
+    movzbl FS_PLAN_BYTES + (\i)(%r10), %ecx
+    leaq (%rsp, %rcx, 8), %rcx
+    movq %rcx, FS_FRAME_ARGV + 8 * (\i)(%rsp)
 .endm
 
-/* Two avalue pointers from the two words in the low half of `words` (32-bit, zero-extended with
- * xmm6 = 0 into `t`); xmm7 = the frame's base, twice. */
-.macro fs_two_pointers op, words, t, at
-    movdqa \words, \t
-    \op %xmm6, \t
-    paddq %xmm7, \t
-    movaps \t, FS_FRAME_ARGV + 8 * (\at)(%rsp)
-.endm
-
-/* Four pointers from the low (op = punpcklwd) or high (punpckhwd) four 16-bit offsets in `from`. */
-.macro fs_four_pointers op, from, at
-    movdqa \from, %xmm4
-    \op %xmm6, %xmm4
-    fs_two_pointers punpckldq, %xmm4, %xmm5, \at
-    fs_two_pointers punpckhdq, %xmm4, %xmm5, \at + 2
-.endm
-
-/* In: r10 = closure with a plan in its slot. */
-    .balign 16
-FS_FUNC(fs_entry_plan)
-    fs_frame_open
-    movzbl FS_PLAN_NARGS(%r10), %eax
-    cmpb $0, FS_PLAN_VECTOR(%r10)
-    je 1f
-    fs_frame_vectors
-1:  /* avalue[i] = rsp + 8 * word[i], four at a time; what is written past nargs is not read */
-    movdqu FS_PLAN_BYTES(%r10), %xmm0
-    movq %rsp, %xmm7
-    punpcklqdq %xmm7, %xmm7
-    pxor %xmm6, %xmm6
-    movdqa %xmm0, %xmm1
-    punpcklbw %xmm6, %xmm1
-    psllw $3, %xmm1
-    fs_four_pointers punpcklwd, %xmm1, 0
-    cmpl $4, %eax
-    jbe 2f
-    fs_four_pointers punpckhwd, %xmm1, 4
-    cmpl $8, %eax
-    jbe 2f
-    punpckhbw %xmm6, %xmm0
-    psllw $3, %xmm0
-    fs_four_pointers punpcklwd, %xmm0, 8
-    cmpl $12, %eax
-    jbe 2f
-    fs_four_pointers punpckhwd, %xmm0, 12
-    cmpl $16, %eax
-    jbe 2f
-    movd FS_PLAN_BYTES + 16(%r10), %xmm0
-    punpcklbw %xmm6, %xmm0
-    psllw $3, %xmm0
-    fs_four_pointers punpcklwd, %xmm0, 16
-2:  /* scratch[k] = frame word number byte[nargs + k] */
-    movzbl FS_PLAN_GATHER(%r10), %ecx
-    testl %ecx, %ecx
-    je 4f
-    leaq FS_PLAN_BYTES(%r10, %rax), %rdx
-3:  movzbl -1(%rdx, %rcx), %esi
-    movq (%rsp, %rsi, 8), %rdi
-    movq %rdi, FS_FRAME_SCRATCH - 8(%rsp, %rcx, 8)
-    decl %ecx
-    jne 3b
-4:  leaq FS_FRAME_RET(%rsp), %rsi
-    movzbl FS_PLAN_TAIL(%r10), %eax
-    cmpl $FS_TAIL_MEM, %eax
-    cmoveq FS_FRAME_GPR(%rsp), %rsi
-    movq %rax, FS_FRAME_TAIL(%rsp)
+/* Call the handler and return its result. With FS_TAIL_MEM the handler is given the caller's
+ * hidden pointer, and that is what the result area holds. */
+.macro fs_planned_call
+    leaq FS_FRAME_RET(%rsp), %rsi
+    movswl FS_PLAN_TAIL(%r10), %eax
+    testl %eax, %eax
+    cmovsq FS_FRAME_GPR(%rsp), %rsi
+    movl %eax, FS_FRAME_TAIL(%rsp)
+    movq %rsi, FS_FRAME_RET(%rsp)
     leaq FS_FRAME_ARGV(%rsp), %rdx
     movq FS_SLOT_CIF(%r10), %rdi
     movq FS_SLOT_DATA(%r10), %rcx
     call *FS_SLOT_HANDLER(%r10)
-    movq FS_FRAME_TAIL(%rsp), %rax
-    jmp fs_tail_dispatch
-FS_END(fs_entry_plan)
+    movl FS_FRAME_TAIL(%rsp), %eax
+    fs_dispatch
+.endm
+
+/* In: eax = tail * FS_TAIL_SIZE, or negative for FS_TAIL_MEM. */
+.macro fs_dispatch
+    testl %eax, %eax
+    jg 98f
+    movq FS_FRAME_RET(%rsp), %rax
+    movq FS_FRAME_RET + 8(%rsp), %rdx
+    movsd FS_FRAME_RET(%rsp), %xmm0
+    movsd FS_FRAME_RET + 8(%rsp), %xmm1
+    addq $FS_FRAME_SIZE, %rsp
+    .cfi_adjust_cfa_offset -FS_FRAME_SIZE
+    ret
+    .cfi_adjust_cfa_offset FS_FRAME_SIZE
+98: leaq fs_tails - FS_TAIL_SIZE(%rip), %rdx
+    addq %rax, %rdx
+    jmp *%rdx
+.endm
+
+.macro fs_planned_entry g, v
+    .balign 32
+    FS_FUNC(fs_entry_plan_\g\()_\v)
+    fs_frame_open \g, \v
+    fs_argument 0
+    fs_argument 1
+    cmpw $2, FS_PLAN_NARGS(%r10) /* nargs <= 2 and nothing to gather, which is the high byte */
+    ja fs_plan_body
+    fs_planned_call
+    FS_END(fs_entry_plan_\g\()_\v)
+    .pushsection .data.rel.ro.fs_planned, "aw", @progbits
+    .quad fs_entry_plan_\g\()_\v
+    .popsection
+.endm
+.macro fs_planned_entries g
+    .irp v, 0, 1, 2, 4, 8
+    fs_planned_entry \g, \v
+    .endr
+.endm
+    .irp g, 0, 1, 2, 3, 4, 5, 6
+    fs_planned_entries \g
+    .endr
+
+/* The rest of a planned entry whose signature is longer or has something to gather. In: r10 =
+ * closure with a plan in its slot; the frame is open, the registers are saved, avalue[0] and [1]
+ * are there. Two at a time; what is written past nargs is not read. */
+    .balign 32
+    .type fs_plan_body, @function
+fs_plan_body:
+    .cfi_startproc
+    .cfi_def_cfa_offset FS_FRAME_SIZE + 8
+    movzbl FS_PLAN_NARGS(%r10), %eax
+    .set fs_k, 2
+    .rept FS_PLAN_INLINE / 2 - 1
+    fs_argument fs_k
+    fs_argument fs_k + 1
+    .set fs_k, fs_k + 2
+    .if fs_k < FS_PLAN_INLINE
+    cmpl $fs_k, %eax
+    jbe 1f
+    .endif
+    .endr
+1:  movzbl FS_PLAN_GATHER(%r10), %ecx
+    testl %ecx, %ecx
+    jne 3f
+2:  fs_planned_call
+3:  /* scratch[k] = frame word number byte[nargs + k], two at a time from the last */
+    leaq FS_PLAN_BYTES(%r10, %rax), %rdx
+4:  movzbl -1(%rdx, %rcx), %esi
+    movzbl -2(%rdx, %rcx), %edi
+    movq (%rsp, %rsi, 8), %rsi
+    movq (%rsp, %rdi, 8), %rdi
+    movq %rsi, FS_FRAME_SCRATCH - 8(%rsp, %rcx, 8)
+    movq %rdi, FS_FRAME_SCRATCH - 16(%rsp, %rcx, 8)
+    subl $2, %ecx
+    jne 4b
+    jmp 2b
+    .cfi_endproc
+    .size fs_plan_body, . - fs_plan_body
 
 /* In: r10 = closure whose plan is a struct fs_long.
- * unsigned fs_plan_run(ffi_static_closure *closure [rdi], struct fs_frame *frame [rsi]) calls the
- * handler and returns the tail. */
+ * int fs_plan_run(ffi_static_closure *closure [rdi], struct fs_frame *frame [rsi]) calls the
+ * handler and returns what fs_dispatch takes. */
     .balign 16
 FS_FUNC(fs_entry_long)
-    fs_frame_open
-    fs_frame_vectors
+    fs_frame_open 6, 8
     movq %r10, %rdi
     movq %rsp, %rsi
     call fs_plan_run
-    movl %eax, %eax
-    /* falls through with the frame as it is */
-    .type fs_tail_dispatch, @function
-fs_tail_dispatch:
-    testl %eax, %eax
-    jne 1f
-    fs_return FS_TAIL_WORD, FS_FRAME_RET, FS_FRAME_SIZE
-    .cfi_adjust_cfa_offset FS_FRAME_SIZE
-1:  leaq fs_tails(%rip), %rdx
-    shll $5, %eax
-    addq %rax, %rdx
-    jmp *%rdx
+    fs_dispatch
 
 .macro fs_tail index
-    .org fs_tails + \index * FS_TAIL_SIZE, 0xcc /* an error where the last tail was too long */
+    .org fs_tails + (\index - 1) * FS_TAIL_SIZE, 0xcc /* an error where the last tail was too long */
     endbr64
 .endm
 .macro fs_tail_end
@@ -270,10 +300,6 @@ fs_tail_dispatch:
 
     .balign FS_TAIL_SIZE
 fs_tails:
-    fs_tail FS_TAIL_WORD
-    movq FS_FRAME_RET(%rsp), %rax
-    movq %rax, %xmm0
-    fs_tail_end
     fs_tail FS_TAIL_S32
     movslq FS_FRAME_RET(%rsp), %rax
     fs_tail_end
@@ -292,10 +318,6 @@ fs_tails:
     fs_tail FS_TAIL_U8
     movzbl FS_FRAME_RET(%rsp), %eax
     fs_tail_end
-    fs_tail FS_TAIL_GG
-    movq FS_FRAME_RET(%rsp), %rax
-    movq FS_FRAME_RET + 8(%rsp), %rdx
-    fs_tail_end
     fs_tail FS_TAIL_GV
     movq FS_FRAME_RET(%rsp), %rax
     movsd FS_FRAME_RET + 8(%rsp), %xmm0
@@ -304,19 +326,12 @@ fs_tails:
     movsd FS_FRAME_RET(%rsp), %xmm0
     movq FS_FRAME_RET + 8(%rsp), %rax
     fs_tail_end
-    fs_tail FS_TAIL_VV
-    movsd FS_FRAME_RET(%rsp), %xmm0
-    movsd FS_FRAME_RET + 8(%rsp), %xmm1
-    fs_tail_end
     fs_tail FS_TAIL_X87
     fldt FS_FRAME_RET(%rsp)
     fs_tail_end
     fs_tail FS_TAIL_X87X2
     fldt FS_FRAME_RET + 16(%rsp)
     fldt FS_FRAME_RET(%rsp)
-    fs_tail_end
-    fs_tail FS_TAIL_MEM
-    movq FS_FRAME_GPR(%rsp), %rax
     fs_tail_end
 FS_END(fs_entry_long)
 

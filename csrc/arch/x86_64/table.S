@@ -39,7 +39,8 @@ fs_table_code:
     .cfi_endproc
     .size fs_table_code, . - fs_table_code
 
-/* The first 256 trampolines of a process: no mapping, no system call. Their slots are .bss. */
+/* The first 256 trampolines of a process: no mapping, no system call. Their slots are .bss. So
+ * few slots are in the cache while they are in use, and the jump need not go by fs_e0. */
     .balign FS_TEXT_ALIGN
     .globl fs_resident_code
     .hidden fs_resident_code
@@ -50,8 +51,8 @@ fs_resident_code:
     .rept FS_RESIDENT_SLOTS
     endbr64
     leaq fs_resident_slots + fs_i * FS_SLOT_SIZE(%rip), %r10
-    .byte 0xe9
-    .long fs_e0_direct - (. + 4)
+    jmp *FS_SLOT_ENTRY(%r10)
+    .balign FS_TRAMP_SIZE, 0xcc
     .set fs_i, fs_i + 1
     .endr
     .cfi_endproc
@@ -60,7 +61,6 @@ fs_resident_code:
 /* In: r10 = slot. Out: whatever the slot's entry makes of it. Kept: everything. */
     .balign 16
 FS_FUNC(fs_e0)
-fs_e0_direct:
     jmp *FS_SLOT_ENTRY(%r10)
 FS_END(fs_e0)
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* hook.h - what the hand-written hooks in libffi's own sources call
+ *
+ * Compiled only inside libffi. libffi's ffi_prep_closure_loc() chooses one of its own entries, as
+ * ever, and offers the closure here first: if the closure lies in one of our slots, its
+ * trampoline loads the closure's address into R, which is what that entry expects, and all there
+ * is to do is to store the entry. Where this room has a better one, planned for the signature, it
+ * takes that. Memory that did not come from ffi_closure_alloc() is left to libffi.
+ */
+#ifndef FS_HOOK_H
+#define FS_HOOK_H
+
+#include <ffi.h>
+
+#define FS_HOOK_API __attribute__((visibility("hidden")))
+
+typedef void fs_hook_handler(ffi_cif *cif, void *ret, void **args, void *user_data);
+
+/* Prepare `closure` with a plan for `cif`, or with libffi's own `entry` for what has no plan.
+ * 1: done; 0: the closure is not in a slot, nothing was changed. */
+FS_HOOK_API int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler,
+                             void *user_data, void (*entry)(void));
+
+/* The same without a plan: for the ABIs that only libffi knows. */
+FS_HOOK_API int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler,
+                             void *user_data, void (*entry)(void));
+
+#endif
