@@ -19,8 +19,6 @@ from tests.test_unwind import SHAPES, STEP
 
 if platform.machine() != "x86_64":
     pytest.skip("CET is of x86-64; other ISAs have pads of their own", allow_module_level=True)
-        "CET is of x86-64; other ISAs have landing pads of their own", allow_module_level=True
-    )
 
 ENDBR = "endbr64"
 TEMPLATE_BYTES = 4096 * 16
