@@ -37,6 +37,10 @@ class Callback(_lib.CallbackBase):
 
     _ctypes_type: Any
 
+    @property
+    def _functype(self) -> Any:
+        return getattr(self, "_ctypes_type", None)
+
     def __init_subclass__(cls) -> None:
         raise TypeError("ffi_static.Callback cannot be subclassed")
 
@@ -70,7 +74,7 @@ class Callback(_lib.CallbackBase):
         `functype` is by default the one that the callback was made with; a callback made from
         a C declaration needs it given. The instance keeps the callback alive.
         """
-        functype = functype or self._ctypes_type
+        functype = functype or self._functype
         if functype is None:
             raise TypeError(
                 f"this callback was declared as '{self.signature.text}', not with a ctypes type; "
@@ -83,7 +87,7 @@ class Callback(_lib.CallbackBase):
     @property
     def _as_parameter_(self) -> Any:
         """What ctypes passes when the callback is an argument of a C function."""
-        if self._ctypes_type is not None:
+        if self._functype is not None:
             return self.as_ctypes()
         import ctypes
 

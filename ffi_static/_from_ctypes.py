@@ -18,7 +18,6 @@ from ffi_static._signature import CTYPES, Description, check_layout, shape_of
 
 _CFuncPtr: Any = ctypes.CFUNCTYPE(None).__mro__[1]
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
-_Array: Any = ctypes.Array
 _Pointer: Any = ctypes.POINTER(ctypes.c_int).__mro__[1]
 _USE_ERRNO = 0x8
 
@@ -57,6 +56,10 @@ def _describe_simple(cls: Any) -> tuple[Description, str]:
     return _LETTERS[code], code if code in "?PzO" else "x"
 
 
+def _is_array(cls: Any) -> bool:
+    return issubclass(cls, ctypes.Array)
+
+
 def _describe_struct(cls: Any) -> Description:
     item: Any
     members: list[tuple[int, Description]] = []
@@ -68,7 +71,7 @@ def _describe_struct(cls: Any) -> Description:
                     f"{cls.__name__} has a bit-field and cannot be passed by value"
                 )
             item, count = field, 1
-            while issubclass(item, _Array):
+            while _is_array(item):
                 count *= item._length_
                 item = item._type_
             description, _ = describe(item)
@@ -90,7 +93,7 @@ def describe(cls: Any) -> tuple[Description, str]:
         return _describe_struct(cls), "o"
     if issubclass(cls, ctypes.Union):
         raise SignatureError(f"{cls.__name__} is a union and cannot be passed by value")
-    if issubclass(cls, _Array):
+    if _is_array(cls):
         raise SignatureError(f"{cls.__name__} is an array; use POINTER({cls._type_.__name__})")
     raise SignatureError(f"{cls!r} is not a ctypes type")
 
@@ -101,10 +104,9 @@ def _describe_result(cls: Any) -> tuple[Description, str, Any]:
     if not (isinstance(cls, type) and issubclass(cls, _SimpleCData)):
         raise SignatureError("invalid result type for callback function")
     description, code = _describe_simple(cls)
-    canonical: Any = cls
-    while canonical.__base__ is not _SimpleCData:  # its `value` is not overridden
-        canonical = canonical.__base__
-    if canonical._type_ != cls._type_:
+    # the one whose `value` is not overridden
+    canonical: Any = next(c for c in cls.__mro__ if c.__base__ is _SimpleCData)
+    if canonical._type_ != getattr(cls, "_type_", None):
         raise SignatureError(f"{cls.__name__} changes the type code of its base class")
     return description, code, canonical
 
