@@ -250,6 +250,13 @@ def test_anonymous_text(order: str) -> None:
     bad("text", "anonymous", provider=order, refuses="1" if order == "text" else None)
 
 
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+def test_library_rewritten_in_place(order: str, own_library: Path) -> None:
+    refuses = "1" if order in ("text", "file") else None
+    path = str(own_library)
+    bad("text", "file_rewritten_in_place", provider=order, refuses=refuses, LD_LIBRARY_PATH=path)
+
+
 def test_anonymous_table() -> None:
     bad("text", "anonymous", "table")
 

@@ -28,8 +28,8 @@ static void make_folders(char *path)
     }
 }
 
-/* <root>/<path of the library>: int3 throughout, and longer than the library. */
-static void garbage_at_the_same_path(const char *root)
+/* <root>/<path of the library>: its own bytes, or int3 throughout. */
+static void another_file_at_the_same_path(const char *root, bool garbage)
 {
     static char bytes[1 << 20];
     char path[4096], real[4096];
@@ -38,11 +38,16 @@ static void garbage_at_the_same_path(const char *root)
     CHECK(realpath(info.dli_fname, real) != NULL);
     CHECK(snprintf(path, sizeof path, "%s%s", root, real) < (int)sizeof path);
     make_folders(path);
-    memset(bytes, 0xcc, sizeof bytes);
+    int from = open(real, O_RDONLY | O_CLOEXEC);
+    ssize_t size = read(from, bytes, sizeof bytes);
+    CHECK(size > 0 && size < (ssize_t)sizeof bytes);
+    if (garbage)
+        memset(bytes, 0xcc, (size_t)size);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
     CHECK(fd >= 0);
-    CHECK_EQ(write(fd, bytes, sizeof bytes), sizeof bytes);
+    CHECK_EQ(write(fd, bytes, (size_t)size), size);
     close(fd);
+    close(from);
 }
 
 static void go(void)
@@ -64,7 +69,7 @@ static void go(void)
 CASE(chroot_with_another_file_at_the_path)
 {
     CHECK_EQ(test_argc, 1);
-    garbage_at_the_same_path(test_argv[0]);
+    another_file_at_the_same_path(test_argv[0], true);
     if (chroot(test_argv[0]))
         test_skip("chroot: %s: needs root", strerror(errno));
     CHECK_EQ(chdir("/"), 0);
@@ -73,11 +78,11 @@ CASE(chroot_with_another_file_at_the_path)
 }
 
 /* /proc/self/maps is there and names a path, under which lies something else. */
-CASE(chroot_with_another_file_at_the_path_and_proc)
+static void chroot_with_proc(bool garbage)
 {
     char proc[4096];
     CHECK_EQ(test_argc, 1);
-    garbage_at_the_same_path(test_argv[0]);
+    another_file_at_the_same_path(test_argv[0], garbage);
     own_mounts();
     CHECK(snprintf(proc, sizeof proc, "%s/proc", test_argv[0]) < (int)sizeof proc);
     CHECK(mkdir(proc, 0755) == 0 || errno == EEXIST);
@@ -87,6 +92,17 @@ CASE(chroot_with_another_file_at_the_path_and_proc)
     CHECK_EQ(chdir("/"), 0);
     CHECK(access("/proc/self/maps", R_OK) == 0);
     go();
+}
+
+CASE(chroot_with_another_file_at_the_path_and_proc)
+{
+    chroot_with_proc(true);
+}
+
+/* The same bytes are not the same file: it may be written to by those who own that root. */
+CASE(chroot_with_a_copy_at_the_path_and_proc)
+{
+    chroot_with_proc(false);
 }
 
 CASE(proc_is_absent)

@@ -8,6 +8,7 @@
  *     text anonymous all|table       $FS_TEST_REFUSES, $FFI_STATIC_PROVIDER as in policy.c
  */
 #include "fs_test.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -67,9 +68,8 @@ static void text_is_whole(void)
     CHECK_EQ(strcmp(now.perms, "r-xp"), 0);
 }
 
-CASE(anonymous)
+static void goes_on(void)
 {
-    begin();
     size_t have = test_make_many(many, MANY);
     text_is_whole();
     if (getenv("FS_TEST_REFUSES")) {
@@ -92,6 +92,12 @@ CASE(anonymous)
     test_free_many(many, have);
 }
 
+CASE(anonymous)
+{
+    begin();
+    goes_on();
+}
+
 /* The same after tables were made of the good text. */
 CASE(anonymous_after_the_999th)
 {
@@ -105,6 +111,26 @@ CASE(anonymous_after_the_999th)
         test_call(&many[i]);
     CHECK_EQ(api.check(), 0);
     test_free_many(many, have);
+}
+
+/* The same file, the same inode, and other bytes: written over in place, while what is running is
+ * a private copy (a debugger's breakpoints, or as here, touched pages). */
+CASE(file_rewritten_in_place)
+{
+    text = test_map_of((void *)(uintptr_t)ffi_static_alloc);
+    size_t size = text.end - text.start;
+    int fd = open(text.path, O_RDWR | O_CLOEXEC);
+    saved = malloc(size);
+    CHECK(fd >= 0 && saved != NULL);
+    CHECK_EQ(mprotect((void *)text.start, size, PROT_READ | PROT_WRITE), 0);
+    for (uintptr_t at = text.start; at < text.end; at += 4096)
+        *(volatile char *)at = *(volatile char *)at;
+    CHECK_EQ(mprotect((void *)text.start, size, PROT_READ | PROT_EXEC), 0);
+    memset(saved, 0xcc, size);
+    CHECK_EQ(pwrite(fd, saved, size, (off_t)text.offset), size);
+    memcpy(saved, (void *)text.start, size);
+    close(fd);
+    goes_on();
 }
 
 static atomic_bool stop;
