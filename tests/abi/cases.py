@@ -36,7 +36,7 @@ class Shapes:
 
 def build(s: Shapes, name: str) -> m.Type:
     """The type called `name`; struct types are new in each case."""
-    for scalar in m.SCALARS:
+    for scalar in (*m.SCALARS, *m.COMPLEX_INTEGERS):
         if scalar.name == name:
             return scalar
     letters: dict[str, m.Type] = {
@@ -78,7 +78,7 @@ STRUCTS = (
     "{{d}{l}}", "{{ff}f}", "{{c}{c}{c}}", "{{c3}2}", "{{cf}2}", "{{{{{{{{d}}}}}}}}", "{{{l}}{{d}}}",
     "{{if}{fi}}", "{c{x}}", "{{lc}c}",
 )  # fmt: skip
-TYPES = (*(s.name for s in m.SCALARS), *STRUCTS)
+TYPES = (*(s.name for s in (*m.SCALARS, *m.COMPLEX_INTEGERS)), *STRUCTS)
 
 # What stands before the type and behind it: i an int64, d a double, c an int8, x a long double.
 PLACES = {

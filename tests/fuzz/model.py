@@ -81,6 +81,16 @@ INTEGERS = (*NARROW, INT64, UINT64, POINTER)
 FLOATS = (FLOAT, DOUBLE)
 COMPLEX = (CFLOAT, CDOUBLE, CLDOUBLE)
 SCALARS = (*INTEGERS, *FLOATS, LDOUBLE, *COMPLEX)
+# GNU C's, which libffi describes but has no names for; rt.c defines them.
+COMPLEX_INTEGERS = tuple(
+    _complex(f"_Complex {part}", f"fz_complex_{tag}", size, "i", f"_Complex {part}")
+    for part, tag, size in (
+        ("signed char", "schar", 1),
+        ("short", "short", 2),
+        ("int", "int", 4),
+        ("long", "long", 8),
+    )
+)
 
 
 @dataclass(frozen=True)

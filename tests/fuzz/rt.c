@@ -40,6 +40,13 @@ struct call {
 fz_canary fz_guard;
 void *fz_entry = (void *)fz_shim;
 uint64_t fz_magic;
+#define COMPLEX(name, type, part)                                                                  \
+    static ffi_type *part##_only[] = {&ffi_type_##part, NULL};                                     \
+    ffi_type name = {2 * sizeof(type), sizeof(type), FFI_TYPE_COMPLEX, part##_only}
+COMPLEX(fz_complex_schar, char, schar);
+COMPLEX(fz_complex_short, short, sshort);
+COMPLEX(fz_complex_int, int, sint);
+COMPLEX(fz_complex_long, long, slong);
 static struct call calls[DEPTH];
 static struct fz_frame frames[DEPTH];
 static unsigned long n_calls, n_args, n_failed;

@@ -38,6 +38,9 @@ typedef struct {
     fz_caller plain, dirty;
 } fz_sig;
 
+/* libffi's complex type of each integer, laid out. */
+extern ffi_type fz_complex_schar, fz_complex_short, fz_complex_int, fz_complex_long;
+
 /* The struct behind a dirty call's arguments; always in memory, so on the stack above them. */
 typedef struct {
     uint64_t w[8];

@@ -122,7 +122,7 @@ class Drawer:
         if what < 0.60:
             return m.LDOUBLE
         if what < 0.68:
-            return self.rng.choice(m.COMPLEX)
+            return self.rng.choice((*m.COMPLEX, *m.COMPLEX, *m.COMPLEX_INTEGERS))
         return self.any_struct()
 
     def count(self) -> int:
@@ -182,7 +182,7 @@ class Drawer:
         if what < 0.08:
             return None
         if what < 0.55:
-            return self.rng.choice(m.SCALARS)
+            return self.rng.choice((*m.SCALARS, *m.COMPLEX_INTEGERS))
         return self.small() if what < 0.75 else self.any_struct()
 
 
