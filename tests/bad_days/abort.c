@@ -147,3 +147,14 @@ CASE_WITHOUT_AUDIT(unprepared_beyond_the_resident_table)
     CHECK(api.alloc(sizeof(ffi_static_closure), 0, &code) != NULL);
     call(code);
 }
+
+/* Where so many are freed that their table is unmapped, nothing is left to print a line: the
+ * address is no longer there at all. */
+CASE_WITHOUT_AUDIT(table_gone)
+{
+    CHECK_EQ(test_make_many(many, MANY), MANY);
+    void *code = many[MANY / 2].code;
+    test_free_many(many, MANY);
+    CHECK(test_stats().unmaps > 0);
+    call(code);
+}
