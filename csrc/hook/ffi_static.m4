@@ -2,8 +2,9 @@
 # ffi_static.m4 - FFI_STATIC: are closures served from static tables here?
 #
 # Yes on the targets that have a folder under src/static/arch, unless --disable-ffi-static. Then
-# libffi's own closure memory, static trampolines included, is not built. Must come before the
-# test of --enable-exec-static-tramp and after AC_PROG_CC.
+# libffi's own closure memory and its own static trampolines are not built, whatever
+# --disable-exec-static-tramp says; FFI_EXEC_STATIC_TRAMP is defined all the same, because it is
+# what the testsuite asks to know whether code and data of a closure are apart.
 AC_DEFUN([FFI_STATIC], [
 AC_ARG_ENABLE([ffi-static],
   [AS_HELP_STRING([--disable-ffi-static],
@@ -20,5 +21,5 @@ AC_MSG_RESULT([$ffi_static_isa])
 AM_CONDITIONAL([FFI_STATIC_X86_64], [test "x$ffi_static_isa" = xx86_64])
 AS_IF([test "x$ffi_static_isa" != xno], [
   AC_DEFINE([FFI_STATIC_CLOSURES], [1], [Define this if closures come from static tables.])
-  enable_exec_static_tramp=no])
+  AC_DEFINE([FFI_EXEC_STATIC_TRAMP], [1], [Define this if you want statically defined trampolines])])
 ])
