@@ -65,7 +65,8 @@ class Callback(_lib.CallbackBase):
         It keeps the callback alive for as long as this very cdata object lives. Copies that
         cffi makes of it (in a struct, an array or a cast) do not.
         """
-        pointer = _lib.ffi.cast(self.signature.ctype or "void *", self.address)
+        ctype = "void *" if self._functype is not None else self.signature.ctype
+        pointer = _lib.ffi.cast(ctype, self.address)
         return _lib.ffi.gc(pointer, _Keep(self))
 
     def as_ctypes(self, functype: Any = None) -> Any:

@@ -20,6 +20,8 @@ _CFuncPtr: Any = ctypes.CFUNCTYPE(None).__mro__[1]
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
 _Pointer: Any = ctypes.POINTER(ctypes.c_int).__mro__[1]
 _USE_ERRNO = 0x8
+# in the order of csrc/py/convert_ctypes.c
+_HELPERS = (_SimpleCData.__base__, ctypes.c_int, ctypes.set_errno, "value", "_objects")
 
 _INTEGER_CODES = "bBhHiIlLqQ"
 _LETTERS = {
@@ -129,4 +131,4 @@ def from_ctypes(functype: Any) -> _lib.Signature:
     )
     names = ", ".join(cls.__name__ for cls in arguments)
     text = f"{restype.__name__ if restype else None}({names})"
-    return _lib.Signature(text, CTYPES, bool(functype._flags_ & _USE_ERRNO), shape, items, None)
+    return _lib.Signature(text, CTYPES, bool(functype._flags_ & _USE_ERRNO), shape, items, _HELPERS)

@@ -12,9 +12,13 @@
 #include <errno.h>
 #include <string.h>
 
-static PyObject *text_value, *text_objects;
-static PyObject *set_errno; /* ctypes.set_errno */
-static PyObject *c_data;    /* _ctypes._CData, the base of all instances */
+/* What the Python side hands over with each signature, from its own interpreter's ctypes. */
+enum { C_DATA, C_INT, SET_ERRNO, VALUE, OBJECTS, HELPERS };
+
+static PyObject *helper(const struct fs_py_conv *conv, int which)
+{
+    return PyTuple_GET_ITEM(conv->helpers, which);
+}
 
 static char *memory_of(PyObject *instance)
 {
@@ -25,7 +29,7 @@ static char *memory_of(PyObject *instance)
 static PyObject *instance_of(const struct fs_py_conv *conv)
 {
     PyObject *instance = PyObject_CallObject(conv->type, NULL);
-    if (instance && PyObject_IsInstance(instance, c_data) != 1) {
+    if (instance && PyObject_IsInstance(instance, helper(conv, C_DATA)) != 1) {
         PyErr_Format(PyExc_TypeError, "%R made a %.200s, which is not a ctypes instance",
                      conv->type, Py_TYPE(instance)->tp_name);
         Py_CLEAR(instance);
@@ -46,7 +50,7 @@ static PyObject *from_boxed(const struct fs_py_conv *conv, void *data)
 static PyObject *from_simple(const struct fs_py_conv *conv, void *data)
 {
     PyObject *instance = from_boxed(conv, data);
-    PyObject *value = instance ? PyObject_GetAttr(instance, text_value) : NULL;
+    PyObject *value = instance ? PyObject_GetAttr(instance, helper(conv, VALUE)) : NULL;
     Py_XDECREF(instance);
     return value;
 }
@@ -109,7 +113,7 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     PyObject *instance = instance_of(conv);
     if (!instance)
         return -1;
-    if (PyObject_SetAttr(instance, text_value, value) < 0) {
+    if (PyObject_SetAttr(instance, helper(conv, VALUE), value) < 0) {
         Py_DECREF(instance);
         return -1;
     }
@@ -117,7 +121,7 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     memcpy(ret, memory_of(instance), conv->size);
     /* What the C value points into (the bytes of a c_char_p) can be given no owner: like
      * ctypes, leak it and say so. */
-    PyObject *kept = PyObject_GetAttr(instance, text_objects);
+    PyObject *kept = PyObject_GetAttr(instance, helper(conv, OBJECTS));
     int status = kept ? 0 : -1;
     if (kept && kept != Py_None) {
         Py_INCREF(instance);
@@ -174,9 +178,9 @@ int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
     return 0;
 }
 
-int fs_py_ctypes_swap_errno(int *saved)
+int fs_py_ctypes_swap_errno(const struct fs_py_conv *conv, int *saved)
 {
-    PyObject *old = PyObject_CallFunction(set_errno, "i", *saved);
+    PyObject *old = PyObject_CallFunction(helper(conv, SET_ERRNO), "i", *saved);
     if (!old)
         return -1;
     *saved = (int)PyLong_AsLong(old);
@@ -203,27 +207,12 @@ static int verify_layout(PyObject *c_int)
     return -1;
 }
 
-/* Called by the first signature of ctypes types: ctypes is not imported before it is needed. */
-int fs_py_ctypes_init(void)
+/* Are these the helpers, and is this the ctypes that this file knows? */
+int fs_py_ctypes_check(PyObject *helpers)
 {
-    if (c_data)
-        return 0;
-    PyObject *ctypes = PyImport_ImportModule("ctypes");
-    PyObject *c_int = ctypes ? PyObject_GetAttrString(ctypes, "c_int") : NULL;
-    PyObject *mro = c_int ? PyObject_GetAttrString(c_int, "__mro__") : NULL;
-    int status = -1;
-    if (mro && verify_layout(c_int) == 0) { /* (c_int, _SimpleCData, _CData, object) */
-        Py_XSETREF(set_errno, PyObject_GetAttrString(ctypes, "set_errno"));
-        Py_XSETREF(text_value, PyUnicode_InternFromString("value"));
-        Py_XSETREF(text_objects, PyUnicode_InternFromString("_objects"));
-        if (set_errno && text_value && text_objects && PyTuple_GET_SIZE(mro) >= 4) {
-            c_data = PyTuple_GET_ITEM(mro, PyTuple_GET_SIZE(mro) - 2);
-            Py_INCREF(c_data);
-            status = 0;
-        }
+    if (!PyTuple_Check(helpers) || PyTuple_GET_SIZE(helpers) != HELPERS) {
+        PyErr_SetString(PyExc_TypeError, "a signature of ctypes types needs its helpers");
+        return -1;
     }
-    Py_XDECREF(mro);
-    Py_XDECREF(c_int);
-    Py_XDECREF(ctypes);
-    return status;
+    return verify_layout(PyTuple_GET_ITEM(helpers, C_INT));
 }

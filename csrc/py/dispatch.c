@@ -121,14 +121,14 @@ fail(fs_py_callback *self, struct fs_py_cell *cell, void *ticket, Py_ssize_t sta
 /* ctypes' use_errno: its private copy becomes errno's value for the call, and back. */
 static PyObject *call_swapped(fs_py_callback *self, PyObject **argv, size_t flags, int *saved)
 {
-    if (fs_py_ctypes_swap_errno(saved) < 0)
+    if (fs_py_ctypes_swap_errno(&self->signature->result, saved) < 0)
         return NULL;
     errno = *saved;
     PyObject *result = PyObject_Vectorcall(self->function, argv, flags, NULL);
     *saved = errno;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (fs_py_ctypes_swap_errno(saved) < 0)
+    if (fs_py_ctypes_swap_errno(&self->signature->result, saved) < 0)
         PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     return result;

@@ -147,7 +147,8 @@ typedef int (*fs_py_to_c)(const struct fs_py_conv *conv, void *ret, PyObject *va
 struct fs_py_conv {
     fs_py_from_c from_c;
     fs_py_to_c to_c;
-    PyObject *type; /* cffi ctype or ctypes class; owned by the signature */
+    PyObject *type;    /* cffi ctype or ctypes class; owned by the signature */
+    PyObject *helpers; /* of ctypes types, see convert_ctypes.c; owned by the signature */
     ffi_type *ffi;
     size_t size;
     int is_object; /* the C value is an owned PyObject * (ctypes' py_object) */
@@ -168,15 +169,15 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
 int *fs_py_cffi_errno(int *real, int saved);
 int fs_py_cffi_restore_errno(int *real);
 int fs_py_cffi_init_table(void);
-int fs_py_ctypes_init(void);
+int fs_py_ctypes_check(PyObject *helpers);
 /* Exchange errno with ctypes' private copy; `*saved` is the real one. */
-int fs_py_ctypes_swap_errno(int *saved);
+int fs_py_ctypes_swap_errno(const struct fs_py_conv *conv, int *saved);
 
 /* ---- signature.c ------------------------------------------------------------------------ */
 
 typedef struct {
     PyObject_VAR_HEAD PyObject *text;
-    PyObject *ctype; /* cffi's function pointer type, or None */
+    PyObject *ctype; /* cffi's function pointer type; for ctypes types, their helpers */
     PyObject *types; /* tuple that owns every conv's `type` */
     struct fs_py_shape *shape;
     int family;

@@ -3,13 +3,15 @@
  *
  * Signature(text, family, swap_errno, shape, items, ctype): `items` holds, first for the result and
  * then for each argument, (code, type): the letter that chooses the converter and the cffi ctype
- * or ctypes class that it works for; `ctype` is cffi's type of the pointer, or None. Made by
+ * or ctypes class that it works for; `ctype` is cffi's type of the pointer or,
+ * for ctypes types, the tuple of helpers that convert_ctypes.c needs. Made by
  * ffi_static/_signature.py, which knows the types; immutable, and shared by all callbacks of the
  * same type.
  */
 #include "py.h"
 
-static int choose(struct fs_py_conv *conv, int family, PyObject *item, ffi_type *type)
+static int choose(struct fs_py_conv *conv, int family, PyObject *item, ffi_type *type,
+                  PyObject *helpers)
 {
     int code;
     if (!PyTuple_Check(item)) {
@@ -18,6 +20,7 @@ static int choose(struct fs_py_conv *conv, int family, PyObject *item, ffi_type 
     }
     if (!PyArg_ParseTuple(item, "CO:item", &code, &conv->type))
         return -1;
+    conv->helpers = helpers;
     conv->ffi = type;
     conv->size = type->size;
     return family == FS_PY_CFFI ? fs_py_conv_cffi(conv, code) : fs_py_conv_ctypes(conv, code);
@@ -39,7 +42,7 @@ static PyObject *signature_new(PyTypeObject *type, PyObject *args, PyObject *kwa
         PyErr_SetString(PyExc_ValueError, "items and shape differ in length");
         return NULL;
     }
-    if (family == FS_PY_CTYPES && fs_py_ctypes_init() < 0)
+    if (family == FS_PY_CTYPES && fs_py_ctypes_check(ctype) < 0)
         return NULL;
     fs_py_signature *self = (fs_py_signature *)type->tp_alloc(type, count);
     if (!self)
@@ -53,10 +56,10 @@ static PyObject *signature_new(PyTypeObject *type, PyObject *args, PyObject *kwa
     self->shape = shape;
     self->family = family;
     self->swap_errno = swap_errno;
-    int status = choose(&self->result, family, PyTuple_GET_ITEM(items, 0), shape->cif.rtype);
+    int status = choose(&self->result, family, PyTuple_GET_ITEM(items, 0), shape->cif.rtype, ctype);
     for (Py_ssize_t i = 0; i < count && status == 0; i++)
-        status =
-            choose(&self->arguments[i], family, PyTuple_GET_ITEM(items, i + 1), shape->types[i]);
+        status = choose(&self->arguments[i], family, PyTuple_GET_ITEM(items, i + 1),
+                        shape->types[i], ctype);
     if (status < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
@@ -107,7 +110,8 @@ static PyObject *signature_ctype(fs_py_signature *self, void *unused)
 }
 
 static PyGetSetDef signature_getset[] = {
-    {"ctype", (getter)signature_ctype, NULL, "cffi's function pointer type, or None.", NULL},
+    {"ctype", (getter)signature_ctype, NULL, "cffi's function pointer type, or ctypes' helpers.",
+     NULL},
     {"text", (getter)signature_text, NULL, "The signature as C text.", NULL},
     {"items", (getter)signature_items, NULL, "(code, type) of the result and arguments.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -8,6 +8,7 @@ import gc
 import operator
 import pickle
 import weakref
+from pathlib import Path
 from typing import Any
 
 import cffi
@@ -202,3 +203,16 @@ except MemoryError as error:
     print(error)
 """
     assert "no-such-provider" in script(code, FFI_STATIC_PROVIDER="no-such-provider").stdout
+
+
+def test_example_of_the_package_runs(script: Any) -> None:
+    text = ffi_static.__doc__ or ""
+    example = [line[4:] for line in text.splitlines() if line.startswith("    ") or not line]
+    assert "callback" in "".join(example)
+    assert script("\n".join(example)).stdout == "[1, 2, 3, 4, 5]\n"
+
+
+def test_example_of_the_documentation_runs(script: Any, root: Path) -> None:
+    text = (root / "docs" / "python.md").read_text()
+    example = text.split("```python\n")[1].split("```")[0]
+    assert script(example).stdout == "[1, 2, 3, 4, 5]\n"

@@ -73,6 +73,29 @@ sub.destroy(interp)
     )
 
 
+def test_ctypes_types_in_a_subinterpreter(script: Any) -> None:
+    script(
+        SUBINTERPRETER
+        + """
+code = f'''
+import sys
+sys.path[:] = {sys.path!r}
+import ctypes, ffi_static
+class Box(ctypes.Structure):
+    _fields_ = [("x", ctypes.c_int)]
+kind = ctypes.CFUNCTYPE(ctypes.c_bool, Box, ctypes.c_wchar, use_errno=True)
+cb = ffi_static.callback(kind, lambda box, char: box.x == 5 and char == "c")
+assert cb.as_ctypes()(Box(5), "c") is True
+cb.close()
+'''
+exec(code)
+run(code)
+sub.destroy(interp)
+exec(code)
+"""
+    )
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="own-GIL interpreters came with 3.12")
 def test_interpreter_with_its_own_gil_is_refused_clearly(script: Any) -> None:
     script(
