@@ -11,8 +11,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
-/* The first threads' records: a process's first closure should not be its first malloc. */
-#define POOL 4
+/* The first thread's record: a process's first closure should not be its first malloc. */
+#define POOL 1
 
 struct fs_seat fs_seats[FS_SEATS];
 

@@ -32,7 +32,7 @@ struct fs_thread {
  * takes back only in reverse order, which a library opened and closed at will must not count on.
  * Instead a thread takes a seat, found by its thread pointer, which is unique among the living;
  * whoever finds the seat taken asks pthread_getspecific(). */
-#define FS_SEATS 128
+#define FS_SEATS 64
 
 struct fs_seat {
     uintptr_t owner; /* a thread pointer; atomic. Only its owner may read `record` */
