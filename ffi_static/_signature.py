@@ -35,6 +35,8 @@ _FLOATING = {
     "long double": "g",
     "_cffi_float_complex_t": "F",
     "_cffi_double_complex_t": "D",
+    "float _Complex": "F",  # their names before cffi 2.0
+    "double _Complex": "D",
 }
 _CHARACTERS = {"char": "b", "wchar_t": "i", "char16_t": "H", "char32_t": "I"}
 
