@@ -60,6 +60,7 @@ done < <(env)
 
 # shellcheck disable=SC2016 # expanded inside
 inside='
+mount --bind "$1" "$1" # so that the root is a mount point, as on a machine or in a container
 mount -t proc proc "$1/proc"
 mkdir -p "$1/dev/shm" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
 root=$1; shift
