@@ -280,6 +280,14 @@ static int refill(struct fs_thread *t)
     return 0;
 }
 
+/* The entry is never anything between fs_freed and fs_unprepared: a lookup, or a call, of a dead
+ * address may be reading it at this moment. */
+static inline void hand_out(char *slot, size_t size)
+{
+    memset(slot + sizeof(void *), 0, size - sizeof(void *));
+    __atomic_store_n((void **)slot, (void *)fs_unprepared, __ATOMIC_RELEASE);
+}
+
 static FS_COLD void *alloc_slowly(unsigned slots, void **code)
 {
     struct fs_thread *t = fs_thread_get();
@@ -299,8 +307,7 @@ static FS_COLD void *alloc_slowly(unsigned slots, void **code)
         errno = -error;
         return NULL;
     }
-    memset(slot, 0, (size_t)slots * FS_SLOT_SIZE);
-    *(void **)slot = (void *)fs_unprepared;
+    hand_out(slot, (size_t)slots * FS_SLOT_SIZE);
     if (code)
         *code = fs_ref_code(ref);
     return slot;
@@ -325,8 +332,7 @@ void *fs_slot_alloc(unsigned slots, void **code)
         return alloc_slowly(slots, code);
     char *slot = cache_pop(t);
     FS_ASSERT(*(void **)slot == (void *)fs_freed);
-    memset(slot, 0, FS_SLOT_SIZE);
-    *(void **)slot = (void *)fs_unprepared;
+    hand_out(slot, FS_SLOT_SIZE);
     if (code)
         *code = code_of(slot);
     FS_ASSERT(code_of(slot) == fs_ref_code(fs_slot_ref(slot)));
