@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 
 class Error(Exception):
@@ -26,8 +27,9 @@ class ClosedError(Error, ValueError):
 class NoProviderError(Error, MemoryError):
     """No provider of trampolines works on this system.
 
-    ``reasons`` maps each provider's name to the sentence that it gave; ``python -m ffi_static
-    doctor`` shows the same with the policies in force.
+    ``reasons`` maps the name of each provider that was asked to the sentence that it gave (empty
+    when FFI_STATIC_PROVIDER names an unknown one); ``python -m ffi_static doctor`` asks all of
+    them, and shows the policies in force.
     """
 
     def __init__(self, message: str, reasons: dict[str, str] | None = None) -> None:
@@ -35,26 +37,26 @@ class NoProviderError(Error, MemoryError):
         self.reasons: dict[str, str] = dict(reasons or {})
 
 
-def provider_reasons() -> dict[str, str]:
-    """Ask every provider again and return {name: reason}; "" for one that works."""
+def provider_reasons(message: str) -> dict[str, str]:
+    """Split the C library's sentence into {provider: its reason}.
+
+    It reads "...: resident: <reason>; text: <reason>; ...", with the providers that were asked.
+    """
     from ffi_static._lib import ffi, lib
 
-    reasons = {}
-    text = ffi.new("char[]", 1024)
-    for index in range(lib.ffi_static_provider_count()):
-        name = lib.ffi_static_provider_name(index)
-        text[0] = b"\0"
-        status = lib.ffi_static_provider_probe(name, text, len(text))
-        reason = ffi.string(text).decode(errors="replace")
-        reasons[ffi.string(name).decode()] = (reason or os.strerror(-status)) if status else ""
-    return reasons
+    names = [
+        ffi.string(lib.ffi_static_provider_name(index)).decode()
+        for index in range(lib.ffi_static_provider_count())
+    ]
+    parts = re.split(rf"(?:^|: |; )({'|'.join(map(re.escape, names))}): ", message)
+    return dict(zip(parts[1::2], parts[2::2]))
 
 
 def allocation_failed(code: int, text: bytes | str) -> Exception:
     """Build the exception for a failed ``ffi_static_alloc`` (called by the extension)."""
     message = text.decode(errors="replace") if isinstance(text, bytes) else text
     if code in (errno.ENOSYS, errno.EINVAL):  # all refused, or FFI_STATIC_PROVIDER names none
-        return NoProviderError(message, provider_reasons())
+        return NoProviderError(message, provider_reasons(message))
     if code == errno.ENOMEM:
         return MemoryError(message)
     return OSError(code, message or os.strerror(code))

@@ -193,16 +193,37 @@ def test_too_many_arguments() -> None:
         _lib.shape("i", ("i",) * 65536)
 
 
-def test_provider_refusal_names_every_reason(script: Any) -> None:
+def test_unknown_provider_lists_the_legal_names(script: Any) -> None:
     code = """
 try:
     ffi_static.callback("int(int)", abs)
-except MemoryError as error:
-    assert isinstance(error, ffi_static.NoProviderError)
-    assert error.reasons and all(isinstance(v, str) for v in error.reasons.values())
+except ffi_static.NoProviderError as error:
     print(error)
 """
-    assert "no-such-provider" in script(code, FFI_STATIC_PROVIDER="no-such-provider").stdout
+    text = script(code, FFI_STATIC_PROVIDER="no-such-provider").stdout
+    assert "no-such-provider" in text and "resident" in text
+
+
+def test_refusal_of_all_providers_gives_each_reason(script: Any) -> None:
+    code = """
+import resource
+held = [ffi_static.callback("int(int)", abs) for _ in range(256)]
+resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))
+try:
+    for _ in range(64):
+        held.append(ffi_static.callback("int(int)", abs))
+except MemoryError as error:
+    assert isinstance(error, ffi_static.NoProviderError), error
+    assert "256" in error.reasons.pop("resident"), error
+    assert list(error.reasons) == ["text", "file", "memfd"], error
+    assert all("Cannot allocate memory" in r for r in error.reasons.values()), error
+else:
+    raise AssertionError("no failure")
+assert caller.call(held[255].address, -3) == 3
+held.pop().close()
+assert caller.call(ffi_static.callback("int(int)", abs), -3) == 3
+"""
+    script(code)
 
 
 def test_example_of_the_package_runs(script: Any) -> None:
