@@ -211,13 +211,21 @@ fs_planned:
     .cfi_adjust_cfa_offset -FS_FRAME_SIZE
     ret
     .cfi_adjust_cfa_offset FS_FRAME_SIZE
-98: leaq fs_tails - FS_TAIL_SIZE(%rip), %rdx
+98: cmpl $FS_TAIL_GV * FS_TAIL_SIZE, %eax
+    jne 99f
+    movq FS_FRAME_RET(%rsp), %rax
+    movsd FS_FRAME_RET + 8(%rsp), %xmm0
+    addq $FS_FRAME_SIZE, %rsp
+    .cfi_adjust_cfa_offset -FS_FRAME_SIZE
+    ret
+    .cfi_adjust_cfa_offset FS_FRAME_SIZE
+99: leaq fs_tails - FS_TAIL_SIZE(%rip), %rdx
     addq %rax, %rdx
     jmp *%rdx
 .endm
 
 .macro fs_planned_entry g, v
-    .balign 32
+    .balign 64
     FS_FUNC(fs_entry_plan_\g\()_\v)
     fs_frame_open \g, \v
     fs_argument 0
@@ -242,7 +250,7 @@ fs_planned:
 /* The rest of a planned entry whose signature is longer or has something to gather. In: r10 =
  * closure with a plan in its slot; the frame is open, the registers are saved, avalue[0] and [1]
  * are there. Two at a time; what is written past nargs is not read. */
-    .balign 32
+    .balign 64
     .type fs_plan_body, @function
 fs_plan_body:
     .cfi_startproc
@@ -250,29 +258,27 @@ fs_plan_body:
     movzbl FS_PLAN_NARGS(%r10), %eax
     .set fs_k, 2
     .rept FS_PLAN_INLINE / 2 - 1
+    cmpl $fs_k, %eax
+    jbe 1f
     fs_argument fs_k
     fs_argument fs_k + 1
     .set fs_k, fs_k + 2
-    .if fs_k < FS_PLAN_INLINE
-    cmpl $fs_k, %eax
-    jbe 1f
-    .endif
     .endr
 1:  movzbl FS_PLAN_GATHER(%r10), %ecx
     testl %ecx, %ecx
-    jne 3f
-2:  fs_planned_call
-3:  /* scratch[k] = frame word number byte[nargs + k], two at a time from the last */
+    jne 2f
+    fs_planned_call
+2:  /* scratch[k] = frame word number byte[nargs + k], two at a time from the last */
     leaq FS_PLAN_BYTES(%r10, %rax), %rdx
-4:  movzbl -1(%rdx, %rcx), %esi
+3:  movzbl -1(%rdx, %rcx), %esi
     movzbl -2(%rdx, %rcx), %edi
     movq (%rsp, %rsi, 8), %rsi
     movq (%rsp, %rdi, 8), %rdi
     movq %rsi, FS_FRAME_SCRATCH - 8(%rsp, %rcx, 8)
     movq %rdi, FS_FRAME_SCRATCH - 16(%rsp, %rcx, 8)
     subl $2, %ecx
-    jne 4b
-    jmp 2b
+    jne 3b
+    fs_planned_call
     .cfi_endproc
     .size fs_plan_body, . - fs_plan_body
 
