@@ -98,20 +98,48 @@ CASE(churn_at_any_level_does_not_map_and_unmap_each_time)
     free(million);
 }
 
-/* Waves that are larger than a thread's cache and cross a table's edge each time. */
-CASE(waves_over_the_edge_of_a_table_map_it_once)
+/* Each wave is a thread's, whose cache goes with it: so the table that it filled is empty after. */
+static void *one_wave(void *data)
 {
-    size_t base = fill(30000);
     struct made wave[2000];
     CHECK_EQ(test_make_many_small(wave, 2000), 2000);
     test_free_many(wave, 2000);
+    return data;
+}
+
+static size_t in_use;
+
+/* As many as fill the tables that there are, and not one more. */
+static void *up_to_the_edge(void *data)
+{
+    in_use = fill(30000);
+    million = realloc(million, (in_use + 10000) * sizeof *million);
+    CHECK(million != NULL);
+    uint64_t maps = test_stats().maps;
+    do {
+        CHECK(test_make_small(&million[in_use], (long)in_use));
+        in_use++;
+    } while (test_stats().maps == maps);
+    test_free(&million[--in_use]);
+    return data;
+}
+
+static void in_a_thread(void *(*run)(void *))
+{
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, run, NULL), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+CASE(waves_over_the_edge_of_a_table_map_it_once)
+{
+    in_a_thread(up_to_the_edge);
     uint64_t before = test_stats().maps;
-    for (int i = 0; i < 500; i++) {
-        CHECK_EQ(test_make_many_small(wave, 2000), 2000);
-        test_free_many(wave, 2000);
-    }
+    for (int i = 0; i < 500; i++)
+        in_a_thread(one_wave);
+    printf("%llu empty tables\n", (unsigned long long)test_stats().empty_tables);
     CHECK(test_stats().maps - before <= 2);
-    test_free_many(million, base);
+    test_free_many(million, in_use);
     free(million);
 }
 
