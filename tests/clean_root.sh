@@ -63,8 +63,9 @@ inside='
 mount --bind "$1" "$1" # so that the root is a mount point, as on a machine or in a container
 mount -t proc proc "$1/proc"
 mkdir -p "$1/dev/shm" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-root=$1; shift
-exec chroot "$root" env -i "${@}"'
+cd "$1" && mkdir -p .old && shift
+pivot_root . .old # not only chroot: paths in /proc/self/maps are then those of the new root
+exec chroot . /bin/sh -c "umount -l /.old && rmdir /.old && exec env -i \"\$@\"" sh "$@"'
 status=0
 {
     echo "clean_root: commit $commit in a minimal $suite, $(date -u +%FT%TZ)"
