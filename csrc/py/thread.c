@@ -24,7 +24,8 @@ struct record { /* one thread state that we made */
     struct record *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; /* see new_state() */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* guards what follows */
 static struct fs_py_interp *interps;
 static struct record *zombies; /* states of threads that have exited */
 static unsigned long kept_count, zombie_count;
@@ -105,12 +106,14 @@ void fs_py_thread_counts(unsigned long *kept, unsigned long *gone)
 
 static void fork_prepare(void)
 {
+    pthread_mutex_lock(&making);
     pthread_mutex_lock(&lock);
 }
 
 static void fork_parent(void)
 {
     pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&making);
 }
 
 static void fork_child(void)
@@ -131,6 +134,7 @@ static void fork_child(void)
     }
     pthread_setspecific(thread_key, mine);
     pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&making);
 }
 
 /* ---- interpreters ----------------------------------------------------------------------- */
@@ -191,6 +195,21 @@ struct fs_py_interp *fs_py_interp_current(void)
 
 /* ---- entering and leaving ------------------------------------------------------------------ */
 
+/* A new thread state for this thread; no GIL needed. Before 3.12 a child forked while another
+ * thread is in PyThreadState_New() hangs in os.fork(), waiting for a lock that no one holds any
+ * more; so no fork happens meanwhile. (From 3.12 on CPython sees to it.) */
+static PyThreadState *new_state(struct fs_py_interp *interp)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyThreadState_New(interp->state);
+#else
+    pthread_mutex_lock(&making);
+    PyThreadState *state = PyThreadState_New(interp->state);
+    pthread_mutex_unlock(&making);
+    return state;
+#endif
+}
+
 /* This thread's own state for the main interpreter, made on the first call; NULL without
  * memory. */
 static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
@@ -201,7 +220,7 @@ static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
     struct record *r = malloc(sizeof *r);
     if (!r)
         return NULL;
-    r->state = PyThreadState_New(interp->state);
+    r->state = new_state(interp);
     if (!r->state) {
         free(r);
         return NULL;
@@ -258,7 +277,7 @@ static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now
         if (interp->is_main)
             state = own_state(interp, &fresh);
         else
-            state = entry->temporary = PyThreadState_New(interp->state);
+            state = entry->temporary = new_state(interp);
     }
     if (!state)
         return -1;

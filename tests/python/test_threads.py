@@ -190,3 +190,27 @@ assert os.waitpid(pid, 0)[1] == 0
 assert [caller.call(cb.address, 1) for cb in held] == [1 + i for i in range(1000)]
 """
     script(code)
+
+
+def test_fork_while_foreign_threads_get_their_state(script: Any) -> None:
+    # a hang of a child is ended by the timeout of the test run
+    code = """
+import warnings; warnings.simplefilter("ignore")
+cb = ffi_static.callback("int(int)", lambda x: x)
+done = threading.Event()
+def make_threads():
+    while not done.is_set():
+        assert caller.in_threads(cb.address, 2, 4) == 4
+makers = [threading.Thread(target=make_threads) for _ in range(3)]
+for maker in makers:
+    maker.start()
+for _ in range(400):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+done.set()
+for maker in makers:
+    maker.join()
+"""
+    script(code)
