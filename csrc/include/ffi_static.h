@@ -66,8 +66,9 @@ typedef struct ffi_static_closure {
  * the closure again changes what it does, not where it is. Calling it before ffi_static_prep()
  * aborts the process with a message.
  *
- * Returns NULL with errno set: EINVAL (size, flags), ENOMEM (no memory for bookkeeping), ENOSYS
- * (every provider of trampolines refused; ffi_static_error() lists each one's reason). */
+ * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
+ * not exist), ENOMEM (no memory for bookkeeping), ENOSYS (every provider of trampolines refused;
+ * ffi_static_error() lists each one's reason). */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
 /* Make `closure` run `handler` with the signature of `cif`, which ffi_prep_cif() prepared and
@@ -90,7 +91,8 @@ FFI_STATIC_API ffi_static_closure *ffi_static_from_address(const void *code);
 /* Free a closure; NULL is allowed and does nothing. The code address may be handed out again.
  * A handler may free the closure that it is running for: the call under way returns normally.
  * Until the address is handed out again, calling it aborts the process with a line that names
- * it. Another thread must not be *entering* the closure at the time.
+ * it; where so many closures were freed that its whole table was unmapped, it is a segmentation
+ * fault. Another thread must not be *entering* the closure at the time.
  *
  * -EINVAL: not a closure of ours (foreign, misaligned, inside one)   -EALREADY: a double free
  * In both cases nothing is changed. */
