@@ -156,4 +156,5 @@ clean: ## remove what was built (keeps .venv)
 # ---- rooms with recipes of their own
 -include tests/c/c.mk
 -include tests/abi/abi.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
+-include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include bench/bench.mk

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# libffi.mk - recipes of patches/libffi: the patched libffi, its testsuite, its benchmark
+#
+# SUITE chooses the base: bookworm, trixie (Debian's own source packages) or newest (upstream's
+# latest release, as Debian's unstable carries it). Everything is under build/libffi/<suite>.
+SUITE   ?= bookworm
+SUITES  := bookworm trixie newest
+LIBFFI  := $(BUILD)/libffi
+LIBFFI_RECIPES := patches/libffi/build.sh
+LIBFFI_SERIES  := $(wildcard patches/libffi/*.patch patches/libffi/series.*)
+
+.PHONY: libffi libffi-all libffi-refresh test-libffi bench-libffi
+.SECONDARY: $(foreach f,version .patched .stock .asan .clang .cet,$(SUITES:%=$(LIBFFI)/%/$(f)))
+
+libffi: $(if $(filter $(SUITE),$(SUITES)),$(LIBFFI)/$(SUITE)/.built,libffi-what) ## patched libffi.so.8: SUITE=bookworm|trixie|newest
+	@echo "Patched libffi $$(cat $(LIBFFI)/$(SUITE)/version): $(LIBFFI)/$(SUITE)/lib/libffi.so.8"
+libffi-what:
+	@echo "make libffi: no SUITE '$(SUITE)'; there are: $(SUITES)" >&2; exit 2
+libffi-all: $(SUITES:%=$(LIBFFI)/%/.built)
+
+$(LIBFFI)/.packages: patches/libffi/packages.sh
+	@mkdir -p $(@D)
+	@sh patches/libffi/packages.sh
+	@touch $@
+$(LIBFFI)/%/version: patches/libffi/source.sh | $(LIBFFI)/.packages
+	@sh patches/libffi/source.sh $* $(LIBFFI)/$*
+$(LIBFFI)/%/.patched: $(LIBFFI)/%/version $(LIBFFI_RECIPES) $(LIBFFI_SERIES)
+	@bash patches/libffi/build.sh $(@D) patched
+	@touch $@
+$(LIBFFI)/%/.stock: $(LIBFFI)/%/version $(LIBFFI_RECIPES)
+	@bash patches/libffi/build.sh $(@D) stock
+	@touch $@
+$(LIBFFI)/newest/.upstream: $(LIBFFI)/newest/version $(LIBFFI_RECIPES)
+	@bash patches/libffi/build.sh $(@D) upstream
+	@touch $@
+# Other builds of the patched tree, that only the testsuite uses.
+$(LIBFFI)/%/.asan: $(LIBFFI)/%/.patched
+	@bash patches/libffi/build.sh $(@D) asan
+	@touch $@
+$(LIBFFI)/%/.clang: $(LIBFFI)/%/.patched
+	@bash patches/libffi/build.sh $(@D) clang
+	@touch $@
+$(LIBFFI)/%/.cet: $(LIBFFI)/%/.patched
+	@bash patches/libffi/build.sh $(@D) cet
+	@touch $@
+
+$(LIBFFI)/newest/.built: $(LIBFFI)/newest/.upstream
+$(LIBFFI)/%/.built: $(LIBFFI)/%/.patched $(LIBFFI)/%/.stock
+	@touch $@
+
+libffi-refresh: ## the generated part of the libffi series, again from csrc
+	@$(PYTHON) patches/libffi/refresh.py
+
+# ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse
+
+FULL  ?=
+AGAIN ?=
+TEST_SUITES ?= $(SUITES)
+comma := ,
+empty :=
+$(LIBFFI)/deny: tests/libffi/deny.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 $(WARN) -O2 -o $@ $<
+TEST_BUILDS := $(foreach v,asan clang cet,$(LIBFFI)/$(firstword $(TEST_SUITES))/.$(v))
+test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny venv ## upstream's testsuite on stock and patched (FULL=1)
+	@$(PYTEST) -q tests/test_libffi.py
+	@$(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
+	  --suites $(subst $(empty) $(empty),$(comma),$(strip $(TEST_SUITES)))

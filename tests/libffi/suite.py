@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""suite - `make test-libffi`: upstream's own testsuite, on stock and on patched, and the report.
+
+What counts is the comparison: the patched tree must run the same tests as the stock tree of the
+same base, built by the same compiler, and none may fail that stock passes. The closure tests then
+run again under the policies of a hardened system (``deny.c``) and, for one base, in other builds;
+what stock does under the same policies is shown beside, as information. ::
+
+    python tests/libffi/suite.py [--libffi build/libffi] [--full] [--suites bookworm,trixie,newest]
+
+A run whose library has not changed since is not repeated (``--again`` repeats it). Exit status: 0
+nothing new fails, 1 something does, 2 a run could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RESULT = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|KFAIL|UNRESOLVED|UNSUPPORTED|UNTESTED|ERROR): (.*)$")
+BAD = {"FAIL", "XPASS", "UNRESOLVED", "ERROR"}
+OPTIMIZATION = "-O2"  # without --full: one level of those that upstream tests with
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the testsuite: which build, which tests, under which policies."""
+
+    suite: str
+    variant: str
+    tests: str = ""  # "": all; else what runtest is given
+    policies: tuple[str, ...] = ()
+    options: str = ""  # compiler options for the test programs
+
+    @property
+    def title(self) -> str:
+        """What the run is called in the report."""
+        what = "closure tests" if self.tests else "whole testsuite"
+        under = f" under {' + '.join(self.policies)}" if self.policies else ""
+        return what + under
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder of its results."""
+        words = [self.variant, self.tests.partition(".")[0] or "all", *self.policies]
+        return "-".join(words)
+
+
+@dataclass
+class Outcome:
+    """What a run gave: every test with its result, or why there was no run."""
+
+    job: Job
+    results: dict[str, list[str]] = field(default_factory=dict)
+    skipped: str = ""
+    seconds: float = 0
+    library: str = ""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each result came."""
+        return Counter(result for results in self.results.values() for result in results)
+
+    @property
+    def tests(self) -> int:
+        """How many tests were run."""
+        return sum(self.counts.values())
+
+    @property
+    def bad(self) -> Counter[str]:
+        """The tests that did not do what upstream expects, and how often."""
+        found: Counter[str] = Counter()
+        for name, results in self.results.items():
+            found[name] += sum(result in BAD for result in results)
+        return +found
+
+
+class RunError(RuntimeError):
+    """A run could not be made; the text says why and where to look."""
+
+
+def parse(text: str) -> dict[str, list[str]]:
+    """Read dejagnu's libffi.sum: test -> its results. ValueError when it is not complete."""
+    if "=== libffi Summary ===" not in text:
+        raise ValueError("no summary: the run was interrupted")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        match = RESULT.match(line)
+        if match:
+            # Paths of temporary or build files may stand in a name; the file name is enough.
+            name = re.sub(r"(?<=\s)/\S*/", "", " " + match[2]).strip()
+            found.setdefault(name, []).append(match[1])
+    if not found:
+        raise ValueError("no test in it")
+    return found
+
+
+def compare(stock: Outcome, patched: Outcome) -> list[str]:
+    """List what speaks against `patched`: tests that are missing or new, new failures."""
+    wrong = []
+    for name in sorted(stock.results.keys() | patched.results.keys()):
+        before, after = stock.results.get(name, []), patched.results.get(name, [])
+        if len(before) != len(after):
+            wrong.append(f"{name}: run {len(before)} times on stock, {len(after)} on patched")
+        elif patched.bad[name] > stock.bad[name]:
+            wrong.append(f"{name}: {', '.join(after)} (stock: {', '.join(before)})")
+    return wrong
+
+
+class Runner:
+    """Makes the runs, in their build trees, and keeps what came out."""
+
+    def __init__(self, libffi: Path, deny: Path, *, full: bool, again: bool) -> None:
+        """Take the folder of the builds, the launcher, and how thorough to be."""
+        self.libffi, self.deny, self.full, self.again = libffi, deny, full, again
+
+    def run(self, job: Job) -> Outcome:
+        """Run `job`, or read what it gave when its library is still the same."""
+        tree = self.libffi / job.suite / "work" / job.variant / "b"
+        libraries = sorted((tree / ".libs").glob("libffi.so.8.*"))
+        if not libraries:
+            raise RunError(f"no library in {tree}: make libffi SUITE={job.suite}")
+        key = hashlib.sha256(libraries[0].read_bytes()).hexdigest()
+        level = "full" if self.full else "O2"
+        kept = self.libffi / job.suite / "results" / level / job.folder
+        kept.mkdir(parents=True, exist_ok=True)
+        launcher = [str(self.deny), *job.policies, "--"] if job.policies else []
+        reason = self._refused(launcher)
+        if reason:
+            return Outcome(job, skipped=reason)
+        if not self.again and (kept / "key").exists() and (kept / "key").read_text() == key:
+            results = parse((kept / "libffi.sum").read_text(errors="replace"))
+            return Outcome(job, results, seconds=0, library=key)
+        (kept / "key").unlink(missing_ok=True)
+        print(f"  {job.suite}, {job.variant}: {job.title} ...", flush=True)
+        started = time.monotonic()
+        results = self._check(tree, job, launcher, kept)
+        (kept / "key").write_text(key)
+        return Outcome(job, results, seconds=time.monotonic() - started, library=key)
+
+    def _refused(self, launcher: list[str]) -> str:
+        """Tell why the policies cannot be had here; "" when they can."""
+        if not launcher:
+            return ""
+        done = subprocess.run(
+            [*launcher, "true"], capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.stderr.strip() if done.returncode else ""
+
+    def _check(self, tree: Path, job: Job, launcher: list[str], kept: Path) -> dict[str, list[str]]:
+        """Run `make check` in the build tree and keep its summary and log."""
+        made = [tree / "testsuite" / name for name in ("libffi.sum", "libffi.log")]
+        for path in made:
+            path.unlink(missing_ok=True)
+        flags = [job.tests, f"TOOL_OPTIONS='{job.options}'" if job.options else ""]
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+        env["LC_ALL"] = "C"
+        env["ASAN_OPTIONS"] = "detect_leaks=0"  # upstream's tests do not free what they allocate
+        if not self.full:
+            env["LIBFFI_TEST_OPTIMIZATION"] = OPTIMIZATION
+        command = [*launcher, "make", "check", f"RUNTESTFLAGS={' '.join(flags).strip()}"]
+        with (kept / "output").open("w") as output:
+            subprocess.run(
+                command,
+                cwd=tree,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,  # make says no when a test fails; the summary says which
+            )
+        for path in made:
+            if path.exists():
+                (kept / path.name).write_bytes(path.read_bytes())
+        try:
+            return parse((kept / "libffi.sum").read_text(errors="replace"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{job.suite}, {job.variant}: {error}; see {kept}/output") from error
+
+
+#: closure.exp again: name -> (policies for patched, policies for stock). `wx` kills whoever even
+#: asks; stock asks, and then has fallbacks, so it is shown without.
+POLICIES = {
+    "mdwe": (("mdwe", "wx"), ("mdwe",)),
+    "bare": (("mdwe", "wx", "memfd", "proc"), ("mdwe", "memfd", "proc")),
+}
+#: Other builds of the patched tree, for the first suite: variant -> options for the tests.
+BUILDS = {"asan": "-fsanitize=address", "clang": "", "cet": "-fcf-protection=full"}
+
+
+@dataclass
+class Verdict:
+    """A line of the report."""
+
+    outcome: Outcome
+    word: str
+    details: list[str] = field(default_factory=list)
+
+
+def judge_pair(stock: Outcome, patched: Outcome) -> list[Verdict]:
+    """Hold the whole testsuite of patched against stock."""
+    wrong = compare(stock, patched)
+    word = "no new failure" if not wrong else f"**{len(wrong)} differ**"
+    return [Verdict(stock, "(baseline)"), Verdict(patched, word, wrong)]
+
+
+def judge_alone(outcome: Outcome, baseline: Outcome) -> Verdict:
+    """Hold closure tests under a policy or in another build against stock's own plain run."""
+    if outcome.skipped:
+        return Verdict(outcome, f"not run: {outcome.skipped}")
+    extra = sorted((outcome.bad - baseline.bad).elements())
+    few = 0 if outcome.job.variant == "clang" else missing(outcome, baseline)
+    wrong = extra + ([f"{few} tests fewer than the plain run"] if few else [])
+    return Verdict(outcome, "no new failure" if not wrong else f"**{len(wrong)} fail**", wrong)
+
+
+def missing(outcome: Outcome, baseline: Outcome) -> int:
+    """Count the closure tests of the plain run that `outcome` has not run."""
+    closures = {n: r for n, r in baseline.results.items() if n.startswith("libffi.closures/")}
+    return sum(max(0, len(r) - len(outcome.results.get(n, []))) for n, r in closures.items())
+
+
+def run_suite(runner: Runner, suite: str, *, builds: bool) -> list[Verdict]:
+    """Make all runs of one base."""
+    stock, patched = (runner.run(Job(suite, variant)) for variant in ("stock", "patched"))
+    verdicts = judge_pair(stock, patched)
+    for hard, soft in POLICIES.values():
+        outcome = runner.run(Job(suite, "patched", "closure.exp", hard))
+        verdicts.append(judge_alone(outcome, stock))
+        beside = runner.run(Job(suite, "stock", "closure.exp", soft))
+        failed = sum(beside.bad.values())
+        verdicts.append(Verdict(beside, beside.skipped or f"(information) {failed} fail"))
+    for variant, options in BUILDS.items() if builds else ():
+        outcome = runner.run(Job(suite, variant, "closure.exp", (), options))
+        verdicts.append(judge_alone(outcome, stock))
+    return verdicts
+
+
+def table(verdicts: list[Verdict], versions: dict[str, str]) -> str:
+    """Lay the runs out as one Markdown table."""
+    lines = ["| base | build | what | tests | pass | fail | other | verdict |"]
+    lines.append("|---|---|---|--:|--:|--:|--:|---|")
+    for verdict in verdicts:
+        outcome, job = verdict.outcome, verdict.outcome.job
+        failed = sum(outcome.counts[word] for word in BAD)
+        passed = outcome.counts["PASS"]
+        other = outcome.tests - failed - passed
+        lines.append(
+            f"| {versions[job.suite]} ({job.suite}) | {job.variant} | {job.title} | "
+            f"{outcome.tests} | {passed} | {failed} | {other} | {verdict.word} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write(libffi: Path, verdicts: list[Verdict], *, full: bool) -> str:
+    """Write report.md and report.json; give the report's text."""
+    suites = list(dict.fromkeys(verdict.outcome.job.suite for verdict in verdicts))
+    versions = {suite: (libffi / suite / "version").read_text().strip() for suite in suites}
+    levels = (
+        "at every optimisation level" if full else f"at {OPTIMIZATION} (FULL=1: at every level)"
+    )
+    text = f"# libffi's own testsuite, {levels}\n\n{table(verdicts, versions)}"
+    for verdict in verdicts:
+        if verdict.details:
+            job = verdict.outcome.job
+            text += f"\n{job.suite}, {job.variant}, {job.title}:\n\n"
+            text += "".join(f"* {detail}\n" for detail in verdict.details[:40])
+    rows = [
+        {
+            **asdict(verdict.outcome.job),
+            "version": versions[verdict.outcome.job.suite],
+            "title": verdict.outcome.job.title,
+            "tests": verdict.outcome.tests,
+            "results": dict(verdict.outcome.counts),
+            "library_sha256": verdict.outcome.library,
+            "verdict": verdict.word,
+            "details": verdict.details,
+        }
+        for verdict in verdicts
+    ]
+    (libffi / "report.md").write_text(text)
+    (libffi / "report.json").write_text(json.dumps({"full": full, "runs": rows}, indent=1) + "\n")
+    return text
+
+
+def main() -> int:
+    """Run what is asked for and report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--libffi", type=Path, default=Path("build/libffi"), help="the builds")
+    parser.add_argument("--suites", default="bookworm,trixie,newest", help="which, with commas")
+    parser.add_argument("--full", action="store_true", help="every level of optimisation")
+    parser.add_argument("--again", action="store_true", help="repeat runs of an unchanged library")
+    options = parser.parse_args()
+    libffi = options.libffi.resolve()
+    runner = Runner(libffi, libffi / "deny", full=options.full, again=options.again)
+    verdicts: list[Verdict] = []
+    try:
+        for number, suite in enumerate(options.suites.split(",")):
+            verdicts += run_suite(runner, suite, builds=number == 0)
+            write(libffi, verdicts, full=options.full)
+    except RunError as error:
+        print(f"make test-libffi: {error}", file=sys.stderr)
+        return 2
+    print(write(libffi, verdicts, full=options.full))
+    print(f"written to {libffi}: report.md, report.json")
+    return 1 if any(verdict.details for verdict in verdicts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
