@@ -25,7 +25,11 @@
 #define FS_PY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define FS_PY_COLD __attribute__((cold, noinline))
 /* One load instead of a call; see base/thread.h. */
+#ifdef __GLIBC__ /* which keeps room in the static block for modules that are opened later */
 #define FS_PY_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#else /* musl's dlopen() refuses the static model */
+#define FS_PY_THREAD_LOCAL __thread
+#endif
 
 #if PY_VERSION_HEX >= 0x030D0000
 #define fs_py_finalizing() Py_IsFinalizing()
