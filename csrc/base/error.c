@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 /* When not even a thread record can be had: the one failure whose text is known beforehand. */
 static const char no_memory[] =
@@ -46,9 +45,11 @@ const char *fs_error_text(void)
 const char *fs_errno_text(int error, char *buffer, size_t size)
 {
     int e = error < 0 ? -error : error;
-    char text[96];
-    /* The GNU strerror_r returns a char *, POSIX's an int; %m would read the global errno. */
-    const char *words = strerror_r(e, text, sizeof text);
-    snprintf(buffer, size, "%s (errno %d)", words, e);
+    /* Not strerror_r(): glibc's and musl's differ under _GNU_SOURCE. Both know %m, which reads
+     * errno; the caller's is left as it was. */
+    int kept = errno;
+    errno = e;
+    snprintf(buffer, size, "%m (errno %d)", e);
+    errno = kept;
     return buffer;
 }
