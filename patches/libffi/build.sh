@@ -50,7 +50,7 @@ stock) series= options+=(--disable-exec-static-tramp) ;;
 upstream) series= flags=() ;;
 asan) flags=("CFLAGS=-O1 -g -fsanitize=address -fno-omit-frame-pointer") ;;
 clang) flags=(CC=clang CXX=clang++) ;;
-cet) flags=("CFLAGS=-O2 -g -fcf-protection=full" "LDFLAGS=-Wl,-z,cet-report=error") ;;
+cet) flags=("CFLAGS=-O2 -g -fcf-protection=full") ;;
 *) die "no variant '$VARIANT'" ;;
 esac
 

@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""libffi - `make bench-libffi`: the patched libffi against stock, upstream and our own library.
+
+Runs callbench with the libraries that `make libffi` built, in one process and in turns, and then
+ctypes on each of them: the same Python, its ``_ctypes`` loading another ``libffi.so.8`` through
+LD_LIBRARY_PATH, one process after the other in rotating order. Prints the tables and what was
+promised beside what was measured; writes ``libffi.md`` and ``libffi.json``. ::
+
+    python bench/libffi.py [--build build] [--suite bookworm] [--python python3] [--quick]
+
+Exit status: 0 measured, 1 a rival failed, 2 something is not built. A target that is missed is
+said in the table; the exit status does not depend on times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench.reporting import machine  # noqa: E402
+
+STOCK = "system"  # what callbench calls its baseline: here, the stock build
+MANY = 100_000
+
+#: What ctypes does in a process of its own. It prints nanoseconds per callback and per closure,
+#: and the library that was really loaded.
+CTYPES = """
+import ctypes, json, sys, time
+count, calls = 2000, [0]
+libc = ctypes.CDLL(None)
+INTS = ctypes.c_int * count
+COMPARE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))
+VISIT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+def same(a, b):
+    calls[0] += 1
+    return 0
+def clock(work, number):
+    best = []
+    for _ in range(7):
+        calls[0] = 0
+        start = time.perf_counter_ns()
+        work()
+        best.append((time.perf_counter_ns() - start) / (number or calls[0]))
+    return sorted(best)[3]
+visit, array = VISIT(same), INTS(*range(count))
+size = ctypes.sizeof(ctypes.c_int)
+def sort():
+    libc.qsort(array, ctypes.c_size_t(count), ctypes.c_size_t(size), visit)
+def make():
+    for _ in range(2000):
+        VISIT(same)
+live = []
+def keep():
+    live.clear()
+    live.extend(VISIT(same) for _ in range(2000))
+sort(), make()
+result = {"callback": clock(sort, 0), "make and free": clock(make, 2000)}
+result["2000 live"] = clock(keep, 2000)
+with open("/proc/self/maps") as maps:
+    lines = [line.split(None, 5) for line in maps]
+result["library"] = next((x[5].strip() for x in lines if "libffi.so" in x[-1]), "none")
+result["writable and executable"] = sum(x[1].startswith("rwx") for x in lines)
+print(json.dumps(result))
+"""
+
+
+class BenchError(RuntimeError):
+    """It cannot be measured; the text says what to do."""
+
+
+def libraries(build: Path, suite: str) -> dict[str, Path]:
+    """Name the libraries: patched and stock of `suite`, and upstream's static trampolines."""
+    found = {
+        "patched": build / "libffi" / suite / "lib/libffi.so.8",
+        STOCK: build / "libffi" / suite / "stock/lib/libffi.so.8",
+        "upstream": build / "libffi/newest/upstream/lib/libffi.so.8",
+    }
+    for name, path in found.items():
+        if not path.exists():
+            where = "newest" if name == "upstream" else suite
+            raise BenchError(f"{path} is not there: make libffi SUITE={where}")
+    return found
+
+
+def measure_c(build: Path, libs: dict[str, Path], out: Path, *, quick: bool) -> Any:
+    """Run callbench; its JSON."""
+    command = [str(build / "bench/callbench"), "--system", str(libs[STOCK])]
+    command += ["--ours", str(build / "lib/libffi_static.so.0"), "--json", str(out)]
+    for name, path in libs.items():
+        command += ["--lib", f"{name}={path}"] if name != STOCK else []
+    log = out.with_suffix(".txt")
+    with log.open("w") as output:
+        done = subprocess.run(
+            command + (["--quick"] if quick else []), stdout=output, check=False, cwd=ROOT
+        )
+    if done.returncode:
+        raise BenchError(f"callbench ended with status {done.returncode}; see above and {log}")
+    return json.loads(out.read_text())
+
+
+def measure_ctypes(python: str, libs: dict[str, Path], rounds: int) -> dict[str, Any]:
+    """Run ctypes on every library, in turns; medians over the processes."""
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in libs}
+    names = list(libs)
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            env = {**os.environ, "LD_LIBRARY_PATH": str(libs[name].parent)}
+            done = subprocess.run(
+                [python, "-c", CTYPES], env=env, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise BenchError(f"ctypes on {name}: {done.stderr.strip()[-500:]}")
+            result = json.loads(done.stdout)
+            if Path(result["library"]).resolve() != libs[name].resolve():
+                raise BenchError(
+                    f"{python} loads {result['library']}, not {libs[name]}: its _ctypes is not "
+                    "linked with libffi.so.8. Choose another: make bench-libffi LIBFFI_PYTHON=..."
+                )
+            runs[name].append(result)
+    whats = ("callback", "make and free", "2000 live", "writable and executable")
+    return {
+        n: {w: statistics.median(r[w] for r in found) for w in whats} for n, found in runs.items()
+    }
+
+
+# ---- targets
+
+Cells = dict[str, dict[str, Any]]
+Answer = tuple[str, Optional[bool]]
+MISSING: Answer = ("not measured", None)
+
+
+def ratios(rows: list[dict[str, Any]], over: str, under: str) -> list[tuple[float, str]]:
+    """Give ns of `over` as a multiple of ns of `under`, row by row."""
+    found = []
+    for row in rows:
+        a, b = (row["rivals"].get(name, {}).get("ns") for name in (over, under))
+        if a and b:
+            label = row.get("row") or f"{row['what']} {row['order']}, {row['live']:,} live"
+            found.append((a / b, label))
+    return found
+
+
+def mean(found: list[tuple[float, str]]) -> float:
+    """Give the geometric mean."""
+    return statistics.geometric_mean([ratio for ratio, _ in found])
+
+
+def like_ours(c: Any) -> Answer:
+    """Hold calls against csrc's own closures."""
+    found = ratios(c["calls"], "patched", "ours")
+    worst, row = max(found)
+    return f"{mean(found):.3f}x, worst row {worst:.2f}x: {row}", mean(found) <= 1.1
+
+
+def against_stock(c: Any) -> Answer:
+    """Hold calls against stock."""
+    found = ratios(c["calls"], STOCK, "patched")
+    least, row = min(found)
+    return f"{mean(found):.2f}x, least {least:.2f}x: {row}", mean(found) >= 4
+
+
+def allocation(c: Any) -> Answer:
+    """Hold making and freeing against stock, at every number of live closures."""
+    found = ratios([r for r in c["live"] if r["what"] == "replace"], "patched", STOCK)
+    if not found:
+        return MISSING
+    worst, row = max(found)
+    return f"at most {worst:.2f}x its time: {row}", worst <= 1
+
+
+def random_frees(c: Any) -> Answer:
+    """Hold random frees against upstream's static trampolines."""
+    rows = [
+        r for r in c["live"] if (r["what"], r["order"], r["live"]) == ("replace", "random", MANY)
+    ]
+    found = ratios(rows, "upstream", "patched")
+    if not found:
+        notes = [r["rivals"].get("upstream", {}).get("note") for r in rows]
+        return (f"upstream left out: {notes[0]}", None) if notes and notes[0] else MISSING
+    return f"{found[0][0]:.0f}x", found[0][0] >= 20
+
+
+def first(c: Any) -> Answer:
+    """Give the time of the first closure, made and called."""
+    ns = c["first"].get("patched", {}).get("called_ns")
+    return (f"{ns / 1e3:.1f} µs", ns <= 15_000) if ns else MISSING
+
+
+def memory(c: Any) -> Answer:
+    """Give the memory per closure."""
+    for row in c["memory"]:
+        value = row["rivals"].get("patched", {}).get("pss_bytes")
+        if row["live"] == MANY and value:
+            return f"{value:.1f} B", value <= 66
+    return MISSING
+
+
+TARGETS: list[tuple[str, str, Callable[[Any], Answer]]] = [
+    ("calls against csrc's own closures", "within 1.1x (geometric mean)", like_ours),
+    ("calls against stock", "at least 4x as fast (geometric mean)", against_stock),
+    ("alloc + prep + free, any number live", "no slower than stock", allocation),
+    ("the same, 100,000 live, random order", "20x as fast as upstream's static", random_frees),
+    ("first closure, made and called", "at most 15 µs", first),
+    ("memory per closure, 100,000 live", "at most 66 B PSS", memory),
+]
+
+
+# ---- report
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Lay a table out."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def cell(found: dict[str, Any]) -> str:
+    """Show nanoseconds, or why there are none."""
+    return f"{found['ns']:.1f}" if found.get("ns") else ("left out" if found.get("note") else "-")
+
+
+def page(c: Any, python: dict[str, Any], about: dict[str, str], *, quick: bool) -> str:
+    """Write the report as Markdown."""
+    names = ["patched", STOCK, "upstream", "ours"]
+    heads = ["patched", "stock", "upstream", "csrc"]
+    text = "# The patched libffi against the others\n\n"
+    text += "**A quick run: not a measurement.**\n\n" if quick else ""
+    text += "".join(f"* {key}: {value}\n" for key, value in about.items()) + "\n"
+    judged = [(name, wanted, *answer(c)) for name, wanted, answer in TARGETS]
+    words = {True: "met", False: "NOT MET", None: "-"}
+    rows = [[name, wanted, said, words[met]] for name, wanted, said, met in judged]
+    text += markdown(["target", "wanted", "measured", "met?"], rows) + "\n"
+    rows = [
+        [
+            row["row"],
+            *(cell(row["rivals"].get(name, {})) for name in names),
+            f"{row['rivals']['patched'].get('times_as_fast') or 0:.2f}x",
+        ]
+        for row in c["calls"]
+    ]
+    text += markdown(["ns per call", *heads, "stock / patched"], rows) + "\n"
+    rows = [
+        [f"{r['what']} {r['order']}, {r['live']:,}", *(cell(r["rivals"].get(n, {})) for n in names)]
+        for r in c["live"]
+    ]
+    text += markdown(["ns, live closures", *heads], rows) + "\n"
+    rows = [
+        [f"PSS per closure, {r['live']:,} live"]
+        + [f"{r['rivals'].get(n, {}).get('pss_bytes') or 0:.1f} B" for n in names]
+        for r in c["memory"]
+    ]
+    rows.append(["first closure, µs"])
+    rows[-1] += [f"{c['first'].get(n, {}).get('called_ns', 0) / 1e3:.1f}" for n in names]
+    text += markdown(["memory, first closure", *heads], rows) + "\n"
+    rows = []
+    for what, value in python["patched"].items():
+        ratio = f"{python[STOCK][what] / value:.2f}x" if value else "-"
+        rows.append([what, *(f"{python[name][what]:.0f}" for name in names[:3]), ratio])
+    return text + markdown(["ctypes, ns", *heads[:3], "stock / patched"], rows)
+
+
+def main() -> int:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="build tree")
+    parser.add_argument("--suite", default="bookworm", help="whose patched and stock library")
+    parser.add_argument("--python", default="python3", help="whose ctypes")
+    parser.add_argument("--quick", action="store_true", help="seconds: to try it, no measurement")
+    options = parser.parse_args()
+    build = options.build.resolve()
+    try:
+        libs = libraries(build, options.suite)
+        print("C: calls, many closures, memory, first closure (a minute or two) ...", flush=True)
+        c = measure_c(build, libs, build / "bench/libffi-c.json", quick=options.quick)
+        print("Python: ctypes on each library, in turns ...", flush=True)
+        python = measure_ctypes(options.python, libs, 2 if options.quick else 9)
+    except BenchError as error:
+        print(f"make bench-libffi: {error}", file=sys.stderr)
+        return 2 if "make libffi" in str(error) else 1
+    described = machine.describe(f"gcc {c['compiler']}")
+    about = {
+        key: described[key] for key in ("processor", "kernel", "distribution") if key in described
+    }
+    for name, path in libs.items():
+        about["stock" if name == STOCK else name] = f"libffi, {path.resolve().relative_to(build)}"
+    text = page(c, python, about, quick=options.quick)
+    (build / "bench/libffi.md").write_text(text)
+    merged = {"quick": options.quick, "about": about, "c": c, "ctypes": python}
+    (build / "bench/libffi.json").write_text(json.dumps(merged, indent=1) + "\n")
+    print(text)
+    print(f"written to {build}/bench: libffi.md, libffi.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
