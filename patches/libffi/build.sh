@@ -57,9 +57,15 @@ esac
 [ -z "$series" ] || [ -f "$HERE/$series" ] || die "there is no series for libffi $VERSION:" \
     "$(cd "$HERE" && echo series.*). patches/libffi/README.md says how a base is added."
 
+# A tree in which the testsuite runs is not pulled away from under it (suite.py holds the lock).
+mkdir -p "$OUT/work"
+exec 9>"$TREE.lock"
+flock -n 9 || {
+    echo "Waiting for a build or a test in $TREE ..."
+    flock 9
+}
 echo "Building libffi $VERSION, $VARIANT ..."
 rm -rf "$TREE"
-mkdir -p "$OUT/work"
 cp -r "$OUT/source" "$TREE"
 cd "$TREE"
 if [ -n "$series" ]; then

@@ -16,6 +16,7 @@ nothing new fails, 1 something does, 2 a run could not be made.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -145,7 +146,9 @@ class Runner:
         (kept / "key").unlink(missing_ok=True)
         print(f"  {job.suite}, {job.variant}: {job.title} ...", flush=True)
         started = time.monotonic()
-        results = self._check(tree, job, launcher, kept)
+        with (self.libffi / job.suite / "work" / f"{job.variant}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # build.sh waits for it
+            results = self._check(tree, job, launcher, kept)
         (kept / "key").write_text(key)
         return Outcome(job, results, seconds=time.monotonic() - started, library=key)
 
