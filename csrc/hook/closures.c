@@ -8,24 +8,7 @@
  * Fails when: every provider refuses (NULL, as from any allocator), or the struct is larger than
  * the longest run.
  */
-#include "hook/hook.h"
-
-#include "arch.h"
-#include "base/base.h"
-#include "plan/plan.h"
-#include "tramp/find.h"
-
-_Static_assert(sizeof(ffi_closure) <= FS_SLOT_SIZE, "a closure fits a slot");
-_Static_assert(FFI_TRAMPOLINE_SIZE >= 4 * sizeof(void *), "the entry and the plan fit its tramp");
-_Static_assert(offsetof(ffi_closure, cif) == FS_SLOT_CIF, "cif");
-_Static_assert(offsetof(ffi_closure, fun) == FS_SLOT_HANDLER, "handler");
-_Static_assert(offsetof(ffi_closure, user_data) == FS_SLOT_DATA, "user data");
-
-/* The first word is the entry, the next three are the plan's (plan/plan.h). */
-struct head {
-    void *entry;
-    uint64_t words[3];
-};
+#include "hook/slot.h"
 
 void *ffi_closure_alloc(size_t size, void **code)
 {
@@ -48,8 +31,7 @@ void ffi_closure_free(void *closure)
                    ? "libffi: ffi_closure_free(@): this closure has been freed already"
                    : "libffi: ffi_closure_free(@): not a closure that ffi_closure_alloc() gave",
                (uintptr_t)closure, 0);
-    struct head *h = fs_ref_slot(ref);
-    fs_plan_release(h->entry, h->words);
+    fs_hook_release(fs_ref_slot(ref));
     fs_slot_free(ref);
 }
 
@@ -67,37 +49,13 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
-static int store(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
-                 const struct fs_plan *plan)
-{
-    struct head *h = (struct head *)closure;
-    fs_plan_release(h->entry, h->words);
-    __builtin_memcpy(h->words, plan->words, sizeof plan->words);
-    closure->cif = cif;
-    closure->fun = handler;
-    closure->user_data = user_data;
-    /* Last: a thread that sees the entry sees what it needs. */
-    __atomic_store_n(&h->entry, plan->entry, __ATOMIC_RELEASE);
-    return 1;
-}
-
 int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
                  void (*entry)(void))
 {
     struct fs_ref ref;
     if (fs_slot_find(closure, &ref))
         return 0;
-    return store(closure, cif, handler, user_data, &(struct fs_plan){.entry = (void *)entry});
-}
-
-int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
-                 void (*entry)(void))
-{
-    struct fs_ref ref;
-    if (fs_slot_find(closure, &ref))
-        return 0;
-    struct fs_plan plan = {.entry = fs_abi_quick_entry(cif)};
-    if (!plan.entry && fs_plan_compile(cif, &plan)) /* a type of libffi's that has no plan */
-        plan = (struct fs_plan){.entry = (void *)entry};
-    return store(closure, cif, handler, user_data, &plan);
+    fs_hook_release(closure);
+    fs_hook_store(closure, cif, handler, user_data, (void *)entry);
+    return 1;
 }

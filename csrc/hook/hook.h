@@ -16,7 +16,8 @@
 
 typedef void fs_hook_handler(ffi_cif *cif, void *ret, void **args, void *user_data);
 
-/* Prepare `closure` with a plan for `cif`, or with libffi's own `entry` for what has no plan.
+/* Prepare `closure` with a plan for `cif`, or with libffi's own `entry` for what has no plan, which
+ * is everything on an architecture that has none (unplanned.c).
  * 1: done; 0: the closure is not in a slot, nothing was changed. */
 FS_HOOK_API int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler,
                              void *user_data, void (*entry)(void));

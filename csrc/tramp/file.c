@@ -68,7 +68,7 @@ static int map_file(char *code, struct fs_why *why)
     int fd = open_same(&m, why);
     if (fd < 0)
         return fd;
-    char *p = mmap(code, FS_TABLE_CODE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
+    char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd,
                    (off_t)(m.offset + (start - m.start)));
     error = p == MAP_FAILED ? -errno : 0;
     close(fd);

@@ -61,7 +61,7 @@ static int map_memfd(char *code, struct fs_why *why)
         return fs_refuse(why, error, "writing and sealing a memory file: %s",
                          fs_errno_text(error, answer, sizeof answer));
     }
-    char *p = mmap(code, FS_TABLE_CODE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
+    char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd, 0);
     error = p == MAP_FAILED ? -errno : 0;
     close(fd);
     if (error)

@@ -7,7 +7,8 @@
  *
  * Fails when: the kernel is older (EINVAL), the text is sealed (mseal: EPERM), a seccomp filter
  * says so. Text that is not backed by a file (copied to anonymous huge pages by a remapper)
- * cannot be refilled: the move takes the only copy. Then it is moved back, and refused.
+ * cannot be refilled: the move takes the only copy. Then it is moved back, and refused. So it is
+ * under a user-mode emulator that takes DONTUNMAP for a plain move (QEMU 7.2 does).
  */
 #include "tramp/provider.h"
 #include "tramp/table.h"
@@ -15,6 +16,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -25,6 +27,27 @@
 static bool source_intact(const char *moved)
 {
     return memcmp(fs_table_code, moved, FS_TABLE_CODE) == 0;
+}
+
+/* Does the system still see memory at the source? An emulator that has forgotten it would let the
+ * next move from there succeed, and the code that was moved could not be run. A kernel looks at
+ * the descriptor first. Asked once: what runs us does not change. */
+static bool source_known(void)
+{
+    static bool known;
+    if (!known)
+        known = write(-1, fs_table_code, 1) < 0 && errno != EFAULT;
+    return known;
+}
+
+/* The copy goes home. DONTUNMAP here too: the reservation must not become a hole that another
+ * thread's mmap() may fill before the caller unmaps it. */
+static void move_back(char *moved, char *source)
+{
+    if (mremap(moved, FS_TABLE_CODE, FS_TABLE_CODE,
+               MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, source) != source)
+        fs_die("ffi_static: the library's text at @ could not be moved back from @",
+               (uintptr_t)source, (uintptr_t)moved);
 }
 
 static int map_text(char *code, struct fs_why *why)
@@ -40,13 +63,14 @@ static int map_text(char *code, struct fs_why *why)
                          : errno == EPERM  ? "; the text is sealed or a seccomp filter forbids it"
                          : errno == ENOMEM ? "; at a limit (RLIMIT_AS, vm.max_map_count)"
                                            : "");
-    if (source_intact(moved))
+    bool intact = source_intact(moved);
+    if (intact && source_known())
         return 0;
-    if (mremap(moved, FS_TABLE_CODE, FS_TABLE_CODE, MREMAP_MAYMOVE | MREMAP_FIXED, source) !=
-        source)
-        fs_die("ffi_static: the library's text at @ was anonymous memory and could not be moved "
-               "back from @",
-               (uintptr_t)source, (uintptr_t)moved);
+    move_back(moved, source);
+    if (intact)
+        return fs_refuse(why, -EFAULT,
+                         "mremap(MREMAP_DONTUNMAP) of the library's text lost the original (an "
+                         "emulator that does not know the flag?)");
     return fs_refuse(why, -EFAULT,
                      "the library's text is anonymous memory (moved there by a huge page "
                      "remapper?), of which there is no second copy to map");

@@ -21,7 +21,7 @@ struct section {
     struct {
         uint32_t length, id;
         unsigned char version, augmentation, code_align, data_align, ra;
-        unsigned char program[5]; /* DW_CFA_def_cfa SP WORD; DW_CFA_offset RA 1 */
+        unsigned char program[5]; /* FS_DWARF_PROGRAM */
         unsigned char nops[2];
     } cie;
     struct {
@@ -62,7 +62,7 @@ void *fs_unwind_add(const void *code, size_t size)
     s->cie.code_align = 1;
     s->cie.data_align = 0x80 - WORD; /* -WORD as a one-byte SLEB128 */
     s->cie.ra = FS_DWARF_RA;
-    const unsigned char program[] = {0x0c, FS_DWARF_SP, WORD, 0x80 | FS_DWARF_RA, 1};
+    const unsigned char program[sizeof s->cie.program] = FS_DWARF_PROGRAM;
     memcpy(s->cie.program, program, sizeof program);
     s->fde.length = sizeof s->fde - sizeof s->fde.length;
     s->fde.back = (uint32_t)((char *)&s->fde.back - (char *)&s->cie);

@@ -28,6 +28,9 @@
 #define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
 #define FS_TEXT_ALIGN 4096
 
+/* More protection for mapped code than R-X: none, IBT knows no marked pages. */
+#define FS_PROT_LANDING 0
+
 /* --- a slot that is a closure: offsets of its words ---------------------------------------- */
 #define FS_SLOT_ENTRY 0
 #define FS_SLOT_PLAN 8
@@ -77,9 +80,11 @@
 /* How many vector registers a planned entry saves: one entry each for 0, 1, 2, 4 and 8. */
 #define FS_VEC_BUCKETS 5
 
-/* --- call frame information of a trampoline: the CFA is rsp+8, all along ------------------- */
-#define FS_DWARF_SP 7
+/* --- call frame information of a trampoline: the CFA is rsp+8, all along (rsp is 7) -------- */
 #define FS_DWARF_RA 16
+/* clang-format off */
+#define FS_DWARF_PROGRAM {0x0c, 7, 8, 0x80 | 16, 1} /* DW_CFA_def_cfa rsp 8; offset ra 1 */
+/* clang-format on */
 
 /* What follows is not C. */
 /* clang-format off */
