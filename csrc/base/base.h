@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define FS_HIDDEN __attribute__((visibility("hidden")))
+#define FS_ALWAYS_INLINE inline __attribute__((always_inline))
 #define FS_COLD __attribute__((cold, noinline))
 #define FS_NORETURN __attribute__((noreturn))
 #define FS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -22,18 +22,29 @@ void fs_hook_release(void *slot)
     fs_plan_release(h->entry, h->words);
 }
 
+/* What is not a handful of scalars. Apart, so that the common case needs no plan in memory. */
+static FS_COLD void *plan_slowly(struct head *h, const ffi_cif *cif, void *entry)
+{
+    struct fs_plan plan;
+    if (fs_plan_compile(cif, &plan)) /* a type of libffi's that has no plan */
+        plan = (struct fs_plan){.entry = entry};
+    fs_plan_release(h->entry, h->words);
+    __builtin_memcpy(h->words, plan.words, sizeof plan.words);
+    return plan.entry;
+}
+
 int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
                  void (*entry)(void))
 {
     struct fs_ref ref;
     if (fs_slot_find(closure, &ref))
         return 0;
-    struct fs_plan plan = {.entry = fs_abi_quick_entry(cif)};
-    if (!plan.entry && fs_plan_compile(cif, &plan)) /* a type of libffi's that has no plan */
-        plan = (struct fs_plan){.entry = (void *)entry};
     struct head *h = (struct head *)closure;
-    fs_plan_release(h->entry, h->words);
-    __builtin_memcpy(h->words, plan.words, sizeof plan.words);
-    fs_hook_store(closure, cif, handler, user_data, plan.entry);
+    void *planned = fs_abi_quick_entry(cif);
+    if (fs_likely(planned != NULL))
+        fs_plan_release(h->entry, h->words);
+    else
+        planned = plan_slowly(h, cif, (void *)entry);
+    fs_hook_store(closure, cif, handler, user_data, planned);
     return 1;
 }

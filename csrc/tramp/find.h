@@ -21,7 +21,7 @@ static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
 }
 
 /* The slot number `at` bytes into an area of `item`-byte things of table `t`, if it is live. */
-static inline int fs_index_find(struct fs_table *t, size_t at, size_t item, struct fs_ref *ref)
+static FS_ALWAYS_INLINE int fs_index_find(struct fs_table *t, size_t at, size_t item, struct fs_ref *ref)
 {
     if (!t || at % item)
         return -EINVAL;
@@ -38,7 +38,7 @@ static inline int fs_index_find(struct fs_table *t, size_t at, size_t item, stru
 
 /* Find the live slot at this address. 0; -EINVAL: no slot of ours starts there; -EALREADY: the
  * slot is free. */
-static inline int fs_slot_find(const void *slot, struct fs_ref *ref)
+static FS_ALWAYS_INLINE int fs_slot_find(const void *slot, struct fs_ref *ref)
 {
     uintptr_t p = (uintptr_t)slot;
     size_t at = p - (uintptr_t)fs_resident_slots;
