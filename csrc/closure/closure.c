@@ -37,7 +37,7 @@ static FS_COLD int not_found(const void *closure, const char *doing, int error)
                    doing, closure);
 }
 
-static inline int find(const void *closure, const char *doing, struct fs_ref *ref)
+static FS_ALWAYS_INLINE int find(const void *closure, const char *doing, struct fs_ref *ref)
 {
     int error = fs_slot_find(closure, ref);
     return fs_likely(!error) ? 0 : not_found(closure, doing, error);

@@ -21,7 +21,8 @@ static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
 }
 
 /* The slot number `at` bytes into an area of `item`-byte things of table `t`, if it is live. */
-static FS_ALWAYS_INLINE int fs_index_find(struct fs_table *t, size_t at, size_t item, struct fs_ref *ref)
+static FS_ALWAYS_INLINE int fs_index_find(struct fs_table *t, size_t at, size_t item,
+                                          struct fs_ref *ref)
 {
     if (!t || at % item)
         return -EINVAL;
