@@ -121,6 +121,7 @@ def render() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Write or check the body; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare; exit 1 on a difference")
     args = parser.parse_args(argv)
