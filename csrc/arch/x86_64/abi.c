@@ -403,12 +403,18 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
     return classes ? fs_scalar_v[nargs][tail - 1] : NULL;
 }
 
-extern FS_HIDDEN void *const fs_planned[7][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_u[7][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_m[7][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_d[7][FS_VEC_BUCKETS];
 
 void *fs_abi_plan_entry(const struct fs_abi *abi)
 {
     static const unsigned char bucket[9] = {0, 1, 2, 3, 3, 4, 4, 4, 4};
-    return fs_planned[abi->gpr][bucket[abi->vec]];
+    unsigned vec = bucket[abi->vec];
+    int16_t tail = fs_abi_tail_code(abi);
+    return tail == 0  ? fs_planned_u[abi->gpr][vec]
+           : tail < 0 ? fs_planned_m[abi->gpr][vec]
+                      : fs_planned_d[abi->gpr][vec];
 }
 
 int16_t fs_abi_tail_code(const struct fs_abi *abi)

@@ -41,7 +41,7 @@
 /* --- the plan inside the slot (24 bytes) --------------------------------------------------- */
 #define FS_PLAN_NARGS 8   /* byte: arguments */
 #define FS_PLAN_GATHER 9  /* byte: words to gather into the scratch area, an even number */
-#define FS_PLAN_TAIL 10   /* 2 bytes, signed: FS_TAIL_* times FS_TAIL_SIZE; negative: FS_TAIL_MEM */
+#define FS_PLAN_TAIL 10   /* 2 bytes: fs_abi_tail_code() */
 #define FS_PLAN_BYTES 12  /* then `nargs` argument words, then `gather` source words */
 #define FS_PLAN_INLINE 20 /* how many such bytes there are */
 #define FS_PLAN_LONG 8    /* or, for fs_entry_long: pointer to a struct fs_long */

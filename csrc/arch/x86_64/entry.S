@@ -13,7 +13,7 @@
  *
  * Three kinds, chosen when the closure is prepared (abi.c):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
- *   fs_entry_plan_<g>_<v>       up to 20 argument and gather words, walked from the slot, after
+ *   fs_entry_plan_<kind>_<g>_<v>  up to 20 argument and gather words, walked from the slot, after
  *                               saving the g general and v vector registers that carry arguments
  *   fs_entry_long               anything else: the same frame, walked by C (plan/run.c)
  */
@@ -167,13 +167,17 @@ fs_scalar_v:
     .endr
 .endm
 
-/* const fs_planned[7][FS_VEC_BUCKETS]: by general registers, then by bucket of vector registers. */
-    .pushsection .data.rel.ro.fs_planned, "aw", @progbits
+/* Three kinds of planned entries, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR,
+ * m(emory) by FS_TAIL_MEM, d(ispatched) by any other.
+ * const fs_planned_<kind>[7][FS_VEC_BUCKETS]: by general registers, then by vector registers. */
+.macro fs_planned_table kind
+    .pushsection .data.rel.ro.fs_planned_\kind, "aw", @progbits
     .balign 8
-    .globl fs_planned
-    .hidden fs_planned
-fs_planned:
+    .globl fs_planned_\kind
+    .hidden fs_planned_\kind
+fs_planned_\kind:
     .popsection
+.endm
 
 /* avalue[i] = the frame + 8 * its word. */
 .macro fs_argument i
@@ -182,77 +186,93 @@ fs_planned:
     movq %rcx, FS_FRAME_ARGV + 8 * (\i)(%rsp)
 .endm
 
-/* Call the handler and return its result. With FS_TAIL_MEM the handler is given the caller's
- * hidden pointer, and that is what the result area holds. */
-.macro fs_planned_call
-    leaq FS_FRAME_RET(%rsp), %rsi
-    movswl FS_PLAN_TAIL(%r10), %eax
-    testl %eax, %eax
-    cmovsq FS_FRAME_GPR(%rsp), %rsi
-    movl %eax, FS_FRAME_TAIL(%rsp)
-    movq %rsi, FS_FRAME_RET(%rsp)
-    leaq FS_FRAME_ARGV(%rsp), %rdx
-    movq FS_SLOT_CIF(%r10), %rdi
-    movq FS_SLOT_DATA(%r10), %rcx
-    call *FS_SLOT_HANDLER(%r10)
-    movl FS_FRAME_TAIL(%rsp), %eax
-    fs_dispatch
-.endm
-
-/* In: eax = tail * FS_TAIL_SIZE, or negative for FS_TAIL_MEM. */
-.macro fs_dispatch
-    testl %eax, %eax
-    jg 98f
+/* Load the result that all four registers may hold, and go. */
+.macro fs_return_uniform
     movq FS_FRAME_RET(%rsp), %rax
     movq FS_FRAME_RET + 8(%rsp), %rdx
     movsd FS_FRAME_RET(%rsp), %xmm0
     movsd FS_FRAME_RET + 8(%rsp), %xmm1
+    fs_frame_close
+.endm
+
+.macro fs_frame_close
     addq $FS_FRAME_SIZE, %rsp
     .cfi_adjust_cfa_offset -FS_FRAME_SIZE
     ret
     .cfi_adjust_cfa_offset FS_FRAME_SIZE
+.endm
+
+/* In: eax = tail * FS_TAIL_SIZE, not 0. The commonest are here, the others are jumped to. */
+.macro fs_dispatch
+    cmpl $FS_TAIL_S32 * FS_TAIL_SIZE, %eax
+    jne 98f
+    movslq FS_FRAME_RET(%rsp), %rax
+    fs_frame_close
 98: cmpl $FS_TAIL_GV * FS_TAIL_SIZE, %eax
     jne 99f
     movq FS_FRAME_RET(%rsp), %rax
     movsd FS_FRAME_RET + 8(%rsp), %xmm0
-    addq $FS_FRAME_SIZE, %rsp
-    .cfi_adjust_cfa_offset -FS_FRAME_SIZE
-    ret
-    .cfi_adjust_cfa_offset FS_FRAME_SIZE
+    fs_frame_close
 99: leaq fs_tails - FS_TAIL_SIZE(%rip), %rdx
     addq %rax, %rdx
     jmp *%rdx
 .endm
 
-.macro fs_planned_entry g, v
+/* Call the handler and return its result. */
+.macro fs_planned_call kind
+    .ifc \kind, m
+    movq FS_FRAME_GPR(%rsp), %rsi
+    .else
+    leaq FS_FRAME_RET(%rsp), %rsi
+    .endif
+    .ifc \kind, d
+    movzwl FS_PLAN_TAIL(%r10), %eax
+    movl %eax, FS_FRAME_TAIL(%rsp)
+    .endif
+    leaq FS_FRAME_ARGV(%rsp), %rdx
+    movq FS_SLOT_CIF(%r10), %rdi
+    movq FS_SLOT_DATA(%r10), %rcx
+    call *FS_SLOT_HANDLER(%r10)
+    .ifc \kind, u
+    fs_return_uniform
+    .endif
+    .ifc \kind, m
+    movq FS_FRAME_GPR(%rsp), %rax
+    fs_frame_close
+    .endif
+    .ifc \kind, d
+    movl FS_FRAME_TAIL(%rsp), %eax
+    fs_dispatch
+    .endif
+.endm
+
+.macro fs_planned_entry kind, g, v
     .balign 64
-    FS_FUNC(fs_entry_plan_\g\()_\v)
+    FS_FUNC(fs_entry_plan_\kind\()_\g\()_\v)
     fs_frame_open \g, \v
     fs_argument 0
     fs_argument 1
     cmpw $2, FS_PLAN_NARGS(%r10) /* nargs <= 2 and nothing to gather, which is the high byte */
-    ja fs_plan_body
-    fs_planned_call
-    FS_END(fs_entry_plan_\g\()_\v)
-    .pushsection .data.rel.ro.fs_planned, "aw", @progbits
-    .quad fs_entry_plan_\g\()_\v
+    ja fs_plan_body_\kind
+    fs_planned_call \kind
+    FS_END(fs_entry_plan_\kind\()_\g\()_\v)
+    .pushsection .data.rel.ro.fs_planned_\kind, "aw", @progbits
+    .quad fs_entry_plan_\kind\()_\g\()_\v
     .popsection
 .endm
-.macro fs_planned_entries g
+.macro fs_planned_entries kind, g
     .irp v, 0, 1, 2, 4, 8
-    fs_planned_entry \g, \v
+    fs_planned_entry \kind, \g, \v
     .endr
 .endm
-    .irp g, 0, 1, 2, 3, 4, 5, 6
-    fs_planned_entries \g
-    .endr
 
 /* The rest of a planned entry whose signature is longer or has something to gather. In: r10 =
  * closure with a plan in its slot; the frame is open, the registers are saved, avalue[0] and [1]
  * are there. Two at a time; what is written past nargs is not read. */
+.macro fs_planned_body kind
     .balign 64
-    .type fs_plan_body, @function
-fs_plan_body:
+    .type fs_plan_body_\kind, @function
+fs_plan_body_\kind:
     .cfi_startproc
     .cfi_def_cfa_offset FS_FRAME_SIZE + 8
     movzbl FS_PLAN_NARGS(%r10), %eax
@@ -267,7 +287,7 @@ fs_plan_body:
 1:  movzbl FS_PLAN_GATHER(%r10), %ecx
     testl %ecx, %ecx
     jne 2f
-    fs_planned_call
+    fs_planned_call \kind
 2:  /* scratch[k] = frame word number byte[nargs + k], two at a time from the last */
     leaq FS_PLAN_BYTES(%r10, %rax), %rdx
 3:  movzbl -1(%rdx, %rcx), %esi
@@ -278,9 +298,22 @@ fs_plan_body:
     movq %rdi, FS_FRAME_SCRATCH - 16(%rsp, %rcx, 8)
     subl $2, %ecx
     jne 3b
-    fs_planned_call
+    fs_planned_call \kind
     .cfi_endproc
-    .size fs_plan_body, . - fs_plan_body
+    .size fs_plan_body_\kind, . - fs_plan_body_\kind
+.endm
+
+    .irp kind, u, m, d
+    fs_planned_table \kind
+    fs_planned_entries \kind, 0
+    fs_planned_entries \kind, 1
+    fs_planned_entries \kind, 2
+    fs_planned_entries \kind, 3
+    fs_planned_entries \kind, 4
+    fs_planned_entries \kind, 5
+    fs_planned_entries \kind, 6
+    fs_planned_body \kind
+    .endr
 
 /* In: r10 = closure whose plan is a struct fs_long.
  * int fs_plan_run(ffi_static_closure *closure [rdi], struct fs_frame *frame [rsi]) calls the
@@ -291,54 +324,51 @@ FS_FUNC(fs_entry_long)
     movq %r10, %rdi
     movq %rsp, %rsi
     call fs_plan_run
-    fs_dispatch
+    testl %eax, %eax
+    jg 1f
+    fs_return_uniform
+1:  fs_dispatch
 
 .macro fs_tail index
     .org fs_tails + (\index - 1) * FS_TAIL_SIZE, 0xcc /* an error where the last tail was too long */
     endbr64
-.endm
-.macro fs_tail_end
-    addq $FS_FRAME_SIZE, %rsp
-    .cfi_adjust_cfa_offset -FS_FRAME_SIZE
-    ret
-    .cfi_adjust_cfa_offset FS_FRAME_SIZE
 .endm
 
     .balign FS_TAIL_SIZE
 fs_tails:
     fs_tail FS_TAIL_S32
     movslq FS_FRAME_RET(%rsp), %rax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_U32
     movl FS_FRAME_RET(%rsp), %eax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_S16
     movswq FS_FRAME_RET(%rsp), %rax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_U16
     movzwl FS_FRAME_RET(%rsp), %eax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_S8
     movsbq FS_FRAME_RET(%rsp), %rax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_U8
     movzbl FS_FRAME_RET(%rsp), %eax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_GV
     movq FS_FRAME_RET(%rsp), %rax
     movsd FS_FRAME_RET + 8(%rsp), %xmm0
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_VG
     movsd FS_FRAME_RET(%rsp), %xmm0
     movq FS_FRAME_RET + 8(%rsp), %rax
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_X87
     fldt FS_FRAME_RET(%rsp)
-    fs_tail_end
+    fs_frame_close
     fs_tail FS_TAIL_X87X2
     fldt FS_FRAME_RET + 16(%rsp)
     fldt FS_FRAME_RET(%rsp)
-    fs_tail_end
+    fs_frame_close
 FS_END(fs_entry_long)
 
 FS_ASM_NOTES
