@@ -157,5 +157,6 @@ clean: ## remove what was built (keeps .venv)
 -include tests/c/c.mk
 -include tests/abi/abi.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
+-include patches/libffi/deb.mk
 -include tests/clients/clients.mk tests/libffi_bad_days/days.mk
 -include bench/bench.mk

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# deb.mk - recipes of patches/libffi/deb and rpm: Debian packages, the spec's fragment, a musl build
+#
+# Of Debian's suites only (SUITE=bookworm|trixie): a release of upstream has no package. All of it
+# is in build/libffi/<suite>/deb, in scratch roots made there; root is needed. See
+# docs/libffi-packages.md.
+DEB_SCRIPTS := patches/libffi/deb
+DEB_SUITES  := bookworm trixie
+CHECK ?=
+
+.PHONY: deb deb-suite test-deb test-rpm test-musl
+deb-suite:
+	@test -n "$(filter $(SUITE),$(DEB_SUITES))" || \
+	  { echo "make deb: no package for SUITE '$(SUITE)'; there are: $(DEB_SUITES)" >&2; exit 2; }
+$(LIBFFI)/%/deb/.built: $(LIBFFI)/%/version $(LIBFFI_SERIES) $(wildcard $(DEB_SCRIPTS)/*)
+	@CHECK="$(CHECK)" bash $(DEB_SCRIPTS)/build.sh $(LIBFFI)/$* $(@D)
+	@touch $@
+
+deb: deb-suite $(LIBFFI)/$(SUITE)/deb/.built ## Debian packages of the patched libffi: SUITE=bookworm|trixie CHECK=1
+test-deb: deb ## packages against stock's (lintian, ABI), installed and used in a scratch root
+	@bash $(DEB_SCRIPTS)/compare.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/deb
+	@bash $(DEB_SCRIPTS)/try.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/deb
+test-rpm: $(LIBFFI)/$(SUITE)/version ## the spec's fragment: rpmspec, rpmlint, %prep run
+	@bash patches/libffi/rpm/check.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/rpm
+test-musl: $(LIBFFI)/$(SUITE)/version ## patched and stock libffi by musl-gcc, closure tests
+	@bash tests/libffi/packages/musl.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/musl
