@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""closures - libffi's own closure tests on AArch64 and RISC-V, on stock and on patched, compared.
+
+libffi is cross-built from the sources that `make libffi` gets (build/libffi/<suite>/source), with
+and without the series, and upstream's ``closure.exp`` runs under qemu-user. Patched, it runs three
+times: with the providers in their order (which is the resident table, for so few closures), and
+with only ``file`` and only ``memfd``, so that every call goes through a mapped table. On AArch64
+one base is built once more with branch protection, and its pages guarded (BTI). ::
+
+    python tests/arch/closures.py [--build build] [--arch aarch64] [--suite newest] [--full]
+
+Exit status: 0 when patched runs the same tests as stock and none fails that stock passes; 1 when
+not; 2 when something could not be built or run, with the end of what it said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERIES = ROOT / "patches" / "libffi"
+ARCHES = ("aarch64", "riscv64")
+SUITES = ("bookworm", "trixie", "newest")
+PROVIDERS = ("", "file", "memfd")  # "": in their order; `text` qemu-user cannot do
+#: The base whose own entries have landing pads is built with guarded pages too.
+GUARDED = ("aarch64", "newest")
+RESULT = re.compile(r"^([A-Z]+): (.*)$", re.MULTILINE)
+BAD = {"FAIL", "XPASS", "UNRESOLVED", "ERROR"}
+
+
+class CannotRunError(Exception):
+    """Something could not be built or run; the message says what and how it ended."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One cross-build of libffi."""
+
+    suite: str
+    arch: str
+    variant: str  # stock, patched or guarded
+    folder: Path
+
+    @property
+    def triple(self) -> str:
+        """The GNU name of the target."""
+        return f"{self.arch}-linux-gnu"
+
+
+def run(what: str, command: list[str], folder: Path, **env: str) -> str:
+    """Run a command quietly and give its output; CannotRunError with the end of it otherwise."""
+    done = subprocess.run(
+        ["nice", "-n", "10", *command],
+        cwd=folder,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        end = "\n".join(done.stdout.splitlines()[-20:])
+        raise CannotRunError(f"{end}\n{what} failed in {folder}; the end of its output is above")
+    return done.stdout
+
+
+def source_tree(libffi: Path, out: Path, suite: str, patched: bool) -> Path:
+    """Give libffi's source of one suite, with the series or without, ready for configure."""
+    tree = out / suite / ("source-patched" if patched else "source-stock")
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(libffi / suite / "source", tree, symlinks=True)
+    if patched:
+        version = (libffi / suite / "version").read_text().strip()
+        run(
+            "applying the series",
+            ["quilt", "--quiltrc", "-", "push", "-a", "--fuzz=0"],
+            tree,
+            QUILT_PATCHES=str(SERIES),
+            QUILT_SERIES=str(SERIES / f"series.{version}"),
+            QUILT_PC=".pc-ffi-static",
+        )
+    run("autoreconf", ["autoreconf", "-fi"], tree)
+    return tree
+
+
+def make_build(build: Build, tree: Path) -> None:
+    """Configure and make one build."""
+    shutil.rmtree(build.folder, ignore_errors=True)
+    build.folder.mkdir(parents=True)
+    options = [f"--host={build.triple}", "--disable-multi-os-directory", "--disable-docs"]
+    if build.suite != "newest":  # as Debian configures those
+        options.append("--disable-exec-static-tramp")
+    if build.variant == "guarded":
+        options += ["CFLAGS=-O2 -g -mbranch-protection=standard", "LDFLAGS=-Wl,-z,force-bti"]
+    said = run("configure", [str(tree / "configure"), *options], build.folder)
+    served = re.search(r"closures from static tables\.\.\. (\w+)", said)
+    if build.variant != "stock" and (served is None or served[1] != build.arch):
+        raise CannotRunError(f"{build.folder}: configure does not serve {build.arch}")
+    run("make", ["make", "-j2"], build.folder)
+
+
+def is_guarded(build: Build) -> bool:
+    """Tell whether the library asks for guarded pages (BTI in its property note)."""
+    library = next(build.folder.glob(".libs/libffi.so.*.*.*"))
+    return "BTI" in run("readelf", ["readelf", "-nW", str(library)], build.folder)
+
+
+def closure_tests(build: Build, provider: str, full: bool) -> dict[str, str]:
+    """Run closure.exp; the outcome of each test by its name."""
+    levels = {} if full else {"LIBFFI_TEST_OPTIMIZATION": "-O2"}
+    chosen = {"FFI_STATIC_PROVIDER": provider} if provider else {}
+    summary = build.folder / "testsuite" / "libffi.sum"
+    summary.unlink(missing_ok=True)
+    emulator = f"qemu-{build.arch}-static -L /usr/{build.triple}"
+    flags = "--target_board=fs-qemu-user closure.exp"
+    said = run(
+        "make check",
+        ["make", "-k", "-i", "check", f"RUNTESTFLAGS={flags}"],
+        build.folder,
+        DEJAGNU=str(ROOT / "tests/arch/boards/site.exp"),
+        FS_CC=f"{build.triple}-gcc",
+        FS_CXX=f"{build.triple}-g++",
+        FS_EMULATOR=emulator,
+        **levels,
+        **chosen,
+    )
+    if not summary.exists():
+        raise CannotRunError(f"{said[-2000:]}\n{build.folder}: runtest left no summary")
+    results: dict[str, str] = {}
+    for status, name in RESULT.findall(summary.read_text(errors="replace")):
+        results[name if name not in results else f"{name} (again)"] = status
+    if not any(s == "PASS" and "execution test" in name for name, s in results.items()):
+        raise CannotRunError(f"{said[-2000:]}\n{build.folder}: not one test program ran")
+    return results
+
+
+def row(build: Build, version: str, label: str, results: dict[str, str]) -> str:
+    """One line of the table."""
+    count = Counter(results.values())
+    bad = sum(count[status] for status in BAD)
+    other = len(results) - count["PASS"] - bad
+    return f"{build.arch:9}{version:8}{label:30}{count['PASS']:7}{bad:7}{other:7}"
+
+
+def compare(stock: dict[str, str], patched: dict[str, str]) -> list[str]:
+    """What patched does worse, by name."""
+    worse = [f"not run: {name}" for name in stock.keys() - patched.keys()]
+    worse += [f"not in stock: {name}" for name in patched.keys() - stock.keys()]
+    worse += [
+        f"{status}: {name}"
+        for name, status in patched.items()
+        if status in BAD and stock.get(name) not in BAD
+    ]
+    return sorted(worse)
+
+
+def judge(out: Path, libffi: Path, suite: str, arches: list[str], full: bool) -> list[str]:
+    """Run one base on the given architectures and print its rows; give what is worse."""
+    version = (libffi / suite / "version").read_text().strip()
+    stock_tree = source_tree(libffi, out, suite, patched=False)
+    patched_tree = source_tree(libffi, out, suite, patched=True)
+    worse = []
+    for arch in arches:
+        stock = Build(suite, arch, "stock", out / suite / arch / "stock")
+        make_build(stock, stock_tree)
+        reference = closure_tests(stock, "", full)
+        print(row(stock, version, "stock", reference), flush=True)
+        runs = [("patched", provider) for provider in PROVIDERS]
+        runs += [("guarded", provider) for provider in PROVIDERS if (arch, suite) == GUARDED]
+        for variant, provider in runs:
+            build = Build(suite, arch, variant, out / suite / arch / variant)
+            if not provider:
+                make_build(build, patched_tree)
+                if variant == "guarded" and not is_guarded(build):
+                    raise CannotRunError(f"{build.folder}: the library is not marked for BTI")
+            label = variant + (f", only {provider}" if provider else "")
+            results = closure_tests(build, provider, full)
+            print(row(build, version, label, results), flush=True)
+            worse += [f"{arch} {version} {label}: {w}" for w in compare(reference, results)]
+    return worse
+
+
+def main() -> int:
+    """Run what is asked for; see the module's text."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--arch", action="append", choices=ARCHES, help="default: all")
+    parser.add_argument("--suite", action="append", choices=SUITES, help="default: all")
+    parser.add_argument("--full", action="store_true", help="every optimisation upstream tests")
+    args = parser.parse_args()
+    libffi = args.build.resolve() / "libffi"
+    out = args.build.resolve() / "arch" / "libffi"
+    head = f"{'':9}{'libffi':8}{'closure.exp under qemu-user':30}"
+    print(f"{head}{'passed':>7}{'failed':>7}{'other':>7}", flush=True)
+    worse = []
+    try:
+        for suite in args.suite or SUITES:
+            worse += judge(out, libffi, suite, args.arch or list(ARCHES), args.full)
+    except (CannotRunError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for line in worse:
+        print(line)
+    print("Patched is worse than stock in the above." if worse else "No test is worse than stock.")
+    return 1 if worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

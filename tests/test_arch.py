@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""test_arch - trampolines, tables and providers on every architecture that csrc/arch has.
+
+Under qemu-user where the machine is another one; libffi's own tests on patched libraries take
+minutes and are `make test-arch`'s (tests/arch/closures.py).
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCHES = sorted(path.parent.name for path in (ROOT / "csrc/arch").glob("*/table.S"))
+CASES = re.findall(r"^    CASE\((\w+)\),$", (ROOT / "tests/arch/slots.c").read_text(), re.MULTILINE)
+#: One page of the largest size that Linux has anywhere.
+LARGEST = 0x10000
+
+
+def emulator(isa: str) -> tuple[str, ...]:
+    """Give what runs this architecture's programs here, or skip with what is missing."""
+    if isa == platform.machine():
+        return ()
+    needed = (f"{isa}-linux-gnu-gcc", f"qemu-{isa}-static")
+    missing = [name for name in needed if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (`make test-arch` as root installs them)")
+    return (needed[1], "-L", f"/usr/{isa}-linux-gnu")
+
+
+def program(isa: str) -> Path:
+    build(f"build/arch/{isa}/slots")
+    return BUILD / "arch" / isa / "slots"
+
+
+def applies(isa: str, case: str, provider: str) -> bool:
+    """Tell whether there is anything to see: larger pages, guarded pages, are not everywhere."""
+    if case == "a_table_is_whole_pages_of_64_KiB":
+        return isa != "x86_64"
+    if case == "a_mapped_trampoline_is_entered_at_its_landing_pad_only":
+        return isa == "aarch64" and provider in {"file", "memfd"}
+    return True
+
+
+RUNS = [
+    (isa, case, provider)
+    for isa in ARCHES
+    for case in CASES
+    for provider in ("", *PROVIDERS)
+    if applies(isa, case, provider)
+]
+
+
+@pytest.mark.parametrize(("isa", "case", "provider"), RUNS)
+def test_slots(isa: str, case: str, provider: str) -> None:
+    before = emulator(isa)
+    chosen = {"FFI_STATIC_PROVIDER": provider} if provider else {}
+    judge(run(program(isa), case, before=before, env=chosen))
+
+
+@pytest.mark.parametrize("isa", ARCHES)
+def test_a_wrong_register_is_noticed(isa: str) -> None:
+    """The probe would see a trampoline that loads R with something else: here, the next slot."""
+    done = run(program(isa), "a_wrong_slot_is_noticed", before=emulator(isa))
+    assert done.returncode == 1
+    assert "does not hold: self(p.code) == p.slot + FS_SLOT_SIZE" in done.stderr
+
+
+def disassembly(isa: str) -> str:
+    emulator(isa)
+    tool = "objdump" if isa == platform.machine() else f"{isa}-linux-gnu-objdump"
+    command = [tool, "-d", "--no-show-raw-insn", str(program(isa))]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def symbols(isa: str) -> dict[str, int]:
+    text = subprocess.run(
+        ["readelf", "-sW", str(program(isa))], capture_output=True, text=True, check=True
+    ).stdout
+    rows = re.findall(r": ([0-9a-f]{16}) +\d+ \w+ +\w+ +\w+ +\w+ (\w+)$", text, re.MULTILINE)
+    return {name: int(address, 16) for address, name in rows}
+
+
+@pytest.mark.parametrize("isa", ARCHES)
+def test_template_is_whole_pages_in_memory_and_in_the_file(isa: str) -> None:
+    emulator(isa)
+    page = LARGEST if isa != "x86_64" else 4096  # the only page that x86-64 has
+    at = symbols(isa)["fs_table_code"]
+    assert at % page == 0
+    headers = subprocess.run(
+        ["readelf", "-lW", str(program(isa))], capture_output=True, text=True, check=True
+    ).stdout
+    loads = re.findall(r"LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+) 0x\w+ R E (0x\w+)", headers)
+    (offset, start, align) = next(
+        (int(o, 16), int(v, 16), int(a, 16))
+        for o, v, size, a in loads
+        if int(v, 16) <= at < int(v, 16) + int(size, 16)
+    )
+    assert align >= page
+    assert (offset + at - start) % page == 0
+
+
+@pytest.mark.parametrize("isa", ARCHES)
+def test_every_trampoline_is_where_it_should_be(isa: str) -> None:
+    """Sixteen bytes each, none compressed or relaxed, each starting with the same instruction."""
+    base = symbols(isa)["fs_table_code"]
+    first = {"x86_64": "endbr64", "aarch64": "bti", "riscv64": "auipc"}[isa]
+    lines = dict(re.findall(r"^ +([0-9a-f]+):\s+(\w+)", disassembly(isa), re.MULTILINE))
+    wrong = [
+        i for i in range(4096) if i and i % 256 != 255 and lines.get(f"{base + 16 * i:x}") != first
+    ]
+    assert wrong == []
+
+
+def test_aarch64_object_says_that_it_is_fit_for_bti_and_pac() -> None:
+    emulator("aarch64")
+    target = BUILD / "arch/aarch64/table.o"
+    program("aarch64")
+    source = ROOT / "csrc/arch/aarch64"
+    subprocess.run(
+        ["aarch64-linux-gnu-gcc", "-c", str(source / "table.S"), "-o", str(target)], check=True
+    )
+    notes = subprocess.run(
+        ["readelf", "-nW", str(target)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "BTI, PAC" in notes
