@@ -155,7 +155,7 @@ clean: ## remove what was built (keeps .venv)
 
 # ---- rooms with recipes of their own
 -include tests/c/c.mk
--include tests/abi/abi.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
+-include tests/abi/abi.mk tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
 -include tests/clients/clients.mk tests/libffi_bad_days/days.mk
