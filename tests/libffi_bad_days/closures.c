@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* closures.c - uses of the closure functions that are rare, wrong, or both */
+#include "days.h"
+#include <sys/mman.h>
+
+/* A live closure is prepared again, for other signatures, at the same address. */
+DAY(prepared_again)
+{
+    struct live l;
+    CHECK(live_make(&l, 0));
+    for (long key = 1; key < 3000; key++) {
+        l.key = key;
+        CHECK_EQ(lib.prep_closure_loc(l.closure, day_cif(key), day_handler(key),
+                                      (void *)(intptr_t)key, l.code),
+                 FFI_OK);
+        CHECK(live_right(&l));
+    }
+    live_free(&l);
+    outcome("goes on");
+}
+
+/* ffi_prep_closure(), the older function, on what ffi_closure_alloc() gave. It takes the code to be
+ * where the data is; where they are apart it may answer right or refuse. */
+DAY(prep_closure_on_allocated)
+{
+    void *code, *closure = lib.closure_alloc(sizeof(ffi_closure), &code);
+    CHECK(closure != NULL);
+    ffi_status status = lib.prep_closure(closure, day_cif(0), day_handler(0), (void *)7);
+    struct live l = {closure, code, 7 * 3};
+    if (status != FFI_OK)
+        outcome("refused: status %d", (int)status);
+    else if (((int (*)(int))l.code)(1) == 8)
+        outcome("goes on at its code address");
+    else
+        test_fail(__FILE__, __LINE__, "wrong answer");
+}
+
+static void prepared_in(void *memory, ffi_status status)
+{
+    if (status != FFI_OK) {
+        outcome("refused: status %d", (int)status);
+        return;
+    }
+    /* Never writable and executable at once: it is one first, then the other. */
+    CHECK_EQ(mprotect(memory, 65536, PROT_READ | PROT_EXEC), 0);
+    struct live l = {memory, memory, 9};
+    if (!live_right(&l))
+        test_fail(__FILE__, __LINE__, "wrong answer");
+    outcome("`FFI_OK`; answers right once the user has made it executable");
+}
+
+static void *own_memory(void)
+{
+    void *memory = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}
+
+DAY(own_memory_prep_closure)
+{
+    void *memory = own_memory();
+    prepared_in(memory, lib.prep_closure(memory, day_cif(9), day_handler(9), (void *)9));
+}
+
+DAY(own_memory_prep_closure_loc)
+{
+    void *memory = own_memory();
+    prepared_in(memory,
+                lib.prep_closure_loc(memory, day_cif(9), day_handler(9), (void *)9, memory));
+}
+
+/* Memory that nobody makes executable: preparing must not, either. */
+DAY(own_memory_stays_as_it_was)
+{
+    void *memory = own_memory();
+    ffi_status status = lib.prep_closure(memory, day_cif(9), day_handler(9), (void *)9);
+    if (strncmp(test_map_of(memory).perms, "rw-", 3))
+        test_fail(__FILE__, __LINE__, "the user's memory has other rights");
+    if (status != FFI_OK)
+        outcome("refused: status %d", (int)status);
+    else
+        outcome("`FFI_OK`; it stays read-write, calling it would be the user's SIGSEGV");
+}
+
+/* A struct of the user's with the closure at its head, as gobject-introspection's. */
+static const char *size_works(size_t size)
+{
+    enum { BESIDE = 3 };
+    unsigned char *data[BESIDE];
+    struct live l[BESIDE];
+    for (int i = 0; i < BESIDE; i++) {
+        if (!(data[i] = lib.closure_alloc(size, &l[i].code)))
+            return i ? "NULL after some" : "NULL";
+        l[i] = (struct live){data[i], l[i].code, (long)size + i};
+    }
+    for (int i = 0; i < BESIDE; i++) {
+        size_t after = size > sizeof(ffi_closure) ? size - sizeof(ffi_closure) : 0;
+        CHECK_EQ(lib.prep_closure_loc(l[i].closure, day_cif(l[i].key), day_handler(l[i].key),
+                                      (void *)(intptr_t)l[i].key, l[i].code),
+                 FFI_OK);
+        memset(data[i] + sizeof(ffi_closure), 0xa0 + i, after);
+    }
+    for (int i = 0; i < BESIDE; i++) {
+        if (!live_right(&l[i]))
+            test_fail(__FILE__, __LINE__, "a closure of %zu bytes gives a wrong answer", size);
+        for (size_t at = sizeof(ffi_closure); at < size; at++)
+            if (data[i][at] != 0xa0 + i)
+                test_fail(__FILE__, __LINE__, "the user's bytes in one of %zu bytes changed", size);
+    }
+    for (int i = 0; i < BESIDE; i++)
+        live_free(&l[i]);
+    return NULL;
+}
+
+DAY(sizes_to_8192)
+{
+    for (size_t size = sizeof(ffi_closure); size <= 8192; size += 8) {
+        const char *no = size_works(size);
+        if (no)
+            test_fail(__FILE__, __LINE__, "%zu bytes: %s", size, no);
+    }
+    outcome("each works, and keeps the user's bytes");
+}
+
+DAY(size_of_64k)
+{
+    const char *no = size_works(65536);
+    outcome("%s", no ? no : "works");
+}
+
+DAY(size_too_small)
+{
+    struct live l = {.key = 0};
+    l.closure = lib.closure_alloc(0, &l.code);
+    if (!l.closure) {
+        outcome("NULL");
+        return;
+    }
+    lib.closure_free(l.closure);
+    outcome("memory is given");
+}
+
+DAY(no_place_for_the_code_address)
+{
+    outcome("%s", lib.closure_alloc(sizeof(ffi_closure), NULL) ? "memory is given" : "NULL");
+}
+
+DAY(free_null)
+{
+    lib.closure_free(NULL);
+    outcome("nothing happens");
+}
+
+DAY(free_by_code_address)
+{
+    struct live l;
+    for (long key = 0; key < 30000; key++) {
+        CHECK(live_make(&l, key));
+        CHECK(live_right(&l));
+        lib.closure_free(l.code);
+    }
+    outcome("freed");
+}
+
+/* The next five are mistakes: the outcome is told beforehand, for a library that goes on. */
+DAY(free_twice)
+{
+    struct live a, b, c;
+    CHECK(live_make(&a, 1) && live_make(&b, 2));
+    lib.closure_free(a.closure);
+    lib.closure_free(a.closure);
+    CHECK(live_make(&a, 4) && live_make(&c, 5));
+    if (a.closure == c.closure)
+        outcome("not noticed: two closures get the same memory");
+    else
+        outcome("not noticed");
+}
+
+DAY(free_of_heap_memory)
+{
+    lib.closure_free(malloc(64));
+    outcome("not noticed");
+}
+
+DAY(free_of_the_middle)
+{
+    struct live l;
+    CHECK(live_make(&l, 1));
+    lib.closure_free((char *)l.closure + 8);
+    outcome("not noticed");
+}
+
+DAY(called_after_free)
+{
+    struct live l, kept;
+    CHECK(live_make(&kept, 3) && live_make(&l, 3));
+    lib.closure_free(l.closure);
+    outcome(live_right(&l) ? "not noticed: its handler is called" : "a wrong answer");
+}
+
+DAY(called_before_prepared)
+{
+    void *code, *closure = lib.closure_alloc(sizeof(ffi_closure), &code);
+    CHECK(closure != NULL);
+    ((void (*)(void))code)();
+    outcome("not noticed");
+}
