@@ -58,21 +58,53 @@ static int next_line(struct reader *r, char *line, size_t size, bool *cut)
     return 1;
 }
 
+/* The value of a hexadecimal digit as the kernel writes it; anything else is more than any base. */
+static unsigned digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : UINT_MAX;
+}
+
+/* Read the number at *at and step over the character behind it, which must be `after`. Not
+ * sscanf() or strtoul(): compiled against glibc 2.38, those demand it of every system. */
+static bool number(const char **at, unsigned base, char after, uint64_t *out)
+{
+    const char *p = *at;
+    uint64_t value = 0;
+    for (;; p++) {
+        unsigned digit = digit_of(*p);
+        if (digit >= base)
+            break;
+        value = value * base + digit;
+    }
+    if (p == *at || (*p != after && *p != '\0'))
+        return false;
+    *at = p + (*p == after);
+    *out = value;
+    return true;
+}
+
+/* start-end perms offset major:minor inode path, numbers in hexadecimal but for the inode. */
 static bool parse(const char *line, struct fs_map *m)
 {
-    unsigned long start, end;
-    unsigned long long offset, inode;
-    unsigned major_no, minor_no;
-    int path_at = 0;
-    if (sscanf(line, "%lx-%lx %4s %llx %x:%x %llu%n", &start, &end, m->perms, &offset, &major_no,
-               &minor_no, &inode, &path_at) != 7)
+    const size_t rights = sizeof m->perms - 1;
+    uint64_t start, end, offset, major_no, minor_no, inode;
+    if (!number(&line, 16, '-', &start) || !number(&line, 16, ' ', &end))
         return false;
-    m->start = start;
-    m->end = end;
+    if (strcspn(line, " ") != rights)
+        return false;
+    memcpy(m->perms, line, rights);
+    m->perms[rights] = '\0';
+    line += rights + 1;
+    if (!number(&line, 16, ' ', &offset) || !number(&line, 16, ':', &major_no) ||
+        !number(&line, 16, ' ', &minor_no) || !number(&line, 10, ' ', &inode))
+        return false;
+    m->start = (uintptr_t)start;
+    m->end = (uintptr_t)end;
     m->offset = offset;
-    m->dev = makedev(major_no, minor_no);
+    m->dev = makedev((unsigned)major_no, (unsigned)minor_no);
     m->inode = inode;
-    line += path_at;
     line += strspn(line, " ");
     snprintf(m->path, sizeof m->path, "%s", line);
     return true;

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# check.sh - is the spec's fragment right? It is woven into a small libffi.spec, which is built
+#
+#   check.sh LIBFFI OUT     LIBFFI: what ../source.sh left (download/, version)
+#
+# rpmspec -P parses it, rpmlint reads it, rpmbuild -bb applies the patches (fuzz 0) and builds an
+# RPM, whose library must hold our tables and export what a build without the fragment exports.
+# Debian's rpm does this on any Debian; --nodeps, because rpm's database is empty there. The spec is
+# a skeleton of ours with the fragment in it, no distribution's: that is not tried here.
+# Fails when: a tool is missing and cannot be installed (exit 2), or a step fails (its log is shown).
+set -eu -o pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+SERIES=$(dirname "$HERE")
+
+die() {
+    printf 'rpm/check.sh: %s\n' "$*" >&2
+    exit 2
+}
+
+[ $# = 2 ] || die "usage: check.sh LIBFFI OUT"
+LIBFFI=$(cd "$1" && pwd)
+rm -rf "$2"
+mkdir -p "$2"
+OUT=$(cd "$2" && pwd)
+version=$(cat "$LIBFFI/version")
+
+missing=()
+for tool in rpmbuild rpmspec rpm2cpio:rpm2cpio rpmlint:rpmlint cpio:cpio autoreconf:autoconf; do
+    package=${tool#*:}
+    [ "$package" != "$tool" ] || package=rpm
+    command -v "${tool%:*}" >/dev/null || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+        die "missing: ${missing[*]} (the names are Debian's); as root they are installed"
+    echo "Installing with apt-get, because they are missing here: ${missing[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        "${missing[@]}" </dev/null >/dev/null || die "apt-get could not install ${missing[*]}"
+fi
+
+part() { sed -n "/^#== $1\$/,/^#== /p" "$HERE/ffi-static.spec.in" | sed '/^#== /d; /^$/d'; }
+
+# spec NAME: the skeleton; with the fragment when NAME is `static`. The blocks in which comments
+# would break a command's continuation lines get none.
+spec() {
+    local with=$1 preamble= prep='autoreconf -fi' configure= build= changelog='- As it comes'
+    if [ "$with" = static ]; then
+        preamble=$(part preamble) prep=$(part prep) build=$(part build) changelog=$(part changelog)
+        configure=$(part configure | sed '/^ *#/d')
+    fi
+    cat <<SPEC
+Name:           libffi
+Version:        $version
+Release:        1${1:+.$1}
+Summary:        A portable foreign function interface library
+License:        MIT
+URL:            https://github.com/libffi/libffi
+Source0:        libffi-%{version}.tar.gz
+BuildRequires:  gcc make texinfo
+$preamble
+
+%description
+The spec in which the fragment of ffi_static is tried.
+
+%prep
+%setup -q
+$prep
+
+%build
+./configure --prefix=/usr --libdir=%{_libdir} --without-gcc-arch \\
+    --disable-multi-os-directory --disable-exec-static-tramp $configure
+make -j2
+$build
+
+%install
+make install DESTDIR=%{buildroot}
+
+%files
+%{_libdir}/*
+/usr/include/*
+/usr/share/*
+
+%changelog
+* Sun Nov 01 2026 The ffi_static authors <ffi-static@packages.example.org> - $version-1${1:+.$1}
+$changelog
+SPEC
+}
+
+run() { # LOG COMMAND...
+    local log=$OUT/$1.log
+    shift
+    nice -n 10 "$@" >"$log" 2>&1 </dev/null || {
+        tail -n 20 "$log" >&2
+        die "'$1 ${2:-}' failed: the end of its log is above, all of it in $log"
+    }
+}
+
+for with in stock static; do
+    top=$OUT/$with
+    mkdir -p "$top"/{SOURCES,SPECS,BUILD,RPMS,SRPMS}
+    cp "$LIBFFI"/download/*.orig.tar.gz "$top/SOURCES/libffi-$version.tar.gz"
+    cp "$SERIES/ffi-static-body.patch" "$SERIES/ffi-static-hooks-$version.patch" "$top/SOURCES/"
+    spec $with >"$top/SPECS/libffi.spec"
+    # An old database location would be made in the home folder: it gets one here.
+    options=(--define "_topdir $top" --define "_dbpath $OUT/db" --define "_libdir /usr/lib64"
+        --define "debug_package %{nil}" --define "_default_patch_fuzz 0")
+    run "$with.rpmspec" rpmspec "${options[@]}" -P "$top/SPECS/libffi.spec"
+    rpmlint "$top/SPECS/libffi.spec" >"$OUT/$with.rpmlint.log" 2>&1 || true
+    grep -qE '[0-9]+ errors?' "$OUT/$with.rpmlint.log" || die "rpmlint said nothing: $OUT/$with.rpmlint.log"
+    echo "rpmbuild -bb of libffi $version, $with ..."
+    run "$with.rpmbuild" rpmbuild "${options[@]}" --nodeps -bb "$top/SPECS/libffi.spec"
+    mkdir -p "$top/unpacked"
+    (cd "$top/unpacked" && for rpm in ../RPMS/*/*.rpm; do rpm2cpio "$rpm" | cpio -id --quiet; done)
+    lib=$(echo "$top"/unpacked/usr/lib64/libffi.so.8.*)
+    readelf -W --dyn-syms "$lib" | awk '$5 == "GLOBAL" && $7 != "UND" { print $4, $8 }' | sort \
+        >"$OUT/$with.exports"
+    sed -E "s/(spec:)[0-9]+:/\1/; s/1\.(stock|static)/1/; s|$top/||g" "$OUT/$with.rpmlint.log" |
+        grep -E ': (W|E): ' | sort -u >"$OUT/$with.tags" || true
+done
+echo "    rpmspec -P    parses; Patch lines: $(grep -c '^Patch90' "$OUT/static.rpmspec.log")"
+new=$(comm -13 "$OUT/stock.tags" "$OUT/static.tags")
+echo "    rpmlint       new tags: ${new:-none}"
+[ -z "$new" ] || exit 1
+diff "$OUT/stock.exports" "$OUT/static.exports" || die "the exported symbols differ: above"
+echo "    exports       same ($(wc -l <"$OUT/static.exports") symbols)"
+ours() { grep -q FFI_STATIC_PROVIDER "$OUT/$1"/unpacked/usr/lib64/libffi.so.8.*; } # in its text
+ours static || die "the library built with the fragment has no static tables"
+! ours stock || die "the library built without the fragment has static tables: nothing is shown"
+echo "    library       has the static tables; the one without the fragment has not"

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# musl.sh - stock and patched libffi by musl-gcc: upstream's closure tests, and a program of ours
+#
+#   musl.sh LIBFFI OUT      LIBFFI: what patches/libffi/source.sh left (source/, version)
+#
+# musl is the C library of Alpine and Void; Debian's musl-gcc compiles against it, and its loader
+# runs the programs here. What must hold: the patched library runs the same tests as stock and fails
+# none that stock passes (musl-gcc compiles no C++, so upstream's two C++ tests fail for both); so
+# too under PR_SET_MDWE; and dev.c, dynamic and static, gets closures without executable memory
+# that is writable or shared. All of csrc that libffi does not take compiles too, without a warning.
+# Fails when: musl-gcc or dejagnu are missing and cannot be installed (2), or anything differs (1).
+set -eu -o pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+TOP=$(cd "$HERE/../../.." && pwd)
+
+die() {
+    printf 'musl.sh: %s\n' "$*" >&2
+    exit 2
+}
+
+[ $# = 2 ] || die "usage: musl.sh LIBFFI OUT"
+LIBFFI=$(cd "$1" && pwd)
+rm -rf "$2"
+mkdir -p "$2"
+OUT=$(cd "$2" && pwd)
+version=$(cat "$LIBFFI/version")
+if ! command -v musl-gcc >/dev/null; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "musl-gcc is missing: install musl-tools"
+    echo "Installing with apt-get, because it is missing here: musl-tools"
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends musl-tools \
+        </dev/null >/dev/null || die "apt-get could not install musl-tools"
+fi
+sh "$TOP/patches/libffi/packages.sh"
+gcc -std=gnu11 -O2 -o "$OUT/deny" "$TOP/tests/libffi/deny.c"
+
+run() { # LOG COMMAND...
+    local log=$OUT/$1.log
+    shift
+    nice -n 10 "$@" >"$log" 2>&1 </dev/null || {
+        tail -n 20 "$log" >&2
+        die "'$*' failed: the end of its log is above, all of it in $log"
+    }
+}
+
+# results NAME COMMAND...: the closure tests; one line each into NAME.results
+results() {
+    local name=$1
+    shift
+    (cd "$OUT/${name%%.*}/b" && nice -n 10 "$@" make check RUNTESTFLAGS=closure.exp) \
+        >"$OUT/$name.check" 2>&1 </dev/null || true # its status is that of the C++ tests
+    grep -E '^(PASS|FAIL|XFAIL|XPASS|UNRESOLVED|UNSUPPORTED|UNTESTED|ERROR): ' \
+        "$OUT/${name%%.*}/b/testsuite/libffi.log" | sort >"$OUT/$name.results"
+    [ "$(grep -c ^PASS "$OUT/$name.results")" -gt 300 ] ||
+        die "$name: hardly a test passed, so nothing was tested: see $OUT/$name.check"
+    printf '    %-14s %s pass, %s do not (in C++: %s)\n' "$name" \
+        "$(grep -c ^PASS "$OUT/$name.results")" "$(grep -vc ^PASS "$OUT/$name.results")" \
+        "$(grep -v ^PASS "$OUT/$name.results" | grep -c '\.cc ')"
+}
+
+for with in stock static; do
+    echo "Building libffi $version with musl-gcc, $with ..."
+    cp -r "$LIBFFI/source" "$OUT/$with"
+    cd "$OUT/$with"
+    if [ $with = static ]; then
+        export QUILT_PATCHES=$TOP/patches/libffi QUILT_PC=.pc-ffi-static \
+            QUILT_SERIES=$TOP/patches/libffi/series.$version
+        run $with.quilt quilt --quiltrc - push -a --fuzz=0
+    fi
+    run $with.autoreconf autoreconf -fi
+    mkdir b
+    cd b
+    run $with.configure ../configure CC=musl-gcc CXX=false --prefix="$OUT/$with/to" \
+        --without-gcc-arch --disable-multi-os-directory --disable-dependency-tracking \
+        --disable-exec-static-tramp
+    run $with.make make -j2
+    run $with.install make install
+    readelf -dW "$OUT/$with/to/lib/libffi.so.8" | grep -q 'NEEDED.*\[libc\.so\]' ||
+        die "$with: libffi.so.8 is not linked with musl"
+    results $with
+done
+"$OUT/deny" mdwe -- true || die "this system has no PR_SET_MDWE (Linux 6.3 and later)"
+results static.mdwe "$OUT/deny" mdwe --
+results stock.mdwe "$OUT/deny" mdwe -- # what stock does, to look at
+
+bad=0
+for name in static static.mdwe; do
+    new=$(comm -13 <(grep -v ^PASS "$OUT/stock.results") <(grep -v ^PASS "$OUT/$name.results"))
+    tests() { sed 's/^[A-Z]*: //' "$1" | sort; }
+    lost=$(comm -23 <(tests "$OUT/stock.results") <(tests "$OUT/$name.results"))
+    [ -z "$new$lost" ] || {
+        bad=1
+        printf '    %s fails, stock does not:\n%s\n    %s does not run:\n%s\n' "$name" "$new" "$name" "$lost"
+    }
+done
+
+to=$OUT/static/to
+run dev musl-gcc -O2 -Wall -I"$to/include" -o "$OUT/dev" "$HERE/dev.c" -L"$to/lib" -lffi \
+    "-Wl,-rpath,$to/lib"
+run dev-static musl-gcc -static -O2 -Wall -I"$to/include" -o "$OUT/dev-static" "$HERE/dev.c" \
+    -L"$to/lib" -lffi
+for program in dev dev-static; do
+    "$OUT/$program" "    $program" || bad=1
+    "$OUT/deny" mdwe -- "$OUT/$program" "    $program under PR_SET_MDWE" || bad=1
+done
+
+# The rooms that libffi does not take: the library's own functions, and nested functions.
+for source in "$TOP"/csrc/{base,arch/x86_64,tramp,plan,closure,nested}/*.[cS]; do
+    [ -f "$source" ] || continue # a room that is not there yet
+    run csrc musl-gcc -std=gnu11 -Wall -Wextra -Werror -fPIC -O2 -I"$TOP/csrc" \
+        -I"$TOP/csrc/include" -I"$TOP/csrc/arch/x86_64" -I"$to/include" -c "$source" \
+        -o "$OUT/$(basename "$source").o"
+done
+musl-gcc -shared -o "$OUT/libffi_static.so" "$OUT"/*.o -Wl,--unresolved-symbols=report-all \
+    -L"$to/lib" -lffi
+echo "    csrc           compiles and links without a warning"
+exit $bad
