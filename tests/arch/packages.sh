@@ -15,6 +15,9 @@ riscv64-linux-gnu-gcc|gcc-riscv64-linux-gnu|cross compiler; brings libc6-dev-ris
 riscv64-linux-gnu-g++|g++-riscv64-linux-gnu|upstream's tests in C++
 qemu-aarch64-static|qemu-user-static|runs AArch64 programs
 qemu-riscv64-static|qemu-user-static|runs RISC-V programs
+qemu-system-aarch64|qemu-system-arm|boots an AArch64 kernel
+qemu-system-riscv64|qemu-system-misc|boots a RISC-V kernel
+cpio|cpio|packs the guest's programs
 quilt|quilt|applies the series
 autoreconf|autoconf|the series touches configure.ac
 automake|automake|the series touches Makefile.am
