@@ -82,6 +82,47 @@ DAY(own_memory_stays_as_it_was)
         outcome("`FFI_OK`; it stays read-write, calling it would be the user's SIGSEGV");
 }
 
+/* overwritten BYTE: the memory that was given is filled with it before it is prepared, or, AGAIN,
+ * between two times: a program may well clear what it was given. */
+DAY(overwritten)
+{
+    enum { SOME = 3000, SIZE = 200 };
+    int byte = atoi(day_argument(0));
+    bool again = test_argc > 1;
+    for (long key = 0; key < SOME; key++) {
+        struct live *l = &crowd[key];
+        l->key = key;
+        l->closure = lib.closure_alloc(SIZE, &l->code);
+        CHECK(l->closure != NULL);
+        if (again)
+            CHECK_EQ(lib.prep_closure_loc(l->closure, day_cif(key + 1), day_handler(key + 1), NULL,
+                                          l->code),
+                     FFI_OK);
+        memset(l->closure, byte, SIZE);
+        CHECK_EQ(lib.prep_closure_loc(l->closure, day_cif(key), day_handler(key),
+                                      (void *)(intptr_t)key, l->code),
+                 FFI_OK);
+    }
+    crowd_check(SOME);
+    for (long key = 0; key < SOME; key++)
+        live_free(&crowd[key]);
+    outcome("goes on");
+}
+
+/* The program clears a closure before it frees it. */
+DAY(cleared_before_free)
+{
+    enum { SOME = 3000 };
+    for (int round = 0; round < 3; round++) {
+        CHECK_EQ(crowd_make(0, SOME), SOME);
+        for (size_t i = 0; i < SOME; i++) {
+            memset(crowd[i].closure, 0, sizeof(ffi_closure));
+            live_free(&crowd[i]);
+        }
+    }
+    outcome("freed");
+}
+
 /* A struct of the user's with the closure at its head, as gobject-introspection's. */
 static const char *size_works(size_t size)
 {
@@ -187,6 +228,15 @@ DAY(free_of_the_middle)
     struct live l;
     CHECK(live_make(&l, 1));
     lib.closure_free((char *)l.closure + 8);
+    outcome("not noticed");
+}
+
+/* In a closure larger than a slot, at what could be a closure of its own. */
+DAY(free_of_the_middle_of_a_large_one)
+{
+    struct live l;
+    CHECK((l.closure = lib.closure_alloc(1024, &l.code)) != NULL);
+    lib.closure_free((char *)l.closure + 512);
     outcome("not noticed");
 }
 

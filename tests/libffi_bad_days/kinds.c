@@ -5,6 +5,7 @@
  * checked.
  */
 #include "days.h"
+#include <pthread.h>
 
 enum { SOME = 3000 };
 #define EXPECTED(key) (1 + 2 * 2 + 3 * 3 + 4 * 4 + 5 * 5 + 6 * 6 + (key))
@@ -79,6 +80,74 @@ DAY(windows_then_system_v)
         CHECK_EQ(lib.prep_closure_loc(closure, &unix64, six_called, (void *)key, code), FFI_OK);
         CHECK_EQ(((called *)code)(1, 2, 3, 4, 5, 6), EXPECTED(key));
     }
+    outcome("goes on");
+}
+
+/* All at once: four threads, each with closures of any size and of every kind above, prepared
+ * again for another kind, freed in any order by data or by code. */
+struct part {
+    struct live *live;
+    unsigned random;
+    bool windows[1000];
+};
+static ffi_cif windows_cif;
+
+static unsigned next(struct part *p, unsigned below)
+{
+    return (unsigned)rand_r(&p->random) % below;
+}
+
+static void prepare(struct part *p, struct live *l)
+{
+    bool windows_too = p->windows[l - p->live] = next(p, 4) == 0;
+    l->key = next(p, 100000);
+    CHECK_EQ(lib.prep_closure_loc(l->closure, windows_too ? &windows_cif : day_cif(l->key),
+                                  windows_too ? six_called : day_handler(l->key),
+                                  (void *)(intptr_t)l->key, l->code),
+             FFI_OK);
+}
+
+static void right(struct part *p, struct live *l)
+{
+    typedef long __attribute__((ms_abi)) called(long, double, long, double, long, double);
+    if (p->windows[l - p->live])
+        CHECK_EQ(((called *)l->code)(1, 2, 3, 4, 5, 6), EXPECTED(l->key));
+    else
+        CHECK(live_right(l));
+}
+
+static void *mix(void *data)
+{
+    struct part *p = data;
+    for (int step = 0; step < 200000; step++) {
+        struct live *l = &p->live[next(p, 1000)];
+        if (!l->closure) {
+            size_t size = next(p, 8) ? sizeof(ffi_closure) : sizeof(ffi_closure) + next(p, 4000);
+            CHECK((l->closure = lib.closure_alloc(size, &l->code)) != NULL);
+            prepare(p, l);
+        }
+        right(p, l);
+        if (next(p, 3) == 0) {
+            live_free(l);
+        } else if (next(p, 3) == 0) {
+            prepare(p, l);
+            right(p, l);
+        }
+    }
+    return NULL;
+}
+
+DAY(mixed_in_four_threads)
+{
+    static struct part parts[4];
+    pthread_t threads[4];
+    CHECK_EQ(lib.prep_cif(&windows_cif, FFI_WIN64, 6, lib.slong, six()), FFI_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        parts[i] = (struct part){.live = crowd + 1000 * i, .random = i + 1};
+        CHECK_EQ(pthread_create(&threads[i], NULL, mix, &parts[i]), 0);
+    }
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
     outcome("goes on");
 }
 

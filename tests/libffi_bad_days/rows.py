@@ -68,6 +68,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     ),
     "Processes and threads": (
         Row("four threads allocate, call, free", ("threads_allocate",)),
+        Row("four threads: any size, any kind, prepared again, freed", ("mixed_in_four_threads",)),
         *both(
             "fork: the child frees all and makes others",
             "fork_child_makes_its_own",
@@ -140,6 +141,10 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
             "sizes_to_8192",
             patched="each works, and keeps the user's bytes",
         ),
+        Row("cleared by the program before it is prepared", ("overwritten", "0")),
+        Row("… and before it is prepared again", ("overwritten", "0", "again")),
+        Row("filled with 0xa5 before it is prepared again", ("overwritten", "165", "again")),
+        Row("cleared by the program before it is freed", ("cleared_before_free",), "freed"),
         Row("a closure of 65,536 bytes", ("size_of_64k",), "NULL"),
         Row("a closure of 0 bytes", ("size_too_small",), "memory is given|NULL"),
         Row("no place for the code address", ("no_place_for_the_code_address",), "NULL"),
@@ -157,6 +162,11 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("freed twice", ("free_twice",), ABORTS + ".*freed already.*"),
         Row("freed: memory of malloc", ("free_of_heap_memory",), ABORTS + FOREIGN),
         Row("freed: the middle of a closure", ("free_of_the_middle",), ABORTS + FOREIGN),
+        Row(
+            "freed: the middle of one of 1,024 bytes",
+            ("free_of_the_middle_of_a_large_one",),
+            ABORTS + FOREIGN,
+        ),
         Row("called after it was freed", ("called_after_free",), ABORTS + ".*freed.*"),
         Row("called before it was prepared", ("called_before_prepared",), ABORTS + ".*prepared.*"),
     ),

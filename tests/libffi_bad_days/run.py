@@ -29,7 +29,7 @@ from tests.libffi_bad_days.rows import ABORTS, SECTIONS, Row  # noqa: E402
 BEGIN = "<!-- bad days: begin (make libffi-bad-days) -->"
 END = "<!-- bad days: end -->"
 LIBRARIES = ("patched", "stock", "upstream")
-TIMEOUT = 120
+TIMEOUT = 90
 WRONG, WRITABLE, CANNOT = 2, 3, 4  # exit statuses of the program (days.h)
 
 
