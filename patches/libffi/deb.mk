@@ -8,11 +8,12 @@ DEB_SCRIPTS := patches/libffi/deb
 DEB_SUITES  := bookworm trixie
 CHECK ?=
 
-.PHONY: deb deb-suite test-deb test-rpm test-musl
+.PHONY: deb deb-suite deb-again test-deb test-rpm test-musl
 deb-suite:
 	@test -n "$(filter $(SUITE),$(DEB_SUITES))" || \
 	  { echo "make deb: no package for SUITE '$(SUITE)'; there are: $(DEB_SUITES)" >&2; exit 2; }
-$(LIBFFI)/%/deb/.built: $(LIBFFI)/%/version $(LIBFFI_SERIES) $(wildcard $(DEB_SCRIPTS)/*)
+$(LIBFFI)/%/deb/.built: $(LIBFFI)/%/version $(LIBFFI_SERIES) $(wildcard $(DEB_SCRIPTS)/*) \
+                          $(if $(CHECK),deb-again) # or CHECK=1 would find the packages made, and not test
 	@CHECK="$(CHECK)" bash $(DEB_SCRIPTS)/build.sh $(LIBFFI)/$* $(@D)
 	@touch $@
 
