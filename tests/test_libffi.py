@@ -266,6 +266,18 @@ def test_library_has_no_writable_and_executable_segment_and_no_executable_stack(
     assert [name for name, rights in flags if "W" in rights and "E" in rights] == []
 
 
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_object_built_with_cf_protection_is_marked_for_it(suite: str) -> None:
+    """Of the objects, because a library is marked only if the C library's start files are, too."""
+    tree = BUILT / suite / "work/cet/b/src"
+    if not tree.exists():
+        pytest.skip(f"not built here: make {BUILT.relative_to(ROOT)}/{suite}/.cet")
+    objects = sorted(path for path in tree.rglob("*.o") if path.parent.name == ".libs")
+    assert any(path.name.endswith("entry.o") for path in objects)
+    for path in objects:
+        assert "IBT, SHSTK" in output("readelf", "-nW", path), path.name
+
+
 # ---- an existing program on it
 
 
