@@ -8,7 +8,8 @@
 
 /* When not even a thread record can be had: the one failure whose text is known beforehand. */
 static const char no_memory[] =
-    "ffi_static: out of memory for the library's own records; free some memory and try again";
+    "ffi_static: this thread has no record to keep the reason in, for want of memory or of a free "
+    "pthread key; what was asked for was refused, or done more slowly";
 
 static void remember(struct fs_thread *t, const char *format, va_list args)
 {

@@ -5,6 +5,9 @@
  * thread's own cache and takes none. fork() holds the lock while it copies the process, so that
  * the child finds every structure whole whichever thread forked.
  *
+ * Other people's fork handlers run on both sides of ours, so the thread that forks may come back
+ * here while its fork holds the lock: it passes.
+ *
  * Lock order: callers may hold any lock of theirs. Under fs_lock() nothing is called that could
  * come back here or take the dynamic loader's lock.
  */

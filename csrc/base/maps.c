@@ -112,12 +112,14 @@ static bool parse(const char *line, struct fs_map *m)
 
 int fs_maps_find(const void *address, struct fs_map *out)
 {
-    struct reader r = {.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
+    static struct reader r;
+    static char line[PATH_MAX + 128];
+    static struct fs_map m;
+    r.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     if (r.fd < 0)
         return -errno;
+    r.have = r.at = 0;
     uintptr_t want = (uintptr_t)address;
-    char line[PATH_MAX + 128];
-    struct fs_map m;
     bool cut;
     bool found = false;
     int result;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* maps.h - what the kernel says is mapped at an address (proc(5), /proc/pid/maps)
  *
- * Reads with read(2) into a buffer on the stack: no memory is allocated and no descriptor stays
- * open.
+ * Reads with read(2) into a static buffer: no memory is allocated, a small stack is enough, and no
+ * descriptor stays open. Under fs_lock().
  */
 #ifndef FS_MAPS_H
 #define FS_MAPS_H

@@ -26,13 +26,35 @@ static bool exiting;  /* exit() has begun, so the destructor is not a dlclose */
 static struct fs_thread pool[POOL];
 static struct fs_thread *all; /* under the mutex */
 
+static uintptr_t
+    forking; /* the thread pointer of whoever is in fork() and holds the lock; atomic */
+
+static bool is_forking(void)
+{
+    return __atomic_load_n(&forking, __ATOMIC_RELAXED) == fs_thread_pointer();
+}
+
 void fs_lock(void)
 {
-    pthread_mutex_lock(&mutex);
+    if (!is_forking())
+        pthread_mutex_lock(&mutex);
 }
 
 void fs_unlock(void)
 {
+    if (!is_forking())
+        pthread_mutex_unlock(&mutex);
+}
+
+static void at_fork(void)
+{
+    pthread_mutex_lock(&mutex);
+    __atomic_store_n(&forking, fs_thread_pointer(), __ATOMIC_RELAXED);
+}
+
+static void after_fork(void)
+{
+    __atomic_store_n(&forking, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -73,7 +95,7 @@ static void at_fork_child(void)
             leave_seat(t->owner);
             retire(t);
         }
-    fs_unlock();
+    after_fork();
 }
 
 /* glibc runs a library's atexit handlers *before* its destructors at exit(), and *after* them at
@@ -98,7 +120,7 @@ __attribute__((constructor)) static void init(void)
     }
     have_key = pthread_key_create(&key, at_thread_exit) == 0;
     /* Both can only fail for want of memory; then fork or exit is as unsafe as without us. */
-    (void)pthread_atfork(fs_lock, fs_unlock, at_fork_child);
+    (void)pthread_atfork(at_fork, after_fork, at_fork_child);
     (void)atexit(at_exit);
     __atomic_store_n(&state, READY, __ATOMIC_RELEASE);
 }

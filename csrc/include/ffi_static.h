@@ -67,7 +67,7 @@ typedef struct ffi_static_closure {
  * aborts the process with a message.
  *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
- * not exist), ENOMEM (no memory for bookkeeping), ENOSYS (every provider of trampolines refused;
+ * not exist), ENOSYS (every provider of trampolines refused, be it for want of memory;
  * ffi_static_error() lists each one's reason). */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 

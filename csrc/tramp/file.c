@@ -54,8 +54,8 @@ static int open_same(struct fs_map *m, struct fs_why *why)
 
 static int map_file(char *code, struct fs_why *why)
 {
+    static struct fs_map m; /* a path is too much for a small stack; under fs_lock */
     char answer[96];
-    struct fs_map m;
     int error = fs_maps_find(fs_table_code, &m);
     if (error)
         return fs_refuse(why, error, "finding the library's file in /proc/self/maps: %s",

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* registry.c - an open-addressing hash from table address to table
  *
- * A reader may be in an old array while a larger one is made, so old arrays are kept until the
- * library goes; they double, so together they are no larger than the newest. A removed key stays
- * as a tombstone, so that probing goes on behind it, and is used again by the next key that
- * meets it.
+ * A reader may be in an old array while a new one is made, so old arrays are kept until the
+ * library goes. A removed key stays as a tombstone, so that probing goes on behind it, and is used
+ * again by the next key that meets it. Tables come back to the addresses of closed ones
+ * (table.c), so tombstones do not pile up and a new array is larger than the one before.
  */
 #include "tramp/registry.h"
 

@@ -40,7 +40,7 @@ struct fs_table fs_resident = {
 };
 static bool resident_open;
 static struct fs_table *spare_structs; /* of closed tables; linked by `next` */
-static char *last_base;                /* where to try next: right below */
+static char *lowest;                   /* of all tables so far: the next goes right below */
 
 uint64_t fs_table_usable(const struct fs_table *t, unsigned w)
 {
@@ -74,13 +74,12 @@ static void link_table(struct fs_table *t)
     fs_tables = t;
 }
 
-/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN: below the last one if
- * that is free, else wherever there is room for twice as much. */
-static char *reserve(void)
+/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN: at `want`, unless that is
+ * NULL, if it is free, else wherever there is room for twice as much. */
+static char *reserve(char *want)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (last_base) {
-        char *want = last_base - FS_TABLE_SPAN;
+    if (want) {
         char *got = mmap(want, TABLE_BYTES, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == want)
             return got;
@@ -119,10 +118,10 @@ static int compare(const char *code, struct fs_why *why)
                      "in place?)");
 }
 
-static int map_table(const struct fs_provider *p, char **out, struct fs_why *why)
+static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
 {
     char answer[96];
-    char *base = reserve();
+    char *base = reserve(want);
     if (!base)
         return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s", TABLE_BYTES / 1024,
                          fs_errno_text(errno, answer, sizeof answer));
@@ -140,16 +139,25 @@ static int map_table(const struct fs_provider *p, char **out, struct fs_why *why
     return 0;
 }
 
+/* A blank struct whose `code` is where the table had best go, NULL for anywhere. */
 static struct fs_table *take_struct(void)
 {
     struct fs_table *t = spare_structs;
-    if (!t)
-        return calloc(1, sizeof *t);
-    spare_structs = t->next;
-    memset(t, 0, sizeof *t);
+    char *want = lowest ? lowest - FS_TABLE_SPAN : NULL;
+    if (!t) {
+        t = calloc(1, sizeof *t);
+        if (!t)
+            return NULL;
+    } else {
+        spare_structs = t->next;
+        want = t->code;
+        memset(t, 0, sizeof *t);
+    }
+    t->code = want;
     return t;
 }
 
+/* Its address stays in it, for the next table: programs that go up and down stay where they are. */
 static void give_struct(struct fs_table *t)
 {
     t->next = spare_structs;
@@ -160,9 +168,12 @@ static int open_mapped(const struct fs_provider *p, struct fs_table **out, struc
 {
     struct fs_table *t = take_struct();
     if (!t)
-        return fs_refuse(why, -ENOMEM, "no memory for a table's bookkeeping");
+        return fs_refuse(why, -ENOMEM,
+                         "no memory for a table's bookkeeping (malloc of %zu bytes failed; is "
+                         "RLIMIT_AS or RLIMIT_DATA reached?)",
+                         sizeof *t);
     char *base = NULL;
-    int error = map_table(p, &base, why);
+    int error = map_table(p, t->code, &base, why);
     if (!error && (error = fs_registry_add((uintptr_t)base, t))) {
         fs_refuse(why, error, "no memory for the registry of tables");
         munmap(base, TABLE_BYTES);
@@ -171,7 +182,9 @@ static int open_mapped(const struct fs_provider *p, struct fs_table **out, struc
         give_struct(t);
         return error;
     }
-    t->code = last_base = base;
+    t->code = base;
+    if (!lowest || base < lowest)
+        lowest = base;
     t->slots = base + FS_TABLE_CODE;
     t->provider = p;
     t->nslots = FS_TABLE_SLOTS;
@@ -247,7 +260,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
     fs_lock();
     if (p->map) {
         char *base;
-        error = map_table(p, &base, &why);
+        error = map_table(p, NULL, &base, &why);
         if (!error)
             munmap(base, TABLE_BYTES);
     }

@@ -14,7 +14,7 @@ enum class { NO_CLASS, SSE, INTEGER, X87, MEMORY };
 
 /* Limits that no C type reaches: what exceeds them is recursive or made up. */
 #define MAX_DEPTH 64
-#define MAX_NODES 100000
+#define MAX_NODES 1000000
 
 struct walk {
     enum class half[2];
@@ -113,10 +113,7 @@ static int find_layout(const ffi_type *t, enum layout *layout)
         return bad_type(t, "an incomplete aggregate: it has no elements");
     size_t end = 0;
     bool misfit = false;
-    unsigned n = 0;
     for (ffi_type **e = t->elements; *e; e++) {
-        if (++n > MAX_NODES)
-            return bad_type(t, "an aggregate with elements beyond reason");
         unsigned alignment = (*e)->alignment;
         if (alignment == 0 || (alignment & (alignment - 1)))
             return bad_type(*e, "incomplete: its alignment is not a power of two");
@@ -149,6 +146,8 @@ static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, 
         w->half[0] = MEMORY;
     size_t at = offset;
     for (ffi_type **e = t->elements; *e; e++) {
+        if (!w->classify && e > t->elements && e[0] == e[-1])
+            continue; /* an array's next element: nothing new in it */
         at = layout == UNION ? offset : align_up(at, (*e)->alignment);
         if ((error = visit(*e, at, &at, w, depth + 1)))
             return error;
@@ -312,11 +311,10 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
         return 0;
     }
     place->word = next_word(abi, half[0]);
-    if (halves == 2) {
-        uint32_t second = next_word(abi, half[1]);
-        if (second != place->word + 1)
-            place->second = second;
-    }
+    uint32_t second = halves == 2 ? next_word(abi, half[1]) : place->word + 1;
+    /* Apart, or whole but not where its alignment wants it (an odd word): gathered. */
+    if (second != place->word + 1 || (t->alignment > 8 && place->word % 2))
+        place->second = second;
     return 0;
 }
 

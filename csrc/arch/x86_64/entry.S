@@ -139,12 +139,12 @@ fs_scalar_v:
 
 /* --- the planned frame (arch.h has its offsets, counted from rsp here) ---------------------
  *
- *      rsp+416   the caller's stack arguments
- *      rsp+408   return address
- *      rsp+400   tail
- *      rsp+240   avalue[20]
- *      rsp+208   result, 32
- *      rsp+112   gathered structs, 6 x 16
+ *      rsp+544   the caller's stack arguments
+ *      rsp+536   return address
+ *      rsp+528   tail
+ *      rsp+368   avalue[20]
+ *      rsp+336   result, 32
+ *      rsp+112   gathered structs, 14 x 16
  *      rsp+48    xmm0 .. xmm7, low halves
  *      rsp       rdi rsi rdx rcx r8 r9
  */
