@@ -11,6 +11,7 @@ status is 1 when the patched library does not do what rows.py says.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -88,23 +89,27 @@ def try_row(row: Row, program: Path, library: Path, *, strict: bool) -> str:
         env = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
         env.update({"DAYS_STRICT": "1"} if strict else {})
         env.update({"DAYS_MDWE": "1"} if row.mdwe else {})
-        with subprocess.Popen(
-            [str(program), str(copy), *case],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            env=env,
-            start_new_session=True,
-        ) as process:
-            try:
-                out, err = process.communicate(timeout=TIMEOUT)
-            except subprocess.TimeoutExpired:
+        # Files and not pipes: a child that hangs would keep a pipe open after its parent ended.
+        said = {stream: Path(name, stream) for stream in ("out", "err")}
+        with said["out"].open("w") as out, said["err"].open("w") as err:
+            process = subprocess.Popen(
+                [str(program), str(copy), *case],
+                stdout=out,
+                stderr=err,
+                stdin=subprocess.DEVNULL,
+                env=env,
+                start_new_session=True,
+            )
+        try:
+            status = process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return "**hangs**"
+        finally:  # what it left behind, too
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                return "**hangs**"
-        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+            process.wait()
+        texts = [path.read_text(errors="replace") for path in said.values()]
+        done = subprocess.CompletedProcess(process.args, status, *texts)
         return told(done, name)
 
 
