@@ -3,8 +3,10 @@
  *
  * Loaded with ctypes: through CDLL the GIL is released while these run, through PyDLL held.
  */
+#define _GNU_SOURCE /* gettid */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,4 +240,65 @@ long take_large(long (*f)(struct large, int), long first, int i)
     for (int k = 0; k < 8; k++)
         l.v[k] = first + k;
     return f(l, i);
+}
+
+/* Threads that call f(x) while the caller holds the GIL: they wait for it inside the callback. */
+enum { PARKED = 3 };
+static struct parked {
+    pthread_t id;
+    int_int f;
+    int x, result;
+    atomic_int tid; /* set just before the call */
+} parked[PARKED];
+
+static void *run_parked(void *self)
+{
+    struct parked *p = self;
+    p->tid = gettid();
+    p->result = p->f(p->x);
+    return NULL;
+}
+
+/* is thread `tid` of ours asleep, by what the kernel says? */
+static int asleep(int tid)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    FILE *stat = fopen(path, "r");
+    if (!stat)
+        return 0;
+    int found = fscanf(stat, "%*d (%*[^)]) %c", &state);
+    fclose(stat);
+    return found == 1 && state == 'S';
+}
+
+/* Start them, and return how many sleep in f(x): PARKED, or fewer when that did not come about
+ * in ten seconds. Seen asleep five times in a row, because a thread may sleep shortly before. */
+int park(int_int f, int x)
+{
+    int sleeping = 0;
+    for (int i = 0; i < PARKED; i++) {
+        parked[i].f = f;
+        parked[i].x = x;
+        parked[i].tid = 0;
+        if (pthread_create(&parked[i].id, NULL, run_parked, &parked[i]))
+            return -1;
+    }
+    for (int tries = 0, row = 0; tries < 20000 && row < 5; tries++) {
+        sleeping = 0;
+        for (int i = 0; i < PARKED; i++)
+            sleeping += parked[i].tid && asleep(parked[i].tid);
+        row = sleeping == PARKED ? row + 1 : 0;
+        usleep(500);
+    }
+    return sleeping;
+}
+
+/* Wait for them, with the GIL released; what their calls returned. */
+void unpark(int results[PARKED])
+{
+    for (int i = 0; i < PARKED; i++) {
+        pthread_join(parked[i].id, NULL);
+        results[i] = parked[i].result;
+    }
 }

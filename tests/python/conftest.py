@@ -39,6 +39,8 @@ def declare(library: Any) -> Any:
         ("start", pointer, [pointer]),
         ("step", ctypes.c_int, [pointer]),
         ("stop", None, [pointer]),
+        ("park", ctypes.c_int, [pointer, ctypes.c_int]),
+        ("unpark", None, [pointer]),
         ("spin", ctypes.c_int, [pointer]),
         ("call_at_exit", None, [pointer]),
         ("call_in_destructor", ctypes.c_int, [pointer]),

@@ -96,31 +96,44 @@ def test_joining_a_foreign_thread_with_the_gil_held(caller: Any, holder: Any) ->
     settle((0, 0))
 
 
-def test_close_races_with_foreign_threads_waiting_for_the_gil(script: Any) -> None:
-    # Threads are inside the callback or waiting for the GIL when it is closed; each gets a
-    # result, and none runs another callback's function.
-    code = """
-sys.setswitchinterval(1e-6)
-wrong = []
+PARKED = """
+sys.setswitchinterval(1000)  # nobody takes the GIL from the main thread
+ran = []
 def make(tag):
-    def f(x, tag=tag):
-        if current[0] < tag:
-            wrong.append(tag)
+    def f(x):
+        ran.append((tag, x))
         return tag
     return f
-current = [0]
-for tag in range(1, 200):
-    current[0] = tag
-    cb = ffi_static.callback("int(int)", make(tag))
-    steppers = [caller.start(cb.address) for _ in range(2)]
-    total = [caller.step(s) for s in steppers]
-    assert total == [tag, tag], total
-    for s in steppers:
-        caller.stop(s)
+def closed_under_waiting_threads(tag, then):
+    cb = ffi_static.callback("int(int)", make(tag), error=-1)
+    assert holder.park(cb.address, tag) == 3  # inside cb, and waiting for the GIL
     cb.close()
-assert not wrong
+    other = then()
+    results = (ctypes.c_int * 3)()
+    caller.unpark(results)
+    return list(results)
 """
-    script(code)
+
+
+def test_close_while_foreign_threads_wait_for_the_gil(script: Any) -> None:
+    code = """
+for tag in range(1, 11):
+    assert closed_under_waiting_threads(tag, lambda: None) == [0, 0, 0]
+assert not ran, ran
+"""
+    script(PARKED + code)
+
+
+def test_threads_that_waited_do_not_run_the_next_callback(script: Any) -> None:
+    # The callback made after close() gets the cell of the closed one: its function must not
+    # run for the threads that called the old one, and they must not get its error= either.
+    code = """
+for tag in range(1, 21):
+    new = lambda: ffi_static.callback("int(int)", make(tag + 1000), error=-2)
+    assert closed_under_waiting_threads(tag, new) == [0, 0, 0], ran
+assert not ran, ran
+"""
+    script(PARKED + code)
 
 
 def test_fork_in_a_callback(script: Any) -> None:
