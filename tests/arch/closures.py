@@ -101,12 +101,28 @@ def make_build(build: Build, tree: Path) -> None:
     if build.suite != "newest":  # as Debian configures those
         options.append("--disable-exec-static-tramp")
     if build.variant == "guarded":
-        options += ["CFLAGS=-O2 -g -mbranch-protection=standard", "LDFLAGS=-Wl,-z,force-bti"]
+        options.append("CFLAGS=-O2 -g -mbranch-protection=standard -mno-outline-atomics")
     said = run("configure", [str(tree / "configure"), *options], build.folder)
     served = re.search(r"closures from static tables\.\.\. (\w+)", said)
     if build.variant != "stock" and (served is None or served[1] != build.arch):
         raise CannotRunError(f"{build.folder}: configure does not serve {build.arch}")
     run("make", ["make", "-j2"], build.folder)
+    if build.variant == "guarded":
+        guard(build)
+
+
+def guard(build: Build) -> None:
+    """Link the library again, of libffi's own objects only, marked for BTI.
+
+    The C library's start files and libgcc's atomics, which constructors reach by pointers, have no
+    landing pads in Debian: nothing of theirs may be in a library that is guarded.
+    """
+    library = next(build.folder.glob(".libs/libffi.so.*.*.*"))
+    command = [f"{build.triple}-gcc", "-shared", "-nostartfiles", "-o", str(library)]
+    command += ["-Wl,-z,force-bti", "-Wl,--defsym=__dso_handle=0", "-Wl,-soname,libffi.so.8"]
+    command += ["-Wl,--version-script=libffi.map", "-Wl,--whole-archive"]
+    command += [".libs/libffi_convenience.a", "-Wl,--no-whole-archive"]
+    run("linking for BTI", command, build.folder)
 
 
 def is_guarded(build: Build) -> bool:
