@@ -61,8 +61,18 @@ FAULTS = {
 
 
 def stock_gets_wrong(sig: Signature) -> bool:
-    """A struct of one long double is returned in st(0); libffi 3.4.4 looks in rax and rdx."""
-    return isinstance(sig.result, m.Struct) and m.x87_depth(sig.result) == 1
+    """What libffi 3.4.4 does otherwise than the compilers.
+
+    A struct of one long double is returned in st(0); it looks in rax and rdx. A struct with an
+    alignment of 16 in registers is given to the handler where they were saved, at any multiple of 8.
+    """
+    returned = isinstance(sig.result, m.Struct) and m.x87_depth(sig.result) == 1
+    return returned or any(over_aligned_in_registers(kind) for kind in sig.args)
+
+
+def over_aligned_in_registers(kind: m.Type | None) -> bool:
+    small = isinstance(kind, m.Struct) and (kind.size, kind.align) == (16, 16)
+    return kind is not None and small and all(leaf.kind != "x" for leaf in kind.leaves)
 
 
 def options(**changes: object) -> build.Options:
@@ -106,7 +116,7 @@ def test_signatures_on_mapped_tables(
 
 
 def test_generator_agrees_with_the_system_libffi() -> None:
-    indices = [i for i in range(COUNT, COUNT + 400) if not stock_gets_wrong(draw(SEED, i))]
+    indices = [i for i in range(COUNT, COUNT + 600) if not stock_gets_wrong(draw(SEED, i))]
     seen = build.fuzz(options(backend="system"), indices)
     assert not seen.failures, "\n\n".join(seen.failures.values())
     assert seen.signatures == len(indices) > 350
@@ -159,6 +169,9 @@ def test_draws_reach_every_kind() -> None:
     assert {k.size for k in structs} >= set(range(1, 25))
     assert len({k.size for k in structs}) > 60
     assert any(m.x87_depth(k) for k in structs)
+    assert any(over_aligned_in_registers(s.result) for s in sigs)
+    assert sum(over_aligned_in_registers(a) for s in sigs for a in s.args) > 100
+    assert any(k.aligned and k.size > m.MEMORY_ABOVE for k in structs)
     assert any(m.in_memory(s.result) and not s.args for s in sigs)
     assert max(len(s.args) for s in sigs) > 255
     assert min(len(s.args) for s in sigs) == 0

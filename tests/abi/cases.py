@@ -26,10 +26,10 @@ class Shapes:
         """Begin the case `index`."""
         self.made, self.index = [], index
 
-    def struct(self, *members: m.Type | tuple[m.Type, int]) -> m.Struct:
+    def struct(self, *members: m.Type | tuple[m.Type, int], aligned: int = 0) -> m.Struct:
         """A struct of plain members and (type, n) arrays."""
         pairs = tuple(x if isinstance(x, tuple) else (x, 0) for x in members)
-        made = m.Struct(pairs, f"S{self.index}_{len(self.made)}")
+        made = m.Struct(pairs, f"S{self.index}_{len(self.made)}", aligned)
         self.made.append(made)
         return made
 
@@ -57,8 +57,8 @@ def build(s: Shapes, name: str) -> m.Type:
             digits = ""
         if char == "{":
             stack.append([])
-        elif char == "}":
-            stack[-2].append(s.struct(*stack.pop()))
+        elif char in CLOSING:
+            stack[-2].append(s.struct(*stack.pop(), aligned=CLOSING[char]))
         else:
             stack[-1].append(letters[char])
     (only,) = stack[0]
@@ -66,6 +66,8 @@ def build(s: Shapes, name: str) -> m.Type:
     return only
 
 
+# A brace ends a struct as it is, a bracket one that an attribute aligns to 16.
+CLOSING = {"}": 0, "]": 16}
 # One letter a member, a number after it makes it an array: {c3} is struct { int8_t a[3]; }.
 STRUCTS = (
     "{c}", "{c2}", "{c3}", "{c4}", "{c5}", "{c6}", "{c7}", "{c8}", "{c9}", "{c11}", "{c12}",
@@ -77,6 +79,8 @@ STRUCTS = (
     "{Ff}", "{FF}", "{iF}", "{Fi}", "{D}", "{dD}", "{X}", "{{x}}", "{{f}{f}}", "{{i}{f}}",
     "{{d}{l}}", "{{ff}f}", "{{c}{c}{c}}", "{{c3}2}", "{{cf}2}", "{{{{{{{{d}}}}}}}}", "{{{l}}{{d}}}",
     "{{if}{fi}}", "{c{x}}", "{{lc}c}",
+    "{c]", "{i]", "{l]", "{ll]", "{p]", "{f]", "{d]", "{dd]", "{ffff]", "{ld]", "{dl]", "{fi]",
+    "{F]", "{D]", "{lll]", "{c17]", "{{d]}", "{{l]c}", "{{ll]2}", "{x]",
 )  # fmt: skip
 TYPES = (*(s.name for s in (*m.SCALARS, *m.COMPLEX_INTEGERS)), *STRUCTS)
 

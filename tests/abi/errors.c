@@ -218,6 +218,39 @@ static void recursive_type(void)
     refuse_arg(&looped, EINVAL);
 }
 
+/* However many elements it lists before it comes to itself. */
+static void recursive_type_of_many(void)
+{
+    enum { N = 131072 };
+    static ffi_type *members[N + 2];
+    static ffi_type self, inner;
+    static ffi_type *of_inner[] = {&ffi_type_sint64, &self, NULL};
+    for (int i = 0; i < N; i++)
+        members[i] = &ffi_type_uint8;
+    members[N] = &inner;
+    self = (ffi_type){N + 64, 8, FFI_TYPE_STRUCT, members};
+    inner = (ffi_type){16, 8, FFI_TYPE_STRUCT, of_inner};
+    refuse_arg(&self, EINVAL);
+    members[N] = &self;
+    refuse_arg(&self, EINVAL);
+}
+
+/* Small on each of its levels, and 3 to the 40th in all. */
+static void type_of_too_many_parts(void)
+{
+    enum { DEPTH = 40 };
+    static ffi_type types[2 * DEPTH];
+    static ffi_type *lists[2 * DEPTH][4];
+    for (int i = 0; i < 2 * DEPTH; i++) {
+        ffi_type *one = i < 2 ? &ffi_type_uint8 : &types[i / 2 * 2 - 2];
+        ffi_type *other = i < 2 ? &ffi_type_uint16 : &types[i / 2 * 2 - 1];
+        lists[i][0] = lists[i][2] = one;
+        lists[i][1] = other;
+        types[i] = (ffi_type){1000, 2, FFI_TYPE_STRUCT, lists[i]};
+    }
+    refuse_arg(&types[2 * DEPTH - 1], EINVAL);
+}
+
 static void deep_type(void)
 {
     enum { DEPTH = 40 };
@@ -263,11 +296,26 @@ static void unknown_type(void)
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
-        T(alloc_unknown_flags), T(alloc_bad_sizes), T(alloc_without_code), T(prep_null),
-        T(prep_unknown_flags),  T(prep_foreign),    T(prep_inside_a_run),  T(prep_freed),
-        T(wrong_abi),           T(many_args),       T(missing_types),      T(void_argument),
-        T(incomplete_struct),   T(recursive_type),  T(deep_type),          T(complex_without_part),
-        T(unknown_type),        {NULL, NULL},
+        T(alloc_unknown_flags),
+        T(alloc_bad_sizes),
+        T(alloc_without_code),
+        T(prep_null),
+        T(prep_unknown_flags),
+        T(prep_foreign),
+        T(prep_inside_a_run),
+        T(prep_freed),
+        T(wrong_abi),
+        T(many_args),
+        T(missing_types),
+        T(void_argument),
+        T(incomplete_struct),
+        T(recursive_type),
+        T(recursive_type_of_many),
+        T(type_of_too_many_parts),
+        T(deep_type),
+        T(complex_without_part),
+        T(unknown_type),
+        {NULL, NULL},
     };
     return run_tests(tests, argc, argv);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* layout.c - types whose description in libffi's terms does not say where the fields lie
  *
- * libffi has neither unions nor packed structs. Its users (ctypes among them) give the fields one
- * after another and set size and alignment by hand: of a union, fields reach beyond the size; of
- * a packed struct, the alignment is below a field's. The psABI (3.2.3) passes a union by the
- * merged classes of all its members, and what has unaligned fields in memory.
+ * libffi has neither unions, packed structs nor alignment by attribute. Its users (ctypes among
+ * them) give the fields one after another and set size and alignment by hand: of a union, fields
+ * reach beyond the size; of a packed struct, the alignment is below a field's. The psABI (3.2.3)
+ * passes a union by the merged classes of all its members, what has unaligned fields in memory, and
+ * an over-aligned struct in whichever registers are next; the handler may count on its alignment.
  */
 #include "harness.h"
 
@@ -95,6 +96,135 @@ static void union_in_a_struct(void)
     CHECK(ffi_static_free(c) == 0);
 }
 
+#define OVER_ALIGNED __attribute__((aligned(16)))
+
+static const void *where;
+
+static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)user;
+    where = args[1];
+    memcpy(seen, args[1], cif->arg_types[1]->size);
+    *(ffi_sarg *)ret = (ffi_sarg)(uintptr_t)cif->arg_types[1];
+}
+
+/* Behind one register of its class, so that its own begin at an odd one. */
+#define ALIGNED_AFTER_ONE(name, declaration, first_type, first, value, ...)                        \
+    static void name(void)                                                                         \
+    {                                                                                              \
+        typedef struct OVER_ALIGNED declaration T;                                                 \
+        ffi_type *members[] = {__VA_ARGS__, NULL};                                                 \
+        ffi_type type = {sizeof(T), _Alignof(T), FFI_TYPE_STRUCT, members};                        \
+        ffi_type *args[] = {&first_type, &type};                                                   \
+        T in = {value};                                                                            \
+        CHECK(sizeof(T) == 16 && _Alignof(T) == 16);                                               \
+        ffi_cif cif;                                                                               \
+        void *code;                                                                                \
+        CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_slong, args) == FFI_OK);            \
+        ffi_static_closure *c = closure_or_die(sizeof *c, &code);                                  \
+        CHECK(ffi_static_prep(c, &cif, note_second, NULL, 0) == 0);                                \
+        CHECK(((long (*)(__typeof__(first), T))code)(first, in) == (long)&type);                   \
+        CHECK((uintptr_t)where % 16 == 0, "the argument is at %p", where);                         \
+        CHECK(!memcmp(seen, &in, type.elements[1] ? 16 : 8), "the argument arrived changed");      \
+        CHECK(ffi_static_free(c) == 0);                                                            \
+    }
+#define BOTH(a, b) a, b
+/* clang-format off */
+ALIGNED_AFTER_ONE(aligned_two_doubles, { double a; double b; }, ffi_type_double, 9.0, BOTH(1.5, -2.5),
+                  &ffi_type_double, &ffi_type_double)
+ALIGNED_AFTER_ONE(aligned_two_longs, { long a; long b; }, ffi_type_slong, 9L, BOTH(0x1234567890, -2),
+                  &ffi_type_slong, &ffi_type_slong)
+ALIGNED_AFTER_ONE(aligned_one_long, { long a; }, ffi_type_slong, 9L, 0x1234567890, &ffi_type_slong)
+ALIGNED_AFTER_ONE(aligned_one_double, { double a; }, ffi_type_double, 9.0, 1.5, &ffi_type_double)
+/* clang-format on */
+
+/* Fourteen of one eightbyte each, the most that registers hold: each has a place of its own. */
+typedef struct OVER_ALIGNED {
+    long a;
+} aligned_long;
+typedef struct OVER_ALIGNED {
+    double a;
+} aligned_double;
+
+static void add_fourteen(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)user;
+    double sum = 0;
+    for (unsigned i = 0; i < cif->nargs; i++) {
+        CHECK((uintptr_t)args[i] % 16 == 0, "argument %u is at %p", i, args[i]);
+        sum += (i + 1) * (i < 6 ? (double)*(long *)args[i] : *(double *)args[i]);
+    }
+    *(double *)ret = sum;
+}
+
+static void aligned_in_every_register(void)
+{
+    ffi_type *long_only[] = {&ffi_type_slong, NULL}, *double_only[] = {&ffi_type_double, NULL};
+    ffi_type of_long = {16, 16, FFI_TYPE_STRUCT, long_only};
+    ffi_type of_double = {16, 16, FFI_TYPE_STRUCT, double_only};
+    ffi_type *args[14];
+    aligned_long l[6];
+    aligned_double d[8];
+    double sum = 0;
+    for (int i = 0; i < 14; i++) {
+        args[i] = i < 6 ? &of_long : &of_double;
+        if (i < 6)
+            l[i].a = 100 + i;
+        else
+            d[i - 6].a = 1000 + i;
+        sum += (i + 1) * (i < 6 ? 100.0 + i : 1000.0 + i);
+    }
+    ffi_cif cif;
+    void *code;
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 14, &ffi_type_double, args) == FFI_OK);
+    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    CHECK(ffi_static_prep(c, &cif, add_fourteen, NULL, 0) == 0);
+    typedef aligned_long L;
+    typedef aligned_double D;
+    double seen_sum = ((double (*)(L, L, L, L, L, L, D, D, D, D, D, D, D, D))code)(
+        l[0], l[1], l[2], l[3], l[4], l[5], d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]);
+    CHECK(seen_sum == sum, "%g, not %g", seen_sum, sum);
+    CHECK(ffi_static_free(c) == 0);
+}
+
+/* A struct of an array: libffi's users list every element of it. */
+struct large {
+    unsigned char x[131072];
+};
+
+static void weigh_large(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif, (void)user;
+    const unsigned char *x = *(long *)args[0] == 7 ? args[1] : NULL;
+    unsigned long sum = 0;
+    for (unsigned i = 0; x && i < sizeof(struct large); i++)
+        sum += (i + 1ul) * x[i];
+    *(ffi_arg *)ret = sum;
+}
+
+static void array_of_131072_chars(void)
+{
+    enum { N = sizeof(struct large) };
+    static ffi_type *members[N + 1];
+    static struct large in;
+    unsigned long sum = 0;
+    for (unsigned i = 0; i < N; i++) {
+        members[i] = &ffi_type_uint8;
+        in.x[i] = (unsigned char)(i * 7 + i / 256);
+        sum += (i + 1ul) * in.x[i];
+    }
+    ffi_type type = {0, 0, FFI_TYPE_STRUCT, members};
+    ffi_type *args[] = {&ffi_type_slong, &type};
+    ffi_cif cif;
+    void *code;
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_ulong, args) == FFI_OK);
+    CHECK(type.size == N);
+    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    CHECK(ffi_static_prep(c, &cif, weigh_large, NULL, 0) == 0);
+    CHECK(((unsigned long (*)(long, struct large))code)(7, in) == sum);
+    CHECK(ffi_static_free(c) == 0);
+}
+
 #define T(name)                                                                                    \
     {                                                                                              \
 #name, name                                                                                \
@@ -102,13 +232,26 @@ static void union_in_a_struct(void)
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
-        T(union_int_double),   T(union_double_int),
-        T(union_float_int),    T(union_int_float),
-        T(union_float_double), T(union_char_short_long),
-        T(union_pointer_int),  T(union_of_three_doubles),
-        T(union_in_a_struct),  T(packed_char_int),
-        T(packed_int_double),  T(packed_char_long),
-        T(packed_but_aligned), T(packed_tail),
+        T(union_int_double),
+        T(union_double_int),
+        T(union_float_int),
+        T(union_int_float),
+        T(union_float_double),
+        T(union_char_short_long),
+        T(union_pointer_int),
+        T(union_of_three_doubles),
+        T(union_in_a_struct),
+        T(packed_char_int),
+        T(packed_int_double),
+        T(packed_char_long),
+        T(packed_but_aligned),
+        T(packed_tail),
+        T(aligned_two_doubles),
+        T(aligned_two_longs),
+        T(aligned_one_long),
+        T(aligned_one_double),
+        T(aligned_in_every_register),
+        T(array_of_131072_chars),
         {NULL, NULL},
     };
     return run_tests(tests, argc, argv);

@@ -38,14 +38,18 @@ def c_name(kind: m.Type) -> str:
     return kind.name if isinstance(kind, m.Scalar) else f"struct {kind.name}"
 
 
-def struct(kind: m.Struct, passed: bool) -> str:
-    """A struct: its C, the proof of its layout, its libffi type; when passed, its wider twin."""
+def struct(kind: m.Struct, passed: bool, by_hand: bool) -> str:
+    """A struct: its C, the proof of its layout, its libffi type; when passed, its wider twin.
+
+    `by_hand`: its libffi type says size and alignment, instead of leaving them to libffi.
+    """
     lines = [f"struct {kind.name} {{"]
     lines += [
         f"    {c_name(t)} m{i}{f'[{n}]' if n else ''};" for i, (t, n) in enumerate(kind.members)
     ]
+    laid_out = f"{kind.size}, {kind.align}" if by_hand else "0, 0"
     lines += [
-        "};",
+        f"}}{kind.attribute};",
         f"_Static_assert(sizeof(struct {kind.name}) == {kind.size}"
         f' && _Alignof(struct {kind.name}) == {kind.align}, "layout");',
     ]
@@ -58,7 +62,7 @@ def struct(kind: m.Struct, passed: bool) -> str:
     elements = ", ".join(f"{_ffi(t)}" for t, n in kind.members for _ in range(n or 1))
     lines += [
         f"static ffi_type *E_{kind.name}[] = {{{elements}, NULL}};",
-        f"static ffi_type T_{kind.name} = {{0, 0, FFI_TYPE_STRUCT, E_{kind.name}}};",
+        f"static ffi_type T_{kind.name} = {{{laid_out}, FFI_TYPE_STRUCT, E_{kind.name}}};",
     ]
     text = "\n".join(lines) + "\n"
     return text + descriptor(kind, f"&T_{kind.name}") if passed else text
@@ -106,7 +110,9 @@ def signature(sig: Signature) -> str:
     """Everything of one signature but its row in the table."""
     passed = [*sig.args, sig.result]
     used = _reached(passed)
-    parts = [struct(s, s in passed) for s in sig.structs if s.name in used]
+    # libffi lays nothing out inside a type whose size is given.
+    by_hand = _reached(s for s in sig.structs if s.aligned)
+    parts = [struct(s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index
     result = c_name(sig.result) if sig.result else "void"
     parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args], canary=False))

@@ -95,10 +95,15 @@ COMPLEX_INTEGERS = tuple(
 
 @dataclass(frozen=True)
 class Struct:
-    """A struct type. `members` are (type, n): n = 0 is a plain member, n > 0 an array of n."""
+    """A struct type. `members` are (type, n): n = 0 is a plain member, n > 0 an array of n.
+
+    `aligned`, unless 0, is the alignment that an attribute asks for. libffi's elements cannot say
+    it: its users give size and alignment by hand.
+    """
 
     members: tuple[tuple[Type, int], ...]
     name: str
+    aligned: int = 0
     size: int = field(init=False)
     align: int = field(init=False)
     offsets: tuple[int, ...] = field(init=False)
@@ -106,7 +111,7 @@ class Struct:
 
     def __post_init__(self) -> None:
         """Lay the members out by the psABI's rule: each at its natural alignment."""
-        at, align = 0, 1
+        at, align = 0, max(1, self.aligned)
         offsets: list[int] = []
         leaves: list[Leaf] = []
         for kind, count in self.members:
@@ -125,6 +130,11 @@ class Struct:
             object.__setattr__(self, key, value)
 
     @property
+    def attribute(self) -> str:
+        """What stands behind the closing brace, with a space before it, or ''."""
+        return f" __attribute__((aligned({self.aligned})))" if self.aligned else ""
+
+    @property
     def tag(self) -> str:
         """The C identifier of its descriptor."""
         return "D_" + self.name
@@ -136,7 +146,7 @@ class Struct:
             f"{kind.spelled} {chr(97 + i % 26)}{f'[{n}]' if n else ''};"
             for i, (kind, n) in enumerate(self.members)
         )
-        return f"struct {{ {inner} }}"
+        return f"struct {{ {inner} }}{self.attribute}"
 
     def padded(self) -> str:
         """A C member that fills the struct's last slot without changing its class, or ''."""

@@ -40,9 +40,10 @@ class Drawer:
         self.index = index
         self.structs: list[m.Struct] = []
 
-    def struct(self, members: list[tuple[m.Type, int]]) -> m.Struct:
-        """Name a new struct type."""
-        made = m.Struct(tuple(members), f"S{self.index}_{len(self.structs)}")
+    def struct(self, members: list[tuple[m.Type, int]], often: float = 0) -> m.Struct:
+        """Name a new struct type; `often` of them, 0 to 1, are aligned to 16 by an attribute."""
+        aligned = 16 if often and self.rng.random() < often else 0
+        made = m.Struct(tuple(members), f"S{self.index}_{len(self.structs)}", aligned)
         self.structs.append(made)
         return made
 
@@ -80,7 +81,7 @@ class Drawer:
                 members = [(self.struct(halves[0]), 0), (self.struct(halves[1]), 0)]
             else:
                 members = halves[0] + halves[1]
-        made = self.struct(members)
+        made = self.struct(members, often=0.1)
         return made if made.size <= m.MEMORY_ABOVE or rng.random() < 0.3 else self.small()
 
     def any_struct(self, depth: int = 0) -> m.Struct:
@@ -110,7 +111,7 @@ class Drawer:
                 else:
                     inner.append((rng.choice(m.SCALARS), 0))
             return self.struct(inner)
-        return self.struct(self._some(m.INTEGERS, 80))
+        return self.struct(self._some(m.INTEGERS, 80), often=0.2)
 
     def any_type(self) -> m.Type:
         """Any type that an argument may have."""
