@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 import sysconfig
 import tempfile
 
+import setuptools
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
@@ -35,6 +37,39 @@ NEEDS = (
         "libffi-dev",
     ),
 )
+
+# What pip brings by itself, unless it is told not to (--no-build-isolation). Older setuptools do
+# not read pyproject.toml's metadata and would install a package called UNKNOWN; without cffi,
+# setup() takes no notice of `cffi_modules` and would install a package without its extension.
+SETUPTOOLS, CFFI = (61, 0), (1, 15, 1)
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The numbers that `version` starts with."""
+    return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))  # type: ignore[index]
+
+
+def check_build_packages() -> None:
+    """Stop with one clear message when setup() would not build what is asked for."""
+    missing: list[tuple[str, tuple[int, ...], str]] = []
+    if release(setuptools.__version__) < SETUPTOOLS:
+        missing.append(("setuptools", SETUPTOOLS, f"found setuptools {setuptools.__version__}"))
+    try:
+        import _cffi_backend  # noqa: F401  what cffi needs as soon as it is used
+        import cffi
+    except ImportError as error:
+        missing.append(("cffi", CFFI, f"tried to import it, got: {error}"))
+    else:
+        if release(cffi.__version__) < CFFI:
+            missing.append(("cffi", CFFI, f"found cffi {cffi.__version__}"))
+    if missing:
+        needs = [f"{name}>={'.'.join(map(str, least))}" for name, least, _ in missing]
+        sys.exit(
+            f"ffi_static cannot be built, because {sys.executable} lacks this:\n"
+            + "\n".join(f"  {need} ({got})" for need, (_, _, got) in zip(needs, missing))
+            + "\nLeave out --no-build-isolation, or first run: python3 -m pip install "
+            + " ".join(f"'{need}'" for need in needs)
+        )
 
 
 def compiler() -> list[str]:
@@ -122,4 +157,5 @@ class BuildExt(build_ext):
         super().build_extensions()
 
 
+check_build_packages()
 setup(cffi_modules=["ffi_static/_build_lib.py:ffibuilder"], cmdclass={"build_ext": BuildExt})

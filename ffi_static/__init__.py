@@ -19,6 +19,19 @@ docs/python.md tells what holds for threads, fork, closing and errors.
 
 from __future__ import annotations
 
+import sys
+
+try:
+    import ffi_static._lib as _extension  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "ffi_static._lib":
+        raise
+    raise ImportError(
+        f"ffi_static's extension module _lib is not built for this Python "
+        f"({sys.implementation.cache_tag}) in {__path__[0]}; run `pip install .` where "
+        "setup.py is, and import ffi_static from another folder (or use `pip install -e .`)"
+    ) from None
+
 from ffi_static._callback import Callback, callback
 from ffi_static._errors import ClosedError, Error, NoProviderError, SignatureError
 
