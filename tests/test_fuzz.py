@@ -63,8 +63,8 @@ FAULTS = {
 def stock_gets_wrong(sig: Signature) -> bool:
     """What libffi 3.4.4 does otherwise than the compilers.
 
-    A struct of one long double is returned in st(0); it looks in rax and rdx. A struct with an
-    alignment of 16 in registers is given to the handler where they were saved, at any multiple of 8.
+    A struct of one long double is returned in st(0); it looks in rax and rdx. A struct of alignment
+    16 in registers is given to the handler where they were saved, at any multiple of 8.
     """
     returned = isinstance(sig.result, m.Struct) and m.x87_depth(sig.result) == 1
     return returned or any(over_aligned_in_registers(kind) for kind in sig.args)

@@ -240,6 +240,157 @@ CASE(the_child_starts_threads_of_its_own)
     test_wait(child);
 }
 
+/* One thread has slots of its own, made and freed again, while another forks. In the child it is
+ * gone, and nothing that it had is lost: they are free slots again, cached by nobody. */
+static pthread_barrier_t both;
+
+static void *keeps_some(void *data)
+{
+    struct made made[100];
+    CHECK_EQ(test_make_many_small(made, 100), 100);
+    test_free_many(made, 100);
+    pthread_barrier_wait(&both); /* now it has its cache */
+    pthread_barrier_wait(&both); /* until the child was looked at */
+    return data;
+}
+
+CASE(slots_cached_by_another_thread_are_free_in_the_child)
+{
+    pthread_t threads[3];
+    CHECK_EQ(pthread_barrier_init(&both, NULL, 4), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, keeps_some, NULL), 0);
+    pthread_barrier_wait(&both);
+    struct ffi_static_stats before = test_stats();
+    CHECK(before.cached >= 3); /* or nothing is shown */
+    CHECK_EQ(before.live, 0);
+    pid_t child = forked();
+    if (child == 0) {
+        struct ffi_static_stats now = test_stats();
+        CHECK_EQ(now.cached, 0); /* this thread has none of its own */
+        CHECK_EQ(now.live, 0);
+        CHECK_EQ(now.slots, before.slots);
+        size_t n = now.slots; /* all of them can be had, without another table */
+        CHECK(n <= MANY);
+        CHECK_EQ(test_make_many_small(many, n), n);
+        CHECK_EQ(test_stats().maps, now.maps);
+        CHECK_EQ(test_stats().live, n);
+        test_free_many(many, n);
+        child_done();
+    }
+    test_wait(child);
+    CHECK_EQ(test_stats().cached, before.cached);
+    pthread_barrier_wait(&both);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(test_stats().cached, 0);
+}
+
+/* A program's own fork handlers, registered before the library was loaded: its `prepare` runs when
+ * the library has prepared, and its handlers afterwards run before the library's. */
+static void (*in_prepare)(void), (*in_parent)(void), (*in_child)(void);
+
+static void app_prepare(void)
+{
+    if (in_prepare)
+        in_prepare();
+}
+
+static void app_parent(void)
+{
+    if (in_parent)
+        in_parent();
+}
+
+static void app_child(void)
+{
+    if (in_child)
+        in_child();
+}
+
+static void before_the_library(void)
+{
+    pthread_atfork(app_prepare, app_parent, app_child);
+}
+
+/* What an executable has here runs before the constructors of its libraries. */
+__attribute__((section(".preinit_array"), used)) static void (*preinit)(void) = before_the_library;
+
+enum { APPS = 600 }; /* more than a thread keeps for itself */
+static struct made apps[APPS];
+static unsigned prepared_forks, parents;
+
+/* A large run, which no thread's cache holds, and enough small ones that a table is mapped. */
+static void allocates(void)
+{
+    ffi_static_closure *large = api.alloc(FFI_STATIC_MAX_SIZE, 0, NULL);
+    CHECK(large != NULL);
+    CHECK_EQ(api.release(large), 0);
+    for (long i = 0; i < APPS; i++)
+        CHECK(test_make(&apps[i], i));
+    prepared_forks++;
+}
+
+static void frees_in_the_parent(void)
+{
+    for (int i = 0; i < APPS; i++) {
+        test_call(&apps[i]);
+        test_free(&apps[i]);
+    }
+    parents++;
+}
+
+static void frees_in_the_child(void)
+{
+    alarm(60);
+    for (int i = 0; i < APPS; i++) {
+        test_call(&apps[i]);
+        test_free(&apps[i]);
+    }
+    use_some(400);
+}
+
+static void fork_with_handlers(unsigned times)
+{
+    alarm(200); /* the parent hangs just as well */
+    in_prepare = allocates;
+    in_parent = frees_in_the_parent;
+    in_child = frees_in_the_child;
+    for (unsigned i = 0; i < times; i++) {
+        pid_t child = forked();
+        if (child == 0) {
+            in_prepare = in_parent = in_child = NULL;
+            use_some(400);
+            child_done();
+        }
+        test_wait(child);
+    }
+    in_prepare = in_parent = in_child = NULL;
+    CHECK_EQ(prepared_forks, times);
+    CHECK_EQ(parents, times);
+    CHECK_EQ(api.check(), 0);
+}
+
+CASE(handlers_of_the_program_make_and_free)
+{
+    fork_with_handlers(3);
+    CHECK_EQ(test_stats().live, 0);
+}
+
+CASE(handlers_of_the_program_make_and_free_while_four_threads_do)
+{
+    pthread_t threads[4];
+    for (uintptr_t i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
+    while (atomic_load(&rounds) < 8)
+        sched_yield();
+    fork_with_handlers((unsigned)test_scaled(50));
+    atomic_store(&stop, true);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(test_stats().live, 0);
+}
+
 static void *unwinds(void *data)
 {
     void *frames[8];

@@ -6,6 +6,7 @@
  */
 #include "fs_test.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -263,4 +264,29 @@ CASE(tables_go_when_no_mapping_is_left)
         test_call_small(&many[i]);
     test_free_many(many, MANY);
     CHECK_EQ(api.check(), 0);
+}
+
+/* Musl's threads, Go's and many a runtime's have little more. */
+static void *makes_tables(void *data)
+{
+    size_t *have = data;
+    while (*have < MANY && test_make_small(&many[*have], (long)*have)) {
+        test_call_small(&many[*have]);
+        ++*have;
+    }
+    return data;
+}
+
+CASE(the_smallest_stack_is_enough_to_make_tables)
+{
+    pthread_attr_t smallest;
+    pthread_t thread;
+    size_t have = 0;
+    CHECK_EQ(pthread_attr_init(&smallest), 0);
+    CHECK_EQ(pthread_attr_setstacksize(&smallest, (size_t)sysconf(_SC_THREAD_STACK_MIN)), 0);
+    CHECK_EQ(pthread_create(&thread, &smallest, makes_tables, &have), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(have, MANY);
+    CHECK(test_stats().maps >= 3);
+    test_free_many(many, have);
 }

@@ -4,6 +4,7 @@
  * All numbers are counts (ffi_static_get_stats, /proc/self/maps); nothing here is a time.
  */
 #include "fs_test.h"
+#include <malloc.h>
 #include <pthread.h>
 
 static struct made *million;
@@ -75,6 +76,42 @@ CASE(tables_go_after_a_mass_free)
     CHECK(empty.unmaps > 0);
     CHECK_EQ(empty.live, 0);
     free(million);
+}
+
+/* A program that goes up and down for years: tables come back to where they were, and what is
+ * kept about those that went does not grow. The first quarter shows what one round may need. */
+CASE(up_and_down_three_hundred_times_stays_where_it_was)
+{
+    size_t n = test_scaled(100000) > 25000 ? test_scaled(100000) : 25000, rounds = test_scaled(300);
+    uintptr_t low[2] = {UINTPTR_MAX, UINTPTR_MAX}, high[2] = {0, 0};
+    size_t heap[2] = {0, 0};
+    void **made = malloc(n * sizeof *made);
+    CHECK(made != NULL);
+    for (size_t round = 0; round < rounds; round++) {
+        bool later = round > rounds / 4;
+        for (size_t i = 0; i < n; i++) {
+            made[i] = api.alloc(sizeof(ffi_static_closure), 0, NULL);
+            CHECK(made[i] != NULL);
+            /* the resident table's, which stays, is far from all others */
+            if (i > 1000 && (uintptr_t)made[i] < low[later])
+                low[later] = (uintptr_t)made[i];
+            if (i > 1000 && (uintptr_t)made[i] > high[later])
+                high[later] = (uintptr_t)made[i];
+        }
+        size_t used = mallinfo2().uordblks;
+        if (used > heap[later])
+            heap[later] = used;
+        for (size_t i = 0; i < n; i++)
+            CHECK_EQ(api.release(made[i]), 0);
+    }
+    printf("heap %zu, then %zu bytes; slots over %zu, then %zu KiB; %llu tables were mapped\n",
+           heap[0], heap[1], (high[0] - low[0]) >> 10, (high[1] - low[1]) >> 10,
+           (unsigned long long)test_stats().maps);
+    CHECK(test_stats().unmaps > rounds); /* or nothing was shown */
+    CHECK(heap[1] <= heap[0]);
+    CHECK(low[1] >= low[0] && high[1] <= high[0]);
+    CHECK_EQ(api.check(), 0);
+    free(made);
 }
 
 /* One more, one less, at every count where a table might be full. */
