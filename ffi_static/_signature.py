@@ -189,7 +189,44 @@ def _spellings(declaration: str) -> list[str]:
     return ways
 
 
+_ARITHMETIC = {"float", "double", "long", "int", "short", "char", "signed", "unsigned"}
+_QUALIFIERS = {"const", "volatile"}
+# Type words of C that cffi's parser does not know, and takes for the name of an argument.
+_UNKNOWN = {"__int128", "_Float16", "_Float32", "_Float64", "_Float128", "__float128", "_Imaginary"}
+
+
+def _refuse_lost_words(declaration: str) -> None:
+    """Refuse types whose last word cffi's parser takes for a name: it would be lost silently.
+
+    So "double(double complex)" is a function of one double called complex: `complex` is a macro,
+    and nothing here runs the preprocessor. "long double _Complex" loses its `_Complex`.
+    """
+    words = re.findall(r"\w+|[^\w\s]", declaration)
+    for i, word in enumerate(words):
+        first = i
+        while first and words[first - 1] in _ARITHMETIC | _QUALIFIERS:
+            first -= 1
+        before = [w for w in words[first:i] if w in _ARITHMETIC]
+        after = [w for w in words[i + 1 : i + 3] if w in ("float", "double")]
+        if word == "complex" and set(before + after) & {"float", "double"}:
+            name = "float" if "float" in before + after else "double"
+            raise SignatureError(
+                f"{declaration!r}: 'complex' is a macro of <complex.h>, which is not known here; "
+                f"write '{name} _Complex' (and give no argument the name 'complex')"
+            )
+        if word == "_Complex" and (
+            before not in (["float"], ["double"]) or words[i - 1] != before[-1]
+        ):
+            raise SignatureError(
+                f"{declaration!r}: complex types are 'float _Complex' and 'double _Complex', "
+                "written in this order; of others pass a pointer"
+            )
+        if word in _UNKNOWN and before:
+            raise SignatureError(f"{declaration!r}: '{word}' is not supported; pass a pointer")
+
+
 def _typeof(declaration: str, ffi: Any) -> Any:
+    _refuse_lost_words(declaration)
     # The text only: an exception kept in a local would form a cycle with this frame, and keep
     # the callers' frames, with the callback in them, alive until the next collection.
     reason = ""

@@ -71,6 +71,57 @@ def test_function_type_with_complex_is_not_taken_for_variadic() -> None:
     assert ffi_static.callback("double _Complex(int (*)(char *, ...))", print).cdata
 
 
+@pytest.mark.parametrize(
+    ("declaration", "hint"),
+    [
+        ("double(double complex)", "write 'double _Complex'"),
+        ("double complex(int)", "write 'double _Complex'"),
+        ("double complex f(int x)", "write 'double _Complex'"),
+        ("float(const float volatile complex z)", "write 'float _Complex'"),
+        ("complex double(int)", "write 'double _Complex'"),
+        ("int(complex float *)", "write 'float _Complex'"),
+        ("int(double  complex *)", "write 'double _Complex'"),
+        ("long double _Complex(int)", "'float _Complex' and 'double _Complex'"),
+        ("int(long double _Complex)", "'float _Complex' and 'double _Complex'"),
+        ("int(double long _Complex)", "'float _Complex' and 'double _Complex'"),
+        ("int _Complex(int)", "'float _Complex' and 'double _Complex'"),
+        ("_Complex double(int)", "in this order"),
+        ("int(unsigned __int128)", "'__int128' is not supported"),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_type_word_that_cffi_would_take_for_a_name(declaration: str, hint: str, own: bool) -> None:
+    with pytest.raises(ffi_static.SignatureError) as caught:
+        ffi_static.callback(declaration, abs, ffi=cffi.FFI() if own else None)
+    assert hint in str(caught.value)
+    assert repr(declaration) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "text"),
+    [
+        ("int(double *complex)", "int(double *)"),
+        ("int complex(char c)", "int(char)"),
+        ("int(double a, int complex)", "int(double, int)"),
+        ("int(double complexity)", "int(double)"),
+    ],
+)
+def test_complex_may_be_a_name_where_it_cannot_be_a_type(declaration: str, text: str) -> None:
+    assert signature_of(declaration).text == text
+
+
+def test_type_called_complex() -> None:
+    ffi = cffi.FFI()
+    ffi.cdef("typedef struct { double re, im; } complex;")
+    assert signature_of("double(complex, complex *)", ffi).text == "double(complex, complex *)"
+
+
+def test_complex_in_c99s_own_words() -> None:
+    text = signature_of("double _Complex(const float _Complex)").text
+    assert "double" in text.partition("(")[0]
+    assert text.lower().count("complex") == 2
+
+
 @pytest.fixture
 def ffi() -> cffi.FFI:
     ffi = cffi.FFI()
