@@ -56,6 +56,8 @@ def _holes(results: Results) -> list[str]:
         f"{rival}: {reason}"
         for rival, reason in results.python.get("callbench", {}).get("not_measured", {}).items()
     ]
+    if results.c.get("text_note"):
+        holes.append(f"ffi_static on mapped tables (text): {results.c['text_note']}")
     for row in results.c.get("live", []):
         for name, cell in row["rivals"].items():
             if cell.get("note"):

@@ -202,6 +202,34 @@ def test_wrong_usage_is_explained(callbench: list[object], case: str) -> None:
     assert said in done.stderr
 
 
+def test_mapped_tables_are_a_rival_in_the_calls(
+    callbench: list[object], rows: list[str], tmp_path: Path
+) -> None:
+    copy = shutil.copy(str(callbench[2]), tmp_path / "copy.so")
+    command = [*callbench, "--quick", "--text", copy, "--json", tmp_path / "c.json"]
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads((tmp_path / "c.json").read_text())
+    assert measured["text_note"] is None, "this system refuses the provider text"
+    assert [row["id"] for row in measured["calls"]] == rows
+    for row in measured["calls"]:
+        assert row["rivals"]["ours"]["provider"] == "resident"
+        assert row["rivals"]["ours (text)"]["provider"] == "text"
+    assert measured["geometric_mean"]["ours (text)"] > 0
+    for section in ("live", "memory"):
+        assert all("ours (text)" not in row["rivals"] for row in measured[section])
+    assert list(measured["first"]) == ["system", "ours"]
+    text = _report(tmp_path).stdout
+    assert re.search(r"x on mapped tables \(text\)", text)
+    assert "ffi_static (text) ns" in (tmp_path / "report.md").read_text()
+
+
+def test_mapped_tables_want_a_file_of_their_own(callbench: list[object]) -> None:
+    done = run(*callbench, "--text", callbench[2])
+    assert done.returncode == 2
+    assert "a file of its own" in done.stderr
+
+
 # ---- instructions per call
 
 

@@ -24,6 +24,7 @@ struct settings {
     double slice_ns;
     long max_live;   /* the largest number of closures at a time */
     double patience; /* seconds that one rival may take to make its closures */
+    char *text_note; /* why RIVAL_TEXT is left out; NULL: it is not */
     char **argv;     /* to run ourselves again, as a fresh process */
     FILE *json;
 };

@@ -18,6 +18,7 @@ static const char usage[] =
     "libffi (the baseline), ours, those given, a hand-written callback and a direct call.\n"
     "  --lib NAME=PATH   another libffi-compatible library, or another build of ours; repeatable\n"
     "  --ours PATH       our library (default build/lib/libffi_static.so.0)\n"
+    "  --text PATH       a copy of ours, measured in calls with closures of provider `text`\n"
     "  --system PATH     the baseline, instead of the libffi that the dynamic linker finds\n"
     "  --section NAME    calls, live, memory or first; repeatable (default: all)\n"
     "  --row ID          only this row of the calls        --only RIVAL   only this rival\n"
@@ -34,7 +35,7 @@ enum { CALLS = 1, LIVE = 2, MEMORY = 4, FIRST = 8 };
 
 struct options {
     struct settings settings;
-    const char *ours, *system, *json_path, *child;
+    const char *ours, *text, *system, *json_path, *child;
     char *libs[MAX_RIVALS];
     int lib_count, cpu;
     unsigned sections;
@@ -75,6 +76,8 @@ static void set_option(struct options *o, const char *name, char *value)
         o->libs[o->lib_count++] = value;
     } else if (!strcmp(name, "ours")) {
         o->ours = value;
+    } else if (!strcmp(name, "text")) {
+        o->text = value;
     } else if (!strcmp(name, "system")) {
         o->system = value;
     } else if (!strcmp(name, "section")) {
@@ -117,7 +120,8 @@ static void parse(struct options *o, int argc, char **argv)
         {"quick", 0, NULL, 0},    {"max-live", 1, NULL, 0}, {"patience", 1, NULL, 0},
         {"cpu", 1, NULL, 0},      {"json", 1, NULL, 0},     {"list", 0, NULL, 0},
         {"calls", 1, NULL, 0},    {"marked", 1, NULL, 0},   {"child", 1, NULL, 0},
-        {"closures", 1, NULL, 0}, {"help", 0, NULL, 0},     {NULL, 0, NULL, 0},
+        {"closures", 1, NULL, 0}, {"text", 1, NULL, 0},     {"help", 0, NULL, 0},
+        {NULL, 0, NULL, 0},
     };
     int at, c;
     while ((c = getopt_long(argc, argv, "", known, &at)) == 0)
@@ -151,6 +155,11 @@ static void load(struct options *o)
     struct rivals *all = &o->settings.rivals;
     bool fine = rival_load(all, "system", o->system) == 0;
     fine = fine && rival_load(all, "ours", o->ours) == 0;
+    /* A fresh process for memory or the first closure is spared it. */
+    if (fine && o->text && !o->child)
+        fine = rival_load_text(all, o->text, &o->settings.text_note) == 0;
+    if (o->settings.text_note)
+        fprintf(stderr, "callbench: '%s' is left out: %s\n", RIVAL_TEXT, o->settings.text_note);
     for (int i = 0; fine && i < o->lib_count; i++) {
         char *name = strdup(o->libs[i]); /* argv stays whole: a fresh process gets it again */
         char *path = strchr(name, '=');
@@ -188,6 +197,7 @@ static void write_head(const struct settings *s)
     json_number(f, "rounds", s->rounds);
     json_number(f, "slice_ns", s->slice_ns);
     json_number(f, "patience_s", s->patience);
+    json_text(f, "text_note", s->text_note);
     json_open(f, "rivals", '[');
     for (int i = 0; i < s->rivals.count; i++) {
         const struct rival *r = &s->rivals.list[i];
@@ -200,6 +210,7 @@ static void write_head(const struct settings *s)
                                             : "direct call");
         json_text(f, "path", r->path);
         json_text(f, "version", r->version);
+        json_number(f, "calls_only", r->calls_only);
         json_close(f, '}');
     }
     json_close(f, ']');

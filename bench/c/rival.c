@@ -111,6 +111,40 @@ int rival_load(struct rivals *all, const char *name, const char *path)
     return 0;
 }
 
+int rival_load_text(struct rivals *all, const char *path, char **note)
+{
+    static const char variable[] = "FFI_STATIC_PROVIDER";
+    if (rival_load(all, RIVAL_TEXT, path) < 0)
+        return -1;
+    struct rival *r = &all->list[all->count - 1];
+    for (int i = 0; i < all->count - 1; i++)
+        if (all->list[i].so == r->so || r->kind != RIVAL_STATIC) {
+            fprintf(stderr,
+                    "callbench: --text wants a copy of our library in a file of its own, not the "
+                    "one that '%s' has (%s)\n",
+                    all->list[i].name, path);
+            return -1;
+        }
+    r->calls_only = true;
+    char *old = getenv(variable) ? strdup(getenv(variable)) : NULL;
+    setenv(variable, "text", 1); /* the library reads it when it makes its first closure */
+    void *code = NULL;
+    ffi_static_closure *first = r->ours.alloc(sizeof *first, 0, &code);
+    if (!first || strcmp(r->ours.provider_of(code), "text") != 0) {
+        if (asprintf(note, "%s", first ? "served by another provider" : rival_why(r)) < 0)
+            return -1;
+        all->count--;
+    }
+    if (first)
+        r->ours.free(first);
+    if (old)
+        setenv(variable, old, 1);
+    else
+        unsetenv(variable);
+    free(old);
+    return 0;
+}
+
 void rival_add_plain(struct rivals *all)
 {
     static const struct {

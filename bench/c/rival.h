@@ -25,6 +25,7 @@ struct rival {
     char *path; /* the file that dlopen found; NULL for the two without a library */
     char *version;
     enum rival_kind kind;
+    bool calls_only; /* has no part in the sections about making closures */
     void *so;
     const struct rival *types; /* where ffi_type_* and ffi_prep_cif come from */
     prep_cif_fn *prep_cif;
@@ -53,13 +54,23 @@ struct rivals {
  * finds it (ld.so.cache). 0, or -1 after a message on stderr. */
 int rival_load(struct rivals *all, const char *name, const char *path);
 
+/* Load a copy of ours whose closures all come from mapped tables, as every closure after the
+ * resident table's does: provider `text`, named RIVAL_TEXT, measured in calls only. It must be
+ * another file than ours, or the dynamic linker gives the same instance. Where the system refuses
+ * that provider it is no rival, and *note says why. 0, or -1 after a message on stderr. */
+#define RIVAL_TEXT "ours (text)"
+int rival_load_text(struct rivals *all, const char *path, char **note);
+
 /* Add the hand-written callback and the direct call. */
 void rival_add_plain(struct rivals *all);
 
 const struct rival *rival_find(const struct rivals *all, const char *name);
 
+/* A library whose making of closures is measured, too. */
 static inline bool rival_is_library(const struct rival *r)
 {
+    if (r->calls_only)
+        return false;
     return r->kind == RIVAL_LIBFFI || r->kind == RIVAL_STATIC;
 }
 

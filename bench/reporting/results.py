@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OURS = "ours"
+OURS_TEXT = "ours (text)"  # the same on closures of mapped tables, in the calls alone
 CONTROL = "records"
 
 
@@ -43,10 +44,11 @@ class Results:
         return str(self.c.get("baseline", "system"))
 
     def rivals(self, *, libraries: bool = False) -> list[str]:
-        """Name callbench's rivals; only those that make closures, when ``libraries``."""
+        """Name callbench's rivals; only those whose making is measured, when ``libraries``."""
         found = self.c.get("rivals", [])
         if libraries:
-            found = [rival for rival in found if rival["kind"] in ("libffi", "ffi_static")]
+            kinds = ("libffi", "ffi_static")
+            found = [r for r in found if r["kind"] in kinds and not r.get("calls_only")]
         return [str(rival["name"]) for rival in found]
 
     def rival(self, name: str) -> dict[str, Any]:

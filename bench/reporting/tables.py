@@ -12,7 +12,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .results import CONTROL, OURS
+from .results import CONTROL, OURS, OURS_TEXT
 
 if TYPE_CHECKING:
     from .results import Results
@@ -75,7 +75,8 @@ def _fast(cell: dict[str, Any]) -> str:
 
 
 def _label(results: Results, name: str) -> str:
-    return {results.baseline: "system libffi", OURS: "ffi_static"}.get(name, name)
+    known = {results.baseline: "system libffi", OURS: "ffi_static", OURS_TEXT: "ffi_static (text)"}
+    return known.get(name, name)
 
 
 # ---- the one table of ratios
@@ -171,7 +172,8 @@ def calls(results: Results) -> Table:
         remark=(
             "Nanoseconds per call and, in brackets, instructions per call, the C caller's loop "
             "included. `hand` is a hand-written C callback that builds `args[]` and calls the "
-            "same handler: the limit. `direct` calls a C function."
+            "same handler: the limit. `direct` calls a C function. `text`: on closures of mapped "
+            "tables, where each one after the 256th of a process is."
         ),
     )
     for row in results.c.get("calls", []):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from .results import CONTROL, OURS
+from .results import CONTROL, OURS, OURS_TEXT
 
 if TYPE_CHECKING:
     from .results import Results
@@ -53,7 +53,11 @@ def _every_row(results: Results) -> Judgement:
 
 def _geometric_mean(results: Results) -> Judgement:
     mean = results.geometric_mean(OURS)
-    return MISSING if mean is None else (f"{mean:.2f}x", mean >= 4)
+    if mean is None:
+        return MISSING
+    mapped = results.geometric_mean(OURS_TEXT)
+    beside = f"; {mapped:.2f}x on mapped tables (text)" if mapped else ""
+    return f"{mean:.2f}x{beside}", mean >= 4
 
 
 def _instructions(results: Results) -> Judgement:
