@@ -108,7 +108,8 @@ FFI_STATIC_API const char *ffi_static_version(void);
 
 /* Providers: where R-X trampolines come from, in the order in which they are asked.
  * FFI_STATIC_PROVIDER=name[,name...] in the environment replaces the order (ignored in
- * set-user-id programs); a wrong name makes every allocation fail and lists the legal ones. */
+ * set-user-id programs); a wrong name makes every allocation fail and lists the legal ones.
+ * FFI_STATIC_UNWIND=1 describes mapped tables to the process' unwinder (profilers' signals). */
 
 /* How many providers this build has. */
 FFI_STATIC_API unsigned ffi_static_provider_count(void);
