@@ -49,12 +49,25 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
+int fs_hook_not_live(const ffi_closure *closure, int error)
+{
+    if (error == -EALREADY)
+        fs_die("libffi: ffi_prep_closure_loc(@): this closure has been freed", (uintptr_t)closure,
+               0);
+    if (fs_slot_ref(closure).table)
+        fs_die("libffi: ffi_prep_closure_loc(@): not the start of a closure that "
+               "ffi_closure_alloc() gave",
+               (uintptr_t)closure, 0);
+    return 0;
+}
+
 int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
                  void (*entry)(void))
 {
     struct fs_ref ref;
-    if (fs_slot_find(closure, &ref))
-        return 0;
+    int error = fs_slot_find(closure, &ref);
+    if (fs_unlikely(error))
+        return fs_hook_not_live(closure, error);
     fs_hook_release(closure);
     fs_hook_store(closure, cif, handler, user_data, (void *)entry);
     return 1;

@@ -37,8 +37,9 @@ int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, v
                  void (*entry)(void))
 {
     struct fs_ref ref;
-    if (fs_slot_find(closure, &ref))
-        return 0;
+    int error = fs_slot_find(closure, &ref);
+    if (fs_unlikely(error))
+        return fs_hook_not_live(closure, error);
     struct head *h = (struct head *)closure;
     void *planned = fs_abi_quick_entry(cif);
     if (fs_likely(planned != NULL))

@@ -19,6 +19,10 @@ _Static_assert(offsetof(ffi_closure, cif) == FS_SLOT_CIF, "cif");
 _Static_assert(offsetof(ffi_closure, fun) == FS_SLOT_HANDLER, "handler");
 _Static_assert(offsetof(ffi_closure, user_data) == FS_SLOT_DATA, "user data");
 
+/* fs_slot_find() has said `error` of a closure that is to be prepared. 0: it lies elsewhere and is
+ * libffi's to prepare. Dies if it lies in a table: libffi would write code bytes over a slot. */
+FS_HIDDEN FS_COLD int fs_hook_not_live(const ffi_closure *closure, int error);
+
 /* Give back what the slot owns besides itself, before it is freed or prepared again. */
 FS_HIDDEN void fs_hook_release(void *slot);
 

@@ -2,8 +2,9 @@
 /* find.h - from an address to its slot, on every prepare and every free
  *
  * Inline because it is most of what they do. No lock, no walk; any address may be asked for. A
- * slot is live when its entry says so: a hole, and a slot whose page was never filled, have NULL
- * there, a free one has fs_freed, and what lies inside a run is in the table's bitmap.
+ * slot is live when its entry says so: a free one has fs_freed there, and what lies inside a run
+ * is in the table's bitmap. NULL is in a hole, in a slot whose page was never filled, and in a
+ * live one whose owner has zeroed it, as people do before they prepare a closure.
  */
 #ifndef FS_FIND_H
 #define FS_FIND_H
@@ -20,6 +21,15 @@ static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
     return word >> index % FS_WORD_SLOTS & 1;
 }
 
+/* Is this slot, whose entry is NULL, a live one that was zeroed? Its page was filled, then, and it
+ * is no hole. */
+static inline bool fs_slot_is_zeroed(const struct fs_table *t, unsigned index)
+{
+    unsigned w = index / FS_WORD_SLOTS;
+    uint64_t filled = __atomic_load_n(&t->filled, __ATOMIC_RELAXED);
+    return (filled >> w & 1) && (fs_table_usable(t, w) >> index % FS_WORD_SLOTS & 1);
+}
+
 /* The slot number `at` bytes into an area of `item`-byte things of table `t`, if it is live. */
 static FS_ALWAYS_INLINE int fs_index_find(struct fs_table *t, size_t at, size_t item,
                                           struct fs_ref *ref)
@@ -29,7 +39,7 @@ static FS_ALWAYS_INLINE int fs_index_find(struct fs_table *t, size_t at, size_t 
     unsigned index = (unsigned)(at / item);
     void **slot = fs_table_slot(t, index);
     void *entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
-    if (!entry || fs_slot_is_inner(t, index))
+    if (fs_slot_is_inner(t, index) || (!entry && !fs_slot_is_zeroed(t, index)))
         return -EINVAL;
     if (entry == (void *)fs_freed)
         return -EALREADY;

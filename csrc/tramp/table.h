@@ -37,7 +37,7 @@ struct fs_table {
     struct fs_table *next_open, *prev_open; /* those with a free slot */
     void *unwind;                           /* see unwind.h */
     uint64_t summary;                       /* bit w: free[w] != 0 */
-    uint64_t filled;                        /* bit w: the slots of word w hold their entries */
+    uint64_t filled;                        /* bit w: word w's slots hold entries; atomic */
     uint64_t free[FS_TABLE_WORDS];          /* 1: the slot is free */
     uint64_t inner[FS_TABLE_WORDS];         /* 1: inside a run, not its first slot; atomic */
 };

@@ -81,13 +81,13 @@ static void **entry_of(const struct fs_table *t, unsigned index)
 /* The slots of bitmap word `w` get their entries before the first of them is handed out. */
 static void fill_word(struct fs_table *t, unsigned w)
 {
-    if (t->filled >> w & 1)
+    if (__atomic_load_n(&t->filled, __ATOMIC_RELAXED) >> w & 1)
         return;
     uint64_t usable = fs_table_usable(t, w);
     for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
         if (usable >> b & 1)
             *entry_of(t, w * FS_WORD_SLOTS + b) = (void *)fs_freed;
-    t->filled |= UINT64_C(1) << w;
+    __atomic_fetch_or(&t->filled, UINT64_C(1) << w, __ATOMIC_RELAXED);
 }
 
 static void take_bits(struct fs_table *t, unsigned index, unsigned count)

@@ -88,6 +88,23 @@ CASE(what_lies_behind_the_closure_is_zero_and_ours)
     }
 }
 
+CASE(a_zeroed_closure_is_still_a_closure)
+{
+    CHECK_EQ(test_make_many(many, 600), 600); /* resident ones and mapped ones */
+    for (int i = 0; i < 600; i++) {
+        unsigned kind = (unsigned)(many[i].key % KINDS);
+        memset(many[i].closure, 0, sizeof *many[i].closure);
+        CHECK(api.address(many[i].closure) == many[i].code);
+        void *data = (void *)many[i].key;
+        CHECK_EQ(api.prep(many[i].closure, test_cif(kind), test_handler(kind), data, 0), 0);
+        test_call(&many[i]);
+        memset(many[i].closure, 0, sizeof *many[i].closure);
+        CHECK_EQ(api.release(many[i].closure), 0);
+        CHECK_EQ(api.release(many[i].closure), -EALREADY);
+    }
+    CHECK_EQ(test_stats().live, 0);
+}
+
 struct seen {
     ffi_cif *cif;
     void *data;
