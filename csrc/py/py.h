@@ -24,7 +24,7 @@
 #define FS_PY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define FS_PY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define FS_PY_COLD __attribute__((cold, noinline))
-/* One load instead of a call; see base/thread.h. */
+/* One load instead of a call. Unlike the C library, an extension module is never unloaded. */
 #ifdef __GLIBC__ /* which keeps room in the static block for modules that are opened later */
 #define FS_PY_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
 #else /* musl's dlopen() refuses the static model */
