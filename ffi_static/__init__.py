@@ -33,7 +33,28 @@ except ModuleNotFoundError as error:
     ) from None
 
 from ffi_static._callback import Callback, callback
-from ffi_static._errors import ClosedError, Error, NoProviderError, SignatureError
+from ffi_static._dropin import Served, install, installed, uninstall
+from ffi_static._errors import (
+    ClosedError,
+    Error,
+    InstallError,
+    InstallWarning,
+    NoProviderError,
+    SignatureError,
+)
 
-__all__ = ["Callback", "ClosedError", "Error", "NoProviderError", "SignatureError", "callback"]
+__all__ = [
+    "Callback",
+    "ClosedError",
+    "Error",
+    "InstallError",
+    "InstallWarning",
+    "NoProviderError",
+    "Served",
+    "SignatureError",
+    "callback",
+    "install",
+    "installed",
+    "uninstall",
+]
 __version__ = "0.1.0"

@@ -37,6 +37,14 @@ class NoProviderError(Error, MemoryError):
         self.reasons: dict[str, str] = dict(reasons or {})
 
 
+class InstallError(Error, RuntimeError):
+    """install() met a ctypes or cffi that it does not know how to serve, and changed nothing."""
+
+
+class InstallWarning(RuntimeWarning):
+    """A module that was imported after install() cannot be served; its callbacks are stock."""
+
+
 def provider_reasons(message: str) -> dict[str, str]:
     """Split the C library's sentence into {provider: its reason}.
 
