@@ -51,9 +51,11 @@ $(LIBFFI)/%/.built: $(LIBFFI)/%/.patched $(LIBFFI)/%/.stock
 libffi-refresh: ## the generated part of the libffi series, again from csrc
 	@$(PYTHON) patches/libffi/refresh.py
 
-# ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse
+# ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
+# ---- STOCK=1 only stock's runs, which no change of csrc makes stale
 
 FULL  ?=
+STOCK ?=
 AGAIN ?=
 TEST_SUITES ?= $(SUITES)
 comma := ,
@@ -62,10 +64,16 @@ $(LIBFFI)/deny: tests/libffi/deny.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 $(WARN) -O2 -o $@ $<
 TEST_BUILDS := $(foreach v,asan clang cet,$(LIBFFI)/$(firstword $(TEST_SUITES))/.$(v))
+TEST_LIBFFI = $(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
+  --jobs $(JOBS) --suites $(subst $(empty) $(empty),$(comma),$(strip $(TEST_SUITES)))
+ifdef STOCK
+test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.stock) $(LIBFFI)/deny
+	@$(TEST_LIBFFI) --stock
+else
 test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny venv ## upstream's testsuite on stock and patched (FULL=1)
 	@$(PYTEST) -q tests/test_libffi.py
-	@$(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
-	  --suites $(subst $(empty) $(empty),$(comma),$(strip $(TEST_SUITES)))
+	@$(TEST_LIBFFI)
+endif
 
 # ---- the benchmark: `make bench` takes what has been built as rivals; bench-libffi builds it
 

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: MIT
 # packages.sh - what the tests of other architectures need: checks, and installs as root
 #
-# The same habit as .ci/packages: what is there is not touched; root with apt gets the rest, anyone
-# else is told the command. Fails when something is missing afterwards. gcc-multilib, where it is
-# installed, conflicts with the cross compilers: apt then refuses, and says so.
+# gcc-multilib, where it is installed, conflicts with the cross compilers: apt then refuses, and
+# says so. Fails when something is missing afterwards: .ci/need says what, and how to get it.
 set -eu
 
-wanted() { # command|Debian package|why
-    cat <<'LIST'
+sh "$(dirname "$0")/../../.ci/need" "make test-arch" <<'LIST'
 aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|cross compiler; brings libc6-dev-arm64-cross
 aarch64-linux-gnu-g++|g++-aarch64-linux-gnu|upstream's tests in C++
 riscv64-linux-gnu-gcc|gcc-riscv64-linux-gnu|cross compiler; brings libc6-dev-riscv64-cross
@@ -24,28 +22,3 @@ automake|automake|the series touches Makefile.am
 libtoolize|libtool|libffi's build
 runtest|dejagnu|upstream's testsuite
 LIST
-}
-
-missing() { wanted | while IFS='|' read -r program package why; do
-    command -v "$program" >/dev/null 2>&1 || printf '%s|%s\n' "$package" "$why"
-done; }
-
-lacking=$(missing)
-[ -n "$lacking" ] || exit 0
-names=$(printf '%s\n' "$lacking" | cut -d'|' -f1 | sort -u | tr '\n' ' ')
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "Installing with apt-get, because they are missing here:"
-    printf '%s\n' "$lacking" | sed 's/^/    /; s/|/: /'
-    log=$(mktemp)
-    # shellcheck disable=SC2086 # a list of package names
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $names; } </dev/null >"$log" 2>&1 ||
-        tail -n 20 "$log" >&2
-    rm -f "$log"
-    lacking=$(missing)
-    [ -n "$lacking" ] || exit 0
-fi
-echo "make test-arch: these programs are missing:" >&2
-printf '%s\n' "$lacking" | sed 's/^/    /; s/|/: /' >&2
-echo "As root: apt-get install --no-install-recommends $names" >&2
-exit 2

@@ -9,8 +9,10 @@ what stock does under the same policies is shown beside, as information. ::
 
     python tests/libffi/suite.py [--libffi build/libffi] [--full] [--suites bookworm,trixie,newest]
 
-A run whose library has not changed since is not repeated (``--again`` repeats it). Exit status: 0
-nothing new fails, 1 something does, 2 a run could not be made.
+A run is not repeated while its library, the testsuite, the compiler and what it was asked for are
+the same (``--again`` repeats all), so stock's runs outlive every change of csrc; ``--stock`` makes
+only those, ahead of time. The bases run side by side (``--jobs``). Exit status: 0 nothing new
+fails, 1 something does, 2 a run could not be made.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -119,6 +122,24 @@ def compare(stock: Outcome, patched: Outcome) -> list[str]:
     return wrong
 
 
+def digest(path: Path) -> str:
+    """Hash a file, or every file below a folder with its name."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    found = hashlib.sha256()
+    for file in files:
+        found.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
+
+
+def first_line(*command: str) -> str:
+    """Give the first line that a command prints; "" when it cannot be run."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except OSError:
+        return ""
+    return done.stdout.partition("\n")[0]
+
+
 class Runner:
     """Makes the runs, in their build trees, and keeps what came out."""
 
@@ -132,7 +153,8 @@ class Runner:
         libraries = sorted((tree / ".libs").glob("libffi.so.8.*"))
         if not libraries:
             raise RunError(f"no library in {tree}: make libffi SUITE={job.suite}")
-        key = hashlib.sha256(libraries[0].read_bytes()).hexdigest()
+        library = hashlib.sha256(libraries[0].read_bytes()).hexdigest()
+        key = self._key(job, tree, library)
         level = "full" if self.full else "O2"
         kept = self.libffi / job.suite / "results" / level / job.folder
         kept.mkdir(parents=True, exist_ok=True)
@@ -142,7 +164,7 @@ class Runner:
             return Outcome(job, skipped=reason)
         if not self.again and (kept / "key").exists() and (kept / "key").read_text() == key:
             results = parse((kept / "libffi.sum").read_text(errors="replace"))
-            return Outcome(job, results, seconds=0, library=key)
+            return Outcome(job, results, seconds=0, library=library)
         (kept / "key").unlink(missing_ok=True)
         print(f"  {job.suite}, {job.variant}: {job.title} ...", flush=True)
         started = time.monotonic()
@@ -150,7 +172,15 @@ class Runner:
             fcntl.flock(lock, fcntl.LOCK_EX)  # build.sh waits for it
             results = self._check(tree, job, launcher, kept)
         (kept / "key").write_text(key)
-        return Outcome(job, results, seconds=time.monotonic() - started, library=key)
+        return Outcome(job, results, seconds=time.monotonic() - started, library=library)
+
+    def _key(self, job: Job, tree: Path, library: str) -> str:
+        """Name everything that a run's results come from."""
+        compilers = ("clang", "clang++") if job.variant in OTHER_COMPILER else ("gcc", "g++")
+        parts = [repr(job), str(self.full), library, digest(tree.parent / "testsuite")]
+        parts += [first_line(program, "--version") for program in (*compilers, "runtest")]
+        parts += [digest(self.deny)] if job.policies else []
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _refused(self, launcher: list[str]) -> str:
         """Tell why the policies cannot be had here; "" when they can."""
@@ -269,6 +299,13 @@ def run_suite(runner: Runner, suite: str, *, builds: bool) -> list[Verdict]:
     return verdicts
 
 
+def run_stock(runner: Runner, suite: str) -> None:
+    """Make the runs of one base that do not depend on our code."""
+    runner.run(Job(suite, "stock"))
+    for _, soft in POLICIES.values():
+        runner.run(Job(suite, "stock", "closure.exp", soft))
+
+
 def table(verdicts: list[Verdict], versions: dict[str, str]) -> str:
     """Lay the runs out as one Markdown table."""
     lines = ["| base | build | what | tests | pass | fail | other | verdict |"]
@@ -323,14 +360,25 @@ def main() -> int:
     parser.add_argument("--suites", default="bookworm,trixie,newest", help="which, with commas")
     parser.add_argument("--full", action="store_true", help="every level of optimisation")
     parser.add_argument("--again", action="store_true", help="repeat runs of an unchanged library")
+    parser.add_argument("--stock", action="store_true", help="only stock's runs, and no report")
+    parser.add_argument("--jobs", type=int, default=2, help="how many bases at a time")
     options = parser.parse_args()
     libffi = options.libffi.resolve()
     runner = Runner(libffi, libffi / "deny", full=options.full, again=options.again)
+    suites = options.suites.split(",")
     verdicts: list[Verdict] = []
     try:
-        for number, suite in enumerate(options.suites.split(",")):
-            verdicts += run_suite(runner, suite, builds=number == 0)
-            write(libffi, verdicts, full=options.full)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            if options.stock:
+                list(pool.map(lambda suite: run_stock(runner, suite), suites))
+                return 0
+            runs = [
+                pool.submit(run_suite, runner, suite, builds=number == 0)
+                for number, suite in enumerate(suites)
+            ]
+            for run in runs:
+                verdicts += run.result()
+                write(libffi, verdicts, full=options.full)
     except RunError as error:
         print(f"make test-libffi: {error}", file=sys.stderr)
         return 2
