@@ -3,10 +3,9 @@
 # source.sh - gets the pristine libffi source of one suite through an apt root of its own
 #
 # The series is applied to what the distribution ships, so that is what we build from. A private
-# apt root (its own sources list, state and cache under the output folder) reaches the source
-# packages of other suites than the machine's and leaves the machine's own lists alone. The mirror
-# is the machine's: asked of apt at run time, or given as LIBFFI_MIRROR. apt checks the archive's
-# signature and every file's hash, dpkg-source those of the .dsc once more.
+# apt root under the output folder (.ci/apt-root; LIBFFI_MIRROR names another mirror) reaches the
+# source packages of other suites than the machine's. apt checks the archive's signature and every
+# file's hash, dpkg-source those of the .dsc once more.
 #
 #   source.sh bookworm|trixie|newest OUT     leaves OUT/source (unpacked) and OUT/version
 #
@@ -20,6 +19,7 @@ die() {
 }
 
 [ $# = 2 ] || die "usage: source.sh bookworm|trixie|newest OUT"
+here=$(cd "$(dirname "$0")" && pwd)
 suite=$1
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
@@ -30,39 +30,9 @@ newest) release=sid ;;
 *) die "no suite '$suite': there are bookworm, trixie and newest" ;;
 esac
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r "$keyring" ] || die "$keyring is missing, with which apt checks Debian's signature." \
-    "Install debian-archive-keyring."
-
-# The machine's own mirror of Debian: the first that apt is configured with.
-mirror=${LIBFFI_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
-    grep -E '/debian/?$' | head -n 1)}
-[ -n "$mirror" ] || die "this machine's apt knows no Debian mirror." \
-    "Name one: make libffi LIBFFI_MIRROR=http://.../debian"
-
-mkdir -p "$root/lists.d" "$root/state/lists/partial" "$root/cache/archives/partial"
-: >"$root/status"
-echo "deb-src [signed-by=$keyring] $mirror $release main" >"$root/sources.list"
-cat >"$root/apt.conf" <<CONF
-Dir::Etc::SourceList "$root/sources.list";
-Dir::Etc::SourceParts "$root/lists.d";
-Dir::Etc::Preferences "/dev/null";
-Dir::Etc::PreferencesParts "$root/lists.d";
-Dir::State "$root/state";
-Dir::State::status "$root/status";
-Dir::Cache "$root/cache";
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-Acquire::Check-Valid-Until "false";
-CONF
-export APT_CONFIG="$root/apt.conf"
-
 echo "Getting libffi's source of $suite (Debian $release) through a private apt root ..."
-apt-get update -qq >"$root/log" 2>&1 || {
-    tail -n 5 "$root/log" >&2
-    die "apt-get update of Debian $release failed: what it said is above." \
-        "Check the network, or name another mirror: LIBFFI_MIRROR=http://.../debian"
-}
+sh "$here/../../.ci/apt-root" "$root" "$release" deb-src
+export APT_CONFIG="$root/apt.conf"
 rm -rf "$out/download" "$out/source"
 mkdir "$out/download"
 cd "$out/download"
@@ -70,6 +40,7 @@ only=
 [ "$suite" = newest ] && only=--tar-only
 apt-get source -qq --download-only $only libffi >"$root/log" 2>&1 || {
     tail -n 5 "$root/log" >&2
+    rm -f "$root/updated" # the indexes are perhaps older than the mirror
     die "apt-get source libffi of Debian $release failed: what it said is above." \
         "Try again later, or name another mirror: LIBFFI_MIRROR=http://.../debian"
 }

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SUITE = "trixie"  # the first whose arm64 kernels come with 16 KiB pages as well
 PROVIDERS = ("default", "resident", "text", "file", "memfd")
 #: The cases that say 77, nothing to see here, and where.
@@ -77,38 +76,9 @@ def run(what: str, *command: str, cwd: Path | None = None, **env: str) -> str:
 
 def private_apt(folder: Path) -> str:
     """Make an apt root for the suite and architectures; the path of its configuration."""
-    config = folder / "apt.conf"
-    if config.exists():
-        return str(config)
-    known = run("apt", "apt-get", "indextargets", "--format", "$(REPO_URI)")
-    mirrors = [line for line in known.splitlines() if re.search(r"/debian/?$", line)]
-    mirror = os.environ.get("LIBFFI_MIRROR") or (mirrors[0] if mirrors else "")
-    if not mirror:
-        raise CannotRunError("apt here knows no Debian mirror; name one: LIBFFI_MIRROR=http://...")
-    for part in ("lists.d", "state/lists/partial", "cache/archives/partial"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    (folder / "status").touch()
-    arches = sorted({guest.debian for guest in GUESTS})
-    options = f"[arch={','.join(arches)} signed-by={KEYRING}]"
-    (folder / "sources.list").write_text(f"deb {options} {mirror} {SUITE} main\n")
-    draft = folder / "apt.conf.new"
-    draft.write_text(
-        f'Dir::Etc::SourceList "{folder}/sources.list";\n'
-        f'Dir::Etc::SourceParts "{folder}/lists.d";\n'
-        f'Dir::State "{folder}/state";\nDir::State::status "{folder}/status";\n'
-        f'Dir::Cache "{folder}/cache";\n'
-        f'APT::Architecture "{arches[0]}";\nAPT::Architectures {{{quoted(arches)}}};\n'
-        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
-        'APT::Update::Error-Mode "any";\n'
-    )
-    run("apt-get update", "apt-get", "update", "-qq", APT_CONFIG=str(draft))
-    draft.rename(config)
-    return str(config)
-
-
-def quoted(names: list[str]) -> str:
-    """Apt's list syntax."""
-    return " ".join(f'"{name}";' for name in names)
+    arches = ",".join(sorted({guest.debian for guest in GUESTS}))
+    run("apt-root", "sh", str(ROOT / ".ci/apt-root"), str(folder), f"{SUITE}:{arches}", "deb")
+    return str(folder / "apt.conf")
 
 
 def kernel(guest: Guest, out: Path) -> Path:

@@ -15,18 +15,13 @@ die() {
 
 need_tools() { # what is needed is checked; root gets the missing ones installed
     [ "$(id -u)" = 0 ] || die "chroot and mounts need root: run it as root (sudo make deb)"
-    local missing=()
-    command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
-    command -v dpkg-source >/dev/null || missing+=(dpkg-dev)
-    command -v xz >/dev/null || missing+=(xz-utils)
-    command -v patch >/dev/null || missing+=(patch)
-    command -v unshare >/dev/null || missing+=(util-linux)
-    [ ${#missing[@]} -gt 0 ] || return 0
-    command -v apt-get >/dev/null || die "missing here: ${missing[*]} (the names are Debian's)"
-    echo "Installing with apt-get, because they are missing here: ${missing[*]}"
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
-        --no-install-recommends "${missing[@]}"; } </dev/null >/dev/null ||
-        die "apt-get could not install ${missing[*]}: what it said is above"
+    sh "$(dirname "${BASH_SOURCE[0]}")/../../../.ci/need" "make deb" <<'LIST'
+mmdebstrap|mmdebstrap|makes the scratch root
+dpkg-source|dpkg-dev|unpacks and makes source packages
+xz|xz-utils|Debian's tarballs
+patch|patch|changes the packaging
+unshare|util-linux|mounts that end with the command
+LIST
 }
 
 mirror() { # the first Debian mirror that apt here is configured with

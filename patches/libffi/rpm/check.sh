@@ -25,19 +25,14 @@ mkdir -p "$2"
 OUT=$(cd "$2" && pwd)
 version=$(cat "$LIBFFI/version")
 
-missing=()
-for tool in rpmbuild rpmspec rpm2cpio:rpm2cpio rpmlint:rpmlint cpio:cpio autoreconf:autoconf; do
-    package=${tool#*:}
-    [ "$package" != "$tool" ] || package=rpm
-    command -v "${tool%:*}" >/dev/null || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
-        die "missing: ${missing[*]} (the names are Debian's); as root they are installed"
-    echo "Installing with apt-get, because they are missing here: ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        "${missing[@]}" </dev/null >/dev/null || die "apt-get could not install ${missing[*]}"
-fi
+sh "$SERIES/../../.ci/need" "make test-rpm" <<'LIST'
+rpmbuild|rpm|builds the package
+rpmspec|rpm|parses the spec
+rpm2cpio|rpm2cpio|unpacks the package
+rpmlint|rpmlint|reads the spec
+cpio|cpio|unpacks the package
+autoreconf|autoconf|the series touches configure.ac
+LIST
 
 part() { sed -n "/^#== $1\$/,/^#== /p" "$HERE/ffi-static.spec.in" | sed '/^#== /d; /^$/d'; }
 

@@ -25,12 +25,7 @@ rm -rf "$2"
 mkdir -p "$2"
 OUT=$(cd "$2" && pwd)
 version=$(cat "$LIBFFI/version")
-if ! command -v musl-gcc >/dev/null; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "musl-gcc is missing: install musl-tools"
-    echo "Installing with apt-get, because it is missing here: musl-tools"
-    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends musl-tools \
-        </dev/null >/dev/null || die "apt-get could not install musl-tools"
-fi
+echo "musl-gcc|musl-tools|compiles against musl" | sh "$TOP/.ci/need" "make test-musl"
 sh "$TOP/patches/libffi/packages.sh"
 gcc -std=gnu11 -O2 -o "$OUT/deny" "$TOP/tests/libffi/deny.c"
 
