@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * trampfd.h - what a program says to /dev/trampfd
+ *
+ * A trampoline puts the address of some data into a register and jumps to static code. Here the
+ * kernel writes them: a program describes a table of trampolines, gets a file descriptor, and
+ * maps it once, readable and executable. Nobody can write to the pages afterwards, not even the
+ * program itself or its debugger.
+ *
+ *	int dev = open("/dev/trampfd", O_RDONLY | O_CLOEXEC);
+ *	struct trampfd_create arg = { .size = sizeof(arg), ... };
+ *	int fd = ioctl(dev, TRAMPFD_CREATE, &arg);
+ *	void *table = mmap(NULL, TRAMPFD_MAP_SIZE(arg.count, page_size),
+ *			   PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+ *	close(fd);
+ *
+ * Documentation/userspace-api/trampfd.rst (here: trampfd.rst) tells the whole story, with every
+ * error. Numbers are in the machine's byte order; "block" always means 4096 bytes, whatever the
+ * size of a page is.
+ */
+#ifndef _UAPI_LINUX_TRAMPFD_H
+#define _UAPI_LINUX_TRAMPFD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define TRAMPFD_VERSION 1
+
+/*
+ * Both ioctls are extensible: `size` is the caller's sizeof, and the numbers carry no size, so
+ * that they stay what they are when the structs grow.
+ */
+#define TRAMPFD_IOC_MAGIC 0xB9
+#define TRAMPFD_CREATE	  _IO(TRAMPFD_IOC_MAGIC, 0x40) /* struct trampfd_create: a new fd */
+#define TRAMPFD_INFO	  _IO(TRAMPFD_IOC_MAGIC, 0x41) /* struct trampfd_info: 0 */
+
+/*
+ * The absolute form, which is the default. 127 trampolines of 32 bytes in each block; the rest is
+ * padding. The table may be mapped at any address, and moved.
+ *
+ *	x86-64					arm64
+ *	endbr64					bti	c
+ *	movabs	$data, %R			movz/movk/movk R, #data
+ *	jmp	*literal(%rip)			ldr	x16, literal
+ *	int3 ...				br	x16
+ *						brk ...
+ * or, with TRAMPFD_CODE_REGISTER (arm64: instead of x16)
+ *	mov	literal(%rip), %C		ldr	C, literal
+ *	jmp	*%C				br	C
+ *
+ * The literal is the code's address: the last 8 bytes of the block, or, with TRAMPFD_CODE_ARRAY,
+ * the last 8 bytes of each trampoline.
+ */
+#define TRAMPFD_BLOCK	     4096
+#define TRAMPFD_TRAMP_SIZE   32
+#define TRAMPFD_BLOCK_TRAMPS 127
+/* Where trampoline i begins, in bytes from the start of the mapping. */
+#define TRAMPFD_OFFSET(i)                                    \
+	((i) / TRAMPFD_BLOCK_TRAMPS * (__u64)TRAMPFD_BLOCK + \
+	 (i) % TRAMPFD_BLOCK_TRAMPS * (__u64)TRAMPFD_TRAMP_SIZE)
+/* How many bytes to map for `count` trampolines: exactly so many. fstat() tells it, too. */
+#define TRAMPFD_MAP_SIZE(count, page_size)                                                 \
+	_TRAMPFD_PAGES(((__u64)(count) + TRAMPFD_BLOCK_TRAMPS - 1) / TRAMPFD_BLOCK_TRAMPS, \
+		       page_size)
+
+/*
+ * The compact form (TRAMPFD_COMPACT): 256 trampolines of 16 bytes in each block, PC-relative, for
+ * data within reach of the code. Index i's trampoline is always at map_addr + 16 * i, its data at
+ * data + i * stride (or data[i]). The last index of each block, those with i % 256 == 255, is a
+ * hole: it has no trampoline (its data is not looked at), but the block's stub, through which the
+ * block's other 255 leave. Holes count in `count`. Whether or not the last block is full, its stub
+ * is in its last 16 bytes. Indices below `first`, and those from `count` on, are padding.
+ *
+ *	x86-64					arm64
+ *	endbr64					bti	c
+ *	lea	data(%rip), %R			adr	R, data		  within 1 MiB
+ *	jmp	stub	(rel32)			b	stub
+ *						brk	#0
+ *					or	bti	c
+ *						adrp	R, data		  within 4 GiB
+ *						add	R, R, :lo12:data
+ *						b	stub
+ * stub:
+ *	jmp	*2(%rip)			ldr	x16, . + 8
+ *	int3; int3				br	x16
+ *	.quad	code				.quad	code
+ *
+ * The mapping cannot be anywhere but at map_addr, and cannot be moved: what each trampoline loads
+ * was decided at TRAMPFD_CREATE.
+ */
+#define TRAMPFD_COMPACT_SIZE	  16
+#define TRAMPFD_COMPACT_GROUP	  256 /* of which the last is the hole */
+#define TRAMPFD_COMPACT_LITERAL	  8   /* where in the hole the code's address is */
+#define TRAMPFD_COMPACT_OFFSET(i) ((i) * (__u64)TRAMPFD_COMPACT_SIZE)
+#define TRAMPFD_COMPACT_MAP_SIZE(count, page_size)                                           \
+	_TRAMPFD_PAGES(((__u64)(count) + TRAMPFD_COMPACT_GROUP - 1) / TRAMPFD_COMPACT_GROUP, \
+		       page_size)
+
+/* Blocks in bytes, rounded up to pages. */
+#define _TRAMPFD_PAGES(blocks, page_size) \
+	(1 + ((TRAMPFD_BLOCK * (blocks)-1) | (-1 + (__u64)(page_size))))
+
+/* Bits of trampfd_create.flags. Unknown ones: EINVAL. */
+#define TRAMPFD_COMPACT	      (1U << 0) /* the compact form */
+#define TRAMPFD_CODE_ARRAY    (1U << 1) /* `code` points at a __u64 for each; not compact */
+#define TRAMPFD_DATA_ARRAY    (1U << 2) /* `data` points at a __u64 for each */
+#define TRAMPFD_CODE_REGISTER (1U << 3) /* `code_register` counts; not compact */
+
+/*
+ * Registers, by the number that the machine's instructions have for them: any general-purpose
+ * one but the stack pointer. There is no default.
+ *
+ * The psABIs' spare registers are R10 and X17. Arm64 always spends a register on the jump; without
+ * TRAMPFD_CODE_REGISTER it is X16, which then cannot be the data register. BR through X16 and X17
+ * may arrive at `bti c`; through any other, code in a guarded page must begin with `bti j` or `jc`.
+ */
+#define TRAMPFD_X86_RAX	   0
+#define TRAMPFD_X86_RCX	   1
+#define TRAMPFD_X86_RDX	   2
+#define TRAMPFD_X86_RBX	   3
+#define TRAMPFD_X86_RBP	   5
+#define TRAMPFD_X86_RSI	   6
+#define TRAMPFD_X86_RDI	   7
+#define TRAMPFD_X86_R(n)   (n) /* 8 to 15 */
+#define TRAMPFD_ARM64_X(n) (n) /* 0 to 30 */
+
+/**
+ * struct trampfd_create - a table of trampolines
+ * @size:          sizeof(struct trampfd_create) as the caller knows it. Less than
+ *                 TRAMPFD_CREATE_SIZE_V0: EINVAL. More than this kernel knows: the rest must be
+ *                 zero, else E2BIG; more than a page: E2BIG.
+ * @flags:         TRAMPFD_COMPACT, TRAMPFD_CODE_ARRAY, TRAMPFD_DATA_ARRAY, TRAMPFD_CODE_REGISTER
+ * @count:         trampolines (with TRAMPFD_COMPACT: indices, holes counted). 0: EINVAL; more than
+ *                 trampfd_info.max_count: EOVERFLOW.
+ * @first:         with TRAMPFD_COMPACT: indices below it get no trampoline, and neither their data
+ *                 is looked at; 0 for all. Not below @count: EINVAL. Without: must be 0.
+ * @data_register: the register that gets the data's address. No such register, or the stack
+ *                 pointer, or the one that holds the code's address: EINVAL.
+ * @code_register: with TRAMPFD_CODE_REGISTER: the register that gets the code's address; the jump
+ *                 goes through it. Without: must be 0.
+ * @code:          the address to jump to; with TRAMPFD_CODE_ARRAY a pointer to @count of them. Code
+ *                 must lie in the caller's memory in a mapping of a file that is executable, not
+ *                 writable, not shared, and was never written to (copied): EACCES; unmapped:
+ *                 EFAULT; the file is open for writing: ETXTBSY. On arm64 a multiple of 4: EINVAL.
+ * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
+ *                 addresses. Nothing need be there; it must be an address that a program can have
+ *                 (and on arm64 below 2^48), and with TRAMPFD_COMPACT within reach: ERANGE.
+ * @stride:        bytes between the data of one trampoline and the next; may be 0. With
+ *                 TRAMPFD_DATA_ARRAY: must be 0.
+ * @map_addr:      with TRAMPFD_COMPACT: where the table will be mapped; not a multiple of the page
+ *                 size: EINVAL; outside of what a program can have: ERANGE. Without: must be 0.
+ *
+ * Fields that must be 0 and are not: EINVAL. Arrays have @count elements, whatever @first is.
+ */
+struct trampfd_create {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 first;
+	__u32 data_register;
+	__u32 code_register;
+	__u64 code;
+	__u64 data;
+	__u64 stride;
+	__u64 map_addr;
+};
+
+#define TRAMPFD_CREATE_SIZE_V0 56 /* first published */
+
+/**
+ * struct trampfd_info - what this kernel can do, and how much is left
+ * @size:           in: sizeof(struct trampfd_info) as the caller knows it; less than
+ *                  TRAMPFD_INFO_SIZE_V0: EINVAL; more than a page: E2BIG. Out: what the kernel
+ *                  knows. The smaller of both is written, and the caller's rest zeroed.
+ * @version:        TRAMPFD_VERSION
+ * @machine:        whose instructions: EM_X86_64 (62) or EM_AARCH64 (183), as in ELF
+ * @flags:          the flags that TRAMPFD_CREATE takes
+ * @max_count:      the most trampolines in one table
+ * @page_size:      in bytes; mappings are whole pages
+ * @data_registers: bit n: register n can be the data register
+ * @code_registers: bit n: register n can be the code register
+ * @user_pages:     pages that the caller's user has in tables, of all processes
+ * @user_limit:     how many there may be, then EDQUOT; ~0 for who may have any number
+ *                  (CAP_SYS_RESOURCE)
+ */
+struct trampfd_info {
+	__u32 size;
+	__u32 version;
+	__u32 machine;
+	__u32 flags;
+	__u32 max_count;
+	__u32 page_size;
+	__u64 data_registers;
+	__u64 code_registers;
+	__u64 user_pages;
+	__u64 user_limit;
+};
+
+#define TRAMPFD_INFO_SIZE_V0 56 /* first published */
+
+/*
+ * Errors.
+ *
+ * open("/dev/trampfd")
+ *   ENOENT, ENXIO  no such device here	EACCES  its mode was changed (it is 0666)
+ *   ENOMEM
+ *
+ * Both ioctls
+ *   ENOTTY      not one of the two
+ *   EOPNOTSUPP  by way of a 32-bit system call: only 64-bit code is written
+ *   EFAULT      the struct cannot be read (or written)
+ *   EINVAL      `size` is below the first published
+ *   E2BIG       `size` is more than a page; TRAMPFD_CREATE: the part that this kernel does not
+ *               know is not zero
+ *
+ * TRAMPFD_CREATE; those of the struct's fields are checked in this order
+ *   EINVAL      an unknown flag, two flags that exclude each other, a field that must be 0 and is
+ *               not, a count of 0, `first` not below it, a register that cannot be used, a map_addr
+ *               or (on arm64) a code address that is not aligned
+ *   EOVERFLOW   count is more than max_count
+ *   ERANGE      map_addr, or a data address, is none that a program can have, or (compact) the data
+ *               is out of the trampoline's reach
+ *   EFAULT      an array cannot be read, or nothing is mapped at a code address
+ *   EACCES      what is mapped at a code address is not a private, executable, never writable
+ *               mapping of a file, with no page of it copied: writable, shared or anonymous memory,
+ *               the vDSO, text with relocations or with a debugger's breakpoints
+ *   ETXTBSY     the file with the code is open for writing
+ *   EILSEQ      the bytes of an address would be a landing pad (endbr64, bti) inside a trampoline
+ *   EDQUOT      it would be more pages than the caller's user may have
+ *   ENOMEM      no memory, or no more of it in the caller's memory cgroup
+ *   EMFILE, ENFILE  no free descriptor
+ *   EINTR       a fatal signal came in between
+ *
+ * mmap() of the new descriptor; after these errors it can be tried again
+ *   EINVAL      not the whole table (offset not 0, or another length than TRAMPFD_MAP_SIZE or
+ *               TRAMPFD_COMPACT_MAP_SIZE), not MAP_PRIVATE, not PROT_READ and PROT_EXEC
+ *   EACCES      PROT_WRITE
+ *   EPERM       another process than made it (a fork's child, one it was sent to, or after exec)
+ *   EADDRNOTAVAIL  TRAMPFD_COMPACT, and not at map_addr: use MAP_FIXED or MAP_FIXED_NOREPLACE
+ *   EBUSY       it was mapped before. A table can be mapped once, be it unmapped meanwhile
+ *
+ * Of the mapping
+ *   mprotect()  with PROT_WRITE: EACCES. Of a part: EINVAL
+ *   munmap()    of a part (or MAP_FIXED over a part): EINVAL
+ *   mremap()    to another size: EFAULT (larger) or EINVAL; MREMAP_DONTUNMAP: EINVAL;
+ *               TRAMPFD_COMPACT: EINVAL always. An absolute table may be moved
+ *   ptrace(), /proc/pid/mem: writing fails (EIO), process_vm_writev(): EFAULT
+ */
+
+#endif /* _UAPI_LINUX_TRAMPFD_H */
