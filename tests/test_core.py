@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, cases, judge, run
 
-PROGRAMS = ("api", "alloc", "tables")
+PROGRAMS = ("api", "alloc", "tables", "hop")
 ALL = [(program, case) for program in PROGRAMS for case in cases("c", program)]
 
 # The cases whose size says something that smaller ones do not: plain builds only.
@@ -37,6 +37,13 @@ def test_plain(program: str, case: str) -> None:
 def test_each_provider_alone(provider: str, program: str, case: str) -> None:
     build("tests-c")
     judge(run(BUILD / "tests" / "c" / program, case, env={"FFI_STATIC_PROVIDER": provider}))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("case", cases("c", "hop"))
+def test_general_form_on_each_provider(provider: str, case: str) -> None:
+    build("tests-c")
+    judge(run(BUILD / "tests" / "c" / "hop", case, env={"FFI_STATIC_PROVIDER": provider}))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])

@@ -7,6 +7,7 @@
 #include "include/ffi_static.h"
 
 #include "arch.h"
+#include "arch/hop.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "base/lock.h"
@@ -117,7 +118,16 @@ static int find_code(const void *code, const char *doing, struct fs_ref *ref)
 ffi_static_closure *ffi_static_from_address(const void *code)
 {
     struct fs_ref ref;
-    return find_code(code, "ffi_static_from_address", &ref) ? NULL : fs_ref_slot(ref);
+    unsigned data, code_in;
+    if (find_code(code, "ffi_static_from_address", &ref))
+        return NULL;
+    ffi_static_closure *c = fs_ref_slot(ref);
+    if (!fs_hop_registers(c->reserved[0], &data, &code_in))
+        return c;
+    fs_fail(-EINVAL, "ffi_static_from_address: %p is a trampoline's address, not a closure's",
+            code);
+    errno = EINVAL;
+    return NULL;
 }
 
 const char *ffi_static_provider_of(const void *code)

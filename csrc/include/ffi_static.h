@@ -98,6 +98,72 @@ FFI_STATIC_API ffi_static_closure *ffi_static_from_address(const void *code);
  * In both cases nothing is changed. */
 FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
 
+/* --- The general form: (code, data, register) -------------------------------------------------
+ *
+ * Below closures, and of use to compilers and language runtimes: an address that, called or jumped
+ * to, loads `data` into the register you name and jumps to `code`, which finds every other
+ * register, the flags, the stack and the return address as the caller left them. Nothing returns
+ * here. Code that takes its context in a register, a nested function or a JIT's stub, gets a
+ * plain function pointer that way, under the same policies and from the same providers as
+ * closures do.
+ *
+ *     struct ffi_static_trampoline t = {code, data, FFI_STATIC_R10, FFI_STATIC_NO_REGISTER};
+ *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
+ *
+ * One register is spent if it is neither of those named: the trampoline's own, r10 on x86-64, in
+ * which the psABI passes no argument of C. Where indirect branches are tracked (Intel CET), `code`
+ * begins with a landing pad, as C functions compiled for it do. */
+
+/* A general-purpose register, never the stack pointer: its DWARF number in the psABI, and one. */
+enum ffi_static_register {
+    FFI_STATIC_NO_REGISTER = 0,
+#if defined __x86_64__
+    FFI_STATIC_RAX = 1,
+    FFI_STATIC_RDX,
+    FFI_STATIC_RCX,
+    FFI_STATIC_RBX,
+    FFI_STATIC_RSI,
+    FFI_STATIC_RDI,
+    FFI_STATIC_RBP,
+    FFI_STATIC_R8 = 9,
+    FFI_STATIC_R9,
+    FFI_STATIC_R10,
+    FFI_STATIC_R11,
+    FFI_STATIC_R12,
+    FFI_STATIC_R13,
+    FFI_STATIC_R14,
+    FFI_STATIC_R15,
+#endif
+};
+
+struct ffi_static_trampoline {
+    const void *code;  /* where it goes: an address that may be called; not NULL */
+    void *data;        /* what it loads, never looked at */
+    int data_register; /* where to; not FFI_STATIC_NO_REGISTER */
+    int code_register; /* `code` is loaded into this one besides; or FFI_STATIC_NO_REGISTER */
+};
+
+/* Make a trampoline and set *address to what is called. `flags` must be 0. `what` is copied.
+ *
+ * -EINVAL: NULL, unknown flags, no such register, the stack pointer, the same register twice, or a
+ *          name in FFI_STATIC_PROVIDER that does not exist
+ * -ENOTSUP: an architecture without this      -ENOSYS: every provider of trampolines refused */
+FFI_STATIC_API int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what,
+                                               unsigned flags, void **address);
+
+/* What the live trampoline at `address` does, into *what. -EINVAL: `address` is not one's (a
+ * closure's is not), or NULL. */
+FFI_STATIC_API int ffi_static_trampoline_query(const void *address,
+                                               struct ffi_static_trampoline *what);
+
+/* Free the trampoline at `address`; NULL is allowed and does nothing. What holds for a closure that
+ * was freed holds for it: calling the address aborts the process with a line that names it, until
+ * the address is handed out again. Code that the trampoline led to may free it, and runs on.
+ *
+ * -EINVAL: not a trampoline's address (a closure's, a foreign one)   -EALREADY: a double free
+ * In both cases nothing is changed. */
+FFI_STATIC_API int ffi_static_trampoline_free(void *address);
+
 /* The text of this thread's last failure in this library: what was tried, what the system
  * answered, what you can do. Never NULL; "" when there was none. Valid until the thread's next
  * failing call. */
@@ -125,7 +191,8 @@ FFI_STATIC_API const char *ffi_static_provider_about(const char *name);
  * fit. -EINVAL and a list of the legal names for an unknown name. */
 FFI_STATIC_API int ffi_static_provider_probe(const char *name, char *why, size_t size);
 
-/* The name of the provider that the live closure at `code` came from; NULL if it is not one. */
+/* The name of the provider that the live closure or trampoline at `code` came from; NULL if it is
+ * neither. */
 FFI_STATIC_API const char *ffi_static_provider_of(const void *code);
 
 /* Counters. `size` is the caller's sizeof(struct ffi_static_stats), so that the struct may

@@ -26,6 +26,8 @@ BODY = HERE / "ffi-static-body.patch"
 #: functions (closure/) and Python (py/) stay outside.
 ROOMS = ("include", "base", "arch", "tramp", "plan", "hook")
 M4 = "hook/ffi_static.m4"
+#: Files of those rooms that only the public functions use.
+LEFT_OUT = {"arch/hop.h", "hop.S"}
 
 #: Files that only an architecture with a plan (one whose folder has abi.c) is built from, and the
 #: one that takes their place where there is none.
@@ -51,7 +53,8 @@ def body_sources() -> dict[str, str]:
     files: dict[str, str] = {}
     for room in ROOMS:
         for path in sorted((CSRC / room).rglob("*")):
-            if path.suffix in {".c", ".h", ".S"}:
+            inside = {path.name, str(path.relative_to(CSRC))}
+            if path.suffix in {".c", ".h", ".S"} and LEFT_OUT.isdisjoint(inside):
                 files[f"src/static/{path.relative_to(CSRC)}"] = path.read_text(encoding="utf-8")
     files["m4/ffi_static.m4"] = m4_macros()
     files["src/static/static.am"] = automake_fragment(files)

@@ -38,6 +38,14 @@
 #define FS_SLOT_HANDLER 40
 #define FS_SLOT_DATA 48
 
+/* --- or one that hops (hop.S); registers have their DWARF numbers (psABI, figure 3.36) ------- */
+#define FS_SLOT_HOP_CODE 8
+#define FS_SLOT_HOP_DATA 16
+#define FS_HOP_REGISTERS 16
+#define FS_HOP_SP 7
+#define FS_HOP_R 10
+#define FS_HOP_SIZE 16
+
 /* --- the plan inside the slot (24 bytes) --------------------------------------------------- */
 #define FS_PLAN_NARGS 8   /* byte: arguments */
 #define FS_PLAN_GATHER 9  /* byte: words to gather into the scratch area, an even number */

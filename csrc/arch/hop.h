@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* hop.h - entries that load a register and jump: what an architecture's hop.S offers
+ *
+ * A trampoline in its general form is (code, data, register): called, it loads `data` into the
+ * register that the user named and jumps to the user's code, with everything else as it was. Our
+ * trampolines load the slot's address into R only; a slot whose entry is a hop has the rest in its
+ * next two words. So whatever provider the trampoline is from, the general form works on it.
+ *
+ * There is one hop for every pair (data register, code register or none), each FS_HOP_SIZE bytes,
+ * in a grid: one row of FS_HOP_REGISTERS for each code register. The stack pointer's row is that
+ * of no code register; its column, and the places where both registers would be the same, are
+ * filled with traps. Which register has which number is arch.h's (the psABI's DWARF numbers).
+ *
+ * An architecture without hops defines no FS_HOP_REGISTERS.
+ */
+#ifndef FS_HOP_H
+#define FS_HOP_H
+
+#include "arch.h"
+#include "base/base.h"
+
+/* A slot that hops: FS_SLOT_ENTRY is the hop. */
+struct fs_hop_slot {
+    void *entry;
+    const void *code;
+    void *data;
+};
+
+#ifdef FS_HOP_REGISTERS
+_Static_assert(offsetof(struct fs_hop_slot, entry) == FS_SLOT_ENTRY, "entry");
+_Static_assert(offsetof(struct fs_hop_slot, code) == FS_SLOT_HOP_CODE, "code");
+_Static_assert(offsetof(struct fs_hop_slot, data) == FS_SLOT_HOP_DATA, "data");
+
+extern FS_HIDDEN const char fs_hops[];
+
+static inline bool fs_hop_loads(unsigned reg)
+{
+    return reg < FS_HOP_REGISTERS && reg != FS_HOP_SP;
+}
+
+/* Two different ones that fs_hop_loads(); or `code` is FS_HOP_SP, for none. */
+static inline void *fs_hop_entry(unsigned data, unsigned code)
+{
+    return (void *)(uintptr_t)(fs_hops + (code * FS_HOP_REGISTERS + data) * FS_HOP_SIZE);
+}
+
+/* Is `entry` a hop, and which? */
+static inline bool fs_hop_registers(const void *entry, unsigned *data, unsigned *code)
+{
+    size_t at = (uintptr_t)entry - (uintptr_t)fs_hops;
+    if (at >= (size_t)FS_HOP_REGISTERS * FS_HOP_REGISTERS * FS_HOP_SIZE)
+        return false;
+    *data = (unsigned)(at / FS_HOP_SIZE % FS_HOP_REGISTERS);
+    *code = (unsigned)(at / FS_HOP_SIZE / FS_HOP_REGISTERS);
+    return true;
+}
+
+/* Make a live slot hop. The entry comes last: a thread that sees it sees what it needs. */
+static inline void fs_hop_bind(void *slot, void *entry, const void *code, void *data)
+{
+    struct fs_hop_slot *h = slot;
+    h->code = code;
+    h->data = data;
+    __atomic_store_n(&h->entry, entry, __ATOMIC_RELEASE);
+}
+#else
+#define FS_HOP_SP 0
+
+static inline bool fs_hop_loads(unsigned reg)
+{
+    return (void)reg, false;
+}
+
+static inline void *fs_hop_entry(unsigned data, unsigned code)
+{
+    return (void)data, (void)code, NULL;
+}
+
+static inline bool fs_hop_registers(const void *entry, unsigned *data, unsigned *code)
+{
+    *data = *code = 0;
+    return (void)entry, false;
+}
+
+static inline void fs_hop_bind(void *slot, void *entry, const void *code, void *data)
+{
+    (void)slot, (void)entry, (void)code, (void)data;
+}
+#endif
+
+#endif

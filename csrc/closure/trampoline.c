@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* trampoline.c - the public functions of the general form: (code, data, register)
+ *
+ * A slot whose entry is a hop (arch/hop.h) instead of a closure's. Only checks and joins, as
+ * closure.c does. The caller knows a trampoline by its address alone; the slot stays inside.
+ */
+#include "include/ffi_static.h"
+
+#include "arch.h"
+#include "arch/hop.h"
+#include "base/base.h"
+#include "base/error.h"
+#include "base/lock.h"
+#include "tramp/find.h"
+
+/* The public numbers are the hops' and one, so that 0 can be none. */
+static unsigned number_of(int reg)
+{
+    return (unsigned)reg - 1;
+}
+
+static int check_register(const char *field, int reg, const char *none)
+{
+    if (fs_hop_loads(number_of(reg)))
+        return 0;
+    if (!fs_hop_loads(0))
+        return fs_fail(-ENOTSUP,
+                       "ffi_static_trampoline_alloc: this architecture has closures only");
+    return fs_fail(-EINVAL,
+                   "ffi_static_trampoline_alloc: %s %d is not a general-purpose register, or it is "
+                   "the stack pointer; pass an enum ffi_static_register%s",
+                   field, reg, none);
+}
+
+static int find_entry(const struct ffi_static_trampoline *what, void **entry)
+{
+    unsigned code = FS_HOP_SP; /* none */
+    int error = check_register("data_register", what->data_register, "");
+    if (!error && what->code_register != FFI_STATIC_NO_REGISTER) {
+        code = number_of(what->code_register);
+        error = check_register("code_register", what->code_register,
+                               ", FFI_STATIC_NO_REGISTER for none");
+    }
+    if (error)
+        return error;
+    if (what->data_register == what->code_register)
+        return fs_fail(-EINVAL,
+                       "ffi_static_trampoline_alloc: register %d is to hold both the data and the "
+                       "code's address; name two",
+                       what->data_register);
+    *entry = fs_hop_entry(number_of(what->data_register), code);
+    return 0;
+}
+
+int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what, unsigned flags,
+                                void **address)
+{
+    void *entry = NULL;
+    if (!what || !address)
+        return fs_fail(-EINVAL, "ffi_static_trampoline_alloc: %s is NULL",
+                       what ? "the room for the address" : "the description");
+    if (flags)
+        return fs_fail(-EINVAL, "ffi_static_trampoline_alloc: unknown flags 0x%x; pass 0", flags);
+    if (!what->code)
+        return fs_fail(-EINVAL, "ffi_static_trampoline_alloc: the code to go to is NULL");
+    int error = find_entry(what, &entry);
+    if (error)
+        return error;
+    void *code;
+    void *slot = fs_slot_alloc(1, &code);
+    if (!slot)
+        return -errno; /* with a sentence */
+    fs_hop_bind(slot, entry, what->code, what->data);
+    *address = code;
+    return 0;
+}
+
+/* The slot of the live trampoline at `address`. Under the lock, because any address may be asked
+ * for, also one whose table another thread is unmapping. */
+static int find(const void *address, const char *doing, struct fs_ref *ref, struct fs_hop_slot *out,
+                unsigned *data, unsigned *code)
+{
+    bool hops = false;
+    fs_lock();
+    int error = fs_code_find(address, ref);
+    if (!error) {
+        const struct fs_hop_slot *h = fs_ref_slot(*ref);
+        out->entry = __atomic_load_n(&h->entry, __ATOMIC_ACQUIRE);
+        hops = fs_hop_registers(out->entry, data, code);
+        if (hops) {
+            out->code = h->code;
+            out->data = h->data;
+        }
+    }
+    fs_unlock();
+    if (!error && hops)
+        return 0;
+    if (error == -EALREADY)
+        return fs_fail(error, "%s: the trampoline at %p has been freed already", doing, address);
+    return fs_fail(-EINVAL,
+                   error ? "%s: %p is not the address of a live trampoline"
+                         : "%s: %p is a closure's code address, not a trampoline's",
+                   doing, address);
+}
+
+int ffi_static_trampoline_query(const void *address, struct ffi_static_trampoline *what)
+{
+    struct fs_ref ref;
+    struct fs_hop_slot hop;
+    unsigned data, code;
+    if (!what)
+        return fs_fail(-EINVAL, "ffi_static_trampoline_query: the room for the answer is NULL");
+    int error = find(address, "ffi_static_trampoline_query", &ref, &hop, &data, &code);
+    if (error == -EALREADY) /* to a question, one that was freed is one that is not there */
+        return -EINVAL;
+    if (error)
+        return error;
+    *what = (struct ffi_static_trampoline){
+        .code = hop.code,
+        .data = hop.data,
+        .data_register = (int)data + 1,
+        .code_register = code == FS_HOP_SP ? FFI_STATIC_NO_REGISTER : (int)code + 1,
+    };
+    return 0;
+}
+
+int ffi_static_trampoline_free(void *address)
+{
+    struct fs_ref ref;
+    struct fs_hop_slot hop;
+    unsigned data, code;
+    if (!address)
+        return 0;
+    int error = find(address, "ffi_static_trampoline_free", &ref, &hop, &data, &code);
+    if (error)
+        return error;
+    fs_slot_free(ref);
+    return 0;
+}
