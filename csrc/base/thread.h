@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 
-#define FS_CACHE_SLOTS 16
+#define FS_CACHE_SLOTS 64
 #define FS_ERROR_BYTES 1280
 
 struct fs_thread {

@@ -20,7 +20,7 @@ _Static_assert(sizeof(ffi_static_closure) == FS_SLOT_SIZE, "a closure is a slot"
 _Static_assert(offsetof(ffi_static_closure, cif) == FS_SLOT_CIF, "cif");
 _Static_assert(offsetof(ffi_static_closure, handler) == FS_SLOT_HANDLER, "handler");
 _Static_assert(offsetof(ffi_static_closure, user_data) == FS_SLOT_DATA, "user data");
-_Static_assert(FFI_STATIC_MAX_SIZE == FS_RUN_MAX * FS_SLOT_SIZE, "largest run");
+_Static_assert(FFI_STATIC_MAX_SIZE <= FS_RUN_MAX * FS_SLOT_SIZE, "largest run");
 
 /* The slot's plan words, see plan/plan.h. */
 static uint64_t *plan_words(ffi_static_closure *c)

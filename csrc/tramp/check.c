@@ -21,7 +21,7 @@ static bool word_is_valid(const struct fs_table *t, unsigned w, const char **wha
         return *what = "a hole is marked free", false;
     if ((t->summary >> w & 1) != (t->free[w] != 0))
         return *what = "the summary does not agree with the bitmap", false;
-    if (inner & (t->free[w] | ~usable))
+    if (inner & t->free[w])
         return *what = "a free slot is marked as the inside of a run", false;
     if (!filled && t->free[w] != usable)
         return *what = "a slot was handed out before its page was filled", false;

@@ -2,8 +2,8 @@
 /* tramp.c - the allocator: thread caches over bitmaps over tables
  *
  * Single slots go through the thread's cache and cost no lock; a cache is refilled and emptied
- * half at a time. Behind it, the first free bit of an open table, lowest address first: slots in
- * use stay together, and a table that nobody uses can go back to the system.
+ * half at a time. Behind it, the first free bits of an open table, lowest address first: slots in
+ * use stay together, and a table that nobody uses can go back to the system (spare.h says when).
  *
  * A slot that is free has fs_freed in its first word, in a cache too. That word tells a double
  * free; the bitmap tells what lies inside a run. Slots are filled with fs_freed a page at a time,
@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "tramp/find.h"
 #include "tramp/provider.h"
+#include "tramp/spare.h"
 #include "tramp/table.h"
 
 #include <string.h>
@@ -26,8 +27,7 @@
 
 static struct fs_table *open_tables; /* with a free slot; empty ones last */
 static struct fs_table *open_last;
-static uint64_t empty_tables; /* mapped, no slot in use */
-static uint64_t mapped_tables;
+static struct fs_spare spare; /* how many tables there are, and how many empty ones to keep */
 
 /* --- lists of tables, under the lock -------------------------------------------------------- */
 
@@ -90,82 +90,109 @@ static void fill_word(struct fs_table *t, unsigned w)
     __atomic_fetch_or(&t->filled, UINT64_C(1) << w, __ATOMIC_RELAXED);
 }
 
-static void take_bits(struct fs_table *t, unsigned index, unsigned count)
+static bool is_hole(const struct fs_table *t, unsigned index)
 {
-    if (is_mapped(t) && t->nfree == t->usable) {
-        empty_tables--;
-        list_remove(t); /* from among the empty ones at the end */
-        list_push_front(t);
-    }
-    for (unsigned i = index; i < index + count; i++) {
-        unsigned w = i / FS_WORD_SLOTS;
-        fill_word(t, w);
-        t->free[w] &= ~(UINT64_C(1) << i % FS_WORD_SLOTS);
-        if (!t->free[w])
-            t->summary &= ~(UINT64_C(1) << w);
-        if (i != index)
-            __atomic_fetch_or(&t->inner[w], UINT64_C(1) << i % FS_WORD_SLOTS, __ATOMIC_RELAXED);
-    }
-    if (count > 1)
-        __atomic_fetch_add(&t->ninner, count - 1, __ATOMIC_RELAXED);
-    t->nfree -= count;
+    return !(fs_table_usable(t, index / FS_WORD_SLOTS) >> index % FS_WORD_SLOTS & 1);
+}
+
+/* A table's first slots are about to be taken: it leaves the empty ones at the list's end. */
+static void leave_empties(struct fs_table *t)
+{
+    if (!is_mapped(t) || t->nfree != t->usable)
+        return;
+    spare.empty--;
+    list_remove(t);
+    list_push_front(t);
+}
+
+/* `bits` of word `w`, all of them free. */
+static void take_word(struct fs_table *t, unsigned w, uint64_t bits)
+{
+    leave_empties(t);
+    fill_word(t, w);
+    t->free[w] &= ~bits;
+    if (!t->free[w])
+        t->summary &= ~(UINT64_C(1) << w);
+    t->nfree -= (unsigned)__builtin_popcountll(bits);
     if (!t->nfree)
         list_remove(t);
 }
 
-/* Empty tables are kept as long as they are few beside the others, so that a program going up
- * and down over a boundary does not map and unmap each time. */
-static bool too_many_empty(void)
+/* A run's slots: single ones, all but the first marked as inside. Holes in it are only marked. */
+static void take_run(struct fs_table *t, unsigned index, unsigned count)
 {
-    return empty_tables > 1 + (mapped_tables - empty_tables) / 2;
+    for (unsigned i = index; i < index + count; i++) {
+        uint64_t bit = UINT64_C(1) << i % FS_WORD_SLOTS;
+        if (!is_hole(t, i))
+            take_word(t, i / FS_WORD_SLOTS, bit);
+        if (i != index)
+            __atomic_fetch_or(&t->inner[i / FS_WORD_SLOTS], bit, __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_add(&t->ninner, count - 1, __ATOMIC_RELAXED);
 }
 
-static void give_bits(struct fs_table *t, unsigned index, unsigned count)
+/* Nobody uses this table any more. It waits at the end of the list, unless too many do. */
+static void join_empties(struct fs_table *t)
 {
-    bool was_full = t->nfree == 0;
-    for (unsigned i = index; i < index + count; i++) {
-        unsigned w = i / FS_WORD_SLOTS;
-        uint64_t bit = UINT64_C(1) << i % FS_WORD_SLOTS;
-        FS_ASSERT(!(t->free[w] & bit));
-        t->free[w] |= bit;
-        t->summary |= UINT64_C(1) << w;
-        if (i != index)
-            __atomic_fetch_and(&t->inner[w], ~bit, __ATOMIC_RELAXED);
-    }
-    if (count > 1)
-        __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
-    t->nfree += count;
-    if (was_full)
-        list_push_front(t);
     if (t->nfree != t->usable || !is_mapped(t))
         return;
-    empty_tables++;
+    spare.empty++;
     list_remove(t);
     list_push_back(t);
-    while (too_many_empty()) {
-        t = open_last;
+}
+
+static void close_superfluous(void)
+{
+    while (fs_spare_too_many(&spare)) {
+        struct fs_table *t = open_last;
         list_remove(t);
-        empty_tables--;
-        mapped_tables--;
+        fs_spare_closed(&spare);
         fs_table_close(t);
     }
 }
 
-/* First index of `count` free slots in a row, or -1. */
+/* `bits` of word `w`, none of them free. Does not close tables: whoever gives many calls
+ * close_superfluous() after the last. */
+static void give_word(struct fs_table *t, unsigned w, uint64_t bits)
+{
+    FS_ASSERT(!(t->free[w] & bits));
+    if (!t->nfree)
+        list_push_front(t);
+    t->free[w] |= bits;
+    t->summary |= UINT64_C(1) << w;
+    t->nfree += (unsigned)__builtin_popcountll(bits);
+    join_empties(t);
+}
+
+static void give_run(struct fs_table *t, unsigned index, unsigned count)
+{
+    for (unsigned i = index + 1; i < index + count; i++) {
+        *entry_of(t, i) = is_hole(t, i) ? NULL : (void *)fs_freed;
+        __atomic_fetch_and(&t->inner[i / FS_WORD_SLOTS], ~(UINT64_C(1) << i % FS_WORD_SLOTS),
+                           __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
+    for (unsigned i = index; i < index + count; i++)
+        if (!is_hole(t, i))
+            give_word(t, i / FS_WORD_SLOTS, UINT64_C(1) << i % FS_WORD_SLOTS);
+}
+
+/* First index of `count` slots in a row, or -1. Holes may lie inside, not at the start: it is only
+ * their trampolines that are missing. A hole is free when the slot before it is, for a run that
+ * holds a hole holds that one, too. */
 static int find_run(const struct fs_table *t, unsigned count)
 {
-    if (t->nfree < count)
-        return -1;
     unsigned have = 0;
-    for (unsigned i = 0; i < t->nslots; i++) {
-        uint64_t word = t->free[i / FS_WORD_SLOTS];
-        if (i % FS_WORD_SLOTS == 0 && (word == 0 || word == ~UINT64_C(0))) {
-            have = word ? have + FS_WORD_SLOTS : 0;
+    for (unsigned i = 0; i < t->nslots && count <= t->nslots; i++) {
+        unsigned w = i / FS_WORD_SLOTS;
+        if (i % FS_WORD_SLOTS == 0 && t->free[w] == 0) {
+            have = 0;
             i += FS_WORD_SLOTS - 1;
-        } else {
-            have = word >> i % FS_WORD_SLOTS & 1 ? have + 1 : 0;
+            continue;
         }
-        if (have >= count)
+        bool takes = t->free[w] >> i % FS_WORD_SLOTS & 1 || (have && is_hole(t, i));
+        have = takes ? have + 1 : 0;
+        if (have == count)
             return (int)(i + 1 - have);
     }
     return -1;
@@ -176,10 +203,8 @@ static int open_table(struct fs_table **t)
     int error = fs_table_open(t);
     if (error)
         return error;
-    if (is_mapped(*t)) {
-        mapped_tables++;
-        empty_tables++;
-    }
+    if (is_mapped(*t))
+        fs_spare_opened(&spare);
     list_push_front(*t);
     return 0;
 }
@@ -199,36 +224,36 @@ static int alloc_run(unsigned count, void **out, struct fs_ref *ref)
             return error;
         index = find_run(t, count);
     }
-    take_bits(t, (unsigned)index, count);
+    take_run(t, (unsigned)index, count);
     *ref = (struct fs_ref){t, (unsigned)index};
     *out = fs_table_slot(t, (unsigned)index);
     return 0;
 }
 
-/* Up to `want` single slots into out[]; how many, or -errno when there is none at all. */
-static int alloc_singles(void **out, unsigned want)
+/* BATCH single slots, or as many as there are, into an empty cache: lowest address on top. 0, or
+ * -errno when there is none at all. A fork cannot come in between, so the order does not matter. */
+static int fill_cache(struct fs_thread *cache)
 {
-    unsigned n = 0;
     struct fs_table *t;
-    if (!open_tables) {
-        int error = open_table(&t);
-        if (error)
-            return error;
-    }
-    for (; n < want && (t = open_tables); n++) {
+    int error = open_tables ? 0 : open_table(&t);
+    if (error)
+        return error;
+    void **bottom = cache->slot, **p = bottom + BATCH;
+    while (p > bottom && (t = open_tables)) {
         unsigned w = (unsigned)__builtin_ctzll(t->summary);
-        unsigned index = w * FS_WORD_SLOTS + (unsigned)__builtin_ctzll(t->free[w]);
-        take_bits(t, index, 1);
-        out[n] = fs_table_slot(t, index);
+        char *slots = fs_table_slot(t, w * FS_WORD_SLOTS);
+        uint64_t left = t->free[w];
+        for (; left && p > bottom; left &= left - 1) {
+            *--p = slots + (size_t)__builtin_ctzll(left) * FS_SLOT_SIZE;
+            __builtin_prefetch(*p, 1);
+        }
+        take_word(t, w, t->free[w] & ~left);
     }
-    return (int)n;
-}
-
-/* A slot of ours that is free in all but its bit: in a cache. */
-static void give_slot(void *slot)
-{
-    struct fs_ref ref = fs_slot_ref(slot);
-    give_bits(ref.table, ref.index, 1);
+    unsigned n = (unsigned)(bottom + BATCH - p);
+    if (fs_unlikely(p > bottom))
+        memmove(bottom, p, n * sizeof *p);
+    __atomic_store_n(&cache->count, n, __ATOMIC_RELEASE);
+    return 0;
 }
 
 /* --- thread caches -------------------------------------------------------------------------- */
@@ -248,10 +273,34 @@ static void cache_push(struct fs_thread *t, void *slot)
     __atomic_store_n(&t->count, n + 1, __ATOMIC_RELEASE);
 }
 
+/* Give back up to `n` slots: free in all but their bits, and mostly neighbours, as they came. */
+static void cache_flush(struct fs_thread *t, unsigned n)
+{
+    struct fs_table *table = NULL;
+    unsigned w = 0;
+    uint64_t bits = 0;
+    for (; n && t->count; n--) {
+        char *slot = cache_pop(t);
+        size_t at = table ? (size_t)(slot - table->slots) / FS_SLOT_SIZE : SIZE_MAX;
+        if (at / FS_WORD_SLOTS != w || !bits) {
+            if (bits)
+                give_word(table, w, bits);
+            struct fs_ref ref = fs_slot_ref(slot);
+            table = ref.table;
+            at = ref.index;
+            w = ref.index / FS_WORD_SLOTS;
+            bits = 0;
+        }
+        bits |= UINT64_C(1) << at % FS_WORD_SLOTS;
+    }
+    if (bits)
+        give_word(table, w, bits);
+    close_superfluous();
+}
+
 void fs_on_thread_gone(struct fs_thread *t)
 {
-    while (t->count)
-        give_slot(cache_pop(t));
+    cache_flush(t, FS_CACHE_SLOTS);
 }
 
 /* Every table without a live slot goes; those with one stay for their callers. */
@@ -269,15 +318,11 @@ void fs_on_unload(void)
 
 static int refill(struct fs_thread *t)
 {
-    void *batch[BATCH];
     fs_lock();
-    int n = alloc_singles(batch, BATCH);
+    int error = fill_cache(t);
+    fs_spare_tick(&spare);
     fs_unlock();
-    if (n < 0)
-        return n;
-    while (n--) /* lowest address on top */
-        cache_push(t, batch[n]);
-    return 0;
+    return error;
 }
 
 /* The entry is never anything between fs_freed and fs_unprepared: a lookup, or a call, of a dead
@@ -351,11 +396,13 @@ static FS_COLD void free_slowly(struct fs_ref ref)
     struct fs_thread *thread = fs_thread_get();
     fs_lock();
     while (ref.index + count < t->nslots && fs_slot_is_inner(t, ref.index + count))
-        *entry_of(t, ref.index + count++) = (void *)fs_freed;
-    give_bits(t, ref.index, count);
+        count++;
+    give_run(t, ref.index, count);
+    fs_spare_tick(&spare);
     if (thread && thread->count == FS_CACHE_SLOTS)
-        for (unsigned i = 0; i < BATCH; i++)
-            give_slot(cache_pop(thread));
+        cache_flush(thread, BATCH);
+    else
+        close_superfluous();
     fs_unlock();
 }
 
@@ -395,8 +442,8 @@ void fs_tramp_stats(struct fs_tramp_stats *out)
     }
     out->cached = fs_thread_cached();
     out->live = taken > out->cached ? taken - out->cached : 0;
-    out->tables = mapped_tables;
-    out->empty_tables = empty_tables;
+    out->tables = spare.mapped;
+    out->empty_tables = spare.empty;
     out->maps = fs_table_maps;
     out->unmaps = fs_table_unmaps;
     fs_unlock();

@@ -8,7 +8,7 @@
  *
  * A run is several neighbouring slots for a thing larger than one; its first slot stands for it.
  *
- * Cost: alloc and free are a pop and a push on the thread's own cache (16 slots); behind it is a
+ * Cost: alloc and free are a pop and a push on the thread's own cache (64 slots); behind it is a
  * bitmap per table under one lock. Nothing walks a list that grows with the number of slots.
  * Thread and fork safety: all functions, any time. In a forked child every slot exists once
  * more, privately.
@@ -17,9 +17,10 @@
 #define FS_TRAMP_H
 
 #include "base/base.h"
+#include "arch.h"
 
-/* The most slots in a run. */
-#define FS_RUN_MAX 128
+/* The most slots in a run: a whole table but for its header. */
+#define FS_RUN_MAX (FS_TABLE_SLOTS - 1)
 
 struct fs_table;
 

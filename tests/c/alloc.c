@@ -236,3 +236,29 @@ CASE(runs_of_every_size)
     }
     finish();
 }
+
+/* A run may lie over the slots whose trampolines are not there. When it goes, what its owner left
+ * in them must not look like a closure. */
+CASE(what_a_freed_run_leaves_is_no_closure)
+{
+    enum { LARGE = FFI_STATIC_MAX_SIZE, RUNS = 64 };
+    void *code, *block[RUNS];
+    for (int i = 0; i < RUNS; i++) { /* two tables full: every hole is inside one of them */
+        block[i] = api.alloc(LARGE, 0, &code);
+        CHECK(block[i] != NULL);
+        void **words = (void **)((char *)block[i] + sizeof(ffi_static_closure));
+        for (size_t w = 0; w < (LARGE - sizeof(ffi_static_closure)) / sizeof *words; w++)
+            words[w] = code; /* as good a pointer as any */
+    }
+    CHECK_EQ(api.check(), 0);
+    for (int i = 0; i < RUNS; i++) {
+        CHECK(api.address(block[i]) != NULL);
+        for (size_t at = 64; at < LARGE; at += 64)
+            CHECK(api.address((ffi_static_closure *)(void *)((char *)block[i] + at)) == NULL);
+        CHECK_EQ(api.release(block[i]), 0);
+        for (size_t at = 0; at < LARGE; at += 64)
+            CHECK(api.address((ffi_static_closure *)(void *)((char *)block[i] + at)) == NULL);
+        CHECK_EQ(api.check(), 0);
+    }
+    CHECK_EQ(test_stats().live, 0);
+}

@@ -41,6 +41,22 @@ static void few_are_empty(void)
     CHECK(now.empty_tables <= 2 + (now.tables - now.empty_tables));
 }
 
+/* A program that goes on with few closures: what it no longer uses goes, bit by bit. */
+static void go_on_calmly(void)
+{
+    void *few[200];
+    for (int i = 0; i < 100000; i++) {
+        struct ffi_static_stats now = test_stats();
+        if (i % 64 == 0 && now.empty_tables <= 2 + (now.tables - now.empty_tables))
+            return;
+        for (int k = 0; k < 200; k++)
+            CHECK((few[k] = api.alloc(sizeof(ffi_static_closure), 0, NULL)) != NULL);
+        for (int k = 0; k < 200; k++)
+            CHECK_EQ(api.release(few[k]), 0);
+    }
+    few_are_empty();
+}
+
 CASE(a_million_live_then_all_freed_at_random)
 {
     size_t maps = test_maps_count(), n = fill(1000000);
@@ -78,11 +94,34 @@ CASE(tables_go_after_a_mass_free)
     free(million);
 }
 
-/* A program that goes up and down for years: tables come back to where they were, and what is
- * kept about those that went does not grow. The first quarter shows what one round may need. */
-CASE(up_and_down_three_hundred_times_stays_where_it_was)
+/* One wave after the other: the second maps what the first one's end unmapped, and that is all. */
+CASE(waves_of_the_same_height_map_their_tables_twice)
 {
-    size_t n = test_scaled(100000) > 25000 ? test_scaled(100000) : 25000, rounds = test_scaled(300);
+    uint64_t maps[5];
+    for (int wave = 0; wave < 5; wave++) {
+        size_t n = fill(100000);
+        for (size_t i = 0; i < n; i++)
+            CHECK_EQ(api.release(million[i].closure), 0);
+        free(million);
+        maps[wave] = test_stats().maps;
+    }
+    printf("after each wave %llu %llu %llu %llu %llu tables had been mapped\n",
+           (unsigned long long)maps[0], (unsigned long long)maps[1], (unsigned long long)maps[2],
+           (unsigned long long)maps[3], (unsigned long long)maps[4]);
+    CHECK(maps[1] <= 2 * maps[0]);
+    CHECK(maps[4] <= maps[1] + 2);
+    CHECK(test_stats().empty_tables > 2); /* they wait for the next wave */
+    go_on_calmly();
+    few_are_empty();
+    CHECK_EQ(api.check(), 0);
+}
+
+/* A program that goes up and down for years, with calm in between: tables come back to where they
+ * were, and what is kept about those that went does not grow. The first quarter shows what one
+ * round may need. */
+CASE(up_and_down_for_years_stays_where_it_was)
+{
+    size_t n = test_scaled(100000) > 25000 ? test_scaled(100000) : 25000, rounds = test_scaled(80);
     uintptr_t low[2] = {UINTPTR_MAX, UINTPTR_MAX}, high[2] = {0, 0};
     size_t heap[2] = {0, 0};
     void *code, **made = malloc(n * sizeof *made);
@@ -108,6 +147,7 @@ CASE(up_and_down_three_hundred_times_stays_where_it_was)
             heap[later] = used;
         for (size_t i = 0; i < n; i++)
             CHECK_EQ(api.release(made[i]), 0);
+        go_on_calmly();
     }
     printf("heap %zu, then %zu bytes; slots over %zu, then %zu KiB; %llu tables were mapped\n",
            heap[0], heap[1], (high[0] - low[0]) >> 10, (high[1] - low[1]) >> 10,
