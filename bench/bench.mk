@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 # bench.mk - recipes of bench/: `make bench` measures everything and writes build/bench/report.md
 #
-# BENCH_LIBS="name=path ..." adds libffi-compatible rivals, such as a patched libffi.
+# The patched libffi of SUITE, its stock and upstream's static trampolines are rivals, too: they are
+# built once (two minutes; Debian's sources through apt). Where that fails, or with BENCH_LIBFFI=no,
+# the report says that they were not measured. BENCH_LIBS="name=path ..." adds more.
 BENCH_LIBS  ?=
+BENCH_LIBFFI ?= yes
 BENCH_ARGS  ?=
 BENCH_OUT   := $(BUILD)/bench
 BENCH_OBJS  := $(patsubst bench/c/%.c,$(BENCH_OUT)/obj/%.o,$(wildcard bench/c/*.c))
@@ -11,12 +14,20 @@ BENCH_OBJS  := $(patsubst bench/c/%.c,$(BENCH_OUT)/obj/%.o,$(wildcard bench/c/*.
 BENCH_CFLAGS := -std=gnu11 $(WARN) -O2 -g -falign-functions=64 -Icsrc/include \
                 $(if $(findstring clang,$(CC)),,-fno-ipa-icf)
 
-.PHONY: bench bench-quick bench-c
-bench: venv package lib bench-c ## measure everything (5 minutes); BENCH_LIBS="name=path ..."
-	@$(PY) bench/run.py --build $(BUILD) --libs "$(BENCH_LIBS)" $(BENCH_ARGS)
+BENCH_RUN = $(PY) bench/run.py --build $(BUILD) --suite $(SUITE) --ctypes-python $(LIBFFI_PYTHON) \
+            --libs "$(BENCH_LIBS)" $(BENCH_ARGS)
+
+.PHONY: bench bench-quick bench-c bench-rivals
+bench: venv package lib bench-c bench-rivals ## measure everything (5 minutes); BENCH_LIBS="name=path ..."
+	@$(BENCH_RUN)
 
 bench-quick: venv package lib bench-c ## the same in a few seconds, to try it: no measurement
-	@$(PY) bench/run.py --build $(BUILD) --libs "$(BENCH_LIBS)" --quick $(BENCH_ARGS)
+	@$(BENCH_RUN) --quick
+
+# A machine without a network or a Debian mirror still has everything else to measure.
+bench-rivals:
+	@test "$(BENCH_LIBFFI)" = no || $(MAKE) --no-print-directory -s libffi-rivals || \
+	  echo "bench: going on without the patched libffi and its rivals (BENCH_LIBFFI=no: not even try)" >&2
 
 bench-c: $(BENCH_OUT)/callbench ## only the C benchmark, build/bench/callbench
 

@@ -23,18 +23,17 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.reporting import machine  # noqa: E402
+from bench.reporting import machine, patched  # noqa: E402
 
 STOCK = "system"  # what callbench calls its baseline: here, the stock build
 #: The same library once more, loaded last. With 1e6 closures live, who comes first finds the better
 #: memory (fewer page table levels to wait for, whole huge pages): the copy shows how much that is.
 AGAIN = "stock again"
-MANY = 100_000
 
 #: What ctypes does in a process of its own. It prints nanoseconds per callback and per closure,
 #: and the library that was really loaded.
@@ -82,17 +81,18 @@ class BenchError(RuntimeError):
     """It cannot be measured; the text says what to do."""
 
 
-def libraries(build: Path, suite: str) -> dict[str, Path]:
+def libraries(build: Path, suite: str, stock: str = STOCK) -> dict[str, Path]:
     """Name the libraries: patched and stock of `suite`, and upstream's static trampolines."""
     found = {
-        "patched": build / "libffi" / suite / "lib/libffi.so.8",
-        STOCK: build / "libffi" / suite / "stock/lib/libffi.so.8",
-        "upstream": build / "libffi/newest/upstream/lib/libffi.so.8",
+        patched.PATCHED: build / "libffi" / suite / "lib/libffi.so.8",
+        stock: build / "libffi" / suite / "stock/lib/libffi.so.8",
+        patched.UPSTREAM: build / "libffi/newest/upstream/lib/libffi.so.8",
     }
     for name, path in found.items():
         if not path.exists():
-            where = "newest" if name == "upstream" else suite
-            raise BenchError(f"{path} is not there: make libffi SUITE={where}")
+            where = "newest" if name == patched.UPSTREAM else suite
+            inside = path.relative_to(build)
+            raise BenchError(f"{inside} is not built: make libffi SUITE={where}")
     return found
 
 
@@ -134,100 +134,10 @@ def measure_ctypes(python: str, libs: dict[str, Path], rounds: int) -> dict[str,
                     "linked with libffi.so.8. Choose another: make bench-libffi LIBFFI_PYTHON=..."
                 )
             runs[name].append(result)
-    whats = ("callback", "make and free", "2000 live", "writable and executable")
+    whats = (*patched.CTYPES, "writable and executable")
     return {
         n: {w: statistics.median(r[w] for r in found) for w in whats} for n, found in runs.items()
     }
-
-
-# ---- targets
-
-Cells = dict[str, dict[str, Any]]
-Answer = tuple[str, Optional[bool]]
-MISSING: Answer = ("not measured", None)
-
-
-def ratios(rows: list[dict[str, Any]], over: str, under: str) -> list[tuple[float, str]]:
-    """Give ns of `over` as a multiple of ns of `under`, row by row."""
-    found = []
-    for row in rows:
-        a, b = (row["rivals"].get(name, {}).get("ns") for name in (over, under))
-        if a and b:
-            label = row.get("row") or f"{row['what']} {row['order']}, {row['live']:,} live"
-            found.append((a / b, label))
-    return found
-
-
-def mean(found: list[tuple[float, str]]) -> float:
-    """Give the geometric mean."""
-    return statistics.geometric_mean([ratio for ratio, _ in found])
-
-
-def like_ours(c: Any) -> Answer:
-    """Hold calls against csrc's own closures."""
-    found = ratios(c["calls"], "patched", "ours")
-    worst, row = max(found)
-    return f"{mean(found):.3f}x, worst row {worst:.2f}x: {row}", mean(found) <= 1.1
-
-
-def against_stock(c: Any) -> Answer:
-    """Hold calls against stock."""
-    found = ratios(c["calls"], STOCK, "patched")
-    least, row = min(found)
-    return f"{mean(found):.2f}x, least {least:.2f}x: {row}", mean(found) >= 4
-
-
-def allocation(c: Any) -> Answer:
-    """Hold making and freeing against stock: one at a time, and all at once, in both orders.
-
-    Stock is the geometric mean of its two copies, which differ only in when they were loaded.
-    """
-    rows = [row for row in c["live"] if row["what"] != "calls"]
-    pairs = zip(ratios(rows, "patched", STOCK), ratios(rows, "patched", AGAIN))
-    found = [((first * last) ** 0.5, row) for (first, row), (last, _) in pairs]
-    if not found:
-        return MISSING
-    worst, row = max(found)
-    slower = sum(ratio > 1 for ratio, _ in found)
-    text = f"at most {worst:.2f}x its time: {row}; {mean(found):.2f}x in the mean"
-    return (f"slower in {slower} of {len(found)}, {text}" if slower else text), not slower
-
-
-def random_frees(c: Any) -> Answer:
-    """Hold random frees against upstream's static trampolines."""
-    rows = [
-        r for r in c["live"] if (r["what"], r["order"], r["live"]) == ("replace", "random", MANY)
-    ]
-    found = ratios(rows, "upstream", "patched")
-    if not found:
-        notes = [r["rivals"].get("upstream", {}).get("note") for r in rows]
-        return (f"upstream left out: {notes[0]}", None) if notes and notes[0] else MISSING
-    return f"{found[0][0]:.0f}x", found[0][0] >= 20
-
-
-def first(c: Any) -> Answer:
-    """Give the time of the first closure, made and called."""
-    ns = c["first"].get("patched", {}).get("called_ns")
-    return (f"{ns / 1e3:.1f} µs", ns <= 15_000) if ns else MISSING
-
-
-def memory(c: Any) -> Answer:
-    """Give the memory per closure."""
-    for row in c["memory"]:
-        value = row["rivals"].get("patched", {}).get("pss_bytes")
-        if row["live"] == MANY and value:
-            return f"{value:.1f} B", value <= 66
-    return MISSING
-
-
-TARGETS: list[tuple[str, str, Callable[[Any], Answer]]] = [
-    ("calls against csrc's own closures", "within 1.1x (geometric mean)", like_ours),
-    ("calls against stock", "at least 4x as fast (geometric mean)", against_stock),
-    ("alloc + prep + free, any number live", "no slower than stock", allocation),
-    ("the same, 100,000 live, random order", "20x as fast as upstream's static", random_frees),
-    ("first closure, made and called", "at most 15 µs", first),
-    ("memory per closure, 100,000 live", "at most 66 B PSS", memory),
-]
 
 
 # ---- report
@@ -251,9 +161,8 @@ def page(c: Any, python: dict[str, Any], about: dict[str, str], *, quick: bool) 
     text = "# The patched libffi against the others\n\n"
     text += "**A quick run: not a measurement.**\n\n" if quick else ""
     text += "".join(f"* {key}: {value}\n" for key, value in about.items()) + "\n"
-    judged = [(name, wanted, *answer(c)) for name, wanted, answer in TARGETS]
-    words = {True: "met", False: "NOT MET", None: "-"}
-    rows = [[name, wanted, said, words[met]] for name, wanted, said, met in judged]
+    judged = patched.judge(patched.Run(c, STOCK, AGAIN))
+    rows = [[v.target, v.wanted, v.measured, v.word] for v in judged]
     text += markdown(["target", "wanted", "measured", "met?"], rows) + "\n"
     rows = [
         [

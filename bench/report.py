@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """report - merges the results of the benchmarks into one page, one table and one chart.
 
-Reads ``c.json`` (callbench), ``instructions.json`` and ``python.json`` (pytest-benchmark) from
-build/bench; prints one table of ratios with the machine named, and the targets beside what was
-measured; writes ``report.md``, ``report.json`` and ``chart.svg`` there::
+Reads ``c.json`` (callbench), ``instructions.json``, ``python.json`` (pytest-benchmark) and, where
+the patched libffi was measured, ``ctypes.json`` from build/bench; prints one table of ratios with
+the machine named, and the targets beside what was measured; writes ``report.md``, ``report.json``
+and ``chart.svg`` there::
 
     python bench/report.py [--out build/bench] [--not-measured "what: why"] [--readme README.md]
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.reporting import chart, machine, tables, targets  # noqa: E402
+from bench.reporting import chart, machine, patched, tables, targets  # noqa: E402
 from bench.reporting.results import Results, load  # noqa: E402
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -41,6 +43,7 @@ def read(folder: Path, excuses: list[str]) -> Results:
         c=found["c.json"] or {},
         instructions=found["instructions.json"] or {},
         python=found["python.json"] or {},
+        ctypes=load(folder / "ctypes.json") or {},
     )
     results.not_measured += excuses
     for name, what in PARTS.items():
@@ -109,8 +112,22 @@ def _providers(results: Results) -> str:
     return ", ".join(sorted(used)) or "no provider seen"
 
 
-def _verdicts(results: Results) -> tables.Table:
+def _judge(results: Results, named: dict[str, str]) -> list[targets.Verdict]:
+    """Hold what was promised of the library, and of the patched libffi where it was measured.
+
+    The system's libffi is a second copy of stock where it is the same version.
+    """
     verdicts = targets.judge(results)
+    if patched.measured(results.c):
+        base = results.ctypes.get("base", "none")
+        same = re.search(rf"\b{re.escape(base)}\b", named.get("system libffi", ""))
+        again = results.baseline if same else ""
+        verdicts += patched.judge(patched.Run(results.c, patched.STOCK, again))
+    return verdicts
+
+
+def _verdicts(results: Results, named: dict[str, str]) -> tables.Table:
+    verdicts = _judge(results, named)
     rows = [[v.target, v.wanted, v.measured, v.word] for v in verdicts]
     return tables.Table(
         "Targets", ["target", "wanted", "measured", "met?"], rows, left=frozenset({0, 1, 2, 3})
@@ -130,9 +147,9 @@ def _warning(results: Results) -> str:
 def page(results: Results, named: dict[str, str]) -> str:
     """Write the whole report as Markdown."""
     parts = ["# What a callback costs\n", _warning(results) + _machine_lines(named)]
-    parts += ["![chart](chart.svg)\n", _verdicts(results).markdown()]
+    parts += ["![chart](chart.svg)\n", _verdicts(results, named).markdown()]
     parts += [tables.one_table(results).markdown()]
-    for table in (tables.calls, tables.live, tables.memory, tables.python):
+    for table in (tables.calls, tables.live, tables.memory, tables.python, tables.ctypes):
         made = table(results)
         parts += [made.markdown()] if made.rows else []
     parts.append("### Not measured\n")
@@ -173,13 +190,14 @@ def write(results: Results, folder: Path) -> dict[str, str]:
     merged = {
         "format": 1,
         "machine": named,
-        "targets": [asdict(verdict) for verdict in targets.judge(results)],
+        "targets": [asdict(verdict) for verdict in _judge(results, named)],
         "c": results.c,
         "instructions": results.instructions,
         "python": {
             "reference": results.python_reference,
             "times_the_reference": results.python_ratios(),
         },
+        "ctypes": results.ctypes,
         "not_measured": results.not_measured,
     }
     (folder / "report.json").write_text(json.dumps(merged, indent=1, ensure_ascii=False) + "\n")
@@ -208,7 +226,7 @@ def main() -> int:
         return 1
     print(tables.one_table(results).text())
     print("\n".join(f"{key:>14}: {value}" for key, value in named.items()) + "\n")
-    print(_verdicts(results).text())
+    print(_verdicts(results, named).text())
     for hole in results.not_measured:
         print(f"not measured: {hole}")
     print(_warning(results), end="")

@@ -5,7 +5,10 @@
 A step that fails does not stop the others: the report says what was not measured and why, and the
 exit status is 1. Nothing runs side by side, because a benchmark wants the machine for itself. ::
 
-    python bench/run.py [--quick] [--build build] [--libs "name=path ..."]
+    python bench/run.py [--quick] [--build build] [--libs "name=path ..."] [--suite bookworm]
+
+Where `make libffi` has built them, the patched libffi of the suite, its stock and upstream's
+static trampolines are rivals: in C in the same process as the others, and below ctypes.
 """
 
 from __future__ import annotations
@@ -22,15 +25,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import instructions  # noqa: E402
+from bench import instructions, libffi  # noqa: E402
+from bench.reporting import patched  # noqa: E402
 
-STEPS = 4
+STEPS = 5
+EXCUSE = "the patched libffi, its stock and upstream's"
+ROUNDS = 9  # of ctypes: a process for each library, in turns
 
 
 class Run:
     """The steps, their progress line, and what could not be measured."""
 
-    def __init__(self, build: Path, libs: list[str], *, quick: bool) -> None:
+    def __init__(
+        self, build: Path, libs: list[str], suite: str, python: str, *, quick: bool
+    ) -> None:
         """Prepare the folder of results; older results are removed, so none is mistaken for new."""
         self.out = build / "bench"
         self.build = build
@@ -39,10 +47,23 @@ class Run:
         self._started = time.monotonic()
         self.callbench = self.out / "callbench"
         self.arguments = ["--ours", str(build / "lib/libffi_static.so.0")]
+        self.suite, self.ctypes_python = suite, python
+        self.libraries = self._libraries()
+        rivals = {name: str(path) for name, path in self.libraries.items()}
+        named = {lib.partition("=")[0] for lib in libs}
+        libs = [*(f"{name}={path}" for name, path in rivals.items() if name not in named), *libs]
         for lib in libs:
             self.arguments += ["--lib", lib]
-        for name in ("c.json", "instructions.json", "python.json"):
+        for name in ("c.json", "instructions.json", "python.json", "ctypes.json"):
             (self.out / name).unlink(missing_ok=True)
+
+    def _libraries(self) -> dict[str, Path]:
+        """Name the patched libffi and its rivals, or excuse them."""
+        try:
+            return libffi.libraries(self.build, self.suite, patched.STOCK)
+        except libffi.BenchError as error:
+            self.excuses.append(f"{EXCUSE}: {error}")
+            return {}
 
     def say(self, step: int, text: str) -> None:
         """Show which step runs, and since when."""
@@ -86,9 +107,24 @@ class Run:
         command += [f"--benchmark-json={self.out / 'python.json'}"]
         self._run("Python callbacks", command + (["--race-seconds=0.3"] if self.quick else []))
 
+    def ctypes(self) -> None:
+        """Measure ctypes on the patched libffi, on stock and on upstream's."""
+        self.say(4, "Python: ctypes on each libffi, in turns (half a minute)")
+        if not self.libraries:
+            return
+        base = (self.build / "libffi" / self.suite / "version").read_text().strip()
+        rounds = 2 if self.quick else ROUNDS
+        try:
+            found = libffi.measure_ctypes(self.ctypes_python, self.libraries, rounds)
+        except libffi.BenchError as error:
+            self.excuses.append(f"ctypes on the patched libffi: {error}")
+            return
+        merged = {"suite": self.suite, "base": base, "ctypes": found}
+        (self.out / "ctypes.json").write_text(json.dumps(merged, indent=1) + "\n")
+
     def report(self) -> int:
         """Write and print the report; its exit status."""
-        self.say(4, "report")
+        self.say(5, "report")
         command = [sys.executable, str(ROOT / "bench/report.py"), "--out", str(self.out)]
         for excuse in self.excuses:
             command += ["--not-measured", excuse]
@@ -101,13 +137,23 @@ def main() -> int:
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="build tree")
     parser.add_argument("--libs", default="", help='more libffi-compatible rivals: "name=path ..."')
     parser.add_argument("--quick", action="store_true", help="seconds: to try it, no measurement")
+    parser.add_argument("--suite", default="bookworm", help="whose patched and stock libffi")
+    parser.add_argument("--ctypes-python", default="python3", help="whose ctypes runs on them")
     options = parser.parse_args()
-    run = Run(options.build.resolve(), options.libs.split(), quick=options.quick)
+    run = Run(
+        options.build.resolve(),
+        options.libs.split(),
+        options.suite,
+        options.ctypes_python,
+        quick=options.quick,
+    )
     run.c()
     run.instructions()
     run.python()
+    run.ctypes()
     status = run.report()
-    return 1 if status or [e for e in run.excuses if "valgrind is not installed" not in e] else 0
+    lacking = ("valgrind is not installed", EXCUSE, "is not linked with libffi.so.8")
+    return 1 if status or [e for e in run.excuses if not any(x in e for x in lacking)] else 0
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Results:
     c: dict[str, Any] = field(default_factory=dict)
     instructions: dict[str, dict[str, float]] = field(default_factory=dict)
     python: dict[str, Any] = field(default_factory=dict)
+    ctypes: dict[str, Any] = field(default_factory=dict)  # on the patched libffi and its rivals
     not_measured: list[str] = field(default_factory=list)
 
     @property

@@ -12,6 +12,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import patched
 from .results import CONTROL, OURS, OURS_TEXT
 
 if TYPE_CHECKING:
@@ -145,13 +146,29 @@ def _python_lines(results: Results) -> list[list[str]]:
     return lines
 
 
+def _ctypes_lines(results: Results) -> list[list[str]]:
+    found = results.ctypes.get("ctypes", {})
+    lines = []
+    for what in patched.CTYPES if found else ():
+        ns = found[patched.STOCK][what]
+        others = [f"{n} {ns / found[n][what]:.2f}x" for n in (patched.PATCHED, patched.UPSTREAM)]
+        lines.append([f"ctypes, {what}", f"{ns:,.0f} ns, on stock libffi", "-", ", ".join(others)])
+    return lines
+
+
+LINES = (_c_lines, _first_line, _ctypes_lines, _python_lines)
+
+
 def one_table(results: Results) -> Table:
     """Make the one table of ratios: every workload, its reference, ours, and the others."""
     return Table(
         "Ratios of one run",
         ["workload", "reference", "ffi_static", "the others, against the same reference"],
-        _c_lines(results) + _first_line(results) + _python_lines(results),
-        remark='C: times as fast as the reference, more is better. Python: "x the time", less is.',
+        [line for lines in LINES for line in lines(results)],
+        remark=(
+            "C, and ctypes on each libffi: times as fast as the reference, more is better. "
+            'Python: "x the time", less is.'
+        ),
         left=frozenset({0, 3}),
     )
 
@@ -266,4 +283,23 @@ def python(results: Results) -> Table:
     reference = [_number(results.python_reference_ns(group), ",.0f", " ns") for group in ratios]
     if ratios:
         table.rows.append(["one call of the hand-written one", *reference])
+    return table
+
+
+def ctypes(results: Results) -> Table:
+    """Make the table of ctypes on the patched libffi, on stock and on upstream's."""
+    found = results.ctypes.get("ctypes", {})
+    base = results.ctypes.get("base", "")
+    table = Table(
+        "ctypes on the patched libffi",
+        ["nanoseconds", *(f"on {name}" for name in patched.RIVALS), "stock / patched"],
+        remark=(
+            f"The same Python; patched and stock are libffi {base}, upstream the newest with "
+            "static trampolines. `2000 live`: all are dropped and made again, each."
+        ),
+    )
+    for what in patched.CTYPES if found else ():
+        cells = [_number(found[name][what], ".0f") for name in patched.RIVALS]
+        ratio = found[patched.STOCK][what] / found[patched.PATCHED][what]
+        table.rows.append([what, *cells, f"{ratio:.2f}x"])
     return table

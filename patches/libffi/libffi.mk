@@ -75,12 +75,10 @@ test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny v
 	@$(TEST_LIBFFI)
 endif
 
-# ---- the benchmark: `make bench` takes what has been built as rivals; bench-libffi builds it
+# ---- the benchmark: `make bench` has them as rivals, bench-libffi measures nothing else
 
 LIBFFI_PYTHON ?= $(PYTHON)
-libffi_rival = $(foreach path,$(wildcard $(2)),$(1)=$(abspath $(path)))
-BENCH_LIBS ?= $(strip $(call libffi_rival,patched,$(LIBFFI)/$(SUITE)/lib/libffi.so.8) \
-              $(call libffi_rival,stock,$(LIBFFI)/$(SUITE)/stock/lib/libffi.so.8) \
-              $(call libffi_rival,upstream,$(LIBFFI)/newest/upstream/lib/libffi.so.8))
-bench-libffi: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.built lib bench-c ## the patched libffi against stock, upstream and ours
+.PHONY: libffi-rivals
+libffi-rivals: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream
+bench-libffi: libffi-rivals lib bench-c ## the patched libffi against stock, upstream and ours
 	@$(PYTHON) bench/libffi.py --build $(BUILD) --suite $(SUITE) --python $(LIBFFI_PYTHON) $(BENCH_ARGS)
