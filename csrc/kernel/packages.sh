@@ -1,0 +1,190 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# packages.sh - gets a Debian kernel's headers, image or source, without installing anything
+#
+# A private apt root (its own sources list, state and cache below the output folder) reaches the
+# suite that has the kernel; the packages are unpacked with dpkg -x where they lie. The mirror is
+# the machine's: asked of apt at run time, or given as KMOD_MIRROR. apt checks the archive's
+# signature and every file's hash.
+#
+#   packages.sh headers KERNEL ARCH   the folder for `make -C`, its absolute path made right
+#   packages.sh image   KERNEL ARCH   a folder with boot/vmlinuz-RELEASE, lib/modules/RELEASE
+#   packages.sh source  KERNEL        a folder with linux-source-*.tar.xz
+#   packages.sh root    KERNEL        for `newest`: a root of its suite with compilers (needs root)
+#   packages.sh release KERNEL ARCH   only the release
+#
+# KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64 or arm64.
+# Prints `FOLDER RELEASE`; all else goes to stderr. What is there is used again: remove
+# build/kmod/packages for newer ones. Fails when: the mirror does not answer, or no longer has the
+# package that its list names (exit 2, what to do).
+set -eu
+
+die() {
+    printf 'packages.sh: %s\n' "$*" >&2
+    exit 2
+}
+say() { printf '%s\n' "$*" >&2; }
+
+[ $# -ge 2 ] || die "usage: packages.sh headers|image|source|root|release" \
+    "6.1|6.12|newest x86_64|arm64"
+what=$1 kernel=$2 arch=${3:-x86_64}
+here=$(cd "$(dirname "$0")/../.." && pwd)
+out=${KMOD_OUT:-$here/build/kmod}/packages
+case $kernel in
+6.1) suite=bookworm line=bookworm ;;
+6.12) suite=bookworm-backports line=bookworm ;;
+newest) suite=sid line=sid ;;
+*) die "no kernel '$kernel': there are 6.1, 6.12 and newest" ;;
+esac
+case $arch in
+x86_64) debian=amd64 ;;
+arm64) debian=arm64 ;;
+*) die "no architecture '$arch': there are x86_64 and arm64" ;;
+esac
+case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
+
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+[ -r "$keyring" ] || die "$keyring is missing, with which apt checks Debian's signature." \
+    "Install debian-archive-keyring."
+mirror=${KMOD_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
+    grep -E '/debian/?$' | head -n 1)}
+[ -n "$mirror" ] || die "this machine's apt knows no Debian mirror." \
+    "Name one: KMOD_MIRROR=http://.../debian"
+
+# Two of us at a time would unpack over each other.
+mkdir -p "$out"
+exec 9>"$out/.lock-$kernel"
+command -v flock >/dev/null && flock 9
+
+# ---- the private apt root of one suite
+
+apt_root=$out/apt-$suite
+open_apt() {
+    mkdir -p "$apt_root/lists.d" "$apt_root/state/lists/partial" "$apt_root/cache/archives/partial"
+    : >"$apt_root/status"
+    {
+        echo "deb [signed-by=$keyring] $mirror $suite main"
+        [ "$suite" = "$line" ] || echo "deb [signed-by=$keyring] $mirror $line main"
+    } >"$apt_root/sources.list"
+    cat >"$apt_root/apt.conf" <<CONF
+Dir::Etc::SourceList "$apt_root/sources.list";
+Dir::Etc::SourceParts "$apt_root/lists.d";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "$apt_root/lists.d";
+Dir::State "$apt_root/state";
+Dir::State::status "$apt_root/status";
+Dir::Cache "$apt_root/cache";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; "arm64"; };
+APT::Default-Release "$suite";
+APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages "none";
+CONF
+    export APT_CONFIG="$apt_root/apt.conf"
+    [ ! -e "$apt_root/.updated" ] || return 0
+    say "Reading the package lists of Debian $suite ..."
+    apt-get update -qq >"$apt_root/log" 2>&1 || {
+        tail -n 5 "$apt_root/log" >&2
+        die "apt-get update of Debian $suite failed: what it said is above." \
+            "Check the network, or name another mirror: KMOD_MIRROR=http://.../debian"
+    }
+    touch "$apt_root/.updated"
+}
+
+# depends PACKAGE PATTERN: what the package depends on, by name
+depends() {
+    apt-cache depends "$1" | sed -n 's/[<>]//g; s/^ *Depends: //p' | sed 's/:.*//' | grep -E "$2" | head -n 1
+}
+
+# unpack FOLDER PACKAGE...: downloaded and unpacked there
+unpack() {
+    folder=$1
+    shift
+    mkdir -p "$folder.debs"
+    for package in "$@"; do
+        say "Getting $package ($suite) ..."
+        (cd "$folder.debs" && apt-get download -qq "$package" >"$apt_root/log" 2>&1) || {
+            tail -n 5 "$apt_root/log" >&2
+            rm -f "$apt_root/.updated"
+            die "apt-get download $package failed: what it said is above. Try again, or name" \
+                "another mirror: KMOD_MIRROR=http://.../debian"
+        }
+    done
+    for deb in "$folder.debs"/*.deb; do
+        dpkg -x "$deb" "$folder"
+    done
+    rm -rf "$folder.debs"
+}
+
+release_of() { # the release that the suite's newest meta package leads to
+    found=$(depends "linux-image-$debian:$debian" '^linux-image-[0-9]')
+    [ -n "$found" ] || die "Debian $suite has no linux-image-$debian"
+    printf '%s\n' "${found#linux-image-}"
+}
+
+# ---- what can be had
+
+get_headers() {
+    open_apt
+    release=$(release_of)
+    full=linux-headers-$release
+    common=$(depends "$full:$debian" '^linux-headers-.*-common$')
+    kbuild=$(depends "$full:$debian" '^linux-kbuild-')
+    [ -n "$common" ] && [ -n "$kbuild" ] || die "$full names no common headers: $common $kbuild"
+    # Kbuild's programs run here, whatever the target is.
+    unpack "$folder" "$full:$debian" "$common" "$kbuild:amd64"
+    # The packages speak of /usr/src and /usr/lib.
+    grep -rlE '(^|[ =])/usr/(src|lib)/linux-' "$folder/usr/src" --include=Makefile |
+        xargs -r sed -i -E "s,(^|[ =])/usr/(src|lib)/linux-,\1$folder/usr/\2/linux-,g"
+    for link in "$folder"/usr/src/linux-headers-*/scripts "$folder"/usr/src/linux-headers-*/tools; do
+        [ ! -L "$link" ] || [ -e "$link" ] || ln -sfn "$folder/usr/lib/$kbuild/${link##*/}" "$link"
+    done
+}
+get_image() {
+    open_apt
+    release=$(release_of)
+    unpack "$folder" "linux-image-$release:$debian"
+    # Merged-/usr packages have their modules below /usr.
+    [ -e "$folder/lib/modules" ] || { mkdir -p "$folder/lib" && ln -s ../usr/lib/modules "$folder/lib/modules"; }
+    [ -e "$folder/boot/vmlinuz-$release" ] || die "linux-image-$release has no boot/vmlinuz-$release"
+}
+get_source() {
+    open_apt
+    found=$(depends linux-source '^linux-source-[0-9]')
+    [ -n "$found" ] || die "Debian $suite has no linux-source"
+    release=${found#linux-source-}
+    unpack "$folder" "$found"
+}
+get_root() {
+    [ "$(id -u)" = 0 ] || die "a root of Debian $suite is made with mmdebstrap, as root"
+    command -v mmdebstrap >/dev/null || die "mmdebstrap is missing: apt-get install mmdebstrap"
+    open_apt
+    release=$suite
+    say "Making a root of Debian $suite with compilers (a few minutes) ..."
+    unset APT_CONFIG
+    nice -n 10 mmdebstrap --variant=apt --include=gcc,gcc-aarch64-linux-gnu,make,sparse,libelf1t64,perl \
+        --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
+        "$suite" "$folder" "deb [signed-by=$keyring] $mirror $suite main" >"$folder.log" 2>&1 || {
+        tail -n 5 "$folder.log" >&2
+        die "mmdebstrap of $suite failed: the end of what it said is above, the rest in $folder.log"
+    }
+}
+
+case $what in source | root) final=$out/$kernel-$what ;; *) final=$out/$kernel-$arch-$what ;; esac
+if [ "$what" = release ]; then
+    open_apt
+    release_of
+    exit 0
+fi
+if [ ! -e "$final.release" ]; then
+    # The folder has its final name from the start: headers speak of it by its path.
+    folder=$final
+    rm -rf "$folder" "$folder.debs"
+    "get_$what"
+    printf '%s\n' "$release" >"$final.release"
+fi
+release=$(cat "$final.release")
+case $what in headers) final=$final/usr/src/linux-headers-$release ;; esac
+echo "$final $release"
