@@ -411,6 +411,6 @@ def test_a_failing_step_leaves_a_report_that_says_so(
     done = run(*command, "--libs", "gone=/no/such.so")
     assert done.returncode == 1
     assert "cannot load rival 'gone' from '/no/such.so'" in done.stderr
-    assert "[3/4]" in done.stderr  # the steps after it ran
+    assert "[4/5]" in done.stderr  # the steps after it ran
     page = (tmp_path / "bench/report.md").read_text()
     assert "C calls, closures, memory: ended with status 2" in page
