@@ -28,7 +28,8 @@ VERSIONS = ("3.4.4", "3.4.8", "3.8.0")
 HOOKS = [SERIES / f"ffi-static-hooks-{version}.patch" for version in VERSIONS]
 BODY = SERIES / "ffi-static-body.patch"
 #: Folders of csrc whose files are in the body.
-ROOMS = ("include", "base", "arch", "tramp", "plan", "hook")
+ROOMS = ("include", "kernel/include", "base", "arch", "tramp", "plan", "hook")
+LEFT_OUT = {"arch/hop.h", "arch/x86_64/hop.S"}
 
 
 def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
@@ -60,6 +61,7 @@ def test_body_applied_gives_the_files_of_csrc(tmp_path: Path) -> None:
         f"src/static/{path.relative_to(ROOT / 'csrc')}": path.read_bytes()
         for room in ROOMS
         for path in (ROOT / "csrc" / room).rglob("*.[chS]")
+        if str(path.relative_to(ROOT / "csrc")) not in LEFT_OUT
     }
     made = {
         str(path.relative_to(tmp_path)): path.read_bytes()

@@ -47,7 +47,7 @@ bool fs_table_is_valid(const struct fs_table *t, const char **what)
         return *what = "the count of free slots does not agree with the bitmap", false;
     if (!t->provider->map)
         return true;
-    if (memcmp(t->code, fs_table_code, FS_TABLE_CODE) != 0)
+    if (!fs_table_is_intact(t->provider, t->code))
         return *what = "the trampolines are not the library's own code", false;
     if (*(void **)t->slots != (void *)fs_e0)
         return *what = "the table's header was overwritten", false;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 const struct fs_provider *const fs_providers[] = {
-    &fs_provider_resident, &fs_provider_text, &fs_provider_file, &fs_provider_memfd, NULL,
+    &fs_provider_resident, &fs_provider_trampfd, &fs_provider_text,
+    &fs_provider_file,     &fs_provider_memfd,   NULL,
 };
 _Static_assert(sizeof fs_providers / sizeof *fs_providers <= FS_PROVIDERS_MAX + 1, "room");
 

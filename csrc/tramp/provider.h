@@ -8,7 +8,8 @@
  * After a provider has answered, the caller compares what is mapped with the library's own
  * template, byte for byte, before the first use; a provider need not, but must leave the bytes
  * unchangeable by others where it can (a private mapping of the very file that we run from, a
- * sealed memfd).
+ * sealed memfd). The one provider whose code is not the template to the last byte says itself what
+ * each byte must be.
  *
  * Called under fs_lock(); must not call back into the allocator.
  */
@@ -30,10 +31,18 @@ struct fs_provider {
      * but never mapped writable or from elsewhere: the caller unmaps the whole reservation.
      * NULL for the resident provider, whose table is part of the library. */
     int (*map)(char *code, struct fs_why *why);
+    /* Are the FS_TABLE_CODE bytes at `code` those that `map` puts there, every one of them? NULL:
+     * they are the template's. Must answer false where there is any doubt. */
+    bool (*is_intact)(const char *code);
+    /* Has `map` refused for a reason that will not change? Then that -errno, and *why; else 0.
+     * Asked before anything is reserved. NULL: there are no such reasons. */
+    int (*refused)(struct fs_why *why);
+    /* Forget it: somebody wants to know. NULL with `refused`. */
+    void (*ask_again)(void);
 };
 
-extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_text, fs_provider_file,
-    fs_provider_memfd;
+extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_trampfd,
+    fs_provider_text, fs_provider_file, fs_provider_memfd;
 
 /* What a provider maps code with: R-X, and where the architecture has marked pages, marked. */
 #define FS_PROT_CODE (PROT_READ | PROT_EXEC | FS_PROT_LANDING)
@@ -50,7 +59,7 @@ FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t
  * the first call. -EINVAL, with the sentence set, when it names what does not exist. */
 FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
 
-/* "resident, text, file, memfd" in `buffer`. */
+/* "resident, trampfd, text, file, memfd" in `buffer`. */
 FS_HIDDEN const char *fs_provider_names(char *buffer, size_t size);
 
 /* Fill *why from a format and return `error`. */

@@ -108,10 +108,15 @@ static int map_data(char *code, struct fs_why *why)
                      fs_errno_text(errno, answer, sizeof answer));
 }
 
-/* Does the provider's mapping hold what it should? */
-static int compare(const char *code, struct fs_why *why)
+bool fs_table_is_intact(const struct fs_provider *p, const char *code)
 {
-    if (memcmp(code, fs_table_code, FS_TABLE_CODE) == 0)
+    return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
+}
+
+/* Does the provider's mapping hold what it should? */
+static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
+{
+    if (fs_table_is_intact(p, code))
         return 0;
     return fs_refuse(why, -ESTALE,
                      "what was mapped is not the library's own code (the file was changed "
@@ -121,13 +126,16 @@ static int compare(const char *code, struct fs_why *why)
 static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
 {
     char answer[96];
+    int error = p->refused ? p->refused(why) : 0;
+    if (error)
+        return error;
     char *base = reserve(want);
     if (!base)
         return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s", TABLE_BYTES / 1024,
                          fs_errno_text(errno, answer, sizeof answer));
-    int error = p->map(base, why);
+    error = p->map(base, why);
     if (!error)
-        error = compare(base, why);
+        error = compare(p, base, why);
     if (!error)
         error = map_data(base, why);
     if (error) {
@@ -219,7 +227,7 @@ int fs_table_open(struct fs_table **out)
     int error = fs_provider_order(&order);
     if (error)
         return error;
-    char reasons[1024];
+    char reasons[1200];
     size_t n = 0;
     for (; *order; order++) {
         struct fs_why why;
@@ -258,6 +266,8 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
     struct fs_why why = {{0}};
     int error = 0;
     fs_lock();
+    if (p->ask_again)
+        p->ask_again();
     if (p->map) {
         char *base;
         error = map_table(p, NULL, &base, &why);

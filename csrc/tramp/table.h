@@ -55,6 +55,9 @@ FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);
  * environment names an unknown one, -ENOMEM; the sentence has every reason. */
 FS_HIDDEN int fs_table_open(struct fs_table **out);
 
+/* Are all bytes of the code at `code`, which `p` has mapped, what they must be? */
+FS_HIDDEN bool fs_table_is_intact(const struct fs_provider *p, const char *code);
+
 /* Unmap a table none of whose slots is in use. The struct is kept for the next one. */
 FS_HIDDEN void fs_table_close(struct fs_table *t);
 

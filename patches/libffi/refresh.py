@@ -24,7 +24,7 @@ BODY = HERE / "ffi-static-body.patch"
 
 #: Rooms whose files go into libffi, in the order in which one includes the other. The public
 #: functions (closure/) and Python (py/) stay outside.
-ROOMS = ("include", "base", "arch", "tramp", "plan", "hook")
+ROOMS = ("include", "kernel/include", "base", "arch", "tramp", "plan", "hook")
 M4 = "hook/ffi_static.m4"
 #: Files of those rooms that only the public functions use.
 LEFT_OUT = {"arch/hop.h", "hop.S"}

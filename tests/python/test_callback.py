@@ -215,7 +215,7 @@ try:
 except MemoryError as error:
     assert isinstance(error, ffi_static.NoProviderError), error
     assert "256" in error.reasons.pop("resident"), error
-    assert list(error.reasons) == ["text", "file", "memfd"], error
+    assert list(error.reasons) == ["trampfd", "text", "file", "memfd"], error
     assert all("Cannot allocate memory" in r for r in error.reasons.values()), error
 else:
     raise AssertionError("no failure")

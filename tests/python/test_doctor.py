@@ -70,7 +70,7 @@ def report(*, mdwe: bool = False, status: int = 0, **env: str) -> dict[str, Any]
 
 @pytest.fixture(scope="module")
 def healthy() -> dict[str, Any]:
-    return report(FFI_STATIC_PROVIDER="resident,text,file,memfd")
+    return report(FFI_STATIC_PROVIDER="resident,text,file,memfd")  # with a module or without
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_every_provider_is_listed_in_order_and_every_closure_has_one(
     healthy: dict[str, Any],
 ) -> None:
     names = [each["name"] for each in healthy["providers"]["list"]]
-    assert names == ["resident", "text", "file", "memfd"]
+    assert names == ["resident", "trampfd", "text", "file", "memfd"]
     assert sum(healthy["providers"]["used"].values()) == 2000
     assert healthy["providers"]["used"]["resident"] == 256
 
@@ -113,7 +113,17 @@ def test_json_has_every_field_that_the_page_names(healthy: dict[str, Any]) -> No
 def test_text_names_every_provider_policy_and_rival() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
-    words = ("resident", "text", "file", "memfd", "mdwe", "selinux", "seccomp", "memfd_noexec")
+    words = (
+        "resident",
+        "trampfd",
+        "text",
+        "file",
+        "memfd",
+        "mdwe",
+        "selinux",
+        "seccomp",
+        "memfd_noexec",
+    )
     for word in (*words, "pax", "ctypes", "cffi", "ffi_static", "Healthy.", "clean"):
         assert re.search(rf"^ *{re.escape(word)}\b|^{word}", done.stdout, re.MULTILINE), word
 
@@ -176,7 +186,7 @@ def test_provider_that_does_not_exist_is_unhealthy_and_the_legal_names_are_shown
     assert done.returncode == 1
     assert "NOT HEALTHY." in done.stdout
     assert "magic" in done.stdout
-    assert "resident, text, file, memfd" in done.stdout
+    assert "resident, trampfd, text, file, memfd" in done.stdout
 
 
 def test_without_the_extension_the_report_still_comes(monkeypatch: pytest.MonkeyPatch) -> None:

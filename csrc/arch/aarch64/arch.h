@@ -35,6 +35,13 @@
 #define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
 #define FS_TEXT_ALIGN 0x10000                          /* the largest page that Linux has here */
 
+/* Provider trampfd: R's number, and what comes before the literal in the kernel's stubs:
+ * ldr x16, . + 8; br x16. */
+#define FS_TRAMPFD_R 17
+/* clang-format off */
+#define FS_TRAMPFD_STUB {0x50, 0, 0, 0x58, 0, 2, 0x1f, 0xd6}
+/* clang-format on */
+
 /* PROT_BTI (Linux 5.8): an indirect jump into a mapped table must arrive at a `bti c`, as in the
  * library's own text where that is marked. mmap() ignores it where there is no such thing. */
 #define FS_PROT_LANDING 0x10

@@ -28,6 +28,13 @@
 #define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
 #define FS_TEXT_ALIGN 4096
 
+/* Provider trampfd: R's number in instructions, and what comes before the literal in the kernel's
+ * stubs: jmp *2(%rip), two int3. */
+#define FS_TRAMPFD_R 10
+/* clang-format off */
+#define FS_TRAMPFD_STUB {0xff, 0x25, 2, 0, 0, 0, 0xcc, 0xcc}
+/* clang-format on */
+
 /* More protection for mapped code than R-X: none, IBT knows no marked pages. */
 #define FS_PROT_LANDING 0
 

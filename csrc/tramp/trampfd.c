@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* trampfd.c - provider: trampolines that the kernel writes, from /dev/trampfd (csrc/kernel)
+ *
+ * The kernel is told where the table will lie, where its slots are and where fs_e0 is, and gives a
+ * descriptor whose pages it has written; they are mapped where the table lies and both descriptors
+ * are closed. The trampolines are those of the template, byte for byte. The stub of each group is
+ * not: its pointer is not in the table's header, which is data, but behind the jump, where nobody
+ * can write: neither this process nor its debugger.
+ *
+ * Fails when: there is no such device, which is so nearly everywhere; a sandbox hides it; no
+ * descriptor is free; the user has as many pages as a user may have; our text is not a file's, or
+ * a debugger has written breakpoints into it; the code that it would point at is not ours.
+ *
+ * What will not change is asked once: a device that is not there, or that refuses for a reason of
+ * the system's and not of the moment's, is not asked again by this process, nor by the children
+ * that it forks, until ffi_static_provider_probe("trampfd") finds that it works. A module loaded
+ * later is found by programs that start later.
+ */
+#include "tramp/provider.h"
+
+#include "arch.h"
+#include "base/error.h"
+#include "tramp/table.h"
+
+#ifdef FS_TRAMPFD_STUB
+#include "kernel/include/uapi/linux/trampfd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DEVICE "/dev/trampfd"
+
+_Static_assert(FS_TRAMP_SIZE == TRAMPFD_COMPACT_SIZE, "the kernel's trampolines are as large");
+_Static_assert(FS_GROUP_SLOTS == TRAMPFD_COMPACT_GROUP, "its groups are");
+_Static_assert(FS_TABLE_CODE == TRAMPFD_COMPACT_MAP_SIZE(FS_TABLE_SLOTS, 4096) &&
+                   FS_TABLE_CODE == TRAMPFD_COMPACT_MAP_SIZE(FS_TABLE_SLOTS, 0x10000),
+               "its tables are, whatever the page size is");
+
+static int lasting;               /* a refusal that will not change, or 0 */
+static struct fs_why lasting_why; /* its sentence */
+
+static bool will_change(int error)
+{
+    switch (-error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EDQUOT:
+    case EINTR:
+    case EAGAIN:
+    case EILSEQ: /* of this address */
+    case ETXTBSY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *what_helps(int error)
+{
+    switch (-error) {
+    case ENOENT:
+    case ENXIO:
+    case ENODEV:
+        return "; the kernel module trampfd is not loaded (or a sandbox has no " DEVICE ")";
+    case EMFILE:
+    case ENFILE:
+        return "; all descriptors are taken";
+    default:
+        return "";
+    }
+}
+
+static int open_device(struct fs_why *why)
+{
+    char answer[96];
+    int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    int error = -errno;
+    return fs_refuse(why, error, "open " DEVICE ": %s%s",
+                     fs_errno_text(error, answer, sizeof answer), what_helps(error));
+}
+
+static const char *what_helps_create(int error)
+{
+    switch (-error) {
+    case EINVAL:
+    case ENOTTY:
+        return "; a module of another version?";
+    case EACCES:
+        return "; the library's text is not mapped as from its file (moved to huge pages, or with "
+               "a debugger's breakpoints?)";
+    case EDQUOT:
+        return "; this user has as many trampolines as the module's limit allows";
+    case ETXTBSY:
+        return "; the library's file is open for writing";
+    case EILSEQ:
+        return "; by chance, at this address";
+    case EMFILE:
+    case ENFILE:
+        return "; all descriptors are taken";
+    default:
+        return "";
+    }
+}
+
+static int create(int device, char *code, struct fs_why *why)
+{
+    char answer[96];
+    struct trampfd_create table = {
+        .size = sizeof table,
+        .flags = TRAMPFD_COMPACT,
+        .count = FS_TABLE_SLOTS,
+        .first = 1, /* slot 0 is the header */
+        .data_register = FS_TRAMPFD_R,
+        .code = (uintptr_t)fs_e0,
+        .data = (uintptr_t)code + FS_TABLE_CODE,
+        .stride = FS_SLOT_SIZE,
+        .map_addr = (uintptr_t)code,
+    };
+    int fd = ioctl(device, TRAMPFD_CREATE, &table);
+    if (fd >= 0)
+        return fd;
+    int error = -errno;
+    return fs_refuse(why, error, "TRAMPFD_CREATE of %d trampolines: %s%s", FS_TABLE_SLOTS,
+                     fs_errno_text(error, answer, sizeof answer), what_helps_create(error));
+}
+
+static int make_and_map(char *code, struct fs_why *why)
+{
+    char answer[96];
+    int device = open_device(why);
+    if (device < 0)
+        return device;
+    int fd = create(device, code, why);
+    close(device);
+    if (fd < 0)
+        return fd;
+    char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+    int error = p == MAP_FAILED ? -errno : 0;
+    close(fd);
+    if (error)
+        return fs_refuse(why, error,
+                         "mmap of the kernel's trampolines, readable and executable: %s",
+                         fs_errno_text(error, answer, sizeof answer));
+    return 0;
+}
+
+static int map_trampfd(char *code, struct fs_why *why)
+{
+    int error = make_and_map(code, why);
+    if (error && !will_change(error)) {
+        lasting = error;
+        lasting_why = *why;
+    }
+    return error;
+}
+
+static int refused(struct fs_why *why)
+{
+    if (lasting)
+        *why = lasting_why;
+    return lasting;
+}
+
+static void ask_again(void)
+{
+    lasting = 0;
+}
+
+/* Every byte: outside of the stubs the template's, in each stub the kernel's jump and fs_e0. */
+static bool is_intact(const char *code)
+{
+    static const unsigned char jump[] = FS_TRAMPFD_STUB;
+    const size_t group = (size_t)FS_GROUP_SLOTS * FS_TRAMP_SIZE, stub = group - FS_TRAMP_SIZE;
+    const uintptr_t target = (uintptr_t)fs_e0;
+    _Static_assert(sizeof jump == TRAMPFD_COMPACT_LITERAL, "the literal follows");
+    _Static_assert(sizeof jump + sizeof target == FS_TRAMP_SIZE, "and ends the stub");
+    for (size_t at = 0; at < FS_TABLE_CODE; at += group)
+        if (memcmp(code + at, fs_table_code + at, stub) != 0 ||
+            memcmp(code + at + stub, jump, sizeof jump) != 0 ||
+            memcmp(code + at + stub + sizeof jump, &target, sizeof target) != 0)
+            return false;
+    return true;
+}
+#else
+static int map_trampfd(char *code, struct fs_why *why)
+{
+    (void)code;
+    return fs_refuse(why, -ENOTSUP, "the kernel module trampfd does not know this architecture");
+}
+
+static int refused(struct fs_why *why)
+{
+    return map_trampfd(NULL, why);
+}
+
+static void ask_again(void)
+{
+}
+
+static bool is_intact(const char *code)
+{
+    (void)code;
+    return false;
+}
+#endif
+
+const struct fs_provider fs_provider_trampfd = {
+    .name = "trampfd",
+    .about = "trampolines that the kernel writes and nobody else can, from /dev/trampfd: needs the "
+             "kernel module",
+    .map = map_trampfd,
+    .is_intact = is_intact,
+    .refused = refused,
+    .ask_again = ask_again,
+};
