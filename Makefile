@@ -159,4 +159,5 @@ clean: ## remove what was built (keeps .venv)
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
 -include tests/clients/clients.mk tests/libffi_bad_days/days.mk
+-include tests/peers/peers.mk
 -include bench/bench.mk

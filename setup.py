@@ -18,6 +18,7 @@ import tempfile
 import setuptools
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 # (what, a program that needs it, flags to link it, the Debian package that brings it)
 NEEDS = (
@@ -37,6 +38,9 @@ NEEDS = (
         "libffi-dev",
     ),
 )
+
+# Installs the drop-in when Python starts and FFI_STATIC_INSTALL is set (ffi_static/_startup.py).
+STARTUP_FILE = "ffi_static.pth"
 
 # What pip brings by itself, unless it is told not to (--no-build-isolation). Older setuptools do
 # not read pyproject.toml's metadata and would install a package called UNKNOWN; without cffi,
@@ -157,5 +161,23 @@ class BuildExt(build_ext):
         super().build_extensions()
 
 
+class BuildPy(build_py):
+    """build_py that puts the startup file where Python looks for such: beside the package."""
+
+    def run(self) -> None:
+        super().run()
+        folder = self.build_lib
+        if self.editable_mode:  # only what is in the wheel's own folder is installed then
+            folder = str(self.get_finalized_command("install").install_lib)  # type: ignore[attr-defined]
+        self.mkpath(folder)
+        self.copy_file(STARTUP_FILE, os.path.join(folder, STARTUP_FILE))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        return [*super().get_outputs(include_bytecode), os.path.join(self.build_lib, STARTUP_FILE)]
+
+
 check_build_packages()
-setup(cffi_modules=["ffi_static/_build_lib.py:ffibuilder"], cmdclass={"build_ext": BuildExt})
+setup(
+    cffi_modules=["ffi_static/_build_lib.py:ffibuilder"],
+    cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
+)

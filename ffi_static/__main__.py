@@ -19,13 +19,21 @@ def main(argv: list[str] | None = None) -> int:
         help="what this system allows, and which provider is used",
         add_help=False,  # doctor has its own
     )
+    commands.add_parser(
+        "run",
+        help="run a program with ctypes' and cffi's callbacks on closures of this package",
+        add_help=False,
+    )
     given = list(sys.argv[1:] if argv is None else argv)
     options, rest = parser.parse_known_args(given[:1])
-    if options.command == "doctor":
-        from ffi_static import doctor
+    rest = [*rest, *given[1:]]
+    if options.command == "run":
+        from ffi_static import run
 
-        return int(doctor.main([*rest, *given[1:]]) or 0)
-    return 2
+        run.main(rest)  # does not come back
+    from ffi_static import doctor
+
+    return int(doctor.main(rest) or 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""peers - the command line: ``python -m tests.peers [run|table|both]``
+
+``python -m tests.peers [run|table|both] [--only REGEX] [--mode MODE ...]``
+
+Runs that are there already are kept (see suites.py). The exit status is 0 when every test that
+passes stock passes with the drop-in, with and without the policy, and none behaves otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+
+from .places import pythons
+from .suites import MODES, Suite, finished, perform
+from .table import differences, render
+
+#: cffi as wheels: the two that matter now for everybody, older ones on one interpreter.
+CFFI, CFFI_NEWEST, CFFI_OLD = "2.0.0", "2.1.1", ("1.17.1", "1.15.1")
+REFERENCE = "3.11.7"  # the interpreter for what takes long
+
+
+def suites() -> list[Suite]:
+    """Every suite for the interpreters of this machine, the quick ones first."""
+    found = [Suite("ctypes", python, CFFI) for python in pythons()]
+    found += [Suite("test_c", python, CFFI) for python in pythons()]
+    newer = [p for p in pythons() if not p.startswith("3.9.")]  # 2.1 wants 3.10
+    found += [Suite("test_c", python, CFFI_NEWEST) for python in newer]
+    if REFERENCE in pythons():
+        found += [Suite("test_c", REFERENCE, cffi) for cffi in CFFI_OLD]
+        found += [
+            Suite(peer, REFERENCE, cffi)
+            for cffi in (CFFI, CFFI_NEWEST)
+            for peer in ("cffi0", "cffi1")
+        ]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The peers' suites, stock and with the drop-in.")
+    parser.add_argument("what", nargs="?", default="both", choices=("run", "table", "both"))
+    parser.add_argument("--only", default="", metavar="REGEX", help="suites by their names")
+    parser.add_argument("--mode", action="append", choices=tuple(MODES), help="default: all four")
+    options = parser.parse_args()
+    chosen = [suite for suite in suites() if re.search(options.only, suite.name)]
+    if options.what != "table":
+        for suite in chosen:
+            for mode in options.mode or MODES:
+                if not finished(suite, mode):
+                    print(f"{suite.name}, {mode} ...", flush=True)
+                    perform(suite, mode)
+        if options.what == "run":
+            return 0
+    print(render(chosen))
+    wrong = differences(chosen)
+    print("\n".join(wrong) or "Nothing differs.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# peers.mk - the own suites of ctypes and cffi, and packages from PyPI, with and without the drop-in
+#
+# Hours for everything; runs that are there already are kept in build/peers. `make test` runs the
+# short form (tests/test_peers.py).
+#   make test-peers ONLY='ctypes|test_c'    suites by their names
+ONLY ?=
+
+.PHONY: test-peers
+test-peers: $(READY) ## ctypes' and cffi's own tests on every Python here, stock and with the drop-in
+	@$(PY) -m tests.peers both --only '$(ONLY)'

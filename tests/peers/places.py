@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""places - the interpreters of this machine, and environments and sources for the peers' suites.
+
+Everything is made under build/peers: an environment per interpreter and version of cffi, with a
+wheel of this tree in it (built from a copy, so that it is what a user installs), and cffi's source
+packages, fetched with pip.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PEERS = ROOT / os.environ.get("BUILD", "build") / "peers"
+SOURCES = (
+    "setup.py",
+    "pyproject.toml",
+    "ffi_static.pth",
+    "MANIFEST.in",
+    "LICENSE",
+    "README.md",
+    "ffi_static",
+    "csrc",
+)
+TOOLS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "py==1.11.0", "setuptools==80.9.0", "wheel")
+
+
+def run(*command: str | Path, **env: str) -> str:
+    """Run to the end, or stop here with what was said."""
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **env},
+    )
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return done.stdout
+
+
+@functools.cache
+def pythons() -> dict[str, Path]:
+    """Interpreters that can make environments, by a name: "3.9.18", "debian-3.11.2"."""
+    found: dict[str, Path] = {}
+    try:
+        root = Path(run("pyenv", "root").strip())
+    except (SystemExit, OSError):
+        root = Path("/nowhere")
+    candidates = [*sorted((root / "versions").glob("3.*/bin/python3")), Path("/usr/bin/python3")]
+    candidates += [Path(p) for n in range(9, 15) if (p := shutil.which(f"python3.{n}"))]
+    ask = "import sys, venv, ctypes; print(sys.executable, '%d.%d.%d' % sys.version_info[:3])"
+    for each in candidates:
+        said = subprocess.run([each, "-c", ask], capture_output=True, text=True, check=False)
+        if said.returncode != 0:
+            continue
+        executable, version = said.stdout.rsplit(maxsplit=1)
+        if (3, 9) <= tuple(map(int, version.split(".")[:2])) <= (3, 14):
+            place = Path(executable.strip()).resolve()
+            name = f"debian-{version}" if place.parent == Path("/usr/bin") else version
+            found.setdefault(name, place)
+    return found
+
+
+@functools.cache
+def digest() -> str:
+    """A number for what is built into the wheel: results of older ones are not kept."""
+    total = hashlib.sha256()
+    for path in sorted(p for name in SOURCES for p in walk(ROOT / name)):
+        total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def walk(top: Path) -> list[Path]:
+    if top.is_file():
+        return [top]
+    kinds = {".py", ".pyi", ".typed", ".pth", ".c", ".h", ".S", ".map", ".mk"}
+    return [p for p in top.rglob("*") if p.suffix in kinds and p.name != "_lib.c" and p.is_file()]
+
+
+def environment(python: str, cffi: str) -> Path:
+    """Give the interpreter of an environment with cffi's wheel and the tools of the tests."""
+    venv = PEERS / "venv" / f"{python}-cffi-{cffi}"
+    ready = venv / ".tools"
+    if not ready.exists():
+        run(pythons()[python], "-m", "venv", "--clear", venv)
+        pip = (venv / "bin/python", "-m", "pip", "install", "-q")
+        run(*pip, *TOOLS)
+        run(*pip, "--only-binary=cffi", f"cffi=={cffi}")
+        ready.touch()
+    return venv / "bin/python"
+
+
+def with_ours(python: str, cffi: str) -> Path:
+    """Give the same interpreter after this tree's wheel was installed into its environment."""
+    interpreter = environment(python, cffi)
+    ready = interpreter.parent.parent / ".ours"
+    if not ready.exists() or ready.read_text(encoding="ascii") != digest():
+        run(
+            interpreter,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--force-reinstall",
+            wheel(python, cffi),
+        )
+        ready.write_text(digest(), encoding="ascii")
+    return interpreter
+
+
+def wheel(python: str, cffi: str) -> Path:
+    """Build this tree's wheel with an interpreter, from a copy of the tree."""
+    place = PEERS / "wheel" / f"{python}-{digest()}"
+    if not list(place.glob("*.whl")):
+        copy = place / "tree"
+        shutil.rmtree(place, ignore_errors=True)
+        for path in (p for name in SOURCES for p in walk(ROOT / name)):
+            target = copy / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+        pip = (environment(python, cffi), "-m", "pip", "wheel", "-q")
+        run(*pip, "--no-build-isolation", "--no-deps", "-w", place, copy)
+    return next(place.glob("*.whl"))
+
+
+def cffi_source(version: str) -> Path:
+    """Give the unpacked source package of cffi, fetched with pip."""
+    place = PEERS / "source"
+    top = place / f"cffi-{version}"
+    if not top.exists():
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
+        run(*pip, "--no-build-isolation", "-d", place, f"cffi=={version}")
+        archive = next(
+            p
+            for p in place.glob("*.tar.gz")
+            if re.fullmatch(rf"cffi-{re.escape(version)}\.tar\.gz", p.name)
+        )
+        with tarfile.open(archive) as tar:
+            tar.extractall(place)
+    return top
+
+
+def debian_tests(version: str) -> Path | None:
+    """Give the folder with Debian's ctypes tests, which are in a package of their own, or None."""
+    minor = ".".join(version.split("-")[-1].split(".")[:2])
+    place = PEERS / "debian" / minor
+    top = place / "usr/lib" / f"python{minor}"
+    if not top.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        name = f"libpython{minor}-testsuite"
+        got = subprocess.run(
+            ["apt-get", "download", name], cwd=place, capture_output=True, check=False
+        )
+        if got.returncode != 0:
+            return None
+        run("dpkg-deb", "-x", next(place.glob("*.deb")), place)
+    return top
