@@ -103,10 +103,12 @@ void *ffi_static_address(const ffi_static_closure *closure)
     return NULL;
 }
 
-static int find_code(const void *code, const char *doing, struct fs_ref *ref)
+static int find_code(const void *code, const char *doing, struct fs_ref *ref, void **entry)
 {
     fs_lock();
     int error = fs_code_find(code, ref);
+    if (!error)
+        *entry = __atomic_load_n((void **)fs_ref_slot(*ref), __ATOMIC_RELAXED);
     fs_unlock();
     if (!error)
         return 0;
@@ -119,11 +121,11 @@ ffi_static_closure *ffi_static_from_address(const void *code)
 {
     struct fs_ref ref;
     unsigned data, code_in;
-    if (find_code(code, "ffi_static_from_address", &ref))
+    void *entry;
+    if (find_code(code, "ffi_static_from_address", &ref, &entry))
         return NULL;
-    ffi_static_closure *c = fs_ref_slot(ref);
-    if (!fs_hop_registers(c->reserved[0], &data, &code_in))
-        return c;
+    if (!fs_hop_registers(entry, &data, &code_in))
+        return fs_ref_slot(ref);
     fs_fail(-EINVAL, "ffi_static_from_address: %p is a trampoline's address, not a closure's",
             code);
     errno = EINVAL;
@@ -133,7 +135,8 @@ ffi_static_closure *ffi_static_from_address(const void *code)
 const char *ffi_static_provider_of(const void *code)
 {
     struct fs_ref ref;
-    return find_code(code, "ffi_static_provider_of", &ref) ? NULL : fs_ref_provider(ref);
+    void *entry;
+    return find_code(code, "ffi_static_provider_of", &ref, &entry) ? NULL : fs_ref_provider(ref);
 }
 
 int ffi_static_free(ffi_static_closure *closure)
