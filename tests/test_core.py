@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, cases, judge, run
 
-PROGRAMS = ("api", "alloc", "tables", "hop")
+PROGRAMS = ("api", "alloc", "tables", "hop", "device")
 ALL = [(program, case) for program in PROGRAMS for case in cases("c", program)]
 
 # The cases whose size says something that smaller ones do not: plain builds only.
