@@ -81,7 +81,9 @@ def describe(results: Results) -> dict[str, str]:
         if name == results.baseline:
             named["system libffi"] = machine.libffi(rival.get("path"), rival.get("version"))
         elif rival.get("kind") == "libffi":
-            named[f"rival {name}"] = f"libffi {rival.get('version') or 'of unknown version'}"
+            base = results.ctypes.get("base") if name in (patched.PATCHED, patched.STOCK) else None
+            version = rival.get("version") or base  # older releases do not say theirs
+            named[f"rival {name}"] = f"libffi {version or 'of unknown version'}"
         elif name == "ours":
             named["ffi_static"] = f"{rival.get('version')}, closures from {_providers(results)}"
         else:

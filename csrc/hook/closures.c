@@ -12,10 +12,9 @@
 
 void *ffi_closure_alloc(size_t size, void **code)
 {
-    size_t slots = (size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE;
-    if (!code || slots > FS_RUN_MAX)
+    if (!code || size > (size_t)FS_RUN_MAX * FS_SLOT_SIZE)
         return NULL;
-    return fs_slot_alloc(slots ? (unsigned)slots : 1, code);
+    return fs_slot_alloc(size ? (unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE) : 1, code);
 }
 
 void ffi_closure_free(void *closure)

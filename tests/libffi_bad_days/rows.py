@@ -147,6 +147,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("cleared by the program before it is freed", ("cleared_before_free",), "freed"),
         Row("a closure of 262,080 bytes", ("size_of", "262080"), "works"),
         Row("a closure of 1 MiB", ("size_of", "1048576"), "NULL"),
+        Row("a closure of `SIZE_MAX` bytes", ("size_of", "18446744073709551615"), "NULL"),
         Row("a closure of 0 bytes", ("size_too_small",), "memory is given|NULL"),
         Row("no place for the code address", ("no_place_for_the_code_address",), "NULL"),
         *both("`FFI_WIN64`", "win64"),
