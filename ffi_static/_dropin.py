@@ -3,13 +3,26 @@
 
 Why it exists: programs that run where memory may not be writable and executable should not have to
 be rewritten. docs/dropin.md tells what is replaced, what is not, and how to start clean.
+
+The records are the extension's (csrc/py/dropin.h), and there is one set of them in a process; what
+is here is which modules are asked for, the hook that meets them when they are imported, and words.
 """
 
 from __future__ import annotations
 
+import _thread
+import sys
+import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from ._errors import InstallError
+from . import _dropin_probe, _lib
+from ._errors import InstallError, InstallWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 
 @dataclass(frozen=True)
@@ -33,12 +46,86 @@ class Served:
     #: Why it was refused.
     reason: str = ""
     #: Closures of ours made for this module, those of them that live, those that were freed.
-    #: cffi keeps freed closures for itself: there, freed ones are ready to be made again.
     made: int = 0
     live: int = 0
     freed: int = 0
-    #: Closures that the module made before install(), in memory of its own, and that may be live.
+    #: Closures that the module made before install(), in memory of its own, and that may be live
+    #: (known of cffi only).
     leftover: int = 0
+
+
+#: {the argument of install(): the module that makes the callbacks}
+MODULES = {"ctypes": "_ctypes", "cffi": "_cffi_backend"}
+
+_lock = _thread.RLock()
+_wanted: set[str] = set()
+_versions: dict[int, str] = {}
+_refused: dict[str, Served] = {}
+
+
+class _Finder:
+    """Meets the modules that are asked for when they are imported, be it a second time."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find the module as all others would, but have it served once it is loaded."""
+        if name not in _wanted:
+            return None
+        for finder in sys.meta_path:
+            find = None if finder is _Finder else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(name, path, target) if find else None
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+                return spec
+        return None
+
+
+class _Loader:
+    """A module's own loader, and then ours; gone from the module when it is loaded."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        spec = module.__spec__
+        if spec is not None:
+            spec.loader = self._loader
+        module.__loader__ = self._loader
+        _serve_import(module.__name__, module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def _serve(name: str, module: Any) -> int | None:
+    """Serve one module; its record, or None if it was served before. Raises InstallError."""
+    record, fresh = _dropin_probe.serve(name, module)
+    _versions[record] = str(getattr(module, "__version__", ""))
+    _refused.pop(name, None)
+    return record if fresh else None
+
+
+def _serve_import(name: str, module: Any) -> None:
+    """Serve a module that has just been imported. Its import is not made to fail."""
+    with _lock:
+        if name not in _wanted:
+            return
+        try:
+            _serve(name, module)
+        except InstallError as error:
+            file = str(getattr(module, "__file__", "") or "")
+            version = str(getattr(module, "__version__", ""))
+            _refused[name] = Served(name, "refused", file, version, reason=str(error))
+            message = f"ffi_static.install() cannot serve {name}, its callbacks are stock: {error}"
+            warnings.warn(InstallWarning(message), stacklevel=2)
 
 
 def install(
@@ -48,17 +135,68 @@ def install(
 
     A module that is not imported yet is served when it is. With ``keep_thread_state`` a thread
     that C made keeps its Python thread state between ctypes callbacks, until it exits (so
-    ``threading.local`` persists there). May be called again, and from any thread.
+    ``threading.local`` persists there); that stays so until uninstall(). May be called again, and
+    from any thread. Gives what installed() gives.
 
     Raises InstallError, having changed nothing, when a module is of a build that is not known.
     """
-    raise InstallError("not built yet")
+    chosen = [MODULES[n] for n, on in (("ctypes", ctypes), ("cffi", cffi)) if on]
+    with _lock:
+        made: list[int] = []
+        try:
+            for name in chosen:
+                module = sys.modules.get(name)
+                record = None if module is None else _serve(name, module)
+                if record is not None:
+                    made.append(record)
+        except BaseException:
+            for record in made:
+                _dropin_probe.restore(record)
+            raise
+        _wanted.update(chosen)
+        if _wanted and _Finder not in sys.meta_path:
+            sys.meta_path.insert(0, _Finder)
+        if keep_thread_state:
+            _lib.dropin_keep(True)
+        return installed()
 
 
 def uninstall() -> None:
-    """Undo install(). Closures that are live stay valid, and are freed as ever."""
+    """Undo install(): callbacks made from now on are stock. Those that live stay valid.
+
+    cffi goes on using what it recycles of theirs: a callback that takes the place of one of ours is
+    one of ours.
+    """
+    with _lock:
+        _wanted.clear()
+        _refused.clear()
+        if _Finder in sys.meta_path:
+            sys.meta_path.remove(_Finder)
+        _lib.dropin_keep(False)
+        for each in _lib.dropin_records():
+            if each["state"] == "served":
+                _dropin_probe.restore(each["index"])
 
 
 def installed() -> tuple[Served, ...]:
-    """Tell what is served: one record per module asked for and per shared object found."""
-    return ()
+    """Tell what is served: a record for each module asked for, and for each copy of it loaded."""
+    with _lock:
+        found = [
+            Served(
+                each["module"],
+                each["state"],
+                each["file"],
+                _versions.get(each["index"], ""),
+                each["about"],
+                made=each["made"],
+                live=each["made"] - each["freed"],
+                freed=each["freed"],
+                leftover=each["leftover"],
+            )
+            for each in _lib.dropin_records()
+            if each["state"] in ("served", "restored")
+        ]
+        found += _refused.values()
+        known = {each.module for each in found if each.state != "restored"}
+        found += [Served(name, "waiting") for name in sorted(_wanted - known)]
+        return tuple(found)

@@ -5,7 +5,7 @@
  * ffi_static/_build_lib.py); the one that Python calls is here. One shared object therefore
  * holds the C library, its cffi bindings (`lib`, `ffi`) and the native types.
  */
-#include "py.h"
+#include "dropin.h"
 
 extern PyObject *fs_py_cffi_init(void);
 
@@ -77,7 +77,8 @@ PyMODINIT_FUNC PyInit__lib(void)
     if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 ||
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
-        PyModule_AddFunctions(module, functions) < 0) {
+        PyModule_AddFunctions(module, functions) < 0 ||
+        PyModule_AddFunctions(module, fs_dropin_functions) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* py.h - what the files of this room share: cells, thread states, converters, signatures
  *
- * This is the only room that includes Python.h. It sees closures through ffi_static.h alone.
+ * This is the only room that includes Python.h. It sees closures through ffi_static.h; only the
+ * drop-in (dropin.h) must also know whether an address is a slot's.
  *
  * A call's way: closure -> fs_py_handler (dispatch.c), which gets `user_data` = a *ticket* that
  * names a cell -> fs_py_enter (thread.c) makes this thread able to run Python -> the ticket is
@@ -68,6 +69,18 @@ void fs_py_leave(struct fs_py_entry *entry);
 
 /* Delete the thread states of threads that have exited. */
 void fs_py_reap(void);
+
+void fs_py_reap_if_any(void);
+
+/* 0 while it is sure that finalization has not begun. */
+extern FS_PY_LOCAL int fs_py_exiting;
+
+/* May a call from C run Python in this thread? No GIL needed. */
+int fs_py_may_run(void);
+
+/* Give this thread a state that lasts as long as it does, if it has none: so PyGILState_Ensure()
+ * finds one. 0 when it must not be called any more in this thread, which is exiting. */
+int fs_py_keep_state(void);
 
 /* Thread states that this room made and has not deleted yet: {of live threads, to be reaped}. */
 void fs_py_thread_counts(unsigned long *kept, unsigned long *dead);

@@ -35,7 +35,7 @@ static FS_PY_THREAD_LOCAL struct record *mine; /* this thread's */
 static FS_PY_THREAD_LOCAL PyThreadState *dead; /* given up by thread_exit(); not to be used */
 static pthread_t finalizer;                    /* the thread that finalizes Python ... */
 static int have_finalizer;                     /* ... known once atexit has run */
-static int exiting = 1; /* 0 while it is sure that finalization has not begun */
+int fs_py_exiting = 1;
 
 static int reap_pending(void *unused)
 {
@@ -92,6 +92,12 @@ void fs_py_reap(void)
         PyThreadState_Delete(r->state);
         free(r);
     }
+}
+
+void fs_py_reap_if_any(void)
+{
+    if (FS_PY_UNLIKELY(__atomic_load_n(&zombie_count, __ATOMIC_RELAXED)))
+        fs_py_reap();
 }
 
 void fs_py_thread_counts(unsigned long *kept, unsigned long *gone)
@@ -322,7 +328,8 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
         stash_error(entry);
         return 0;
     }
-    if (FS_PY_UNLIKELY(now || exiting || !known || known == dead || known->interp != interp->state))
+    if (FS_PY_UNLIKELY(now || fs_py_exiting || !known || known == dead ||
+                       known->interp != interp->state))
         return enter_slow(interp, now, entry);
     PyEval_RestoreThread(known);
     entry->attached = 1;
@@ -341,6 +348,62 @@ void fs_py_leave(struct fs_py_entry *entry)
         PyThreadState_Swap(entry->swapped);
 }
 
+/* ---- for the drop-in, whose modules enter Python by PyGILState_Ensure() themselves ---------- */
+
+int fs_py_may_run(void)
+{
+    if (Py_IsInitialized() && !fs_py_finalizing())
+        return 1;
+    if (!have_finalizer || !pthread_equal(finalizer, pthread_self()))
+        return 0;
+    int alive = 0;
+    pthread_mutex_lock(&lock);
+    for (struct fs_py_interp *i = interps; i; i = i->next)
+        alive |= i->is_main && i->alive;
+    pthread_mutex_unlock(&lock);
+    return alive;
+}
+
+/* A destructor of this thread calls, after thread_exit(): take the state back, which PyGILState
+ * still knows. 0 when it has been deleted meanwhile. */
+static int take_back(void)
+{
+    struct record *r = NULL;
+    pthread_mutex_lock(&lock);
+    for (struct record **at = &zombies; *at; at = &(*at)->next)
+        if ((*at)->state == dead) {
+            r = *at;
+            *at = r->next;
+            zombie_count--;
+            kept_count++;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+    if (!r)
+        return 0;
+    dead = NULL;
+    r->next = mine;
+    mine = r;
+    pthread_setspecific(thread_key, mine);
+    return 1;
+}
+
+int fs_py_keep_state(void)
+{
+    int fresh;
+    PyThreadState *state = PyGILState_GetThisThreadState();
+    if (FS_PY_LIKELY(state != NULL))
+        return state != dead || take_back();
+    struct fs_py_interp *interp;
+    pthread_mutex_lock(&lock);
+    for (interp = interps; interp && !(interp->is_main && interp->alive); interp = interp->next)
+        ;
+    pthread_mutex_unlock(&lock);
+    if (interp)
+        own_state(interp, &fresh);
+    return 1; /* without a state kept, one is made for this call */
+}
+
 /* ---- start-up -------------------------------------------------------------------------------- */
 
 static PyObject *note_finalizer(PyObject *self, PyObject *unused)
@@ -349,7 +412,7 @@ static PyObject *note_finalizer(PyObject *self, PyObject *unused)
     (void)unused;
     finalizer = pthread_self();
     have_finalizer = 1;
-    exiting = 1;
+    fs_py_exiting = 1;
     Py_RETURN_NONE;
 }
 
@@ -383,6 +446,6 @@ int fs_py_thread_init(void)
     if (!interp)
         return -1;
     if (interp->is_main) /* whose atexit comes before all else */
-        exiting = 0;
+        fs_py_exiting = 0;
     return 0;
 }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* dropin.h - ctypes and cffi, unmodified, on our closures: by rebinding what their modules import
+ *
+ * An extension module calls other libraries through its global offset table (GOT), which is data.
+ * install() writes our functions into the entries that make, prepare and free closures. What is
+ * executable is not touched, and a table that the loader has made read-only (RELRO) is writable
+ * only while it is written to. Marshalling, repr and lifetime stay the module's own.
+ *
+ * Two kinds of modules: those that call libffi's closure functions (dropin_libffi.c: ctypes, and
+ * cffi where it was built to do so), and cffi as it mostly is on Linux, with an allocator of its
+ * own (dropin_cffi.c). Records are per shared object and never given back, for as long as a closure
+ * lives its module may call us. All is under the GIL but for what a call of a closure reads.
+ */
+#ifndef FS_DROPIN_H
+#define FS_DROPIN_H
+
+#include "py.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+/* ---- dropin_elf.c: a loaded object's imports ------------------------------------------- */
+
+/* One loaded shared object or program. Addresses stay valid as long as it is loaded. */
+struct fs_object {
+    uintptr_t base;    /* what the loader added to the file's addresses */
+    const void *table; /* its program headers, for fs_object_write() */
+    unsigned headers;
+    const void *dynamic;
+    char path[PATH_MAX];
+};
+
+/* Find the object that `address` lies in. 0 or -ENOENT. */
+int fs_object_find(const void *address, struct fs_object *out);
+
+/* Is `address` in what this object maps? */
+int fs_object_holds(const struct fs_object *object, const void *address);
+
+/* The GOT entries through which the object calls `symbol`: up to `max` of them into out[], how
+ * many there are. -ENOTSUP with a sentence: a format that is not known. */
+int fs_object_imports(const struct fs_object *object, const char *symbol, void ***out, int max);
+
+/* What `symbol` means to this object, whose GOT entry holds `value`, maybe not bound yet. */
+void *fs_object_resolve(const struct fs_object *object, const char *symbol, void *value);
+
+/* Store `value` in a GOT entry. 0, or -errno with a sentence (then nothing was written). */
+int fs_object_write(const struct fs_object *object, void **entry, void *value);
+
+/* ---- records --------------------------------------------------------------------------- */
+
+enum { FS_DROPIN_MODULES = 4, FS_DROPIN_ENTRIES = 12 };
+
+enum fs_dropin_state {
+    FS_DROPIN_NONE,
+    FS_DROPIN_PROBING, /* bound, but not yet shown to work */
+    FS_DROPIN_SERVED,
+    FS_DROPIN_RESTORED, /* new closures are stock; ours are still freed by us */
+};
+
+struct fs_dropin_kind;
+
+/* One import of a module that we have rebound. */
+struct fs_dropin_entry {
+    const char *symbol;
+    void **at;
+    void *before;   /* what was there */
+    void *original; /* the function that it means: what was there, bound */
+    void *ours;
+    int bound; /* is it ours now? */
+};
+
+/* One shared object. */
+struct fs_dropin {
+    enum fs_dropin_state state;
+    unsigned index;
+    const struct fs_dropin_kind *kind;
+    struct fs_object object;
+    char name[64]; /* of the Python module */
+    unsigned entries;
+    struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
+    unsigned long made, freed;
+    unsigned long leftover; /* closures of the module's own that may be live */
+
+    /* While probing, in that thread: what was seen, and the first thing that should not be. */
+    pthread_t prober;
+    unsigned seen;
+    unsigned long probes; /* closures made by it */
+    const char *wrong;
+
+    ffi_static_handler handler; /* dropin_libffi.c: the module's only one */
+    int draining;               /* dropin_cffi.c: `prober` is refused new blocks ... */
+    size_t refused;             /* ... of this many bytes */
+    size_t accounted;           /* blocks that are known not to be cffi's own and live */
+    PyObject *held;             /* blocks of ours, kept from cffi after uninstall() */
+};
+
+extern FS_PY_LOCAL struct fs_dropin fs_dropins[FS_DROPIN_MODULES];
+
+/* What is written in place of one import; each record has functions of its own. */
+struct fs_dropin_hook {
+    const char *symbol; /* NULL: the end */
+    void *function[FS_DROPIN_MODULES];
+};
+
+/* How to serve one kind of module. */
+struct fs_dropin_kind {
+    const char *name;
+    const char *about;
+    const char *symbols[5]; /* each must be imported; a|b: either or both */
+    unsigned proof;         /* FS_SAW_* that a probe must have shown */
+    const struct fs_dropin_hook *hooks;
+    /* Must this import stay ours after uninstall()? */
+    int (*still_needed)(const struct fs_dropin *d, const char *symbol);
+};
+
+extern const struct fs_dropin_kind fs_dropin_libffi, fs_dropin_cffi;
+
+#define FS_SAW_ALLOC 1u
+#define FS_SAW_PREP 2u
+#define FS_SAW_TRACK 4u
+#define FS_SAW_FREE 8u
+
+static inline int fs_dropin_probing(const struct fs_dropin *d)
+{
+    return FS_PY_UNLIKELY(d->state == FS_DROPIN_PROBING) &&
+           pthread_equal(d->prober, pthread_self());
+}
+
+static inline void fs_dropin_wrong(struct fs_dropin *d, const char *what)
+{
+    if (!d->wrong)
+        d->wrong = what;
+}
+
+/* The probe's signature is int(short, double, void *): is that what this cif says? */
+void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
+
+/* Prepare a closure of ours, as libffi would answer. */
+ffi_status fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
+                          void *user_data);
+
+/* Free a closure of ours; when Python is going away, leave it to answer zero. */
+void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure);
+
+/* Does this address lie in a slot, live or not? */
+int fs_dropin_is_ours(const void *closure);
+
+/* What `symbol` was before it was rebound. */
+void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
+
+/* dropin_cffi.c: make callbacks, of function(*args), until cffi has no free block left: a list of
+ * them. Then say what became of cffi's own blocks; `writable_code`: is there any in the process?
+ * The ones that were found are never used again. */
+PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args);
+int fs_dropin_retire(struct fs_dropin *d, int writable_code);
+
+/* ---- calls ----------------------------------------------------------------------------- */
+
+/* install(keep_thread_state=True) */
+extern FS_PY_LOCAL int fs_dropin_keep;
+
+/* When fs_py_exiting or fs_dropin_keep is set, before a call goes to the module's handler: may
+ * this thread run Python? If not, the result is filled with zeros, and 0 returned. */
+int fs_dropin_enter(const ffi_cif *cif, void *ret);
+
+/* module.c's functions */
+extern PyMethodDef fs_dropin_functions[];
+
+#endif

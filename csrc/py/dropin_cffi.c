@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/* dropin_cffi.c - cffi with an allocator of its own, as its wheels and Linux distributions have it
+ *
+ * ffi.callback() takes a block of 56 bytes, an ffi_closure, from a free list inside cffi, makes the
+ * callback object, prepares the closure, and hands the object to the garbage collector. Blocks come
+ * from mmap(), writable and executable, and never go back. Its imports are our way in:
+ *
+ *   mmap                 gives memory that is writable only
+ *   ffi_prep_closure     a slot of ours gets the plan; the block holds the words that cffi reads,
+ *                        and, where libffi would write code, which slot belongs to it
+ *   PyObject_GC_Track    the new object gets our address in place of the block's
+ *   PyObject_GC_UnTrack  the object is on its way to be freed: its slot goes first, so that C code
+ *                        that still calls the address is stopped with a message
+ *
+ * A block that cffi had from before install() is replaced on its way through PyObject_GC_Track, and
+ * never used again.
+ */
+#include "dropin.h"
+
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* cffi's ffi_closure. Word 0 is its link while the block is free. */
+struct block {
+    void *link;
+    ffi_static_closure *slot; /* NULL but between the hooks of making and of freeing */
+    void *code;               /* the slot's */
+    uintptr_t drained;        /* made by a drain: does not count */
+    ffi_cif *cif;
+    ffi_static_handler handler;
+    void *user_data;
+};
+_Static_assert(sizeof(struct block) == sizeof(ffi_closure), "a block is an ffi_closure");
+_Static_assert(offsetof(struct block, user_data) == offsetof(ffi_closure, user_data), "its words");
+
+/* cffi's callback object, CDataObject_closure; a probe shows that it is. */
+struct callback {
+    PyObject_HEAD PyObject *c_type;
+    void *c_data;
+    PyObject *c_weakreflist;
+    struct block *closure;
+};
+
+/* Memory that blocks lie in. Never given back, as cffi gives nothing back; it asks for 1.3 times
+ * as much each time, and blocks in place of older ones come as many at a time. */
+enum { AREAS = 4096, SPARE_BYTES = 1 << 18 };
+static struct area {
+    uintptr_t start;
+    size_t size;
+} areas[AREAS];
+static unsigned area_count;
+static struct block *spares; /* linked by their first word */
+
+/* What this thread has prepared and not yet tracked: our block, and whose place it takes. */
+static FS_PY_THREAD_LOCAL struct block *pending, *pending_for;
+
+/* Blocks of cffi's own that a drain has found. */
+static struct {
+    uintptr_t *at;
+    size_t count, room;
+} drained;
+
+static int is_ours(const void *block)
+{
+    for (unsigned i = area_count; i-- > 0;)
+        if ((uintptr_t)block - areas[i].start < areas[i].size)
+            return 1;
+    return 0;
+}
+
+static void *new_area(size_t size)
+{
+    if (area_count == AREAS) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p != MAP_FAILED)
+        areas[area_count++] = (struct area){(uintptr_t)p, size};
+    return p;
+}
+
+static void put_spare(struct block *b)
+{
+    b->link = spares;
+    spares = b;
+}
+
+static struct block *take_spare(void)
+{
+    if (!spares) {
+        struct block *b = new_area(SPARE_BYTES);
+        if ((void *)b == MAP_FAILED)
+            return NULL;
+        for (size_t i = SPARE_BYTES / sizeof *b; i-- > 0;)
+            put_spare(&b[i]);
+    }
+    struct block *b = spares;
+    spares = b->link;
+    return b;
+}
+
+/* ---- the handler ----------------------------------------------------------------------- */
+
+static void call(ffi_cif *cif, void *ret, void **args, void *data)
+{
+    const struct block *b = data;
+    if (FS_PY_UNLIKELY(fs_py_exiting) && !fs_dropin_enter(cif, ret))
+        return;
+    void *user_data = __atomic_load_n(&b->user_data, __ATOMIC_RELAXED);
+    if (FS_PY_UNLIKELY(!user_data)) /* tp_clear has run, dealloc not yet */
+        fs_die("ffi_static: C called the cffi callback at @ while the garbage collector destroys "
+               "it; keep a reference to it",
+               (uintptr_t)b->code, 0);
+    b->handler(cif, ret, args, user_data);
+}
+
+/* ---- what cffi calls -------------------------------------------------------------------- */
+
+typedef void *map(void *, size_t, int, int, int, off_t);
+typedef void handler(ffi_cif *, void *, void **, void *);
+typedef ffi_status prep(ffi_closure *, ffi_cif *, handler *, void *);
+typedef ffi_status prep_loc(ffi_closure *, ffi_cif *, handler *, void *, void *);
+
+static int is_draining(const struct fs_dropin *d)
+{
+    return FS_PY_UNLIKELY(d->draining) && pthread_equal(d->prober, pthread_self());
+}
+
+static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, size_t size,
+                       int rights, int flags, int fd, off_t offset)
+{
+    if (!(rights & PROT_EXEC) || !(rights & PROT_WRITE)) {
+        map *original = (map *)fs_dropin_original(d, symbol);
+        return original(where, size, rights, flags, fd, offset);
+    }
+    if (is_draining(d)) {
+        d->refused = size;
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    void *area = new_area(size);
+    if (area != MAP_FAILED)
+        d->accounted += size / sizeof(struct block);
+    return area;
+}
+
+static void let_go(struct fs_dropin *d, struct block *b)
+{
+    ffi_static_closure *slot = b->slot;
+    b->slot = NULL;
+    if (!slot)
+        return;
+    fs_dropin_free(d, slot);
+    d->freed -= b->drained != 0;
+}
+
+static int note_drained(const struct block *b)
+{
+    if (drained.count == drained.room) {
+        size_t room = drained.room ? 2 * drained.room : 1024;
+        uintptr_t *at = realloc(drained.at, room * sizeof *at);
+        if (!at)
+            return -ENOMEM;
+        drained.at = at;
+        drained.room = room;
+    }
+    drained.at[drained.count++] = (uintptr_t)b;
+    return 0;
+}
+
+static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
+{
+    b->slot = ffi_static_alloc(sizeof *b->slot, 0, &b->code);
+    ffi_status status = b->slot ? fs_dropin_prep(b->slot, cif, call, b) : FFI_BAD_TYPEDEF;
+    if (status != FFI_OK) {
+        ffi_static_free(b->slot);
+        b->slot = NULL;
+        return status;
+    }
+    b->cif = cif;
+    b->handler = function;
+    b->user_data = user_data;
+    return FFI_OK;
+}
+
+static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *cif,
+                            handler *function, void *user_data)
+{
+    int known = is_ours(theirs);
+    struct block *b = known ? theirs : take_spare();
+    if (!b)
+        return FFI_BAD_TYPEDEF;
+    ffi_status status = fill(b, cif, function, user_data);
+    if (status == FFI_OK && !known && is_draining(d) && note_drained(theirs) < 0)
+        status = FFI_BAD_TYPEDEF;
+    if (status != FFI_OK) {
+        if (!known)
+            put_spare(b);
+        return status;
+    }
+    theirs->user_data = user_data; /* cffi looks whether it is there */
+    b->drained = (uintptr_t)is_draining(d);
+    d->made += !b->drained;
+    pending = b;
+    pending_for = theirs;
+    if (fs_dropin_probing(d)) {
+        d->seen |= FS_SAW_PREP;
+        d->probes += !b->drained;
+        fs_dropin_check_cif(d, cif);
+        if (!fs_object_holds(&d->object, (void *)function))
+            fs_dropin_wrong(d, "its closures run a function that is not its own");
+    }
+    return FFI_OK;
+}
+
+/* After uninstall() cffi goes on with blocks of ours that it has, and with its own. */
+static int serves(const struct fs_dropin *d, const ffi_closure *closure)
+{
+    return d->state != FS_DROPIN_RESTORED || is_ours(closure);
+}
+
+static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
+                                handler *function, void *user_data)
+{
+    if (serves(d, closure))
+        return hook_prep(d, (void *)closure, cif, function, user_data);
+    prep *original = (prep *)fs_dropin_original(d, "ffi_prep_closure");
+    return original(closure, cif, function, user_data);
+}
+
+static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
+                                handler *function, void *user_data, void *code)
+{
+    if (code == closure && serves(d, closure))
+        return hook_prep(d, (void *)closure, cif, function, user_data);
+    prep_loc *original = (prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
+    return original(closure, cif, function, user_data, code);
+}
+
+static int has_the_size(const PyObject *object)
+{
+    return Py_TYPE(object)->tp_basicsize == sizeof(struct callback);
+}
+
+static void hook_track(struct fs_dropin *d, void *object)
+{
+    struct callback *o = object;
+    if (FS_PY_UNLIKELY(pending != NULL)) {
+        int same = has_the_size(object) && o->closure == pending_for && o->c_data == pending_for;
+        if (same) {
+            o->c_data = pending->code;
+            o->closure = pending;
+        }
+        if (fs_dropin_probing(d)) {
+            d->seen |= FS_SAW_TRACK;
+            if (!same)
+                fs_dropin_wrong(d, "its callback objects have another layout");
+        }
+        pending = NULL;
+    }
+    PyObject_GC_Track(object);
+}
+
+static void hook_untrack(struct fs_dropin *d, void *object)
+{
+    struct callback *o = object;
+    if (has_the_size(object) && is_ours(o->closure) && o->closure->slot) {
+        if (fs_dropin_probing(d))
+            d->seen |= FS_SAW_FREE;
+        let_go(d, o->closure);
+    }
+    PyObject_GC_UnTrack(object);
+}
+
+#define FS_RECORD(n)                                                                               \
+    static void *mmap_##n(void *where, size_t size, int rights, int flags, int fd, off_t offset)   \
+    {                                                                                              \
+        return hook_mmap(&fs_dropins[n], "mmap", where, size, rights, flags, fd, offset);          \
+    }                                                                                              \
+    static void *mmap64_##n(void *where, size_t size, int rights, int flags, int fd, off_t offset) \
+    {                                                                                              \
+        return hook_mmap(&fs_dropins[n], "mmap64", where, size, rights, flags, fd, offset);        \
+    }                                                                                              \
+    static ffi_status prep_##n(ffi_closure *closure, ffi_cif *cif, handler *function,              \
+                               void *user_data)                                                    \
+    {                                                                                              \
+        return hook_prep_old(&fs_dropins[n], closure, cif, function, user_data);                   \
+    }                                                                                              \
+    static ffi_status prep_loc_##n(ffi_closure *closure, ffi_cif *cif, handler *function,          \
+                                   void *user_data, void *code)                                    \
+    {                                                                                              \
+        return hook_prep_loc(&fs_dropins[n], closure, cif, function, user_data, code);             \
+    }                                                                                              \
+    static void track_##n(void *object)                                                            \
+    {                                                                                              \
+        hook_track(&fs_dropins[n], object);                                                        \
+    }                                                                                              \
+    static void untrack_##n(void *object)                                                          \
+    {                                                                                              \
+        hook_untrack(&fs_dropins[n], object);                                                      \
+    }
+FS_RECORD(0)
+FS_RECORD(1)
+FS_RECORD(2)
+FS_RECORD(3)
+
+#define FS_EACH(hook)                                                                              \
+    {                                                                                              \
+        (void *)hook##_0, (void *)hook##_1, (void *)hook##_2, (void *)hook##_3                     \
+    }
+static const struct fs_dropin_hook hooks[] = {
+    {"mmap", FS_EACH(mmap)},
+    {"mmap64", FS_EACH(mmap64)},
+    {"ffi_prep_closure", FS_EACH(prep)},
+    {"ffi_prep_closure_loc", FS_EACH(prep_loc)},
+    {"PyObject_GC_Track", FS_EACH(track)},
+    {"PyObject_GC_UnTrack", FS_EACH(untrack)},
+    {NULL, {NULL}},
+};
+
+static int still_needed(const struct fs_dropin *d, const char *symbol)
+{
+    (void)d;
+    return strncmp(symbol, "mmap", 4) != 0; /* blocks of ours are in cffi's hands for good */
+}
+
+const struct fs_dropin_kind fs_dropin_cffi = {
+    .name = "cffi",
+    .about = "its imports mmap, ffi_prep_closure, PyObject_GC_Track and PyObject_GC_UnTrack",
+    .symbols = {"mmap|mmap64", "ffi_prep_closure|ffi_prep_closure_loc", "PyObject_GC_Track",
+                "PyObject_GC_UnTrack"},
+    .proof = FS_SAW_PREP | FS_SAW_TRACK | FS_SAW_FREE,
+    .hooks = hooks,
+    .still_needed = still_needed,
+};
+
+/* ---- cffi's own blocks ------------------------------------------------------------------- */
+
+static int in_order(const void *a, const void *b)
+{
+    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Take the right to execute from all pages of the blocks that were found. Only when cffi has no
+ * others: each page then holds free blocks and nothing else. */
+static void retire_pages(void)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t done = 0;
+    qsort(drained.at, drained.count, sizeof *drained.at, in_order);
+    for (size_t i = 0; i < drained.count; i++) {
+        uintptr_t at = drained.at[i] & -page;
+        uintptr_t end = (drained.at[i] + sizeof(struct block) + page - 1) & -page;
+        for (at = at < done ? done : at; at < end; at += page)
+            (void)mprotect((void *)at, page, PROT_READ | PROT_WRITE);
+        done = end;
+    }
+}
+
+/* How many blocks cffi has made room for if it asks for `next` bytes now (malloc_closure.h: each
+ * time 1.3 times as many pages as before, and one). 0, or -1 when it counts in another way. */
+static int blocks_before(size_t next, size_t *blocks)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t pages = 0;
+    *blocks = 0;
+    for (;;) {
+        pages = 1 + (size_t)((double)pages * 1.3);
+        if (pages * page >= next)
+            return pages * page == next ? 0 : -1;
+        *blocks += pages * page / sizeof(struct block);
+    }
+}
+
+PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args)
+{
+    PyObject *held = PyList_New(0), *made;
+    if (!held)
+        return NULL;
+    drained.count = 0;
+    d->refused = 0;
+    d->prober = pthread_self();
+    d->draining = 1;
+    while ((made = PyObject_Call(function, args, NULL)) != NULL) {
+        int error = PyList_Append(held, made);
+        Py_DECREF(made);
+        if (error < 0)
+            break;
+    }
+    d->draining = 0;
+    if (!d->refused || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        Py_DECREF(held);
+        return NULL;
+    }
+    PyErr_Clear();
+    return held;
+}
+
+int fs_dropin_retire(struct fs_dropin *d, int writable_code)
+{
+    size_t all;
+    int error = blocks_before(d->refused, &all);
+    d->accounted += drained.count;
+    d->leftover = 0;
+    if (writable_code && error == 0 && all > d->accounted)
+        d->leftover = all - d->accounted;
+    if (error == 0 && !d->leftover)
+        retire_pages();
+    d->accounted += d->refused / sizeof(struct block); /* cffi counts what it was refused */
+    free(drained.at);
+    memset(&drained, 0, sizeof drained);
+    if (error == 0 || !writable_code)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "its memory for closures grows in an unknown way");
+    return -1;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* dropin_elf.c - find and write the GOT entries of an object that is loaded
+ *
+ * Everything is read from memory, where the loader has mapped it: the dynamic section names the
+ * relocations, a relocation names a symbol and the entry that holds its address (System V gABI,
+ * chapter 5; x86-64 psABI, table 4.9). Files, names and section headers are not looked at, so a
+ * library that was replaced on disk does no harm.
+ *
+ * Fails when: the object has another format (REL, no dynamic section), an entry lies outside the
+ * object's writable segment, or the system refuses to make a read-only table writable.
+ */
+#include "dropin.h"
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/maps.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Relocations that put a symbol's address into a GOT entry, by machine. */
+static const struct {
+    unsigned machine, jump_slot, glob_dat;
+} got_relocations[] = {
+    {EM_X86_64, R_X86_64_JUMP_SLOT, R_X86_64_GLOB_DAT},
+    {EM_AARCH64, R_AARCH64_JUMP_SLOT, R_AARCH64_GLOB_DAT},
+};
+
+#if defined(__x86_64__)
+#define FS_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define FS_MACHINE EM_AARCH64
+#else
+#define FS_MACHINE EM_NONE
+#endif
+
+struct search {
+    uintptr_t address;
+    struct fs_object *out;
+};
+
+static int holds(const struct dl_phdr_info *info, uintptr_t address)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_LOAD && address - (info->dlpi_addr + p->p_vaddr) < p->p_memsz)
+            return 1;
+    }
+    return 0;
+}
+
+static int visit(struct dl_phdr_info *info, size_t size, void *data)
+{
+    struct search *s = data;
+    (void)size;
+    if (!holds(info, s->address))
+        return 0;
+    struct fs_object *o = s->out;
+    o->base = info->dlpi_addr;
+    o->table = info->dlpi_phdr;
+    o->headers = info->dlpi_phnum;
+    o->dynamic = NULL;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            o->dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    snprintf(o->path, sizeof o->path, "%s", info->dlpi_name ? info->dlpi_name : "");
+    return 1;
+}
+
+int fs_object_find(const void *address, struct fs_object *out)
+{
+    struct search s = {(uintptr_t)address, out};
+    if (!dl_iterate_phdr(visit, &s))
+        return -ENOENT;
+    if (!out->path[0]) { /* the program itself */
+        ssize_t n = readlink("/proc/self/exe", out->path, sizeof out->path - 1);
+        out->path[n > 0 ? n : 0] = '\0';
+    }
+    return 0;
+}
+
+int fs_object_holds(const struct fs_object *object, const void *address)
+{
+    struct dl_phdr_info info = {.dlpi_addr = object->base,
+                                .dlpi_phdr = object->table,
+                                .dlpi_phnum = (ElfW(Half))object->headers};
+    return holds(&info, (uintptr_t)address);
+}
+
+/* The parts of the dynamic section that relocations need. */
+struct dynamic {
+    const char *strings;
+    const ElfW(Sym) * symbols;
+    const ElfW(Rela) * plt, *rela;
+    size_t plt_size, rela_size;
+    int rel; /* the format without addends, which no 64-bit machine of ours uses */
+};
+
+/* glibc stores addresses here relocated, other loaders as they are in the file. */
+static const void *pointer(const struct fs_object *o, uintptr_t value)
+{
+    return (const void *)(value < o->base ? o->base + value : value);
+}
+
+static int read_dynamic(const struct fs_object *o, struct dynamic *d)
+{
+    *d = (struct dynamic){0};
+    for (const ElfW(Dyn) *e = o->dynamic; e && e->d_tag != DT_NULL; e++) {
+        switch (e->d_tag) {
+        case DT_STRTAB:
+            d->strings = pointer(o, e->d_un.d_ptr);
+            break;
+        case DT_SYMTAB:
+            d->symbols = pointer(o, e->d_un.d_ptr);
+            break;
+        case DT_JMPREL:
+            d->plt = pointer(o, e->d_un.d_ptr);
+            break;
+        case DT_PLTRELSZ:
+            d->plt_size = e->d_un.d_val;
+            break;
+        case DT_RELA:
+            d->rela = pointer(o, e->d_un.d_ptr);
+            break;
+        case DT_RELASZ:
+            d->rela_size = e->d_un.d_val;
+            break;
+        case DT_PLTREL:
+            d->rel |= e->d_un.d_val != DT_RELA;
+            break;
+        case DT_REL:
+            d->rel = 1;
+            break;
+        default:
+            break;
+        }
+    }
+    if (!d->strings || !d->symbols || d->rel)
+        return fs_fail(-ENOTSUP, "%s has no dynamic section of a known format", o->path);
+    return 0;
+}
+
+static int is_got(unsigned type)
+{
+    for (size_t i = 0; i < sizeof got_relocations / sizeof *got_relocations; i++)
+        if (got_relocations[i].machine == FS_MACHINE)
+            return type == got_relocations[i].jump_slot || type == got_relocations[i].glob_dat;
+    return 0;
+}
+
+static int collect(const struct fs_object *o, const struct dynamic *d, const ElfW(Rela) * rela,
+                   size_t size, const char *symbol, void ***out, int max, int found)
+{
+    for (size_t i = 0; rela && i < size / sizeof *rela; i++) {
+        size_t number = ELF64_R_SYM(rela[i].r_info);
+        if (!number || strcmp(d->strings + d->symbols[number].st_name, symbol) != 0)
+            continue;
+        if (!is_got((unsigned)ELF64_R_TYPE(rela[i].r_info)))
+            continue;
+        void **at = (void **)(o->base + rela[i].r_offset);
+        for (int k = 0; k < found && k < max; k++)
+            if (out[k] == at)
+                at = NULL;
+        if (at && found < max)
+            out[found] = at;
+        found += at != NULL;
+    }
+    return found;
+}
+
+int fs_object_imports(const struct fs_object *o, const char *symbol, void ***out, int max)
+{
+    struct dynamic d;
+    int error = read_dynamic(o, &d);
+    if (error)
+        return error;
+    int found = collect(o, &d, d.plt, d.plt_size, symbol, out, max, 0);
+    return collect(o, &d, d.rela, d.rela_size, symbol, out, max, found);
+}
+
+/* A lazily bound entry points into the object's own PLT until its first call. Calling through that
+ * would bind it, over our function; so ask the loader, in the order in which it looks. */
+void *fs_object_resolve(const struct fs_object *o, const char *symbol, void *value)
+{
+    if (value && !fs_object_holds(o, value))
+        return value;
+    void *program = dlopen(NULL, RTLD_LAZY | RTLD_NOLOAD);
+    void *meant = program ? dlsym(program, symbol) : NULL;
+    if (program)
+        dlclose(program);
+    if (meant)
+        return meant;
+    void *own = dlopen(o->path, RTLD_LAZY | RTLD_NOLOAD);
+    meant = own ? dlsym(own, symbol) : NULL;
+    if (own)
+        dlclose(own); /* the module itself holds it */
+    return meant ? meant : value;
+}
+
+enum rights { OUTSIDE, EXECUTABLE, READ_ONLY, WRITABLE };
+
+/* The rights of an entry's page as the object's headers have them: RELRO is writable in the file
+ * and read-only once loaded, in whole pages. */
+static enum rights rights_of(const struct fs_object *o, uintptr_t at, uintptr_t page)
+{
+    const ElfW(Phdr) *p = o->table;
+    enum rights rights = OUTSIDE;
+    for (unsigned i = 0; i < o->headers; i++) {
+        uintptr_t start = o->base + p[i].p_vaddr, end = start + p[i].p_memsz;
+        if (p[i].p_type == PT_LOAD && at >= start && at + sizeof(void *) <= end)
+            rights = p[i].p_flags & PF_X ? EXECUTABLE : p[i].p_flags & PF_W ? WRITABLE : OUTSIDE;
+    }
+    for (unsigned i = 0; i < o->headers && rights == WRITABLE; i++) {
+        uintptr_t start = o->base + p[i].p_vaddr, end = start + p[i].p_memsz;
+        if (p[i].p_type == PT_GNU_RELRO && at >= (start & -page) && at < (end & -page))
+            rights = READ_ONLY;
+    }
+    return rights;
+}
+
+/* And as the kernel has them, where /proc is mounted. */
+static enum rights mapped_rights(void **entry, enum rights expected)
+{
+    static struct fs_map map;
+    fs_lock();
+    int error = fs_maps_find(entry, &map);
+    enum rights found = expected;
+    if (!error || error == -ENAMETOOLONG)
+        found = error                 ? expected
+                : map.perms[2] == 'x' ? EXECUTABLE
+                : map.perms[1] == 'w' ? WRITABLE
+                                      : READ_ONLY;
+    fs_unlock();
+    return found;
+}
+
+int fs_object_write(const struct fs_object *o, void **entry, void *value)
+{
+    char why[80];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)entry & -page;
+    enum rights rights = rights_of(o, (uintptr_t)entry, page);
+    if (rights == READ_ONLY || rights == WRITABLE)
+        rights = mapped_rights(entry, rights);
+    if (rights == OUTSIDE || rights == EXECUTABLE)
+        return fs_fail(-EFAULT, "the import table of %s at %p is %s; left alone", o->path,
+                       (void *)entry,
+                       rights == OUTSIDE ? "not in its data" : "in executable memory");
+    if (rights == READ_ONLY && mprotect((void *)start, page, PROT_READ | PROT_WRITE) != 0)
+        return fs_fail(-errno,
+                       "the import table of %s is read-only, and mprotect(%p, read and write) "
+                       "failed: %s; a policy that seals it must be relaxed",
+                       o->path, (void *)start, fs_errno_text(errno, why, sizeof why));
+    __atomic_store_n(entry, value, __ATOMIC_RELEASE);
+    if (rights == READ_ONLY)
+        (void)mprotect((void *)start, page, PROT_READ); /* cannot fail where the other did not */
+    return 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* dropin_libffi.c - modules that make closures with libffi's functions: ctypes
+ *
+ * ffi_closure_alloc() and ffi_closure_free() become a slot of ours, ffi_prep_closure_loc() a plan
+ * for the signature. The module fills in an ffi_cif of libffi's and keeps the pointers that it got,
+ * as ever. A closure that libffi made before goes back to libffi.
+ *
+ * None of these calls says which module it comes from, so each record has functions of its own.
+ */
+#include "dropin.h"
+
+#include <string.h>
+
+static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
+{
+    size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
+    fs_py_reap_if_any();
+    void *closure = code ? ffi_static_alloc(whole, 0, code) : NULL;
+    if (closure)
+        d->made++;
+    if (fs_dropin_probing(d)) {
+        d->seen |= FS_SAW_ALLOC;
+        d->probes += closure != NULL;
+        if (size != sizeof(ffi_closure))
+            fs_dropin_wrong(d, "it asks ffi_closure_alloc() for closures of another size");
+    }
+    return closure;
+}
+
+static void hook_free(struct fs_dropin *d, void *closure)
+{
+    if (fs_dropin_is_ours(closure)) {
+        if (fs_dropin_probing(d))
+            d->seen |= FS_SAW_FREE;
+        fs_dropin_free(d, closure);
+    } else {
+        void (*original)(void *) = (void (*)(void *))fs_dropin_original(d, "ffi_closure_free");
+        original(closure);
+    }
+}
+
+static void call(const struct fs_dropin *d, ffi_cif *cif, void *ret, void **args, void *user_data)
+{
+    if (FS_PY_UNLIKELY(fs_py_exiting | fs_dropin_keep) && !fs_dropin_enter(cif, ret))
+        return;
+    d->handler(cif, ret, args, user_data);
+}
+
+typedef void handler(ffi_cif *, void *, void **, void *);
+typedef ffi_status prep_loc(ffi_closure *, ffi_cif *, handler *, void *, void *);
+typedef ffi_status prep(ffi_closure *, ffi_cif *, handler *, void *);
+
+static ffi_status hook_prep(struct fs_dropin *d, handler *mine, ffi_closure *closure, ffi_cif *cif,
+                            handler *theirs, void *user_data)
+{
+    if (fs_dropin_probing(d)) {
+        d->seen |= FS_SAW_PREP;
+        fs_dropin_check_cif(d, cif);
+        if (!fs_object_holds(&d->object, (void *)theirs))
+            fs_dropin_wrong(d, "its closures run a function that is not its own");
+    }
+    if (!d->handler)
+        d->handler = theirs;
+    /* A module has one handler. A second one runs without what call() adds. */
+    return fs_dropin_prep((void *)closure, cif, d->handler == theirs ? mine : theirs, user_data);
+}
+
+static ffi_status hook_prep_loc(struct fs_dropin *d, handler *mine, ffi_closure *closure,
+                                ffi_cif *cif, handler *theirs, void *user_data, void *code)
+{
+    if (fs_dropin_is_ours(closure))
+        return hook_prep(d, mine, closure, cif, theirs, user_data);
+    prep_loc *original = (prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
+    return original(closure, cif, theirs, user_data, code);
+}
+
+static ffi_status hook_prep_old(struct fs_dropin *d, handler *mine, ffi_closure *closure,
+                                ffi_cif *cif, handler *theirs, void *user_data)
+{
+    if (fs_dropin_is_ours(closure))
+        return hook_prep(d, mine, closure, cif, theirs, user_data);
+    prep *original = (prep *)fs_dropin_original(d, "ffi_prep_closure");
+    return original(closure, cif, theirs, user_data);
+}
+
+#define FS_RECORD(n)                                                                               \
+    static void *alloc_##n(size_t size, void **code)                                               \
+    {                                                                                              \
+        return hook_alloc(&fs_dropins[n], size, code);                                             \
+    }                                                                                              \
+    static void free_##n(void *closure)                                                            \
+    {                                                                                              \
+        hook_free(&fs_dropins[n], closure);                                                        \
+    }                                                                                              \
+    static void call_##n(ffi_cif *cif, void *ret, void **args, void *user_data)                    \
+    {                                                                                              \
+        call(&fs_dropins[n], cif, ret, args, user_data);                                           \
+    }                                                                                              \
+    static ffi_status prep_loc_##n(ffi_closure *closure, ffi_cif *cif, handler *theirs,            \
+                                   void *user_data, void *code)                                    \
+    {                                                                                              \
+        return hook_prep_loc(&fs_dropins[n], call_##n, closure, cif, theirs, user_data, code);     \
+    }                                                                                              \
+    static ffi_status prep_##n(ffi_closure *closure, ffi_cif *cif, handler *theirs,                \
+                               void *user_data)                                                    \
+    {                                                                                              \
+        return hook_prep_old(&fs_dropins[n], call_##n, closure, cif, theirs, user_data);           \
+    }
+FS_RECORD(0)
+FS_RECORD(1)
+FS_RECORD(2)
+FS_RECORD(3)
+
+#define FS_EACH(hook)                                                                              \
+    {                                                                                              \
+        (void *)hook##_0, (void *)hook##_1, (void *)hook##_2, (void *)hook##_3                     \
+    }
+static const struct fs_dropin_hook hooks[] = {
+    {"ffi_closure_alloc", FS_EACH(alloc)},
+    {"ffi_closure_free", FS_EACH(free)},
+    {"ffi_prep_closure_loc", FS_EACH(prep_loc)},
+    {"ffi_prep_closure", FS_EACH(prep)},
+    {NULL, {NULL}},
+};
+
+/* After uninstall() closures of ours come back to be freed. */
+static int still_needed(const struct fs_dropin *d, const char *symbol)
+{
+    return d->made != d->freed && strcmp(symbol, "ffi_closure_free") == 0;
+}
+
+const struct fs_dropin_kind fs_dropin_libffi = {
+    .name = "libffi",
+    .about = "its imports ffi_closure_alloc, ffi_closure_free and ffi_prep_closure_loc",
+    .symbols = {"ffi_closure_alloc", "ffi_closure_free", "ffi_prep_closure_loc|ffi_prep_closure"},
+    .proof = FS_SAW_ALLOC | FS_SAW_PREP | FS_SAW_FREE,
+    .hooks = hooks,
+    .still_needed = still_needed,
+};

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""_dropin_probe - rebind one extension module, and show with a callback that it works
+
+Why it exists: what a build of ctypes or cffi looks like inside is not written down anywhere. So
+each assumption is looked at while the module makes a real callback, which is called from C and
+freed; when one does not hold, everything is put back.
+
+Only the extension modules themselves are used: `ctypes` and `cffi` may be in the middle of their
+own import.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from . import _lib
+from ._errors import InstallError
+from ._maps import read_maps
+
+#: What C passes to the probe, and what comes back.
+ARGUMENTS = (-12345, 0.625, 0x123456789ABC)
+ANSWER = -7654321
+
+#: cffi modules by record: restore() needs their functions.
+_modules: dict[int, Any] = {}
+
+
+def _ctypes_maker(module: Any) -> tuple[Any, Any]:
+    """Give (make, address of): int(short, double, void *) in ctypes' own terms."""
+    base = module._SimpleCData  # noqa: SLF001 - what ctypes itself is made of
+
+    def simple(code: str) -> Any:
+        return type(base)("probe", (base,), {"_type_": code})
+
+    prototype = type(module.CFuncPtr)(
+        "probe",
+        (module.CFuncPtr,),
+        {
+            "_flags_": module.FUNCFLAG_CDECL,
+            "_restype_": simple("i"),
+            "_argtypes_": (simple("h"), simple("d"), simple("P")),
+        },
+    )
+    return prototype, lambda made: int.from_bytes(bytes(memoryview(made)), sys.byteorder)
+
+
+def _cffi_arguments(module: Any) -> tuple[Any, ...]:
+    """Give the arguments of `_cffi_backend.callback` but the function: (its ctype,)."""
+    primitive = module.new_primitive_type
+    pointer = module.new_pointer_type(module.new_void_type())
+    arguments = (primitive("short"), primitive("double"), pointer)
+    return (module.new_function_type(arguments, primitive("int"), False),)
+
+
+def _cffi_maker(module: Any) -> tuple[Any, Any]:
+    arguments = _cffi_arguments(module)
+    number = module.new_primitive_type("unsigned long")
+
+    def make(function: Any) -> Any:
+        return module.callback(*arguments, function)
+
+    def address(made: Any) -> int:
+        return int(module.cast(number, made))
+
+    return make, address
+
+
+def _probe(make: Any, address: Any) -> None:
+    """Make a callback, call it from C, free it. Raises RuntimeError when something is wrong."""
+    got: list[tuple[Any, ...]] = []
+
+    def answer(a: Any, b: Any, c: Any) -> int:
+        got.append((a, b, c if isinstance(c, int) else address(c)))
+        return ANSWER
+
+    made = make(answer)
+    at = address(made)
+    if not _lib.lib.ffi_static_from_address(_lib.ffi.cast("void *", at)):
+        raise RuntimeError("the address of its callback is not the one that it was given")
+    if _lib.dropin_call(at, *ARGUMENTS) != ANSWER or got != [ARGUMENTS]:
+        raise RuntimeError("a call of its callback from C gave a wrong answer")
+    del made
+
+
+def _writable_code() -> bool:
+    """Tell whether there may be memory that is writable and executable."""
+    try:
+        return any(each.writable and each.executable for each in read_maps())
+    except OSError:  # no /proc
+        return True
+
+
+def _drain(record: int, module: Any) -> list[Any]:
+    """Take cffi's free blocks of memory from it, in callbacks."""
+    arguments = (*_cffi_arguments(module), abs)
+    return _lib.dropin_drain(record, module.callback, arguments, _writable_code())
+
+
+def serve(name: str, module: Any) -> tuple[int, bool]:
+    """Rebind `module`, and show that it works: its record, and whether that is new.
+
+    Raises InstallError, with everything as it was.
+    """
+    builtin = getattr(module, "dlopen" if name == "_ctypes" else "callback", None)
+    where = getattr(module, "__file__", None) or "built into the interpreter"
+    try:
+        record, kind, served = _lib.dropin_bind(name, builtin)
+    except (RuntimeError, TypeError) as error:
+        raise InstallError(f"{name} ({where}): {error}") from None
+    if served:
+        return record, False
+    _modules[record] = module
+    try:
+        if kind == "cffi":
+            _drain(record, module).clear()
+            _lib.dropin_hold(record, None)
+        _probe(*(_ctypes_maker if name == "_ctypes" else _cffi_maker)(module))
+        _lib.dropin_confirm(record)
+    except Exception as error:
+        restore(record, failed=True)
+        if isinstance(error, RuntimeError):
+            raise InstallError(f"{name} ({where}): {error}") from None
+        raise InstallError(f"{name} ({where}): a trial gave {error!r}") from error
+    return record, True
+
+
+def restore(record: int, *, failed: bool = False) -> None:
+    """Give the module back its imports, but for those that live closures of ours need.
+
+    What cffi has of our memory is kept from it. When a probe has failed, nothing stays.
+    """
+    module = _modules.pop(record)
+    kind = next(each["kind"] for each in _lib.dropin_records() if each["index"] == record)
+    if kind == "cffi":
+        _lib.dropin_hold(record, _drain(record, module))
+    _lib.dropin_unbind(record, failed and kind == "cffi")
