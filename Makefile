@@ -160,4 +160,5 @@ clean: ## remove what was built (keeps .venv)
 -include patches/libffi/deb.mk
 -include tests/clients/clients.mk tests/libffi_bad_days/days.mk
 -include tests/peers/peers.mk
+-include csrc/kernel/kmod.mk
 -include bench/bench.mk

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * device.c - /dev/trampfd: the ioctls, what is wrong with a struct, loading and unloading
+ *
+ * Anyone may open the device: what one gets is trampolines to code that one has already. A table
+ * belongs to the process that makes the call, whoever opened the device.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/uaccess.h>
+
+#include "trampfd.h"
+
+/* ---- what a struct must be like; before anything is read that it points to */
+
+static bool is_register(u32 number)
+{
+	return number < 64 && trampfd_arch.registers >> number & 1;
+}
+
+static int check_registers(const struct trampfd_create *arg)
+{
+	u32 code_register = trampfd_arch.code_register;
+
+	if (arg->flags & TRAMPFD_CODE_REGISTER) {
+		code_register = arg->code_register;
+		if (!is_register(code_register))
+			return -EINVAL;
+	} else if (arg->code_register) {
+		return -EINVAL;
+	}
+	return is_register(arg->data_register) && arg->data_register != code_register ? 0 : -EINVAL;
+}
+
+static int check_fields(const struct trampfd_create *arg)
+{
+	bool compact = arg->flags & TRAMPFD_COMPACT;
+
+	if (arg->flags & ~TRAMPFD_FLAGS)
+		return -EINVAL;
+	if (compact && (arg->flags & (TRAMPFD_CODE_ARRAY | TRAMPFD_CODE_REGISTER)))
+		return -EINVAL;
+	if (!arg->count || arg->first >= arg->count)
+		return -EINVAL;
+	if (!compact && (arg->first || arg->map_addr))
+		return -EINVAL;
+	if (compact && (!arg->map_addr || !PAGE_ALIGNED(arg->map_addr)))
+		return -EINVAL;
+	if ((arg->flags & TRAMPFD_DATA_ARRAY) && arg->stride)
+		return -EINVAL;
+	if (!(arg->flags & TRAMPFD_CODE_ARRAY) && arg->code % trampfd_arch.code_align)
+		return -EINVAL;
+	return check_registers(arg);
+}
+
+static int check_ranges(const struct trampfd_create *arg)
+{
+	u64 size, end;
+
+	if (arg->flags & TRAMPFD_COMPACT) {
+		size = TRAMPFD_COMPACT_MAP_SIZE(arg->count, PAGE_SIZE);
+		if (check_add_overflow(arg->map_addr, size, &end) || end > TASK_SIZE_MAX)
+			return -ERANGE;
+	}
+	/* Of each datum, too, when it is written; here only that the last does not come round. */
+	if (!(arg->flags & TRAMPFD_DATA_ARRAY))
+		if (check_mul_overflow(arg->stride, (u64)arg->count - 1, &size) ||
+		    check_add_overflow(arg->data, size, &end))
+			return -ERANGE;
+	return 0;
+}
+
+static int check_create(const struct trampfd_create *arg)
+{
+	int error = check_fields(arg);
+
+	if (error)
+		return error;
+	if (arg->count > TRAMPFD_MAX_COUNT)
+		return -EOVERFLOW;
+	error = check_ranges(arg);
+	if (error || (arg->flags & TRAMPFD_CODE_ARRAY))
+		return error;
+	return trampfd_check_targets(&arg->code, 1);
+}
+
+/* ---- the ioctls */
+
+static int get_size(u32 *size, const void __user *user, u32 least)
+{
+	if (get_user(*size, (const u32 __user *)user))
+		return -EFAULT;
+	if (*size < least)
+		return -EINVAL;
+	return *size > PAGE_SIZE ? -E2BIG : 0;
+}
+
+/* A descriptor of a new table. It is installed when nothing can fail any more. */
+static int create_fd(const struct trampfd_create *arg)
+{
+	struct trampfd_table *table;
+	struct file *file;
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	table = trampfd_table_create(arg);
+	if (IS_ERR(table)) {
+		put_unused_fd(fd);
+		return PTR_ERR(table);
+	}
+	file = trampfd_file_create(table);
+	if (IS_ERR(file)) {
+		trampfd_table_free(table);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+static int ioctl_create(const void __user *user)
+{
+	struct trampfd_create arg;
+	u32 size;
+	int error;
+
+	BUILD_BUG_ON(sizeof(arg) != TRAMPFD_CREATE_SIZE_V0);
+	error = get_size(&size, user, TRAMPFD_CREATE_SIZE_V0);
+	if (!error)
+		error = copy_struct_from_user(&arg, sizeof(arg), user, size);
+	if (!error)
+		error = check_create(&arg);
+	return error ?: create_fd(&arg);
+}
+
+static int ioctl_info(void __user *user)
+{
+	struct trampfd_info info = {
+		.size = sizeof(info),
+		.version = TRAMPFD_VERSION,
+		.machine = trampfd_arch.machine,
+		.flags = TRAMPFD_FLAGS,
+		.max_count = TRAMPFD_MAX_COUNT,
+		.page_size = PAGE_SIZE,
+		.data_registers = trampfd_arch.registers,
+		.code_registers = trampfd_arch.registers,
+	};
+	u32 size;
+	int error;
+
+	BUILD_BUG_ON(sizeof(info) != TRAMPFD_INFO_SIZE_V0);
+	error = get_size(&size, user, TRAMPFD_INFO_SIZE_V0);
+	if (error)
+		return error;
+	trampfd_usage(&info.user_pages, &info.user_limit);
+	if (copy_to_user(user, &info, min_t(u32, size, sizeof(info))))
+		return -EFAULT;
+	if (size > sizeof(info) && clear_user(user + sizeof(info), size - sizeof(info)))
+		return -EFAULT;
+	return 0;
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case TRAMPFD_CREATE:
+		return ioctl_create(user);
+	case TRAMPFD_INFO:
+		return ioctl_info(user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+#ifdef CONFIG_COMPAT
+/* The structs are the same, but what is written is 64-bit code. */
+static long device_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return cmd == TRAMPFD_CREATE || cmd == TRAMPFD_INFO ? -EOPNOTSUPP : -ENOTTY;
+}
+#endif
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	return trampfd_file_pin();
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	trampfd_file_unpin();
+	return 0;
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.unlocked_ioctl = device_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = device_compat_ioctl,
+#endif
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "trampfd",
+	.fops = &device_fops,
+	.mode = 0666,
+};
+
+module_misc_device(device);
+
+MODULE_DESCRIPTION(
+	"Trampolines that load a register and jump to static code, written by the kernel");
+MODULE_AUTHOR("ffi_static");
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_VERSION("0.1.0");

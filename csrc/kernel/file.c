@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * file.c - the descriptor of a table, and the one mapping of it
+ *
+ * A table's file needs an inode in a file system from which code may be mapped. That of anonymous
+ * inodes is not one (SB_I_NOEXEC, which mmap() looks at since 6.17), and their inodes are private,
+ * which SELinux takes for anonymous memory: executing it would need execmem, the very permission
+ * that W^X systems withhold. So there is a pseudo file system of our own, never visible in a path.
+ * It is pinned by open devices, and by tables through their files' path; the file system in turn
+ * holds the module, so that it cannot go before the last table has.
+ *
+ * The mapping can only ever be read and executed: without VM_MAYWRITE no mprotect() makes it
+ * writable and no forced write (ptrace, /proc/pid/mem) makes a copy of it.
+ */
+#include <linux/dcache.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+
+#include "trampfd.h"
+
+#define TRAMPFD_SUPER_MAGIC 0x54524d50 /* "TRMP" */
+
+static const char table_name[] = "anon_inode:[trampfd]";
+
+/* ---- the mapping */
+
+static vm_fault_t table_fault(struct vm_fault *vmf)
+{
+	const struct trampfd_table *table = vmf->vma->vm_private_data;
+
+	if (vmf->pgoff >= table->nr_pages)
+		return VM_FAULT_SIGBUS;
+	vmf->page = table->pages[vmf->pgoff];
+	get_page(vmf->page);
+	return 0;
+}
+
+/* Whole or not at all: a part could be unmapped and something else put between its neighbours. */
+static int table_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+/* Asked when everything is already at the new address; the kernel moves it back then. */
+static int table_mremap(struct vm_area_struct *vma)
+{
+	const struct trampfd_table *table = vma->vm_private_data;
+
+	return table->map_addr ? -EINVAL : 0;
+}
+
+static const struct vm_operations_struct table_vm_ops = {
+	.fault = table_fault,
+	.may_split = table_may_split,
+	.mremap = table_mremap,
+};
+
+bool trampfd_is_table(const struct vm_area_struct *vma)
+{
+	return vma->vm_ops == &table_vm_ops;
+}
+
+static int table_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct trampfd_table *table = file->private_data;
+
+	if (vma->vm_mm != table->mm)
+		return -EPERM;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	if ((vma->vm_flags & (VM_READ | VM_EXEC)) != (VM_READ | VM_EXEC) ||
+	    (vma->vm_flags & (VM_SHARED | VM_MAYSHARE)))
+		return -EINVAL;
+	if (vma->vm_pgoff || vma_pages(vma) != table->nr_pages)
+		return -EINVAL;
+	if (table->map_addr && vma->vm_start != table->map_addr)
+		return -EADDRNOTAVAIL;
+	if (atomic_xchg(&table->mapped, 1))
+		return -EBUSY;
+	trampfd_change_flags(vma, VM_DONTEXPAND, VM_MAYWRITE | VM_MAYSHARE);
+	vma->vm_private_data = table;
+	vma->vm_ops = &table_vm_ops;
+	return 0;
+}
+
+static int table_release(struct inode *inode, struct file *file)
+{
+	trampfd_table_free(file->private_data);
+	return 0;
+}
+
+static const struct file_operations table_fops = {
+	.owner = THIS_MODULE,
+	.mmap = table_mmap,
+	.release = table_release,
+	.llseek = noop_llseek,
+};
+
+/* ---- the file system */
+
+/* What /proc/pid/maps shows. */
+static char *table_dname(struct dentry *dentry, char *buffer, int size)
+{
+	if (size < (int)sizeof(table_name))
+		return ERR_PTR(-ENAMETOOLONG);
+	return memcpy(buffer + size - sizeof(table_name), table_name, sizeof(table_name));
+}
+
+static const struct dentry_operations table_dops = {
+	.d_dname = table_dname,
+};
+
+static int init_fs_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, TRAMPFD_SUPER_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->dops = &table_dops;
+	return 0;
+}
+
+static struct file_system_type trampfd_fs_type = {
+	.owner = THIS_MODULE,
+	.name = "trampfd",
+	.init_fs_context = init_fs_context,
+	.kill_sb = kill_anon_super,
+};
+
+static struct vfsmount *trampfd_mount;
+static int trampfd_mount_pins;
+
+/**
+ * trampfd_file_pin - make sure that there is a file system for tables
+ *
+ * Return: 0, and trampfd_file_unpin() is due; a negative errno.
+ */
+int trampfd_file_pin(void)
+{
+	int error = simple_pin_fs(&trampfd_fs_type, &trampfd_mount, &trampfd_mount_pins);
+
+	if (!error)
+		trampfd_mount->mnt_sb->s_iflags &= ~SB_I_NOEXEC;
+	return error;
+}
+
+void trampfd_file_unpin(void)
+{
+	simple_release_fs(&trampfd_mount, &trampfd_mount_pins);
+}
+
+/* A regular file that its owner may read, and that nobody changes: not even its size or mode. */
+static struct inode *create_inode(const struct trampfd_table *table)
+{
+	struct inode *inode = new_inode(trampfd_mount->mnt_sb);
+
+	if (!inode)
+		return NULL;
+	inode->i_ino = get_next_ino();
+	inode->i_mode = S_IFREG | 0400;
+	inode->i_uid = current_fsuid();
+	inode->i_gid = current_fsgid();
+	inode->i_flags |= S_IMMUTABLE;
+	inode->i_size = (loff_t)table->nr_pages << PAGE_SHIFT;
+	return inode;
+}
+
+/**
+ * trampfd_file_create - a file that owns the table
+ * @table: whose pages are complete
+ *
+ * Return: the file, whose release frees the table; ERR_PTR, and the table is still the caller's.
+ */
+struct file *trampfd_file_create(struct trampfd_table *table)
+{
+	struct inode *inode = create_inode(table);
+	struct file *file;
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	/* alloc_file_pseudo() takes the operations as they are; the last fput() puts their module.
+	 */
+	__module_get(THIS_MODULE);
+	file = alloc_file_pseudo(inode, trampfd_mount, table_name, O_RDONLY, &table_fops);
+	if (IS_ERR(file)) {
+		module_put(THIS_MODULE);
+		iput(inode);
+		return file;
+	}
+	file->private_data = table;
+	return file;
+}

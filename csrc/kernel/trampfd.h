@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * trampfd.h - what the parts of the module know of each other
+ *
+ *	device.c	/dev/trampfd: the ioctls, what is wrong with a struct, loading and unloading
+ *	table.c		a table's pages: allocated, filled and given back
+ *	file.c		the descriptor of a table, and the one mapping of it
+ *	target.c	which code a trampoline may lead to
+ *	account.c	how many pages a user has
+ *	encode_*.c	the instructions of one architecture
+ *
+ * A table is complete before its descriptor exists, and is never written to again; so nothing of
+ * it but `mapped` needs a lock.
+ */
+#ifndef TRAMPFD_H
+#define TRAMPFD_H
+
+#include <linux/atomic.h>
+#include <linux/mm_types.h>
+#include <linux/types.h>
+#include <uapi/linux/trampfd.h>
+#include "compat.h"
+
+struct file;
+struct trampfd_user;
+struct vm_area_struct;
+
+#define TRAMPFD_FLAGS \
+	(TRAMPFD_COMPACT | TRAMPFD_CODE_ARRAY | TRAMPFD_DATA_ARRAY | TRAMPFD_CODE_REGISTER)
+/* 256 (compact) or 517 blocks: a second or so on the slowest machine, and killable. */
+#define TRAMPFD_MAX_COUNT 65536
+
+/**
+ * struct trampfd_table - the trampolines behind one descriptor
+ * @mm:       who made it and may map it. Grabbed, so that no other has its address; not got, so
+ *            that a process that ends is not kept.
+ * @user:     who is charged for the pages
+ * @map_addr: where it will be mapped; 0: anywhere
+ * @mapped:   it has been
+ * @nr_pages: how many are in @pages, filled from the first
+ * @pages:    the code
+ */
+struct trampfd_table {
+	struct mm_struct *mm;
+	struct trampfd_user *user;
+	u64 map_addr;
+	atomic_t mapped;
+	unsigned int nr_pages;
+	struct page *pages[] __counted_by(nr_pages);
+};
+
+/* table.c: the struct must have been checked. ERR_PTR with a documented errno. */
+struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg);
+void trampfd_table_free(struct trampfd_table *table);
+
+/* file.c: a file that owns the table, unless ERR_PTR. Only while trampfd_file_pin() is held. */
+struct file *trampfd_file_create(struct trampfd_table *table);
+int trampfd_file_pin(void);
+void trampfd_file_unpin(void);
+bool trampfd_is_table(const struct vm_area_struct *vma);
+
+/* target.c: may trampolines of this process lead to all of these? 0 or a documented errno. */
+int trampfd_check_targets(const u64 *code, unsigned int count);
+
+/* account.c */
+struct trampfd_user *trampfd_charge(unsigned int pages);
+void trampfd_uncharge(struct trampfd_user *user, unsigned int pages);
+void trampfd_usage(u64 *pages, u64 *limit);
+
+/*
+ * The architecture's part. Blocks are filled where the kernel sees them; what is PC-relative
+ * counts from where the program will. `data` and `code` are addresses that a program can have.
+ */
+struct trampfd_arch {
+	u32 machine;
+	u64 registers;	   /* bit n: n can be loaded */
+	u32 code_register; /* used when none is named; ~0: none */
+	u32 code_align;
+	u64 data_end; /* data lies below */
+};
+
+extern const struct trampfd_arch trampfd_arch;
+
+/* Fill with what traps when it is run. */
+void trampfd_arch_pad(void *at, size_t size);
+/* 32 bytes: load `data` and jump to what `literal`, somewhere in the same block, says. */
+void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
+			   u32 code_register);
+/* 16 bytes that run at `pc`: load `data`, jump to `stub` bytes further on. -ERANGE: too far. */
+int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub);
+/* 16 bytes: jump to `code`, which is in the last 8 of them. */
+void trampfd_arch_stub(void *at, u64 code);
+/* Do these bytes have a landing pad anywhere but at their start? */
+bool trampfd_arch_hides_landing(const void *at, size_t size);
+
+#endif
