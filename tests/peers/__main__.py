@@ -13,6 +13,7 @@ import argparse
 import re
 import sys
 
+from . import programs
 from .places import pythons
 from .suites import MODES, Suite, finished, perform
 from .table import differences, render
@@ -51,10 +52,16 @@ def main() -> int:
                 if not finished(suite, mode):
                     print(f"{suite.name}, {mode} ...", flush=True)
                     perform(suite, mode)
+        if re.search(options.only, "packages") and not options.mode:
+            programs.perform(REFERENCE, CFFI)
         if options.what == "run":
             return 0
     print(render(chosen))
     wrong = differences(chosen)
+    if re.search(options.only, "packages"):
+        rows, more = programs.table()
+        print(f"\n{rows}")
+        wrong += more
     print("\n".join(wrong) or "Nothing differs.")
     return 1 if wrong else 0
 

@@ -105,9 +105,8 @@ def perform(suite: Suite, mode: str) -> None:
     (folder / "tmp").mkdir(parents=True)
     command, env, where = suite.command(python, folder / "log")
     if strict:
-        command = [sys.executable, str(HERE / "strict.py"), *command]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("FFI_STATIC_", "PYTHON"))}
-    env = {**clean, "TMPDIR": str(folder / "tmp"), **env}
+        command = strict_command(command)
+    env = {**clean_environment(folder / "tmp"), **env}
     if ours:
         env["FFI_STATIC_INSTALL"] = "require"
     for _ in range(DEATHS):
@@ -119,6 +118,17 @@ def perform(suite: Suite, mode: str) -> None:
             break
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     (folder / "done").write_text(made_for, encoding="ascii")
+
+
+def strict_command(command: list[str]) -> list[str]:
+    return [sys.executable, str(HERE / "strict.py"), *command]
+
+
+def clean_environment(tmp: Path) -> dict[str, str]:
+    """Give the environment without what would make one run unlike another."""
+    ours = ("FFI_STATIC_", "PYTHON", "PEERS_")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return {**clean, "TMPDIR": str(tmp)}
 
 
 def once(command: list[str], env: dict[str, str], where: Path, folder: Path) -> int:
