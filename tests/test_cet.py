@@ -25,8 +25,9 @@ TEMPLATE_BYTES = 4096 * 16
 TRAMPOLINE = [ENDBR, "lea", "jmp"]
 RESIDENT = [*TRAMPOLINE, "int3", "int3"]  # jumps by its slot at once: two bytes shorter
 CODE_LINE = re.compile(r"^ *([0-9a-f]+):\t(?:[0-9a-f]{2} )+ *\t(?:notrack |bnd )?(\S+) ?(.*)$")
-#: Addresses taken as data only: the template that providers copy or move, never run in place.
-NOT_TARGETS = {"fs_table_code"}
+#: Addresses taken as data only: the template that providers copy or move, never run in place; and
+#: where the grid of hops begins, whose first place is a trap (each place is looked at below).
+NOT_TARGETS = {"fs_table_code", "fs_hops"}
 
 Tool = Callable[[str], str]
 
@@ -109,7 +110,7 @@ def test_every_address_in_data_is_a_landing_pad(
 def test_every_address_taken_in_code_is_a_landing_pad(
     code: dict[int, tuple[str, str]], symbols: dict[str, int]
 ) -> None:
-    data_only = {symbols[name] for name in NOT_TARGETS}
+    data_only = {symbols[name] for name in NOT_TARGETS}  # both are taken somewhere
     template = range(symbols["fs_table_code"], symbols["fs_table_code"] + TEMPLATE_BYTES)
     taken = set()
     for at, (operation, operands) in code.items():
@@ -159,6 +160,18 @@ def test_every_trampoline_of_the_template(
     found = units(code, start, start + 4096 * 16)
     assert found.count(TRAMPOLINE) == 4096 - 16 - 1
     assert odd_units(found) == [[], *[["jmp"]] * 16], "one hole, one stub a page"
+
+
+def test_every_hop(code: dict[int, tuple[str, str]], symbols: dict[str, int]) -> None:
+    """One for each two different registers of 15, and for each alone; traps in all other places."""
+    start = symbols["fs_hops"]
+    found = units(code, start, start + 16 * 16 * 16)
+    hops = [[x for x in u if x != "int3"] for u in found if set(u) != {"int3"}]
+    assert len(hops) == 15 * 15 and len(found) == 16 * 16
+    moves = {tuple(hop) for hop in hops}
+    alone = (ENDBR, "mov", "jmp")
+    assert moves == {alone, (ENDBR, "mov", "mov", "jmp"), (ENDBR, "jmp")}
+    assert hops.count(list(alone)) == 14 and hops.count([ENDBR, "jmp"]) == 1  # the last: R itself
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
