@@ -19,7 +19,7 @@ import tarfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PEERS = ROOT / os.environ.get("BUILD", "build") / "peers"
+PEERS = (ROOT / os.environ.get("BUILD", "build") / "peers").resolve()
 SOURCES = (
     "setup.py",
     "pyproject.toml",

@@ -11,6 +11,7 @@ from collections import Counter
 from .suites import MODES, Suite, finished, results
 
 GOOD = ("passed", "xfailed")
+SHOWN = 20  # differences of one run
 
 
 def cell(suite: Suite, mode: str) -> str:
@@ -30,18 +31,26 @@ def render(suites: list[Suite]) -> str:
 
 def differences(suites: list[Suite]) -> list[str]:
     """Name each test that does not end as it does stock, and each run that is missing."""
-    wrong = []
+    wrong: list[str] = []
     for suite in suites:
         stock = results(suite, "stock")
         for mode, (ours, _) in MODES.items():
             if not finished(suite, mode):
                 wrong.append(f"{suite.name} {mode}: not run")
                 continue
-            with_drop_in = results(suite, mode)
-            for test in sorted({*stock, *with_drop_in}) if ours else ():
-                before, after = stock.get(test), with_drop_in.get(test)
-                if (before or ("absent",))[0] != (after or ("absent",))[0]:
-                    told = f"{(before or ('absent',))[0]} -> {(after or ('absent',))[0]}"
-                    why = (after or ("", ""))[1].splitlines()
-                    wrong.append(f"{suite.name} {mode}: {test}: {told} {why[0] if why else ''}")
+            found = compare(stock, results(suite, mode)) if ours else []
+            wrong += [f"{suite.name} {mode}: {each}" for each in found[:SHOWN]]
+            if len(found) > SHOWN:
+                wrong.append(f"{suite.name} {mode}: and {len(found) - SHOWN} more")
     return wrong
+
+
+def compare(stock: dict[str, tuple[str, str]], other: dict[str, tuple[str, str]]) -> list[str]:
+    """Name each test whose outcome is not the same in both."""
+    absent = ("absent", "")
+    found = []
+    for test in sorted({*stock, *other}):
+        before, (after, why) = stock.get(test, absent)[0], other.get(test, absent)
+        if before != after:
+            found.append(f"{test}: {before} -> {after} {' '.join(why.split())[:200]}")
+    return found
