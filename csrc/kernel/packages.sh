@@ -145,9 +145,17 @@ get_headers() {
 get_image() {
     open_apt
     release=$(release_of)
-    unpack "$folder" "linux-image-$release:$debian"
+    image=linux-image-$release:$debian
+    # Since 7.x the kernel and its modules are packages of their own.
+    binary=$(depends "$image" '^linux-binary-') modules=$(depends "$image" '^linux-modules-')
+    # shellcheck disable=SC2086 # absent or one word each
+    unpack "$folder" "$image" ${binary:+"$binary:$debian"} ${modules:+"$modules:$debian"}
     # Merged-/usr packages have their modules below /usr.
     [ -e "$folder/lib/modules" ] || { mkdir -p "$folder/lib" && ln -s ../usr/lib/modules "$folder/lib/modules"; }
+    if [ -e "$folder/lib/modules/$release/vmlinuz" ]; then # since 7.x; the old place is made
+        mkdir -p "$folder/boot"
+        ln -sf "../lib/modules/$release/vmlinuz" "$folder/boot/vmlinuz-$release"
+    fi
     [ -e "$folder/boot/vmlinuz-$release" ] || die "linux-image-$release has no boot/vmlinuz-$release"
 }
 get_source() {
