@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: MIT
 # kmod.mk - recipes of csrc/kernel: the module for one Debian kernel, its lint, the in-tree patch
 #
-# KERNEL chooses 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable; as root), ARCH x86_64
+# KERNEL chooses 6.1 (bookworm; the default), 6.12 (bookworm-backports) or newest (unstable; as root), ARCH x86_64
 # or arm64. Nothing is installed but, as root, compilers: headers are unpacked below build/kmod.
-KERNEL ?= 6.1
-ARCH   ?= x86_64
 KMOD   := $(BUILD)/kmod
 KMOD_SOURCES := $(wildcard csrc/kernel/*.[ch]) csrc/kernel/Kbuild $(wildcard csrc/kernel/*.sh) \
                 csrc/kernel/include/uapi/linux/trampfd.h
 
 .PHONY: kmod kmod-all lint-kmod patch-linux test-linux-patch
 
-kmod: $(KMOD)/$(KERNEL)-$(ARCH)/trampfd.ko ## the trampfd kernel module: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64
+kmod: $(KMOD)/$(or $(KERNEL),6.1)-$(or $(ARCH),x86_64)/trampfd.ko ## the trampfd kernel module: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64
 kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 newest-arm64,$(KMOD)/$(k)/trampfd.ko)
 
 $(KMOD)/%/trampfd.ko: $(KMOD_SOURCES)
