@@ -29,7 +29,7 @@ def environment(reference: str, cffi: str) -> Path:
     """Give the interpreter of the environment with all packages and this tree's wheel."""
     venv = PEERS / "venv" / f"packages-{reference}"
     python, ready = venv / "bin/python", venv / ".ours"
-    pip = (python, "-m", "pip", "install", "-q", "--prefer-binary")
+    pip = (python, "-m", "pip", "install", "-q")
     if not python.exists():
         run(pythons()[reference], "-m", "venv", "--clear", venv)
         run(*pip, *REQUIREMENTS)
