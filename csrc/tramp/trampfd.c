@@ -22,7 +22,8 @@
 #include "base/error.h"
 #include "tramp/table.h"
 
-#ifdef FS_TRAMPFD_STUB
+#if defined FS_TRAMPFD_STUB &&                                                                     \
+    __has_include(<linux/ioctl.h>) /* musl's gcc has no kernel headers */
 #include "kernel/include/uapi/linux/trampfd.h"
 
 #include <fcntl.h>
@@ -191,7 +192,10 @@ static bool is_intact(const char *code)
 static int map_trampfd(char *code, struct fs_why *why)
 {
     (void)code;
-    return fs_refuse(why, -ENOTSUP, "the kernel module trampfd does not know this architecture");
+    return fs_refuse(
+        why, -ENOTSUP,
+        "the kernel module trampfd does not know this architecture, or this library was "
+        "built without Linux's headers");
 }
 
 static int refused(struct fs_why *why)

@@ -27,6 +27,11 @@ OUT=$(cd "$2" && pwd)
 version=$(cat "$LIBFFI/version")
 echo "musl-gcc|musl-tools|compiles against musl" | sh "$TOP/.ci/need" "make test-musl"
 sh "$TOP/patches/libffi/packages.sh"
+# Linux's headers, which a musl system has from a package of its own, apart from glibc's. libffi is
+# built without them, as in a root that has no such package; the provider trampfd is then left out.
+mkdir "$OUT/linux"
+for kind in linux asm-generic; do ln -s /usr/include/$kind "$OUT/linux/$kind"; done
+ln -s "/usr/include/$(gcc -print-multiarch)/asm" "$OUT/linux/asm"
 gcc -std=gnu11 -O2 -o "$OUT/deny" "$TOP/tests/libffi/deny.c"
 
 run() { # LOG COMMAND...
@@ -102,11 +107,13 @@ done
 # The rooms that libffi does not take: the library's own functions, and nested functions.
 for source in "$TOP"/csrc/{base,arch/x86_64,tramp,plan,closure,nested}/*.[cS]; do
     [ -f "$source" ] || continue # a room that is not there yet
-    run csrc musl-gcc -std=gnu11 -Wall -Wextra -Werror -fPIC -O2 -I"$TOP/csrc" \
+    run csrc musl-gcc -std=gnu11 -Wall -Wextra -Werror -fPIC -O2 -I"$TOP/csrc" -I"$OUT/linux" \
         -I"$TOP/csrc/include" -I"$TOP/csrc/arch/x86_64" -I"$to/include" -c "$source" \
         -o "$OUT/$(basename "$source").o"
 done
 musl-gcc -shared -o "$OUT/libffi_static.so" "$OUT"/*.o -Wl,--unresolved-symbols=report-all \
     -L"$to/lib" -lffi
+readelf -p .rodata "$OUT/libffi_static.so" | grep -q /dev/trampfd ||
+    die "the provider trampfd was left out of csrc, though Linux's headers are there"
 echo "    csrc           compiles and links without a warning"
 exit $bad
