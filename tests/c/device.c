@@ -197,32 +197,42 @@ static void check_failure(int *error, const int *tries, const struct failure *f)
     *error = 0;
 }
 
-#define FAILURES(name, field, counter, ...)                                                        \
-    CASE(name)                                                                                     \
-    {                                                                                              \
-        static const struct failure all[] = {__VA_ARGS__};                                         \
-        size_t fds = test_open_fds();                                                              \
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {                                    \
-            pid_t child = fork(); /* each in a process of its own */                               \
-            if (child == 0) {                                                                      \
-                test_maps_reopen();                                                                \
-                check_failure(&device.field, &device.counter, &all[i]);                            \
-                _exit(0);                                                                          \
-            }                                                                                      \
-            test_wait(child);                                                                      \
-        }                                                                                          \
-        CHECK_EQ(test_open_fds(), fds);                                                            \
+/* Each in a process of its own. */
+static void check_failures(const struct failure *all, size_t n, int *error, const int *tries)
+{
+    size_t fds = test_open_fds();
+    for (size_t i = 0; i < n; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            test_maps_reopen();
+            check_failure(error, tries, &all[i]);
+            _exit(0);
+        }
+        test_wait(child);
     }
+    CHECK_EQ(test_open_fds(), fds);
+}
 
-FAILURES(when_it_cannot_be_opened, open_error, opens, {ENOENT, true, "not loaded"},
-         {ENXIO, true, "not loaded"}, {EACCES, true, "open /dev/trampfd"},
-         {ENOSYS, true, "open /dev/trampfd"}, {EPERM, true, "open /dev/trampfd"},
-         {EMFILE, false, "descriptors"}, {ENFILE, false, "descriptors"},
-         {ENOMEM, false, "open /dev/trampfd"})
-FAILURES(when_it_makes_no_table, create_error, creates, {EINVAL, true, "version"},
-         {ENOTTY, true, "version"}, {EACCES, true, "text"}, {EOPNOTSUPP, true, "TRAMPFD_CREATE"},
-         {ENOSYS, true, "TRAMPFD_CREATE"}, {EDQUOT, false, "limit"}, {EMFILE, false, "descriptors"},
-         {ENOMEM, false, "TRAMPFD_CREATE"}, {ETXTBSY, false, "writing"}, {EILSEQ, false, "chance"})
+CASE(when_it_cannot_be_opened)
+{
+    static const struct failure all[] = {
+        {ENOENT, true, "not loaded"},        {ENXIO, true, "not loaded"},
+        {EACCES, true, "open /dev/trampfd"}, {ENOSYS, true, "open /dev/trampfd"},
+        {EPERM, true, "open /dev/trampfd"},  {EMFILE, false, "descriptors"},
+        {ENFILE, false, "descriptors"},      {ENOMEM, false, "open /dev/trampfd"}};
+    check_failures(all, sizeof all / sizeof *all, &device.open_error, &device.opens);
+}
+
+CASE(when_it_makes_no_table)
+{
+    static const struct failure all[] = {
+        {EINVAL, true, "version"},        {ENOTTY, true, "version"},
+        {EACCES, true, "text"},           {EOPNOTSUPP, true, "TRAMPFD_CREATE"},
+        {ENOSYS, true, "TRAMPFD_CREATE"}, {EDQUOT, false, "limit"},
+        {EMFILE, false, "descriptors"},   {ENOMEM, false, "TRAMPFD_CREATE"},
+        {ETXTBSY, false, "writing"},      {EILSEQ, false, "chance"}};
+    check_failures(all, sizeof all / sizeof *all, &device.create_error, &device.creates);
+}
 
 CASE(when_its_table_cannot_be_mapped)
 {
