@@ -47,31 +47,45 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
             fs_dropin_wrong(d, "its libffi describes types in another way");
 }
 
-ffi_status fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
-                          void *user_data)
+struct fs_py_cell *fs_dropin_cell(ffi_static_handler handler, PyObject *object, void *data)
 {
-    int error = ffi_static_prep(closure, cif, handler, user_data, 0);
+    struct fs_py_cell *cell = fs_py_cell_new();
+    if (!cell) {
+        PyErr_Clear(); /* the caller answers as libffi does */
+        return NULL;
+    }
+    cell->interp = NULL;
+    cell->callback = object;
+    cell->error.served.handler = handler;
+    cell->error.served.data = data;
+    return cell;
+}
+
+ffi_status fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
+                          struct fs_py_cell *cell)
+{
+    struct fs_py_cell *before =
+        closure->handler == handler ? fs_py_cell_of(closure->user_data) : NULL;
+    int error = cell ? ffi_static_prep(closure, cif, handler, fs_py_cell_ticket(cell), 0) : -ENOMEM;
     if (error == -EALREADY)
         fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
                0);
+    if (error && cell)
+        fs_py_cell_free(cell);
+    if (!error && before)
+        fs_py_cell_free(before);
     return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
-}
-
-static void answer_zero(const ffi_cif *cif, void *ret)
-{
-    size_t size = cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : cif->rtype->size;
-    if (cif->rtype->type != FFI_TYPE_VOID)
-        memset(ret, 0, size);
 }
 
 static void call_nothing(ffi_cif *cif, void *ret, void **args, void *user_data)
 {
     (void)args;
     (void)user_data;
-    answer_zero(cif, ret);
+    if (cif->rtype->type != FFI_TYPE_VOID)
+        memset(ret, 0, cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : cif->rtype->size);
 }
 
-/* The signature of a closure that was left behind: the module's own cif may be gone. */
+/* C goes on calling when Python has gone, and gets zeros. The module's own cif may be gone. */
 static void leave_behind(ffi_static_closure *closure)
 {
     ffi_cif *copy = malloc(sizeof *copy + sizeof *copy->rtype);
@@ -87,26 +101,36 @@ static void leave_behind(ffi_static_closure *closure)
     __atomic_store_n(&closure->handler, call_nothing, __ATOMIC_RELEASE);
 }
 
-void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure)
+void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler handler)
 {
+    struct fs_ref ref;
+    int error = fs_slot_find(closure, &ref);
+    if (error)
+        fs_die(error == -EALREADY ? "ffi_static: the closure at @ is freed twice"
+                                  : "ffi_static: the closure at @ is freed from inside",
+               (uintptr_t)closure, 0);
+    if (closure->handler == handler) /* it was prepared */
+        fs_py_cell_free(fs_py_cell_of(closure->user_data));
     d->freed++;
     if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing())
         leave_behind(closure);
-    else if (ffi_static_free(closure) < 0)
-        fs_die("ffi_static: the closure at @ is freed twice, or from inside", (uintptr_t)closure,
-               0);
+    else
+        (void)ffi_static_free(closure);
 }
 
-int fs_dropin_enter(const ffi_cif *cif, void *ret)
+int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known)
 {
-    if (FS_PY_UNLIKELY(fs_py_exiting) && !fs_py_may_run()) {
-        answer_zero(cif, ret);
+    if (fs_py_exiting && !fs_py_may_run())
         return 0;
+    if (*known ? *known == fs_py_dead : fs_dropin_keep) {
+        if (!fs_py_keep_state())
+            return 0;
+        *known = PyGILState_GetThisThreadState();
     }
-    if (fs_dropin_keep && !fs_py_keep_state()) {
-        answer_zero(cif, ret);
-        return 0;
-    }
+    if (*known)
+        return 2;
+    c->state = PyGILState_Ensure();
+    c->foreign = 1;
     return 1;
 }
 

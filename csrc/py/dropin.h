@@ -16,6 +16,7 @@
 
 #include "py.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -87,11 +88,11 @@ struct fs_dropin {
     unsigned long probes; /* closures made by it */
     const char *wrong;
 
-    ffi_static_handler handler; /* dropin_libffi.c: the module's only one */
-    int draining;               /* dropin_cffi.c: `prober` is refused new blocks ... */
-    size_t refused;             /* ... of this many bytes */
-    size_t accounted;           /* blocks that are known not to be cffi's own and live */
-    PyObject *held;             /* blocks of ours, kept from cffi after uninstall() */
+    /* dropin_cffi.c */
+    int draining;     /* `prober` is refused new blocks ... */
+    size_t refused;   /* ... of this many bytes */
+    size_t accounted; /* blocks that are known not to be cffi's own and live */
+    PyObject *held;   /* blocks of ours, kept from cffi after uninstall() */
 };
 
 extern FS_PY_LOCAL struct fs_dropin fs_dropins[FS_DROPIN_MODULES];
@@ -135,12 +136,13 @@ static inline void fs_dropin_wrong(struct fs_dropin *d, const char *what)
 /* The probe's signature is int(short, double, void *): is that what this cif says? */
 void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 
-/* Prepare a closure of ours, as libffi would answer. */
+/* Prepare a closure of ours with a ticket to `cell`, which it owns, as libffi would answer. */
 ffi_status fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
-                          void *user_data);
+                          struct fs_py_cell *cell);
 
-/* Free a closure of ours; when Python is going away, leave it to answer zero. */
-void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure);
+/* Free a closure of ours and its cell; `handler` is what it was prepared with. When Python is going
+ * away, leave it to answer zero. */
+void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler handler);
 
 /* Does this address lie in a slot, live or not? */
 int fs_dropin_is_ours(const void *closure);
@@ -154,14 +156,85 @@ void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
 PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args);
 int fs_dropin_retire(struct fs_dropin *d, int writable_code);
 
-/* ---- calls ----------------------------------------------------------------------------- */
+/* ---- calls -----------------------------------------------------------------------------
+ *
+ * The module's handler takes the GIL by PyGILState_Ensure() and then uses its user_data, an object
+ * that may have been freed while the thread waited. So the GIL is taken here, where a ticket tells
+ * whether the object still is there, and held over the handler, whose own taking costs little.
+ */
 
 /* install(keep_thread_state=True) */
 extern FS_PY_LOCAL int fs_dropin_keep;
 
-/* When fs_py_exiting or fs_dropin_keep is set, before a call goes to the module's handler: may
- * this thread run Python? If not, the result is filled with zeros, and 0 returned. */
-int fs_dropin_enter(const ffi_cif *cif, void *ret);
+struct fs_dropin_call {
+    size_t size; /* of the result; read before anything can be freed */
+    int attached, foreign;
+    PyGILState_STATE state;
+};
+
+/* Enter in a thread that has no state that it can use, or at a time when Python may be gone: 0 when
+ * it is, 1 when the GIL is held, 2 when *known is a state to attach. */
+int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known);
+
+static inline void fs_dropin_answer_zero(const struct fs_dropin_call *c, void *ret)
+{
+    if (c->size)
+        __builtin_memset(ret, 0, c->size);
+}
+
+/* Take the GIL. 0 when there is no Python to run any more: the result is zero, nothing is held. */
+static inline int fs_dropin_enter(struct fs_dropin_call *c, const ffi_cif *cif, void *ret)
+{
+    const ffi_type *type = cif->rtype;
+    c->size = type->type == FFI_TYPE_VOID    ? 0
+              : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
+                                             : type->size;
+    c->attached = c->foreign = 0;
+    PyThreadState *known = PyGILState_GetThisThreadState();
+    if (FS_PY_UNLIKELY(!known || known == fs_py_dead || fs_py_exiting)) {
+        int how = fs_dropin_enter_slowly(c, &known);
+        if (how == 0)
+            fs_dropin_answer_zero(c, ret);
+        if (how < 2)
+            return how;
+    }
+    PyThreadState *now = fs_py_attached();
+#if PY_VERSION_HEX >= 0x030C0000
+    if (now) /* this thread's own, be it another interpreter's */
+        return 1;
+#endif
+    if (now != known) {
+        PyEval_RestoreThread(known);
+        c->attached = 1;
+    }
+    return 1;
+}
+
+static inline void fs_dropin_leave(const struct fs_dropin_call *c)
+{
+    if (FS_PY_LIKELY(c->attached))
+        PyEval_SaveThread();
+    else if (c->foreign)
+        PyGILState_Release(c->state);
+}
+
+/* Run the module's handler on `object`, which it may free. */
+static inline void fs_dropin_run(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
+                                 PyObject *object)
+{
+    Py_INCREF(object);
+    handler(cif, ret, args, object);
+    if (FS_PY_LIKELY(Py_REFCNT(object) > 1)) {
+        Py_DECREF(object);
+    } else {
+        int saved = errno; /* the handler's */
+        Py_DECREF(object);
+        errno = saved;
+    }
+}
+
+/* A cell for `object`, or NULL; and back. */
+struct fs_py_cell *fs_dropin_cell(ffi_static_handler handler, PyObject *object, void *data);
 
 /* module.c's functions */
 extern PyMethodDef fs_dropin_functions[];

@@ -106,17 +106,23 @@ static struct block *take_spare(void)
 
 /* ---- the handler ----------------------------------------------------------------------- */
 
-static void call(ffi_cif *cif, void *ret, void **args, void *data)
+static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
-    const struct block *b = data;
-    if (FS_PY_UNLIKELY(fs_py_exiting) && !fs_dropin_enter(cif, ret))
+    const struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_dropin_call c;
+    if (!fs_dropin_enter(&c, cif, ret))
         return;
-    void *user_data = __atomic_load_n(&b->user_data, __ATOMIC_RELAXED);
-    if (FS_PY_UNLIKELY(!user_data)) /* tp_clear has run, dealloc not yet */
-        fs_die("ffi_static: C called the cffi callback at @ while the garbage collector destroys "
-               "it; keep a reference to it",
-               (uintptr_t)b->code, 0);
-    b->handler(cif, ret, args, user_data);
+    if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket))) {
+        const struct block *b = cell->error.served.data;
+        if (FS_PY_UNLIKELY(!b->user_data)) /* tp_clear has run, dealloc not yet */
+            fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
+                   "destroys it; keep a reference to it",
+                   (uintptr_t)b->code, 0);
+        fs_dropin_run(cell->error.served.handler, cif, ret, args, b->user_data);
+    } else {
+        fs_dropin_answer_zero(&c, ret);
+    }
+    fs_dropin_leave(&c);
 }
 
 /* ---- what cffi calls -------------------------------------------------------------------- */
@@ -155,7 +161,7 @@ static void let_go(struct fs_dropin *d, struct block *b)
     b->slot = NULL;
     if (!slot)
         return;
-    fs_dropin_free(d, slot);
+    fs_dropin_free(d, slot, call);
     d->freed -= b->drained != 0;
 }
 
@@ -176,7 +182,9 @@ static int note_drained(const struct block *b)
 static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
 {
     b->slot = ffi_static_alloc(sizeof *b->slot, 0, &b->code);
-    ffi_status status = b->slot ? fs_dropin_prep(b->slot, cif, call, b) : FFI_BAD_TYPEDEF;
+    ffi_status status = FFI_BAD_TYPEDEF;
+    if (b->slot)
+        status = fs_dropin_prep(b->slot, cif, call, fs_dropin_cell(function, user_data, b));
     if (status != FFI_OK) {
         ffi_static_free(b->slot);
         b->slot = NULL;
@@ -214,6 +222,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
         fs_dropin_check_cif(d, cif);
         if (!fs_object_holds(&d->object, (void *)function))
             fs_dropin_wrong(d, "its closures run a function that is not its own");
+        if (!user_data || !PyTuple_CheckExact((PyObject *)user_data))
+            fs_dropin_wrong(d, "what its closures are given is not the tuple that is known");
     }
     return FFI_OK;
 }

@@ -3,7 +3,8 @@
  *
  * ffi_closure_alloc() and ffi_closure_free() become a slot of ours, ffi_prep_closure_loc() a plan
  * for the signature. The module fills in an ffi_cif of libffi's and keeps the pointers that it got,
- * as ever. A closure that libffi made before goes back to libffi.
+ * as ever. A closure that libffi made before goes back to libffi. What ctypes' handler is given is
+ * its thunk, a Python object that owns the closure.
  *
  * None of these calls says which module it comes from, so each record has functions of its own.
  */
@@ -27,58 +28,67 @@ static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
     return closure;
 }
 
+static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
+{
+    const struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_dropin_call c;
+    if (!fs_dropin_enter(&c, cif, ret))
+        return;
+    if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket)))
+        fs_dropin_run(cell->error.served.handler, cif, ret, args, cell->callback);
+    else
+        fs_dropin_answer_zero(&c, ret);
+    fs_dropin_leave(&c);
+}
+
 static void hook_free(struct fs_dropin *d, void *closure)
 {
     if (fs_dropin_is_ours(closure)) {
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
-        fs_dropin_free(d, closure);
+        fs_dropin_free(d, closure, call);
     } else {
         void (*original)(void *) = (void (*)(void *))fs_dropin_original(d, "ffi_closure_free");
         original(closure);
     }
 }
 
-static void call(const struct fs_dropin *d, ffi_cif *cif, void *ret, void **args, void *user_data)
-{
-    if (FS_PY_UNLIKELY(fs_py_exiting | fs_dropin_keep) && !fs_dropin_enter(cif, ret))
-        return;
-    d->handler(cif, ret, args, user_data);
-}
-
 typedef void handler(ffi_cif *, void *, void **, void *);
 typedef ffi_status prep_loc(ffi_closure *, ffi_cif *, handler *, void *, void *);
 typedef ffi_status prep(ffi_closure *, ffi_cif *, handler *, void *);
 
-static ffi_status hook_prep(struct fs_dropin *d, handler *mine, ffi_closure *closure, ffi_cif *cif,
-                            handler *theirs, void *user_data)
+static void check(struct fs_dropin *d, const ffi_cif *cif, handler *theirs, void *user_data)
 {
-    if (fs_dropin_probing(d)) {
-        d->seen |= FS_SAW_PREP;
-        fs_dropin_check_cif(d, cif);
-        if (!fs_object_holds(&d->object, (void *)theirs))
-            fs_dropin_wrong(d, "its closures run a function that is not its own");
-    }
-    if (!d->handler)
-        d->handler = theirs;
-    /* A module has one handler. A second one runs without what call() adds. */
-    return fs_dropin_prep((void *)closure, cif, d->handler == theirs ? mine : theirs, user_data);
+    d->seen |= FS_SAW_PREP;
+    fs_dropin_check_cif(d, cif);
+    if (!fs_object_holds(&d->object, (void *)theirs))
+        fs_dropin_wrong(d, "its closures run a function that is not its own");
+    if (!user_data || strcmp(Py_TYPE((PyObject *)user_data)->tp_name, "_ctypes.CThunkObject") != 0)
+        fs_dropin_wrong(d, "what its closures are given is not the object that is known");
 }
 
-static ffi_status hook_prep_loc(struct fs_dropin *d, handler *mine, ffi_closure *closure,
-                                ffi_cif *cif, handler *theirs, void *user_data, void *code)
+static ffi_status hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
+                            handler *theirs, void *thunk)
+{
+    if (fs_dropin_probing(d))
+        check(d, cif, theirs, thunk);
+    return fs_dropin_prep((void *)closure, cif, call, fs_dropin_cell(theirs, thunk, NULL));
+}
+
+static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
+                                handler *theirs, void *user_data, void *code)
 {
     if (fs_dropin_is_ours(closure))
-        return hook_prep(d, mine, closure, cif, theirs, user_data);
+        return hook_prep(d, closure, cif, theirs, user_data);
     prep_loc *original = (prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
     return original(closure, cif, theirs, user_data, code);
 }
 
-static ffi_status hook_prep_old(struct fs_dropin *d, handler *mine, ffi_closure *closure,
-                                ffi_cif *cif, handler *theirs, void *user_data)
+static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
+                                handler *theirs, void *user_data)
 {
     if (fs_dropin_is_ours(closure))
-        return hook_prep(d, mine, closure, cif, theirs, user_data);
+        return hook_prep(d, closure, cif, theirs, user_data);
     prep *original = (prep *)fs_dropin_original(d, "ffi_prep_closure");
     return original(closure, cif, theirs, user_data);
 }
@@ -92,19 +102,15 @@ static ffi_status hook_prep_old(struct fs_dropin *d, handler *mine, ffi_closure 
     {                                                                                              \
         hook_free(&fs_dropins[n], closure);                                                        \
     }                                                                                              \
-    static void call_##n(ffi_cif *cif, void *ret, void **args, void *user_data)                    \
-    {                                                                                              \
-        call(&fs_dropins[n], cif, ret, args, user_data);                                           \
-    }                                                                                              \
     static ffi_status prep_loc_##n(ffi_closure *closure, ffi_cif *cif, handler *theirs,            \
                                    void *user_data, void *code)                                    \
     {                                                                                              \
-        return hook_prep_loc(&fs_dropins[n], call_##n, closure, cif, theirs, user_data, code);     \
+        return hook_prep_loc(&fs_dropins[n], closure, cif, theirs, user_data, code);               \
     }                                                                                              \
     static ffi_status prep_##n(ffi_closure *closure, ffi_cif *cif, handler *theirs,                \
                                void *user_data)                                                    \
     {                                                                                              \
-        return hook_prep_old(&fs_dropins[n], call_##n, closure, cif, theirs, user_data);           \
+        return hook_prep_old(&fs_dropins[n], closure, cif, theirs, user_data);                     \
     }
 FS_RECORD(0)
 FS_RECORD(1)

@@ -75,6 +75,9 @@ void fs_py_reap_if_any(void);
 /* 0 while it is sure that finalization has not begun. */
 extern FS_PY_LOCAL int fs_py_exiting;
 
+/* The state that this thread has given up, because it exits: not to be used as it is. */
+extern FS_PY_LOCAL FS_PY_THREAD_LOCAL PyThreadState *fs_py_dead;
+
 /* May a call from C run Python in this thread? No GIL needed. */
 int fs_py_may_run(void);
 
@@ -93,7 +96,7 @@ int fs_py_thread_init(void);
  * GIL while another one closes the callback reads a cell, finds that its ticket is no longer
  * valid, and returns. Changed under the GIL only. */
 struct fs_py_cell {
-    PyObject *callback; /* borrowed; NULL when closed */
+    PyObject *callback; /* borrowed; NULL when closed. The drop-in: user_data */
     struct fs_py_interp *interp;
     uint32_t generation; /* counts the callbacks that this cell has served */
     uint32_t index;
@@ -102,6 +105,10 @@ struct fs_py_cell {
     union {
         unsigned char bytes[32];
         void *pointer; /* a larger result: malloc'ed, kept with the cell */
+        struct {       /* a closure of the drop-in's, which has no error result */
+            ffi_static_handler handler;
+            void *data;
+        } served;
     } error;
     struct fs_py_cell *next;
 };

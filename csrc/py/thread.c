@@ -32,9 +32,9 @@ static unsigned long kept_count, zombie_count;
 
 static pthread_key_t thread_key;               /* runs thread_exit() */
 static FS_PY_THREAD_LOCAL struct record *mine; /* this thread's */
-static FS_PY_THREAD_LOCAL PyThreadState *dead; /* given up by thread_exit(); not to be used */
-static pthread_t finalizer;                    /* the thread that finalizes Python ... */
-static int have_finalizer;                     /* ... known once atexit has run */
+FS_PY_THREAD_LOCAL PyThreadState *fs_py_dead;
+static pthread_t finalizer; /* the thread that finalizes Python ... */
+static int have_finalizer;  /* ... known once atexit has run */
 int fs_py_exiting = 1;
 
 static int reap_pending(void *unused)
@@ -50,7 +50,7 @@ static void thread_exit(void *records)
     pthread_mutex_lock(&lock);
     for (struct record *r = records, *next; r; r = next) {
         next = r->next;
-        dead = r->state;
+        fs_py_dead = r->state;
         kept_count--;
         if (r->interp->alive) {
             r->next = zombies;
@@ -279,7 +279,7 @@ static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now
     PyThreadState *state = PyGILState_GetThisThreadState();
     if (fs_py_finalizing() && !(have_finalizer && pthread_equal(finalizer, pthread_self())))
         return -1;
-    if (now || !state || state == dead || state->interp != interp->state) {
+    if (now || !state || state == fs_py_dead || state->interp != interp->state) {
         if (interp->is_main)
             state = own_state(interp, &fresh);
         else
@@ -328,7 +328,7 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
         stash_error(entry);
         return 0;
     }
-    if (FS_PY_UNLIKELY(now || fs_py_exiting || !known || known == dead ||
+    if (FS_PY_UNLIKELY(now || fs_py_exiting || !known || known == fs_py_dead ||
                        known->interp != interp->state))
         return enter_slow(interp, now, entry);
     PyEval_RestoreThread(known);
@@ -371,7 +371,7 @@ static int take_back(void)
     struct record *r = NULL;
     pthread_mutex_lock(&lock);
     for (struct record **at = &zombies; *at; at = &(*at)->next)
-        if ((*at)->state == dead) {
+        if ((*at)->state == fs_py_dead) {
             r = *at;
             *at = r->next;
             zombie_count--;
@@ -381,7 +381,7 @@ static int take_back(void)
     pthread_mutex_unlock(&lock);
     if (!r)
         return 0;
-    dead = NULL;
+    fs_py_dead = NULL;
     r->next = mine;
     mine = r;
     pthread_setspecific(thread_key, mine);
@@ -393,7 +393,7 @@ int fs_py_keep_state(void)
     int fresh;
     PyThreadState *state = PyGILState_GetThisThreadState();
     if (FS_PY_LIKELY(state != NULL))
-        return state != dead || take_back();
+        return state != fs_py_dead || take_back();
     struct fs_py_interp *interp;
     pthread_mutex_lock(&lock);
     for (interp = interps; interp && !(interp->is_main && interp->alive); interp = interp->next)
