@@ -84,8 +84,14 @@ void trampfd_arch_pad(void *at, size_t size)
 		put(&p, BRK_0);
 }
 
-void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
-			   u32 code_register)
+int trampfd_arch_literal(void *at, u64 code)
+{
+	memcpy(at, &code, sizeof(code));
+	return 0;
+}
+
+int trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
+			  u32 code_register)
 {
 	__le32 *p = at;
 
@@ -95,6 +101,7 @@ void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *li
 	put(&p, movk(data_register, data, 2));
 	put(&p, ldr_literal(code_register, distance(p, literal)));
 	put(&p, br(code_register));
+	return 0;
 }
 
 int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub)
@@ -119,16 +126,11 @@ int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub
 	return 0;
 }
 
-void trampfd_arch_stub(void *at, u64 code)
+int trampfd_arch_stub(void *at, u64 code)
 {
 	__le32 *p = at;
 
 	put(&p, ldr_literal(trampfd_arch.code_register, TRAMPFD_COMPACT_LITERAL));
 	put(&p, br(trampfd_arch.code_register));
-	memcpy(p, &code, sizeof(code));
-}
-
-bool trampfd_arch_hides_landing(const void *at, size_t size)
-{
-	return false;
+	return trampfd_arch_literal(p, code);
 }

@@ -6,8 +6,10 @@
  * for all sixteen. No form here has a register as the base of an address: rbp, r12 and r13 have
  * exceptions there, and are mis-encoded easily.
  *
- * Where indirect branch tracking is on, an indirect branch can only arrive at an endbr64. All
- * bytes that the caller chooses lie in operands and literals, so those are searched for one.
+ * Where indirect branch tracking is on, an indirect branch can only arrive at an endbr64. The
+ * bytes that a caller chooses are operands and literals, so those must not hold one. None can
+ * reach beyond them: no byte of an opcode here is one of its four (f3 0f 1e fa), the highest byte
+ * of an address is 0, and displacements inside a block have two zeros.
  */
 #include <linux/errno.h>
 #include <linux/limits.h>
@@ -51,17 +53,37 @@ static u8 *put64(u8 *p, u64 value)
 	return p + sizeof(value);
 }
 
+static bool holds_endbr(u64 value)
+{
+	int shift;
+
+	for (shift = 0; shift <= 32; shift += 8)
+		if ((u32)(value >> shift) == ENDBR64)
+			return true;
+	return false;
+}
+
 /* The displacement from the end of a field of four bytes. */
 static u8 *put_disp32(u8 *p, const void *target)
 {
 	return put32(p, (u32)((const u8 *)target - (p + 4)));
 }
 
-void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
-			   u32 code_register)
+int trampfd_arch_literal(void *at, u64 code)
+{
+	if (holds_endbr(code))
+		return -EILSEQ;
+	put64(at, code);
+	return 0;
+}
+
+int trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
+			  u32 code_register)
 {
 	u8 *p = put32(at, ENDBR64);
 
+	if (holds_endbr(data))
+		return -EILSEQ;
 	*p++ = REX_W | REX_B(data_register); /* movabs $data, %R */
 	*p++ = 0xb8 | LOW(data_register);
 	p = put64(p, data);
@@ -69,7 +91,7 @@ void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *li
 		*p++ = 0xff; /* jmp *literal(%rip) */
 		*p++ = 0x25;
 		put_disp32(p, literal);
-		return;
+		return 0;
 	}
 	*p++ = REX_W | REX_R(code_register); /* mov literal(%rip), %C */
 	*p++ = 0x8b;
@@ -79,6 +101,7 @@ void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *li
 		*p++ = 0x40 | REX_B(code_register);
 	*p++ = 0xff; /* jmp *%C */
 	*p++ = REG_DIRECT | LOW(code_register);
+	return 0;
 }
 
 int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub)
@@ -88,6 +111,8 @@ int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub
 
 	if (disp != (s32)disp)
 		return -ERANGE;
+	if ((u32)disp == ENDBR64)
+		return -EILSEQ;
 	*p++ = REX_W | REX_R(data_register); /* lea data(%rip), %R */
 	*p++ = 0x8d;
 	*p++ = RIP_DISP(data_register);
@@ -97,7 +122,7 @@ int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub
 	return 0;
 }
 
-void trampfd_arch_stub(void *at, u64 code)
+int trampfd_arch_stub(void *at, u64 code)
 {
 	u8 *p = at;
 
@@ -106,18 +131,5 @@ void trampfd_arch_stub(void *at, u64 code)
 	p = put_disp32(p, at + TRAMPFD_COMPACT_LITERAL);
 	*p++ = INT3;
 	*p++ = INT3;
-	put64(p, code);
-}
-
-bool trampfd_arch_hides_landing(const void *at, size_t size)
-{
-	size_t i;
-	u32 word;
-
-	for (i = 1; i + sizeof(word) <= size; i++) {
-		memcpy(&word, at + i, sizeof(word));
-		if (word == ENDBR64)
-			return true;
-	}
-	return false;
+	return trampfd_arch_literal(p, code);
 }

@@ -17,7 +17,9 @@
 #include "trampfd.h"
 
 #define BLOCKS_PER_PAGE (PAGE_SIZE / TRAMPFD_BLOCK)
-#define BLOCK_MAX	TRAMPFD_COMPACT_GROUP
+/* Charged to the cgroup; when that is full, the caller is told so, and nothing is killed. */
+#define GFP_TABLE (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define BLOCK_MAX TRAMPFD_COMPACT_GROUP
 
 /* The part of a table that one block is. */
 struct block {
@@ -30,13 +32,6 @@ struct block {
 static unsigned int block_indices(const struct trampfd_create *arg)
 {
 	return arg->flags & TRAMPFD_COMPACT ? TRAMPFD_COMPACT_GROUP : TRAMPFD_BLOCK_TRAMPS;
-}
-
-static bool is_tramp(const struct trampfd_create *arg, unsigned int index)
-{
-	if (!(arg->flags & TRAMPFD_COMPACT))
-		return true;
-	return index >= arg->first && (index + 1) % TRAMPFD_COMPACT_GROUP;
 }
 
 static int read_array(u64 *out, u64 array, unsigned int start, unsigned int count)
@@ -82,58 +77,47 @@ static int fill_compact(const struct block *block, void *mem)
 {
 	const struct trampfd_create *arg = block->arg;
 	unsigned int i, stub = TRAMPFD_BLOCK - TRAMPFD_COMPACT_SIZE;
-	int error;
+	int error = trampfd_arch_stub(mem + stub, arg->code);
 
-	trampfd_arch_stub(mem + stub, arg->code);
-	if (trampfd_arch_hides_landing(mem + stub, TRAMPFD_COMPACT_SIZE))
-		return -EILSEQ;
-	for (i = 0; i < block->count; i++) {
+	for (i = 0; i < block->count && !error; i++) {
 		unsigned int at = i * TRAMPFD_COMPACT_SIZE;
+		u64 data = block->data[i];
 
-		if (!is_tramp(arg, block->start + i))
+		if (at == stub || block->start + i < arg->first)
 			continue;
-		error = check_data(block->data[i])
-				?: trampfd_arch_compact(mem + at, block->pc + at, block->data[i],
-							arg->data_register, stub - at);
-		if (error)
-			return error;
-		if (trampfd_arch_hides_landing(mem + at, TRAMPFD_COMPACT_SIZE))
-			return -EILSEQ;
+		error = check_data(data);
+		if (!error)
+			error = trampfd_arch_compact(mem + at, block->pc + at, data,
+						     arg->data_register, stub - at);
 	}
-	return 0;
+	return error;
 }
 
 static int fill_absolute(const struct block *block, void *mem)
 {
 	const struct trampfd_create *arg = block->arg;
-	bool one = !(arg->flags & TRAMPFD_CODE_ARRAY);
-	u32 code_register = arg->flags & TRAMPFD_CODE_REGISTER ? arg->code_register
-							       : trampfd_arch.code_register;
-	u64 *literal = mem + TRAMPFD_BLOCK - sizeof(*literal);
+	bool each = arg->flags & TRAMPFD_CODE_ARRAY;
+	u32 code_register = trampfd_arch.code_register;
+	void *literal = mem + TRAMPFD_BLOCK - sizeof(u64);
 	unsigned int i;
-	int error;
+	int error = each ? 0 : trampfd_arch_literal(literal, arg->code);
 
-	if (one) {
-		*literal = arg->code;
-		if (trampfd_arch_hides_landing((void *)literal - 1, 1 + sizeof(*literal)))
-			return -EILSEQ;
-	}
-	for (i = 0; i < block->count; i++) {
+	if (arg->flags & TRAMPFD_CODE_REGISTER)
+		code_register = arg->code_register;
+	for (i = 0; i < block->count && !error; i++) {
 		void *at = mem + i * TRAMPFD_TRAMP_SIZE;
+		u64 data = block->data[i];
 
-		error = check_data(block->data[i]);
-		if (error)
-			return error;
-		if (!one) {
-			literal = at + TRAMPFD_TRAMP_SIZE - sizeof(*literal);
-			*literal = block->code[i];
+		error = check_data(data);
+		if (each && !error) {
+			literal = at + TRAMPFD_TRAMP_SIZE - sizeof(u64);
+			error = trampfd_arch_literal(literal, block->code[i]);
 		}
-		trampfd_arch_absolute(at, block->data[i], arg->data_register, literal,
-				      code_register);
-		if (trampfd_arch_hides_landing(at, TRAMPFD_TRAMP_SIZE))
-			return -EILSEQ;
+		if (!error)
+			error = trampfd_arch_absolute(at, data, arg->data_register, literal,
+						      code_register);
 	}
-	return 0;
+	return error;
 }
 
 static int fill_block(struct block *block, void *mem)
@@ -177,7 +161,7 @@ static int alloc_pages_for(struct trampfd_table *table)
 	unsigned int i;
 
 	for (i = 0; i < table->nr_pages; i++) {
-		struct page *page = alloc_page(GFP_KERNEL_ACCOUNT);
+		struct page *page = alloc_page(GFP_TABLE);
 
 		if (!page)
 			return -ENOMEM;
@@ -200,7 +184,7 @@ struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg)
 	struct trampfd_table *table;
 	int error;
 
-	table = kvzalloc(struct_size(table, pages, nr_pages), GFP_KERNEL_ACCOUNT);
+	table = kvzalloc(struct_size(table, pages, nr_pages), GFP_TABLE);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->nr_pages = nr_pages;

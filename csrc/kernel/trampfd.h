@@ -83,14 +83,17 @@ extern const struct trampfd_arch trampfd_arch;
 
 /* Fill with what traps when it is run. */
 void trampfd_arch_pad(void *at, size_t size);
-/* 32 bytes: load `data` and jump to what `literal`, somewhere in the same block, says. */
-void trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
-			   u32 code_register);
-/* 16 bytes that run at `pc`: load `data`, jump to `stub` bytes further on. -ERANGE: too far. */
+/*
+ * What is written is 8, 32, 16 and 16 bytes. -EILSEQ: a landing pad would be where none should be.
+ */
+/* The code's address, as data. */
+int trampfd_arch_literal(void *at, u64 code);
+/* Load `data` and jump to what `literal`, somewhere in the same block, says. */
+int trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
+			  u32 code_register);
+/* What runs at `pc`: load `data`, jump to what is `stub` bytes further on. -ERANGE: too far. */
 int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub);
-/* 16 bytes: jump to `code`, which is in the last 8 of them. */
-void trampfd_arch_stub(void *at, u64 code);
-/* Do these bytes have a landing pad anywhere but at their start? */
-bool trampfd_arch_hides_landing(const void *at, size_t size);
+/* Jump to `code`, which is in the last 8 bytes. */
+int trampfd_arch_stub(void *at, u64 code);
 
 #endif
