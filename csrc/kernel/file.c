@@ -61,11 +61,6 @@ static const struct vm_operations_struct table_vm_ops = {
 	.mremap = table_mremap,
 };
 
-bool trampfd_is_table(const struct vm_area_struct *vma)
-{
-	return vma->vm_ops == &table_vm_ops;
-}
-
 static int table_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct trampfd_table *table = file->private_data;

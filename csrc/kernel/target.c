@@ -18,10 +18,11 @@ static int check_mapping(const struct vm_area_struct *vma)
 {
 	const struct inode *inode;
 
-	if (!vma->vm_file || trampfd_is_table(vma))
+	if (!vma->vm_file)
 		return -EACCES;
 	inode = file_inode(vma->vm_file);
-	if (!S_ISREG(inode->i_mode))
+	/* Not in a file system that is the kernel's own: a memfd, shared memory, another table. */
+	if (!S_ISREG(inode->i_mode) || (inode->i_sb->s_flags & SB_KERNMOUNT))
 		return -EACCES;
 	if (!(vma->vm_flags & VM_EXEC) || (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_MAYSHARE)))
 		return -EACCES;

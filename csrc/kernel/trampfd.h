@@ -23,7 +23,6 @@
 
 struct file;
 struct trampfd_user;
-struct vm_area_struct;
 
 #define TRAMPFD_FLAGS \
 	(TRAMPFD_COMPACT | TRAMPFD_CODE_ARRAY | TRAMPFD_DATA_ARRAY | TRAMPFD_CODE_REGISTER)
@@ -57,7 +56,6 @@ void trampfd_table_free(struct trampfd_table *table);
 struct file *trampfd_file_create(struct trampfd_table *table);
 int trampfd_file_pin(void);
 void trampfd_file_unpin(void);
-bool trampfd_is_table(const struct vm_area_struct *vma);
 
 /* target.c: may trampolines of this process lead to all of these? 0 or a documented errno. */
 int trampfd_check_targets(const u64 *code, unsigned int count);

@@ -141,7 +141,9 @@
  * @code:          the address to jump to; with TRAMPFD_CODE_ARRAY a pointer to @count of them. Code
  *                 must lie in the caller's memory in a mapping of a file that is executable, not
  *                 writable, not shared, and was never written to (copied): EACCES; unmapped:
- *                 EFAULT; the file is open for writing: ETXTBSY. On arm64 a multiple of 4: EINVAL.
+ *                 EFAULT; the file is open for writing: ETXTBSY. A memfd, which its owner could
+ *                 write to unseen, is no such file, nor is another table: EACCES. On arm64 a
+ *                 multiple of 4: EINVAL.
  * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
  *                 addresses. Nothing need be there; it must be an address that a program can have
  *                 (and on arm64 below 2^48), and with TRAMPFD_COMPACT within reach: ERANGE.
@@ -223,7 +225,7 @@ struct trampfd_info {
  *   EFAULT      an array cannot be read, or nothing is mapped at a code address
  *   EACCES      what is mapped at a code address is not a private, executable, never writable
  *               mapping of a file, with no page of it copied: writable, shared or anonymous memory,
- *               the vDSO, text with relocations or with a debugger's breakpoints
+ *               a memfd, the vDSO, another table, text with relocations or a debugger's breakpoints
  *   ETXTBSY     the file with the code is open for writing
  *   EILSEQ      the bytes of an address would be a landing pad (endbr64, bti) inside a trampoline
  *   EDQUOT      it would be more pages than the caller's user may have
@@ -241,7 +243,7 @@ struct trampfd_info {
  *
  * Of the mapping
  *   mprotect()  with PROT_WRITE: EACCES. Of a part: EINVAL
- *   munmap()    of a part (or MAP_FIXED over a part): EINVAL
+ *   munmap()    of a part: EINVAL. mmap() with MAP_FIXED over a part: EINVAL, or (6.1) ENOMEM
  *   mremap()    to another size: EFAULT (larger) or EINVAL; MREMAP_DONTUNMAP: EINVAL;
  *               TRAMPFD_COMPACT: EINVAL always. An absolute table may be moved
  *   ptrace(), /proc/pid/mem: writing fails (EIO), process_vm_writev(): EFAULT
