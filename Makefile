@@ -161,4 +161,5 @@ clean: ## remove what was built (keeps .venv)
 -include tests/clients/clients.mk tests/libffi_bad_days/days.mk
 -include tests/peers/peers.mk
 -include csrc/kernel/kmod.mk
+-include tests/vm/vm.mk
 -include bench/bench.mk

@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 LIBRARY = BUILD / "lib" / "libffi_static.so.0"
 SKIPPED = 77  # the exit status of a case that this system cannot run
-PROVIDERS = ("resident", "text", "file", "memfd")  # that need no kernel module of ours
+# Those that need no kernel module of ours, and where it is loaded (tests/vm) the one that does.
+PROVIDERS: tuple[str, ...] = ("resident", "text", "file", "memfd")
+if os.access("/dev/trampfd", os.R_OK):
+    PROVIDERS += ("trampfd",)
+WITH_MODULE = tuple(dict.fromkeys((*PROVIDERS, "trampfd")))
 
 _CASE = re.compile(r"^CASE(?:_WITHOUT_AUDIT)?\((\w+)\)$", re.MULTILINE)
 _OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
@@ -30,6 +34,12 @@ _OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
 def cases(room: str, program: str) -> list[str]:
     """Names of the cases in tests/<room>/<program>.c, in their order."""
     return _CASE.findall((ROOT / "tests" / room / f"{program}.c").read_text())
+
+
+def needs_module(provider: str) -> None:
+    """Skip where `provider` is the one that needs our kernel module, and that is not loaded."""
+    if provider == "trampfd" and not Path("/dev/trampfd").exists():
+        pytest.skip("no /dev/trampfd: needs the kernel module, as in `make test-vm`")
 
 
 @functools.cache

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* bench.c - a call through provider trampfd's trampolines against provider text's, in one run
+ *
+ * Both providers map a table of their own; slots get an entry that returns at once, so that what is
+ * timed is the trampoline. The two are called in turns of many short slices, and the median of
+ * the slices' ratios is printed, for one slot called again and again and for all of a table in
+ * turn. Then the time that TRAMPFD_CREATE and mmap take for 4,096 trampolines. Lines "# note:" go
+ * into the table of `make test-vm`; nothing here fails because of a time.
+ */
+#include <fcntl.h>
+#include <linux/trampfd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "tramp/provider.h"
+#include "tramp/table.h"
+
+enum { SLICES = 201, CALLS = 20000 };
+
+static void nothing(void)
+{
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, unsigned n)
+{
+    qsort(values, n, sizeof *values, by_size);
+    return values[n / 2];
+}
+
+static char *reserve(void)
+{
+    char *at = mmap(NULL, 2 * FS_TABLE_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        exit(2);
+    return (char *)(((uintptr_t)at + FS_TABLE_SPAN - 1) & -(uintptr_t)FS_TABLE_SPAN);
+}
+
+static char *table_of(const struct fs_provider *provider)
+{
+    struct fs_why why = {""};
+    char *code = reserve();
+    if (provider->map(code, &why) != 0) {
+        printf("# provider %s: %s\n", provider->name, why.text);
+        exit(1);
+    }
+    char *slots = code + FS_TABLE_CODE;
+    if (mprotect(slots, FS_TABLE_DATA, PROT_READ | PROT_WRITE) != 0)
+        exit(2);
+    void (*entry)(void) = nothing, (*first)(void) = fs_e0;
+    for (unsigned i = 0; i < FS_TABLE_SLOTS; i++)
+        memcpy(slots + (size_t)i * FS_SLOT_SIZE, i ? &entry : &first, sizeof entry);
+    return code;
+}
+
+/* Nanoseconds a call, `stride` slots apart. */
+static double slice(char *code, unsigned stride)
+{
+    unsigned slot = 1;
+    double start = now();
+    for (unsigned i = 0; i < CALLS; i++) {
+        ((void (*)(void))(uintptr_t)(code + slot * FS_TRAMP_SIZE))();
+        slot = (slot + stride) % FS_TABLE_SLOTS;
+        slot += slot % FS_GROUP_SLOTS == 0 || slot % FS_GROUP_SLOTS == 255 ? 2 : 0;
+        slot = slot >= FS_TABLE_SLOTS ? 1 : slot;
+    }
+    return (now() - start) / CALLS;
+}
+
+static void compare(char *mine, char *other, unsigned stride, const char *what)
+{
+    static double ratios[SLICES], times[SLICES];
+    for (unsigned i = 0; i < SLICES; i++) {
+        double a, b;
+        if (i % 2) {
+            a = slice(mine, stride);
+            b = slice(other, stride);
+        } else {
+            b = slice(other, stride);
+            a = slice(mine, stride);
+        }
+        ratios[i] = a / b;
+        times[i] = a;
+    }
+    printf("# note: %s: trampfd/text %.3f (%.1f ns)\n", what, median(ratios, SLICES),
+           median(times, SLICES));
+}
+
+static void creation(void)
+{
+    enum { COUNT = 4096, ROUNDS = 51 };
+    static double times[ROUNDS], maps[ROUNDS];
+    static char data[COUNT][16];
+    int device = open("/dev/trampfd", O_RDONLY | O_CLOEXEC);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct trampfd_create arg = {.size = sizeof arg,
+                                     .count = COUNT,
+                                     .data_register = FS_TRAMPFD_R,
+                                     .code = (uintptr_t)fs_e0,
+                                     .data = (uintptr_t)data,
+                                     .stride = 16};
+        double start = now();
+        int fd = ioctl(device, TRAMPFD_CREATE, &arg);
+        double made = now();
+        size_t size = TRAMPFD_MAP_SIZE(COUNT, (size_t)sysconf(_SC_PAGESIZE));
+        char *at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+        if (fd < 0 || at == MAP_FAILED)
+            exit(1);
+        times[i] = (now() - start) / COUNT;
+        maps[i] = (now() - made) / COUNT;
+        munmap(at, size);
+        close(fd);
+    }
+    double map = median(maps, ROUNDS);
+    printf("# note: creation of %d: %.3f us each (of that mmap %.3f)\n", COUNT,
+           median(times, ROUNDS) / 1000, map / 1000);
+}
+
+int main(void)
+{
+    char *mine = table_of(&fs_provider_trampfd), *other = table_of(&fs_provider_text);
+    compare(mine, other, 0, "call of one");
+    compare(mine, other, 37, "calls of all");
+    creation();
+    return 0;
+}

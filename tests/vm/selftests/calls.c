@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* calls.c - every register as R and as code register, in every form, really called
+ *
+ * Each table's bytes are compared with bytes.c's, and its trampolines are entered with every
+ * register full: on arrival R has the data's address, the code register (arm64: X16 otherwise)
+ * the code's, and nothing else has changed, flags and stack pointer included.
+ */
+#include <sys/mman.h>
+#include "table.h"
+
+static bool usable(unsigned r)
+{
+    return r < REGISTERS && r != STACK_POINTER;
+}
+
+static void check(const struct trampfd_create *arg)
+{
+    struct table table = make(arg);
+    check_bytes(&table);
+    check_calls(&table);
+    unmap(&table);
+}
+
+/* X16 is spent on the jump unless a code register is named. */
+TEST_FOR(data_register, REGISTERS)
+{
+    struct trampfd_create arg = valid();
+    arg.data_register = which;
+    arg.count = 3;
+    if (!usable(which) || (int)which == SCRATCH)
+        CHECK_ERRNO(create(&arg), EINVAL);
+    else
+        check(&arg);
+}
+
+TEST_FOR(data_register_compact, REGISTERS)
+{
+    struct trampfd_create arg = valid_compact(255);
+    arg.data_register = which;
+    if (!usable(which) || (int)which == SCRATCH)
+        CHECK_ERRNO(create(&arg), EINVAL);
+    else
+        check(&arg);
+}
+
+TEST_FOR(code_register_with_every_data_register, REGISTERS)
+{
+    struct trampfd_create arg = valid();
+    arg.flags = TRAMPFD_CODE_REGISTER;
+    arg.code_register = which;
+    arg.count = 2;
+    for (unsigned r = 0; r < REGISTERS; r++) {
+        arg.data_register = r;
+        if (!usable(which) || !usable(r) || r == which)
+            CHECK_ERRNO(create(&arg), EINVAL);
+        else
+            check(&arg);
+    }
+}
+
+TEST_FOR(code_register_with_a_code_array, REGISTERS)
+{
+    static uint64_t codes[140];
+    struct trampfd_create arg = valid();
+    for (unsigned i = 0; i < 140; i++)
+        codes[i] = (uintptr_t)target(i);
+    arg.flags = TRAMPFD_CODE_REGISTER | TRAMPFD_CODE_ARRAY;
+    arg.code = (uintptr_t)codes;
+    arg.code_register = which;
+    arg.data_register = which == DATA_R ? CODE_R : DATA_R;
+    arg.count = 140;
+    if (!usable(which))
+        CHECK_ERRNO(create(&arg), EINVAL);
+    else
+        check(&arg);
+}
+
+TEST(info_tells_the_registers)
+{
+    ONE;
+    uint64_t all = 0;
+    for (unsigned r = 0; r < REGISTERS; r++)
+        all |= usable(r) ? 1ull << r : 0;
+    struct trampfd_info now = info();
+    CHECK_EQ(now.code_registers, all);
+    CHECK_EQ(now.data_registers, all);
+}
+
+static const unsigned counts[] = {1,   2,   126,  127,  128,  253,  254, 255,
+                                  256, 257, 1016, 1017, 4095, 4096, 4097};
+
+TEST_FOR(count, sizeof counts / sizeof *counts)
+{
+    struct trampfd_create arg = valid();
+    arg.count = counts[which];
+    check(&arg);
+}
+
+TEST_FOR(count_compact, sizeof counts / sizeof *counts)
+{
+    struct trampfd_create arg = valid_compact(counts[which]);
+    check(&arg);
+}
+
+TEST_FOR(first, 6)
+{
+    static const unsigned firsts[] = {1, 254, 255, 256, 300, 511};
+    struct trampfd_create arg = valid_compact(512);
+    arg.first = firsts[which];
+    check(&arg);
+}
+
+TEST(first_leaves_the_data_below_it_unlooked_at)
+{
+    ONE;
+    static uint64_t datas[512];
+    struct trampfd_create arg = valid_compact(512);
+    arg.flags |= TRAMPFD_DATA_ARRAY;
+    arg.stride = 0;
+    arg.data = (uintptr_t)datas;
+    arg.first = 100;
+    for (unsigned i = 0; i < 512; i++)
+        datas[i] = i < 100 || i % 256 == 255 ? UINT64_MAX : (uintptr_t)data_at[i];
+    check(&arg);
+}
+
+TEST(data_array)
+{
+    ONE;
+    static uint64_t datas[300];
+    for (unsigned i = 0; i < 300; i++)
+        datas[i] = i * 0x123456789abull % (1ull << 47);
+    struct trampfd_create arg = valid();
+    arg.flags = TRAMPFD_DATA_ARRAY;
+    arg.stride = 0;
+    arg.data = (uintptr_t)datas;
+    arg.count = 300;
+    check(&arg);
+}
+
+TEST(data_array_and_code_array)
+{
+    ONE;
+    static uint64_t datas[300], codes[300];
+    for (unsigned i = 0; i < 300; i++) {
+        datas[i] = (uintptr_t)data_at[i * 7 % 300];
+        codes[i] = (uintptr_t)target(i * 5);
+    }
+    struct trampfd_create arg = valid();
+    arg.flags = TRAMPFD_DATA_ARRAY | TRAMPFD_CODE_ARRAY;
+    arg.stride = 0;
+    arg.data = (uintptr_t)datas;
+    arg.code = (uintptr_t)codes;
+    arg.count = 300;
+    check(&arg);
+}
+
+TEST(arrays_changed_after_creation_change_nothing)
+{
+    ONE;
+    static uint64_t datas[200], kept[200];
+    for (unsigned i = 0; i < 200; i++)
+        datas[i] = (uintptr_t)data_at[i];
+    struct trampfd_create arg = valid();
+    arg.flags = TRAMPFD_DATA_ARRAY;
+    arg.stride = 0;
+    arg.data = (uintptr_t)datas;
+    arg.count = 200;
+    struct table table = make(&arg);
+    memcpy(kept, datas, sizeof kept);
+    memset(datas, 0, sizeof datas);
+    table.arg.data = (uintptr_t)kept;
+    check_bytes(&table);
+    check_calls(&table);
+}
+
+TEST(stride_of_0_gives_all_the_same_data)
+{
+    ONE;
+    struct trampfd_create arg = valid();
+    arg.stride = 0;
+    arg.count = 130;
+    check(&arg);
+}
+
+TEST(stride_of_a_page)
+{
+    ONE;
+    struct trampfd_create arg = valid();
+    arg.stride = page();
+    arg.count = 130;
+    check(&arg);
+}
+
+TEST(stride_of_1_and_unaligned_data)
+{
+    ONE;
+    struct trampfd_create arg = valid();
+    arg.data += 3;
+    arg.stride = 1;
+    arg.count = 300;
+    check(&arg);
+}
+
+TEST(stride_of_1_compact)
+{
+    ONE;
+    struct trampfd_create arg = valid_compact(300);
+    arg.data += 3;
+    arg.stride = 1;
+    check(&arg);
+}
+
+TEST(data_that_overlaps_the_table)
+{
+    ONE;
+    struct trampfd_create arg = valid_compact(600);
+    arg.data = arg.map_addr;
+    check(&arg);
+}
+
+#ifdef __x86_64__
+enum { AFTER_LEA = 11 };
+static const int64_t nearest = -(1ll << 31), farthest = (1ll << 31) - 1;
+#else
+enum { AFTER_LEA = 4 };
+static const int64_t nearest = -(1ll << 20), farthest = (1ll << 20) - 1;
+#endif
+
+/* A table far from everything, so that its reach to both sides is among a program's addresses. */
+static struct trampfd_create alone(void)
+{
+    struct trampfd_create arg = valid_compact(1);
+    char *at = mmap((void *)(1ull << 40), page(), PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    CHECK(at == (void *)(1ull << 40));
+    munmap(at, page());
+    arg.map_addr = (uintptr_t)at;
+    arg.stride = 0;
+    return arg;
+}
+
+TEST(the_farthest_data_within_reach)
+{
+    ONE;
+    struct trampfd_create arg = alone();
+    arg.data = arg.map_addr + AFTER_LEA + (uint64_t)farthest;
+    check(&arg);
+    arg.data = arg.map_addr + AFTER_LEA + (uint64_t)nearest;
+    check(&arg);
+}
+
+#ifdef __x86_64__
+TEST(the_first_data_out_of_reach)
+{
+    ONE;
+    struct trampfd_create arg = alone();
+    arg.data = arg.map_addr + AFTER_LEA + (uint64_t)farthest + 1;
+    CHECK_ERRNO(create(&arg), ERANGE);
+    arg.data = arg.map_addr + AFTER_LEA + (uint64_t)nearest - 1;
+    CHECK_ERRNO(create(&arg), ERANGE);
+}
+#else
+TEST(beyond_adr_comes_adrp)
+{
+    ONE;
+    struct trampfd_create arg = alone();
+    arg.data = arg.map_addr + AFTER_LEA + (uint64_t)farthest + 1;
+    check(&arg);
+    arg.data = arg.map_addr + AFTER_LEA + (uint64_t)nearest - 1;
+    check(&arg);
+    arg.data = ((arg.map_addr + AFTER_LEA) & -4096ull) + (1ull << 32) - 1;
+    check(&arg);
+    arg.data = ((arg.map_addr + AFTER_LEA) & -4096ull) - (1ull << 32);
+    check(&arg);
+}
+
+TEST(the_first_data_out_of_reach)
+{
+    ONE;
+    struct trampfd_create arg = alone();
+    arg.data = ((arg.map_addr + AFTER_LEA) & -4096ull) + (1ull << 32);
+    CHECK_ERRNO(create(&arg), ERANGE);
+    arg.data = ((arg.map_addr + AFTER_LEA) & -4096ull) - (1ull << 32) - 1;
+    CHECK_ERRNO(create(&arg), ERANGE);
+}
+#endif
+
+TEST(the_last_of_many_is_out_of_reach)
+{
+    ONE;
+    struct trampfd_create arg = alone();
+    arg.count = 200;
+    arg.stride = 1ull << 30;
+    arg.data = arg.map_addr;
+    CHECK_ERRNO(create(&arg), ERANGE);
+}
+
+TEST(the_largest_table)
+{
+    ONE;
+    struct trampfd_create arg = valid();
+    arg.count = info().max_count;
+    arg.stride = 1;
+    check(&arg);
+}
+
+TEST(the_largest_compact_table)
+{
+    ONE;
+    struct trampfd_create arg = valid();
+    arg.flags = TRAMPFD_COMPACT;
+    arg.count = info().max_count;
+    arg.stride = 1;
+    arg.map_addr = 1ull << 41;
+    arg.data = (1ull << 41) + (1ull << 29);
+    check(&arg);
+}
+
+TEST(ten_tables_side_by_side)
+{
+    ONE;
+    struct table tables[10];
+    for (unsigned i = 0; i < 10; i++) {
+        struct trampfd_create arg = valid();
+        arg.count = 100 * i + 1;
+        arg.code = (uintptr_t)target(i);
+        tables[i] = make(&arg);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        check_bytes(&tables[i]);
+        check_calls(&tables[i]);
+    }
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* table.h - making a table, mapping it, calling it, and knowing what must be in it
+ *
+ * What every test of the module stands on. The bytes of a trampoline are made here a second time,
+ * from the header's text and the processors' manuals, so that the module is compared with
+ * something that is not itself.
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include <linux/trampfd.h>
+#include "ktest.h"
+
+#ifdef __x86_64__
+enum { REGISTERS = 16, STACK_POINTER = 4, DATA_R = 10, CODE_R = 11, SCRATCH = -1 };
+#else
+enum { REGISTERS = 31, STACK_POINTER = 31, DATA_R = 17, CODE_R = 9, SCRATCH = 16 };
+#endif
+
+/* A table, mapped. */
+struct table {
+    struct trampfd_create arg;
+    int fd;
+    unsigned char *at;
+    size_t size;
+};
+
+size_t page(void);
+/* The device, opened anew; fails the test when it cannot be. */
+int device(void);
+/* What is right in every field: one trampoline to target(0), its data &data_at[0], R = DATA_R. */
+struct trampfd_create valid(void);
+/* The same in compact form, for the next `pages` pages that are free near the program's data. */
+struct trampfd_create valid_compact(unsigned count);
+/* ioctl(TRAMPFD_CREATE) on a device of its own: the descriptor, or -1 with errno. */
+int create(const void *arg);
+/* mmap it as it should be: the address or MAP_FAILED. */
+void *map(int fd, const struct trampfd_create *arg);
+size_t map_size(const struct trampfd_create *arg);
+size_t tramp_offset(const struct trampfd_create *arg, unsigned i);
+/* Whether index i of that table is a trampoline (not a hole, nor below `first`). */
+bool is_tramp(const struct trampfd_create *arg, unsigned i);
+/* create() and map(); fails the test otherwise. */
+struct table make(const struct trampfd_create *arg);
+/* `count` trampolines, the data of each being &data_at[i]. */
+struct table make_valid(unsigned count);
+/* Every byte of it is what it should be. */
+void check_bytes(const struct table *table);
+/* A sample of its trampolines (all, when few) arrive with the right register. */
+void check_calls(const struct table *table);
+void unmap(struct table *table);
+
+struct trampfd_info info(void);
+uint64_t user_pages(void);
+int open_fds(void);
+/* The words of /proc/self/smaps' VmFlags for the mapping at that address. */
+bool has_vm_flag(const void *at, const char *flag);
+void become_nobody(void);
+/* The first address that no program can have. */
+uint64_t user_top(void);
+
+/* What `program --as-child name argument` does: the far side of an exec. */
+int as_child(const char *name, const char *argument);
+
+/* probe-<arch>.S: code to arrive at, in the program's text, and a caller that fills registers. */
+enum { TARGETS = 4 };
+extern const char probe_target0[], probe_target1[], probe_target2[], probe_target3[];
+const void *target(unsigned i);
+extern uint64_t probe_in[32], probe_out[32], probe_flags_in, probe_flags_out, probe_which;
+void probe_call(const void *code);
+
+/* Data for trampolines to point at; nobody looks at it. */
+extern char data_at[1 << 16][16];
+
+#endif /* TABLE_H */
