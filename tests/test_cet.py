@@ -14,7 +14,16 @@ from typing import Callable
 
 import pytest
 
-from tests.support.ctests import BUILD, LIBRARY, PROVIDERS, build, judge, run
+from tests.support.ctests import (
+    BUILD,
+    LIBRARY,
+    PROVIDERS,
+    WITH_MODULE,
+    build,
+    judge,
+    needs_module,
+    run,
+)
 from tests.test_unwind import SHAPES, STEP
 
 if platform.machine() != "x86_64":
@@ -190,13 +199,19 @@ def test_mapped_page_as_it_is_in_memory(
     if provider == "resident":
         assert found == [RESIDENT] * 256
         return
-    assert odd_units(found) == [[], ["jmp"]]
+    hole, stub = odd_units(found)
+    assert (hole, stub[0]) == ([], "jmp")
+    if provider == "trampfd":
+        assert found[-1][1:3] == ["int3", "int3"]  # what follows is the target, in code
+    else:
+        assert stub == ["jmp"]
     assert found.count(TRAMPOLINE) == 254
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", WITH_MODULE)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_executed_branch_breaks_ibt_or_the_shadow_stack(provider: str, shape: str) -> None:
+    needs_module(provider)
     judge(run(STEP, "cet", shape, env={"FFI_STATIC_PROVIDER": provider}))
 
 

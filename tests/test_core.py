@@ -9,7 +9,16 @@ import signal
 
 import pytest
 
-from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, cases, judge, run
+from tests.support.ctests import (
+    BUILD,
+    ROOT,
+    WITH_MODULE,
+    build,
+    cases,
+    judge,
+    needs_module,
+    run,
+)
 
 PROGRAMS = ("api", "alloc", "tables", "hop", "device")
 ALL = [(program, case) for program in PROGRAMS for case in cases("c", program)]
@@ -24,7 +33,7 @@ def test_plain(program: str, case: str) -> None:
     judge(run(BUILD / "tests" / "c" / program, case))
 
 
-@pytest.mark.parametrize("provider", [p for p in PROVIDERS if p != "resident"])
+@pytest.mark.parametrize("provider", [p for p in WITH_MODULE if p != "resident"])
 @pytest.mark.parametrize(
     ("program", "case"),
     [
@@ -35,13 +44,15 @@ def test_plain(program: str, case: str) -> None:
     ],
 )
 def test_each_provider_alone(provider: str, program: str, case: str) -> None:
+    needs_module(provider)
     build("tests-c")
     judge(run(BUILD / "tests" / "c" / program, case, env={"FFI_STATIC_PROVIDER": provider}))
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", WITH_MODULE)
 @pytest.mark.parametrize("case", cases("c", "hop"))
 def test_general_form_on_each_provider(provider: str, case: str) -> None:
+    needs_module(provider)
     build("tests-c")
     judge(run(BUILD / "tests" / "c" / "hop", case, env={"FFI_STATIC_PROVIDER": provider}))
 
