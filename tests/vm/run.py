@@ -81,9 +81,16 @@ def run(what: str, *command: str, env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
+class BrokenError(Exception):
+    """Something of this tree does not build: a failure, not a lack."""
+
+
 def make(*words: str) -> None:
     """Make something of this tree."""
-    run(f"make {' '.join(words)}", "make", "-s", *words)
+    try:
+        run(f"make {' '.join(words)}", "make", "-s", *words)
+    except CannotRunError as error:
+        raise BrokenError(str(error)) from None
 
 
 def guest(kernel: str, arch: str, build: Path) -> Guest:
@@ -92,8 +99,9 @@ def guest(kernel: str, arch: str, build: Path) -> Guest:
     out.mkdir(parents=True, exist_ok=True)
     if kernel == "debug":
         return debug_guest(build, out)
-    answer = run("getting a kernel", "sh", "csrc/kernel/packages.sh", "image", kernel, arch)
-    folder, release = answer.split()[-2:]
+    packages = ("sh", "csrc/kernel/packages.sh")
+    run("getting a kernel's headers", *packages, "headers", kernel, arch)
+    folder, release = run("getting a kernel", *packages, "image", kernel, arch).split()[-2:]
     make("kmod", f"KERNEL={kernel}", f"ARCH={arch}")
     return Guest(
         kernel,
@@ -313,6 +321,10 @@ def main() -> int:
                     f"({host.out / part}.log)",
                     flush=True,
                 )
+    except BrokenError as error:
+        print(error, file=sys.stderr)
+        report(rows)
+        return 1
     except (CannotRunError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         report(rows)

@@ -167,7 +167,14 @@ static void in_a_user_namespace(void *data_)
     become_nobody();
     if (unshare(CLONE_NEWUSER) != 0)
         _exit(77);
-    CHECK(info().user_limit < ~0ull); /* root there is not root here */
+    struct trampfd_info there = info();
+    CHECK(there.user_limit < ~0ull); /* root there is not root here */
+    struct trampfd_create arg = valid();
+    arg.count = there.max_count;
+    unsigned n = 0;
+    while (create(&arg) >= 0)
+        CHECK(++n < 4096);
+    CHECK(errno == EDQUOT);
 }
 
 TEST(a_user_namespace_is_no_way_around_the_limit)
