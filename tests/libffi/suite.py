@@ -25,6 +25,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,15 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
+def loaded_part(library: Path) -> str:
+    """Hash a library without its debugging information, which changes with every comment."""
+    with tempfile.TemporaryDirectory() as scratch:
+        bare = Path(scratch, "library")
+        command = ["objcopy", "--strip-debug", "--remove-section=.note.gnu.build-id"]
+        subprocess.run([*command, str(library), str(bare)], check=True)
+        return digest(bare)
+
+
 def first_line(*command: str) -> str:
     """Give the first line that a command prints; "" when it cannot be run."""
     try:
@@ -153,7 +163,7 @@ class Runner:
         libraries = sorted((tree / ".libs").glob("libffi.so.8.*"))
         if not libraries:
             raise RunError(f"no library in {tree}: make libffi SUITE={job.suite}")
-        library = hashlib.sha256(libraries[0].read_bytes()).hexdigest()
+        library = loaded_part(libraries[0])
         key = self._key(job, tree, library)
         level = "full" if self.full else "O2"
         kept = self.libffi / job.suite / "results" / level / job.folder
