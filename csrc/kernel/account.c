@@ -35,7 +35,7 @@ static struct trampfd_user *user_of(kuid_t uid)
 {
 	struct trampfd_user *user;
 
-	hash_for_each_possible (users, user, node, __kuid_val(uid))
+	hash_for_each_possible(users, user, node, __kuid_val(uid))
 		if (uid_eq(user->uid, uid))
 			return user;
 	return NULL;

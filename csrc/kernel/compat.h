@@ -12,7 +12,7 @@
 #include <linux/version.h>
 
 /* Since 6.3 a mapping's flags are changed under its lock, through functions. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#if KERNEL_VERSION(6, 3, 0) > LINUX_VERSION_CODE
 static inline void trampfd_change_flags(struct vm_area_struct *vma, unsigned long set,
 					unsigned long clear)
 {

@@ -219,8 +219,7 @@ static struct miscdevice device = {
 
 module_misc_device(device);
 
-MODULE_DESCRIPTION(
-	"Trampolines that load a register and jump to static code, written by the kernel");
+MODULE_DESCRIPTION("Trampolines that the kernel writes, to static code");
 MODULE_AUTHOR("ffi_static");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_VERSION("0.1.0");

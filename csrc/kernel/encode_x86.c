@@ -23,7 +23,7 @@
 #define REX_W	     0x48
 #define REX_B(r)     ((r) >> 3)
 #define REX_R(r)     ((r) >> 3 << 2)
-#define LOW(r)	     ((r)&7)
+#define LOW(r)	     (7 & (r))
 #define RIP_DISP(r)  (LOW(r) << 3 | 5) /* ModRM: reg, disp32(%rip) */
 #define REG_DIRECT   0xe0	       /* ModRM: opcode extension 4, register */
 #define NO_STACK_PTR (0xffffu & ~(1u << 4))

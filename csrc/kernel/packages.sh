@@ -29,7 +29,7 @@ say() { printf '%s\n' "$*" >&2; }
     "6.1|6.12|newest x86_64|arm64"
 what=$1 kernel=$2 arch=${3:-x86_64}
 here=$(cd "$(dirname "$0")/../.." && pwd)
-out=${KMOD_OUT:-$here/build/kmod}/packages
+out=${KMOD_PACKAGES:-${KMOD_OUT:-$here/build/kmod}/packages}
 case $kernel in
 6.1) suite=bookworm line=bookworm ;;
 6.12) suite=bookworm-backports line=bookworm ;;

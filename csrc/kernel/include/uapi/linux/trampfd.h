@@ -98,7 +98,7 @@
 
 /* Blocks in bytes, rounded up to pages. */
 #define _TRAMPFD_PAGES(blocks, page_size) \
-	(1 + ((TRAMPFD_BLOCK * (blocks)-1) | (-1 + (__u64)(page_size))))
+	(1 + ((-1 + TRAMPFD_BLOCK * (blocks)) | (-1 + (__u64)(page_size))))
 
 /* Bits of trampfd_create.flags. Unknown ones: EINVAL. */
 #define TRAMPFD_COMPACT	      (1U << 0) /* the compact form */
