@@ -15,7 +15,7 @@ import sys
 
 from . import programs
 from .places import pythons
-from .suites import MODES, Suite, finished, perform
+from .suites import MODES, Suite, perform, state
 from .table import differences, render
 
 #: cffi as wheels: the two that matter now for everybody, older ones on one interpreter.
@@ -49,7 +49,7 @@ def main() -> int:
     if options.what != "table":
         for suite in chosen:
             for mode in options.mode or MODES:
-                if not finished(suite, mode):
+                if state(suite, mode) != "done":
                     print(f"{suite.name}, {mode} ...", flush=True)
                     perform(suite, mode)
         if re.search(options.only, "packages") and not options.mode:

@@ -89,11 +89,13 @@ def crashed(suite: Suite, mode: str) -> int:
     return sum(outcome == "crashed" for outcome, _ in results(suite, mode).values())
 
 
-def finished(suite: Suite, mode: str) -> bool:
-    """Whether the run is there, and was made for this tree as far as it concerns this tree."""
+def state(suite: Suite, mode: str) -> str:
+    """Whether the run is there: "done", "not run", or "of another tree" than this."""
     done = suite.folder(mode) / "done"
+    if not done.exists():
+        return "not run"
     wanted = digest() if MODES[mode][0] else "stock"
-    return done.exists() and done.read_text(encoding="ascii") == wanted
+    return "done" if done.read_text(encoding="ascii") == wanted else "of another tree"
 
 
 def perform(suite: Suite, mode: str) -> None:

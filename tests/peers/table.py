@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .suites import MODES, Suite, finished, results
+from .suites import MODES, Suite, results, state
 
 GOOD = ("passed", "xfailed")
 SHOWN = 20  # differences of one run
 
 
 def cell(suite: Suite, mode: str) -> str:
-    if not finished(suite, mode):
-        return "not run"
+    known = state(suite, mode)
+    if known == "not run":
+        return known
     count = Counter(outcome for outcome, _ in results(suite, mode).values())
     good = sum(count.pop(each, 0) for each in GOOD)
-    return ", ".join([f"{good} pass", *(f"{n} {what}" for what, n in sorted(count.items()))])
+    text = ", ".join([f"{good} pass", *(f"{n} {what}" for what, n in sorted(count.items()))])
+    return text if known == "done" else f"{text} ({known})"
 
 
 def render(suites: list[Suite]) -> str:
@@ -35,8 +37,9 @@ def differences(suites: list[Suite]) -> list[str]:
     for suite in suites:
         stock = results(suite, "stock")
         for mode, (ours, _) in MODES.items():
-            if not finished(suite, mode):
-                wrong.append(f"{suite.name} {mode}: not run")
+            if (known := state(suite, mode)) != "done":
+                wrong.append(f"{suite.name} {mode}: {known}")
+            if known == "not run":
                 continue
             found = compare(stock, results(suite, mode)) if ours else []
             wrong += [f"{suite.name} {mode}: {each}" for each in found[:SHOWN]]
