@@ -29,8 +29,10 @@ void model_read_maps(const uint64_t *copied, unsigned n)
         for (unsigned i = 0; i < n; i++)
             was_copied |= copied[i] == start;
         CHECK(region_count < REGIONS);
-        regions[region_count++] = (struct region){
-            start, end, as_code(rights, inode, was_copied, line + at), rights[0] == 'r'};
+        const char *name = line + at;
+        regions[region_count++] =
+            (struct region){start, end, as_code(rights, inode, was_copied, name), rights[0] == 'r',
+                            strstr(name, "[v") != NULL};
     }
     fclose(maps);
 }
@@ -113,6 +115,21 @@ static uint64_t readable(uint64_t address, uint64_t size)
         got = region->end - address;
     }
     return got < size ? got : size;
+}
+
+static bool is_known(uint64_t array, uint64_t size)
+{
+    for (unsigned i = 0; i < region_count; i++)
+        if (regions[i].odd && array < regions[i].end && array + size > regions[i].start)
+            return false;
+    return true;
+}
+
+bool model_knows(const struct trampfd_create *a)
+{
+    uint64_t size = 8ull * a->count;
+    return (!(a->flags & TRAMPFD_DATA_ARRAY) || is_known(a->data, size)) &&
+           (!(a->flags & TRAMPFD_CODE_ARRAY) || is_known(a->code, size));
 }
 
 static void judge_code(uint64_t code, struct answers *answers)

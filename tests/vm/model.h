@@ -15,6 +15,7 @@ struct region {
     uint64_t start, end;
     int as_code; /* 0: may be a target; else the errno */
     bool readable;
+    bool odd; /* the kernel's own pages: who can read them, and how far, is not for us to say */
 };
 #define REGIONS 256
 extern struct region regions[REGIONS];
@@ -32,6 +33,9 @@ struct answers {
     int errors[16];
 };
 bool answers_have(const struct answers *answers, int error);
+
+/* Whether arrays, if there are any, are in memory that the model understands. */
+bool model_knows(const struct trampfd_create *arg);
 
 /* For a struct of which all bytes are in `arg`; its size field and tail have been judged before. */
 struct answers model_create(const struct trampfd_create *arg, const struct trampfd_info *info);

@@ -251,7 +251,7 @@ TEST(no_free_file_in_the_system)
     static const char knob[] = "/proc/sys/fs/file-max";
     int fd = open(knob, O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0 && read(fd, before, sizeof before - 1) > 0);
-    CHECK(put(knob, "1"));
+    CHECK(put(knob, "0"));
     int status = in_child(without_files, NULL);
     CHECK(put(knob, before));
     CHECK_EQ(status, PASSED);

@@ -34,7 +34,8 @@ TEST_FOR(mprotect_with_write_is_refused, 8)
     CHECK_ERRNO(mprotect(table.at, page(), rights), EACCES);
     CHECK_ERRNO(mprotect(table.at + page(), page(), rights), EACCES);
     CHECK_ERRNO(mprotect(table.at + 2 * page(), page(), rights), EACCES);
-    CHECK_ERRNO(syscall(SYS_pkey_mprotect, table.at, table.size, rights, -1), EACCES);
+    CHECK(syscall(SYS_pkey_mprotect, table.at, table.size, rights, -1) == -1);
+    CHECK(errno == EACCES || errno == ENOSYS); /* arm64 of 6.1 has no keys */
     intact(&table);
 }
 
