@@ -12,46 +12,88 @@ from __future__ import annotations
 
 import _thread
 import sys
-import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from . import _dropin_probe, _lib
 from ._errors import InstallError, InstallWarning
 
+# Nothing else at this level: install() may run before a program of whatever kind, which must not
+# find modules of the standard library in the place of its own.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
 
-@dataclass(frozen=True)
 class Served:
     """What install() did to one extension module; counters are of the moment it was asked.
 
-    ``state`` is "served"; "waiting" (asked for, not imported yet); "refused" (imported after
-    install(), of a build that is not known: ``reason`` says why, its callbacks are stock); or
-    "restored" (by uninstall(), closures made meanwhile stay valid).
+    module, file, version: "_ctypes" or "_cffi_backend", the shared object ("" while waiting), and
+    ctypes' or cffi's version.
+
+    state: "served"; "waiting" (asked for, not imported yet); "refused" (imported after install(),
+    of a build that is not known: `reason` says why, its callbacks are stock); or "restored" (by
+    uninstall(), closures made meanwhile stay valid).
+
+    how: one sentence, which imports were rebound.
+
+    made, live, freed: closures of ours for this module. leftover: closures that the module made
+    before install(), in memory of its own, and that may be live (known of cffi only).
     """
 
-    #: "_ctypes" or "_cffi_backend".
-    module: str
-    state: str
-    #: The shared object, "" while waiting.
-    file: str = ""
-    #: ctypes' or cffi's version.
-    version: str = ""
-    #: One sentence: which imports were rebound.
-    how: str = ""
-    #: Why it was refused.
-    reason: str = ""
-    #: Closures of ours made for this module, those of them that live, those that were freed.
-    made: int = 0
-    live: int = 0
-    freed: int = 0
-    #: Closures that the module made before install(), in memory of its own, and that may be live
-    #: (known of cffi only).
-    leftover: int = 0
+    __slots__ = (
+        "file",
+        "freed",
+        "how",
+        "leftover",
+        "live",
+        "made",
+        "module",
+        "reason",
+        "state",
+        "version",
+    )
+
+    def __init__(
+        self,
+        module: str,
+        state: str,
+        *,
+        file: str = "",
+        version: str = "",
+        how: str = "",
+        reason: str = "",
+        made: int = 0,
+        freed: int = 0,
+        leftover: int = 0,
+    ) -> None:
+        """Fill in a record; live ones are those made and not freed."""
+        self.module = module
+        self.state = state
+        self.file = file
+        self.version = version
+        self.how = how
+        self.reason = reason
+        self.made = made
+        self.live = made - freed
+        self.freed = freed
+        self.leftover = leftover
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Give the record as JSON can hold it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all fields."""
+        return isinstance(other, Served) and self.as_dict() == other.as_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # counters
+
+    def __repr__(self) -> str:
+        """Show all fields that say something."""
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items() if value)
+        return f"Served({fields})"
 
 
 #: {the argument of install(): the module that makes the callbacks}
@@ -123,9 +165,14 @@ def _serve_import(name: str, module: Any) -> None:
         except InstallError as error:
             file = str(getattr(module, "__file__", "") or "")
             version = str(getattr(module, "__version__", ""))
-            _refused[name] = Served(name, "refused", file, version, reason=str(error))
-            message = f"ffi_static.install() cannot serve {name}, its callbacks are stock: {error}"
-            warnings.warn(InstallWarning(message), stacklevel=2)
+            _refused[name] = Served(name, "refused", file=file, version=version, reason=str(error))
+            _warn(f"ffi_static.install() cannot serve {name}, its callbacks are stock: {error}")
+
+
+def _warn(message: str) -> None:
+    import warnings
+
+    warnings.warn(InstallWarning(message), stacklevel=2)
 
 
 def install(
@@ -185,11 +232,10 @@ def installed() -> tuple[Served, ...]:
             Served(
                 each["module"],
                 each["state"],
-                each["file"],
-                _versions.get(each["index"], ""),
-                each["about"],
+                file=each["file"],
+                version=_versions.get(each["index"], ""),
+                how=each["about"],
                 made=each["made"],
-                live=each["made"] - each["freed"],
                 freed=each["freed"],
                 leftover=each["leftover"],
             )

@@ -17,10 +17,14 @@ int fs_dropin_keep;
 
 /* ---- what both kinds of hooks do --------------------------------------------------------- */
 
+/* A table does not fill its span: what follows it may be anybody's. */
 int fs_dropin_is_ours(const void *closure)
 {
     struct fs_ref ref;
-    return fs_slot_find(closure, &ref) != -EINVAL || fs_slot_ref(closure).table;
+    if (fs_slot_find(closure, &ref) != -EINVAL)
+        return 1;
+    const struct fs_table *t = fs_slot_ref(closure).table;
+    return t && (uintptr_t)closure - (uintptr_t)t->slots < (size_t)t->nslots * FS_SLOT_SIZE;
 }
 
 void *fs_dropin_original(const struct fs_dropin *d, const char *symbol)
