@@ -32,7 +32,6 @@ except ModuleNotFoundError as error:
         "setup.py is, and import ffi_static from another folder (or use `pip install -e .`)"
     ) from None
 
-from ffi_static._callback import Callback, callback
 from ffi_static._dropin import Served, install, installed, uninstall
 from ffi_static._errors import (
     ClosedError,
@@ -58,3 +57,25 @@ __all__ = [
     "uninstall",
 ]
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # as typing's, without its import
+if TYPE_CHECKING:
+    from ffi_static._callback import Callback, callback
+
+
+def __getattr__(name: str) -> object:
+    """Import what makes callbacks when it is first asked for.
+
+    install() at the start of a program (_startup.py) must not bring modules of the standard library
+    that the program did not ask for: one beside it may have the same name as one of those.
+    """
+    if name not in ("Callback", "callback"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ffi_static import _callback
+
+    globals().update(Callback=_callback.Callback, callback=_callback.callback)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
 
 class Error(Exception):
@@ -50,6 +49,8 @@ def provider_reasons(message: str) -> dict[str, str]:
 
     It reads "...: resident: <reason>; text: <reason>; ...", with the providers that were asked.
     """
+    import re
+
     from ffi_static._lib import ffi, lib
 
     names = [
