@@ -326,6 +326,15 @@ def test_pdb_works_on_the_program(program: Any) -> None:
     assert "x is 42" in said
 
 
+def test_program_in_a_folder_with_names_of_the_standard_library(tmp_path: Path) -> None:
+    """What `run` needs for itself must not be taken from, nor hidden from, the program."""
+    for name in ("glob", "token", "copy", "inspect", "argparse", "typing", "dataclasses", "ast"):
+        (tmp_path / f"{name}.py").write_text(f"print('my own {name}')\n", encoding="utf-8")
+    main = tmp_path / "main.py"
+    main.write_text("import argparse, ast, copy, dataclasses, glob, inspect, token, typing\n")
+    assert alike(str(main), cwd="/").stdout.count("my own") >= 6
+
+
 # ---- the command line itself
 
 
