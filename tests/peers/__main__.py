@@ -14,8 +14,9 @@ import re
 import sys
 
 from . import programs
+from .modes import MODES
 from .places import pythons
-from .suites import MODES, Suite, perform, state
+from .suites import Suite, perform, state
 from .table import differences, render
 
 #: cffi as wheels: the two that matter now for everybody, older ones on one interpreter.

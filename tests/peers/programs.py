@@ -9,11 +9,11 @@ releases that pip finds, because that is what somebody installs tomorrow.
 from __future__ import annotations
 
 import json
-import subprocess
+import shutil
 from pathlib import Path
 
+from .modes import MODES, once
 from .places import PEERS, digest, pythons, run, wheel
-from .suites import MODES, clean_environment, strict_command
 
 HERE = Path(__file__).resolve().parent / "packages"
 REQUIREMENTS = (
@@ -41,26 +41,15 @@ def environment(reference: str, cffi: str) -> Path:
 
 def outcome(python: Path, program: Path, mode: str) -> tuple[str, str]:
     """Run one program in one mode: ("passed" | "skipped" | "failed" | signal, its last line)."""
-    ours, strict = MODES[mode]
-    command = [str(python), str(program)]
-    env = clean_environment(PEERS)
-    if ours:
-        env["FFI_STATIC_INSTALL"] = "require"
-    done = subprocess.run(
-        strict_command(command) if strict else command,
-        env=env,
-        cwd=PEERS,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=600,
-    )
-    said = (done.stdout + done.stderr).strip().splitlines() or [""]
-    if done.returncode < 0:
-        return f"killed by signal {-done.returncode}", said[-1]
+    folder = PEERS / "results" / f"package-{program.stem}" / mode
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "tmp").mkdir(parents=True)
+    status = once([str(python), str(program)], {}, folder, folder, mode)
+    said = (folder / "output").read_text(encoding="utf-8").strip().splitlines() or [""]
+    if status < 0:
+        return f"killed by signal {-status}", said[-1]
     names = {0: "passed", SKIP: "skipped"}
-    return names.get(done.returncode, "failed"), said[-1]
+    return names.get(status, "failed"), said[-1]
 
 
 def perform(reference: str, cffi: str) -> None:

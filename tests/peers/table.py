@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .suites import MODES, Suite, results, state
+from .modes import MODES
+from .suites import Suite, results, state
 
 GOOD = ("passed", "xfailed")
 SHOWN = 20  # differences of one run

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """unit_log - run a unittest suite and write down what became of each test, as it happens.
 
-``python unit_log.py LOG NAME`` runs the package of tests NAME (``test.test_ctypes``). Each line of
-LOG is a JSON object: {"id", "event": "start"} before a test and {"id", "outcome", "why"} after. A
+``python unit_log.py LOG NAME...`` runs packages of tests (``test.test_ctypes``). Each line of LOG
+is a JSON object: {"id", "event": "start"} before a test and {"id", "outcome", "why"} after. A
 test that takes the interpreter with it has a start and no outcome; run again with the same LOG,
 tests that are in it are left out. Standard library only: it runs in every interpreter under test.
 """
@@ -82,13 +82,13 @@ def find_debian_tests(top: str) -> None:
     support.STDLIB_DIR = top
 
 
-def main(log: str, name: str) -> None:
+def main(log: str, *names: str) -> None:
     with Path(log).open("a+", encoding="utf-8") as file:
         file.seek(0)
         if "PEERS_DEBIAN_TESTS" in os.environ:
             find_debian_tests(os.environ["PEERS_DEBIAN_TESTS"])
         done = {json.loads(line)["id"] for line in file}
-        loaded = tests(unittest.defaultTestLoader.loadTestsFromName(name))
+        loaded = tests(unittest.defaultTestLoader.loadTestsFromNames(names))
         suite = unittest.TestSuite(test for test in loaded if test.id() not in done)
         suite.run(Log(file))
 
