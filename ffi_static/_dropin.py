@@ -240,7 +240,7 @@ def installed() -> tuple[Served, ...]:
                 leftover=each["leftover"],
             )
             for each in _lib.dropin_records()
-            if each["state"] in ("served", "restored")
+            if each["state"] in ("served", "restored") and each["index"] in _versions
         ]
         found += _refused.values()
         known = {each.module for each in found if each.state != "restored"}

@@ -68,7 +68,7 @@ def _cffi_maker(module: Any) -> tuple[Any, Any]:
     return make, address
 
 
-def _probe(make: Any, address: Any) -> None:
+def _probe(record: int, make: Any, address: Any) -> None:
     """Make a callback, call it from C, free it. Raises RuntimeError when something is wrong."""
     got: list[tuple[Any, ...]] = []
 
@@ -77,6 +77,7 @@ def _probe(make: Any, address: Any) -> None:
         return ANSWER
 
     made = make(answer)
+    _lib.dropin_check(record)
     at = address(made)
     if not _lib.lib.ffi_static_from_address(_lib.ffi.cast("void *", at)):
         raise RuntimeError("the address of its callback is not the one that it was given")
@@ -119,13 +120,13 @@ def serve(name: str, module: Any) -> tuple[int, bool]:
         if kind == "cffi":
             _drain(record, module).clear()
             _lib.dropin_hold(record, None)
-        _probe(*(_ctypes_maker if name == "_ctypes" else _cffi_maker)(module))
+        _probe(record, *(_ctypes_maker if name == "_ctypes" else _cffi_maker)(module))
         _lib.dropin_confirm(record)
     except Exception as error:
+        error.__traceback__ = None  # its frames hold the probe's callback
         restore(record, failed=True)
-        if isinstance(error, RuntimeError):
-            raise InstallError(f"{name} ({where}): {error}") from None
-        raise InstallError(f"{name} ({where}): a trial gave {error!r}") from error
+        said = error if isinstance(error, RuntimeError) else f"a trial gave {error!r}"
+        raise InstallError(f"{name} ({where}): {said}") from None
     return record, True
 
 

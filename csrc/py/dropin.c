@@ -305,6 +305,18 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
     return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
 }
 
+/* Is everything as expected that the probe has shown so far? */
+static PyObject *dropin_check(PyObject *self, PyObject *number)
+{
+    struct fs_dropin *d = record(number);
+    (void)self;
+    if (!d)
+        return NULL;
+    if (d->wrong)
+        return fail(d->wrong);
+    Py_RETURN_NONE;
+}
+
 static PyObject *dropin_confirm(PyObject *self, PyObject *number)
 {
     struct fs_dropin *d = record(number);
@@ -321,7 +333,7 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *number)
     Py_RETURN_NONE;
 }
 
-/* Give back what nothing of ours that lives will use; with `all`, the rest too. */
+/* Give back what nothing of ours will use; with `all`, when nothing of ours lives, the rest too. */
 static PyObject *dropin_unbind(PyObject *self, PyObject *args)
 {
     PyObject *number;
@@ -333,7 +345,7 @@ static PyObject *dropin_unbind(PyObject *self, PyObject *args)
     if (!d)
         return NULL;
     for (unsigned i = 0; i < d->entries; i++)
-        if (all || !d->kind->still_needed(d, d->entry[i].symbol))
+        if ((all && d->made == d->freed) || !d->kind->still_needed(d, d->entry[i].symbol))
             restore(d, &d->entry[i]);
     d->state = FS_DROPIN_RESTORED;
     Py_RETURN_NONE;
@@ -424,6 +436,8 @@ PyMethodDef fs_dropin_functions[] = {
     {"dropin_bind", dropin_bind, METH_VARARGS,
      "dropin_bind(name, builtin): rebind the object that holds the builtin function: (record, "
      "kind, whether it is served already). RuntimeError when it is not known."},
+    {"dropin_check", dropin_check, METH_O,
+     "dropin_check(record): RuntimeError when the probe has found something wrong."},
     {"dropin_confirm", dropin_confirm, METH_O, "dropin_confirm(record): the probe has succeeded."},
     {"dropin_unbind", dropin_unbind, METH_VARARGS, "dropin_unbind(record, all)"},
     {"dropin_drain", dropin_drain, METH_VARARGS,

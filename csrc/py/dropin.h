@@ -49,7 +49,7 @@ int fs_object_write(const struct fs_object *object, void **entry, void *value);
 
 /* ---- records --------------------------------------------------------------------------- */
 
-enum { FS_DROPIN_MODULES = 4, FS_DROPIN_ENTRIES = 12 };
+enum { FS_DROPIN_MODULES = 8, FS_DROPIN_ENTRIES = 12 };
 
 enum fs_dropin_state {
     FS_DROPIN_NONE,

@@ -318,10 +318,15 @@ FS_RECORD(0)
 FS_RECORD(1)
 FS_RECORD(2)
 FS_RECORD(3)
+FS_RECORD(4)
+FS_RECORD(5)
+FS_RECORD(6)
+FS_RECORD(7)
 
 #define FS_EACH(hook)                                                                              \
     {                                                                                              \
-        (void *)hook##_0, (void *)hook##_1, (void *)hook##_2, (void *)hook##_3                     \
+        (void *)hook##_0, (void *)hook##_1, (void *)hook##_2, (void *)hook##_3, (void *)hook##_4,  \
+            (void *)hook##_5, (void *)hook##_6, (void *)hook##_7                                   \
     }
 static const struct fs_dropin_hook hooks[] = {
     {"mmap", FS_EACH(mmap)},

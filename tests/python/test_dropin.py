@@ -10,29 +10,7 @@ from typing import Any
 
 import pytest
 
-#: What all scripts start with: ways to make a callback, and to look at what it got.
-PRELUDE = """
-import warnings
-import cffi
-from ffi_static._trial import describe_memory
-ffi = cffi.FFI()
-INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
-def with_ctypes(function):
-    made = INT(function)  # not ctypes.cast(), which makes a cycle of its argument
-    return made, int.from_bytes(bytes(memoryview(made)), sys.byteorder)
-def with_cffi(function):
-    made = ffi.callback("int(int)", function)
-    return made, int(ffi.cast("intptr_t", made))
-MAKERS = {"_ctypes": with_ctypes, "_cffi_backend": with_cffi}
-def kind(address):
-    return describe_memory(address)["kind"]
-def ours(address):
-    lib, ffi = ffi_static._lib.lib, ffi_static._lib.ffi
-    return bool(lib.ffi_static_from_address(ffi.cast("void *", address)))
-def record(module, state="served"):
-    found, = [s for s in ffi_static.installed() if s.module == module and s.state == state]
-    return found
-"""
+PRELUDE = "import warnings\nfrom dropin_tools import *\n"
 
 BOTH = pytest.mark.parametrize("module", ["_ctypes", "_cffi_backend"])
 

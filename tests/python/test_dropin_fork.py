@@ -14,21 +14,9 @@ import pytest
 ROUNDS = 1000
 
 PRELUDE = """
-import cffi, multiprocessing
+import multiprocessing
+from dropin_tools import *
 from ffi_static import _policies
-ffi = cffi.FFI()
-INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
-def with_ctypes(function):
-    made = INT(function)
-    return made, int.from_bytes(bytes(memoryview(made)), sys.byteorder)
-def with_cffi(function):
-    made = ffi.callback("int(int)", function)
-    return made, int(ffi.cast("intptr_t", made))
-MAKERS = {"_ctypes": with_ctypes, "_cffi_backend": with_cffi}
-def some(make, base, count=5):
-    return [make(lambda x, k=k: x + base + k) for k in range(count)]
-def right(made, base):
-    return [caller.call(a, 1) for _, a in made] == [1 + base + k for k in range(len(made))]
 def end(pid):
     status = os.waitpid(pid, 0)[1]
     assert status == 0, (round, status)
@@ -75,12 +63,12 @@ for round in range({ROUNDS}):
     made = some(make, round)
     pid = os.fork()
     if pid == 0:
-        ok = right(made, round)
+        ok = right(caller, made, round)
         del made[:]
         new = some(make, 7777, 8)
-        child(ok and right(new, 7777))
+        child(ok and right(caller, new, 7777))
     end(pid)
-    assert right(made, round), round
+    assert right(caller, made, round), round
 """,
     )
 
@@ -98,14 +86,14 @@ for round in range({ROUNDS}):
     pid = os.fork()
     if pid == 0:
         os.read(receive, 1)
-        child(right(made, round))
+        child(right(caller, made, round))
     del made[:]
     new = some(make, 7777, 8)
     os.write(send, b"x")
     end(pid)
     os.close(receive)
     os.close(send)
-    assert right(new, 7777)
+    assert right(caller, new, 7777)
 """,
     )
 
@@ -127,11 +115,11 @@ for round in range({ROUNDS}):
     got = caller.call(address, 1)
     if pid == 0:
         new = some(make, 7777)
-        child(got == 101 and right(made, round) and right(new, 7777))
+        child(got == 101 and right(caller, made, round) and right(caller, new, 7777))
     assert got == 2
     del made[2:]
     end(pid)
-    assert right(made, round)
+    assert right(caller, made, round)
 """,
     )
 
@@ -145,9 +133,9 @@ def test_multiprocessing(run: Any, module: str, policy: str) -> None:
         f"""
 context = multiprocessing.get_context("fork")
 def work(made, base, queue):
-    ok = right(made, base)
+    ok = right(caller, made, base)
     del made[:]
-    queue.put(ok and right(some(make, 7777, 8), 7777))
+    queue.put(ok and right(caller, some(make, 7777, 8), 7777))
 queue = context.SimpleQueue()
 for round in range({ROUNDS} // 4):
     made = some(make, round)
@@ -158,7 +146,7 @@ for round in range({ROUNDS} // 4):
     assert [queue.get() for _ in workers] == [True] * 4
     for worker in workers: worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
-    assert right(keep, round)
+    assert right(caller, keep, round)
 """,
     )
 
@@ -180,7 +168,7 @@ for t in threads: t.start()
 for round in range({ROUNDS} // 2):
     pid = os.fork()
     if pid == 0:
-        child(right(some(make, 7777, 100), 7777))
+        child(right(caller, some(make, 7777, 100), 7777))
     end(pid)
 stop = True
 for t in threads: t.join()
