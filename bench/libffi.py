@@ -34,6 +34,7 @@ STOCK = "system"  # what callbench calls its baseline: here, the stock build
 #: The same library once more, loaded last. With 1e6 closures live, who comes first finds the better
 #: memory (fewer page table levels to wait for, whole huge pages): the copy shows how much that is.
 AGAIN = "stock again"
+BEGIN, END = "<!-- bench: begin (make bench-libffi DOCS=1) -->", "<!-- bench: end -->"
 
 #: What ctypes does in a process of its own. It prints nanoseconds per callback and per closure,
 #: and the library that was really loaded.
@@ -154,6 +155,20 @@ def cell(found: dict[str, Any]) -> str:
     return f"{found['ns']:.1f}" if found.get("ns") else ("left out" if found.get("note") else "-")
 
 
+def targets(c: Any) -> str:
+    """Lay out what was promised beside what was measured."""
+    judged = patched.judge(patched.Run(c, STOCK, AGAIN))
+    rows = [[v.target, v.wanted, v.measured, v.word] for v in judged]
+    return markdown(["target", "wanted", "measured", "met?"], rows)
+
+
+def write_docs(docs: Path, text: str) -> None:
+    """Replace what stands between the two marks."""
+    head, rest = docs.read_text(encoding="utf-8").split(BEGIN)
+    tail = rest.split(END)[1]
+    docs.write_text(f"{head}{BEGIN}\n{text}{END}{tail}", encoding="utf-8")
+
+
 def page(c: Any, python: dict[str, Any], about: dict[str, str], *, quick: bool) -> str:
     """Write the report as Markdown."""
     names = ["patched", STOCK, "upstream", "ours"]
@@ -161,9 +176,7 @@ def page(c: Any, python: dict[str, Any], about: dict[str, str], *, quick: bool) 
     text = "# The patched libffi against the others\n\n"
     text += "**A quick run: not a measurement.**\n\n" if quick else ""
     text += "".join(f"* {key}: {value}\n" for key, value in about.items()) + "\n"
-    judged = patched.judge(patched.Run(c, STOCK, AGAIN))
-    rows = [[v.target, v.wanted, v.measured, v.word] for v in judged]
-    text += markdown(["target", "wanted", "measured", "met?"], rows) + "\n"
+    text += targets(c) + "\n"
     rows = [
         [
             row["row"],
@@ -203,6 +216,7 @@ def main() -> int:
     parser.add_argument("--suite", default="bookworm", help="whose patched and stock library")
     parser.add_argument("--python", default="python3", help="whose ctypes")
     parser.add_argument("--quick", action="store_true", help="seconds: to try it, no measurement")
+    parser.add_argument("--docs", type=Path, help="a page with the marks of the table of targets")
     options = parser.parse_args()
     build = options.build.resolve()
     try:
@@ -221,6 +235,16 @@ def main() -> int:
     for name, path in libs.items():
         about["stock" if name == STOCK else name] = f"libffi, {path.resolve().relative_to(build)}"
     text = page(c, python, about, quick=options.quick)
+    if options.docs and not options.quick:
+        stock = python[STOCK]
+        lines = [
+            f"* ctypes, {what}: {value:.0f} ns on patched, {stock[what]:.0f} on stock, "
+            f"{python[patched.UPSTREAM][what]:.0f} on upstream\n"
+            for what, value in python[patched.PATCHED].items()
+            if what in patched.CTYPES
+        ]
+        where = "; ".join(about[key] for key in ("processor", "kernel", "distribution"))
+        write_docs(options.docs, f"{where}:\n\n{targets(c)}\n{''.join(lines)}")
     (build / "bench/libffi.md").write_text(text)
     merged = {"quick": options.quick, "about": about, "c": c, "ctypes": python}
     (build / "bench/libffi.json").write_text(json.dumps(merged, indent=1) + "\n")

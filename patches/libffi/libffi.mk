@@ -52,10 +52,11 @@ libffi-refresh: ## the generated part of the libffi series, again from csrc
 	@$(PYTHON) patches/libffi/refresh.py
 
 # ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
-# ---- STOCK=1 only stock's runs, which no change of csrc makes stale
+# ---- STOCK=1 only stock's runs, which no change of csrc makes stale; DOCS=1 the table of docs/libffi.md
 
 FULL  ?=
 STOCK ?=
+DOCS  ?=
 AGAIN ?=
 TEST_SUITES ?= $(SUITES)
 comma := ,
@@ -65,7 +66,7 @@ $(LIBFFI)/deny: tests/libffi/deny.c
 	@$(CC) -std=gnu11 $(WARN) -O2 -o $@ $<
 TEST_BUILDS := $(foreach v,asan clang cet,$(LIBFFI)/$(firstword $(TEST_SUITES))/.$(v))
 TEST_LIBFFI = $(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
-  --jobs $(JOBS) --suites $(subst $(empty) $(empty),$(comma),$(strip $(TEST_SUITES)))
+  --jobs $(JOBS) $(if $(DOCS),--docs docs/libffi.md) --suites $(subst $(empty) $(empty),$(comma),$(strip $(TEST_SUITES)))
 ifdef STOCK
 test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.stock) $(LIBFFI)/deny
 	@$(TEST_LIBFFI) --stock
@@ -81,4 +82,5 @@ LIBFFI_PYTHON ?= $(PYTHON)
 .PHONY: libffi-rivals
 libffi-rivals: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream
 bench-libffi: libffi-rivals lib bench-c ## the patched libffi against stock, upstream and ours
-	@$(PYTHON) bench/libffi.py --build $(BUILD) --suite $(SUITE) --python $(LIBFFI_PYTHON) $(BENCH_ARGS)
+	@$(PYTHON) bench/libffi.py --build $(BUILD) --suite $(SUITE) --python $(LIBFFI_PYTHON) \
+	  $(if $(DOCS),--docs docs/libffi.md) $(BENCH_ARGS)

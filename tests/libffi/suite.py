@@ -35,6 +35,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 RESULT = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|KFAIL|UNRESOLVED|UNSUPPORTED|UNTESTED|ERROR): (.*)$")
 BAD = {"FAIL", "XPASS", "UNRESOLVED", "ERROR"}
+BEGIN, END = "<!-- testsuite: begin (make test-libffi FULL=1 DOCS=1) -->", "<!-- testsuite: end -->"
 OPTIMIZATION = "-O2"  # without --full: one level of those that upstream tests with
 
 
@@ -332,6 +333,35 @@ def table(verdicts: list[Verdict], versions: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def summary(verdicts: list[Verdict], versions: dict[str, str]) -> str:
+    """Lay out how many tests passed and how many did not: a row a run, a column a base."""
+    suites = list(versions)
+    lines = [
+        f"| passed (not passed) | {' | '.join(f'{versions[s]} ({s})' for s in suites)} |",
+        "|---|" + "--:|" * len(suites),
+    ]
+    cells: dict[str, dict[str, str]] = {}
+    for verdict in verdicts:
+        job, outcome = verdict.outcome.job, verdict.outcome
+        passed = outcome.counts["PASS"]
+        shown = "not run" if outcome.skipped else f"{passed} ({outcome.tests - passed})"
+        under = f": {' + '.join(f'`{p}`' for p in job.policies)}" if job.policies else ""
+        what = "closure tests" if job.tests else "whole testsuite"
+        cells.setdefault(f"{what}, {job.variant}{under}", {})[job.suite] = shown
+    ordered = sorted(cells, key=lambda name: "closure" in name)
+    lines += [
+        f"| {name} | {' | '.join(cells[name].get(s, '') for s in suites)} |" for name in ordered
+    ]
+    return "\n".join(lines)
+
+
+def write_docs(docs: Path, text: str) -> None:
+    """Replace what stands between the two marks."""
+    head, rest = docs.read_text(encoding="utf-8").split(BEGIN)
+    tail = rest.split(END)[1]
+    docs.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+
+
 def write(libffi: Path, verdicts: list[Verdict], *, full: bool) -> str:
     """Write report.md and report.json; give the report's text."""
     suites = list(dict.fromkeys(verdict.outcome.job.suite for verdict in verdicts))
@@ -372,6 +402,7 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="repeat runs of an unchanged library")
     parser.add_argument("--stock", action="store_true", help="only stock's runs, and no report")
     parser.add_argument("--jobs", type=int, default=2, help="how many bases at a time")
+    parser.add_argument("--docs", type=Path, help="a page with the marks of the table of results")
     options = parser.parse_args()
     libffi = options.libffi.resolve()
     runner = Runner(libffi, libffi / "deny", full=options.full, again=options.again)
@@ -393,6 +424,10 @@ def main() -> int:
         print(f"make test-libffi: {error}", file=sys.stderr)
         return 2
     print(write(libffi, verdicts, full=options.full))
+    if options.docs:
+        versions = {s: (libffi / s / "version").read_text().strip() for s in suites}
+        levels = "at every level of optimisation" if options.full else f"at {OPTIMIZATION}"
+        write_docs(options.docs, f"{levels.capitalize()}:\n\n{summary(verdicts, versions)}")
     print(f"written to {libffi}: report.md, report.json")
     return 1 if any(verdict.details for verdict in verdicts) else 0
 
