@@ -200,7 +200,7 @@ def count_tap(job: Job, row: Row) -> None:
     row.passed += sum(1 for how in seen.values() if how == "ok")
     row.skipped += sum(1 for how in seen.values() if how == "ok # SKIP")
     missing = (plan or 0) - len(seen)
-    if plan is None or missing:
+    if not plan or missing:
         row.failed.append(f"{job.words}: of {plan} planned, {missing} never ended")
 
 
