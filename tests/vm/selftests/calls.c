@@ -332,3 +332,55 @@ TEST(ten_tables_side_by_side)
         check_calls(&tables[i]);
     }
 }
+
+#ifdef __aarch64__
+#include <signal.h>
+#include <sys/auxv.h>
+
+/* Branch target identification: in a guarded page an indirect call arrives at a landing pad or
+ * nowhere. The program's own pages need not be guarded for that. */
+enum { GUARDED = 0x10, HAS_BTI = 1 << 17 };
+
+static void nothing(void)
+{
+}
+
+static void call(void *code)
+{
+    ((void (*)(void))code)();
+}
+
+static unsigned char *guarded(struct trampfd_create *arg)
+{
+    if (!(getauxval(AT_HWCAP2) & HAS_BTI))
+        ktest_skip("this machine has no BTI");
+    arg->code = (uintptr_t)nothing;
+    int fd = create(arg), fixed = arg->flags & TRAMPFD_COMPACT ? MAP_FIXED_NOREPLACE : 0;
+    unsigned char *at = mmap((void *)(uintptr_t)arg->map_addr, map_size(arg),
+                             PROT_READ | PROT_EXEC | GUARDED, MAP_PRIVATE | fixed, fd, 0);
+    CHECK(at != MAP_FAILED);
+    CHECK(has_vm_flag(at, "bt"));
+    return at;
+}
+
+TEST_FOR(a_guarded_table_is_entered_at_its_landing_pads_only, 2)
+{
+    struct trampfd_create arg = which ? valid_compact(300) : valid();
+    arg.count = 300;
+    unsigned char *at = guarded(&arg);
+    for (unsigned i = 0; i < 300; i += 37) {
+        unsigned char *code = at + tramp_offset(&arg, i);
+        CHECK_EQ(in_child(call, code), PASSED);
+        CHECK_EQ(in_child(call, code + 4), KILLED + SIGILL);
+        CHECK_EQ(in_child(call, code + 8), KILLED + SIGILL);
+    }
+}
+
+TEST(the_stub_of_a_guarded_compact_table_is_no_landing_pad)
+{
+    ONE;
+    struct trampfd_create arg = valid_compact(300);
+    unsigned char *at = guarded(&arg);
+    CHECK_EQ(in_child(call, at + TRAMPFD_COMPACT_OFFSET(255)), KILLED + SIGILL);
+}
+#endif

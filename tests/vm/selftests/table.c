@@ -243,7 +243,7 @@ bool has_vm_flag(const void *at, const char *flag)
     bool here = false, has = false;
     FILE *smaps = fopen("/proc/self/smaps", "re");
     CHECK(smaps);
-    snprintf(wanted, sizeof wanted, "%lx-", (unsigned long)at);
+    snprintf(wanted, sizeof wanted, "%08lx-", (unsigned long)at);
     while (fgets(line, sizeof line, smaps)) {
         if (strncmp(line, "VmFlags:", 8) != 0) {
             here |= strncmp(line, wanted, strlen(wanted)) == 0;
