@@ -122,6 +122,21 @@ def try_cffi() -> dict[str, Any]:
     return _checked(callback(41), int(ffi.cast("intptr_t", callback)))
 
 
+def try_installed(name: str) -> dict[str, Any]:
+    """Make and call a callback of `name`, "ctypes" or "cffi", after install(): do so in a child.
+
+    Gives "how" besides. Raises InstallError when install() does not know how to serve it.
+    """
+    import ffi_static
+
+    if name == "ctypes":
+        import ctypes  # noqa: F401  loaded before, so that a refusal is raised here
+    ffi_static.install(ctypes=name == "ctypes", cffi=name == "cffi")
+    result = (try_ctypes if name == "ctypes" else try_cffi)()
+    how = [each.how for each in ffi_static.installed() if each.state == "served"]
+    return {**result, "how": "; ".join(how)}
+
+
 def try_ours(count: int = CLOSURES) -> dict[str, Any]:
     """Make, call and audit `count` callbacks of this package, here: do so in a child.
 

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+from functools import partial
 from typing import Any
 
 from . import _policies, _trial
@@ -74,7 +75,7 @@ def _callbacks() -> dict[str, Any]:
         ("cffi", _trial.which_cffi, _trial.try_cffi),
         ("ffi_static", dict, _trial.try_ours),
     )
-    return {
+    found = {
         name: {
             "library": which(),
             "plain": _trial.attempt(make),
@@ -82,6 +83,9 @@ def _callbacks() -> dict[str, Any]:
         }
         for name, which, make in makers
     }
+    for name in ("ctypes", "cffi"):
+        found[name]["installed"] = _trial.attempt(partial(_trial.try_installed, name))
+    return found
 
 
 def examine() -> dict[str, Any]:
@@ -133,8 +137,13 @@ def _advice(report: dict[str, Any]) -> list[str]:
 
 def _advice_on_stock(name: str, stock: dict[str, Any]) -> list[str]:
     plain, denied = stock["plain"], stock["mdwe"]
+    instead = "ffi_static.install() moves them to read-only code, without a change to programs"
+    if not stock["installed"]["works"]:
+        instead = (
+            f"use ffi_static.callback instead (install() cannot: {stock['installed']['answer']})"
+        )
     if not plain["works"]:
-        return [f"{name}'s own callbacks fail here: use ffi_static.callback instead."]
+        return [f"{name}'s own callbacks fail here: {instead}."]
     if plain["memory"]["safe"]:
         return []
     if denied["works"] is False:
@@ -144,7 +153,7 @@ def _advice_on_stock(name: str, stock: dict[str, Any]) -> list[str]:
     else:
         then = ""
     where = plain["memory"]["about"]
-    return [f"{name}'s own callbacks live in {where}{then}: use ffi_static.callback instead."]
+    return [f"{name}'s own callbacks live in {where}{then}: {instead}."]
 
 
 def _outcome(result: dict[str, Any]) -> str:
@@ -195,6 +204,8 @@ def _render_callbacks(callbacks: dict[str, Any]) -> list[str]:
         rows.append(f"  {name:<12} {_built(each['library'])}".rstrip())
         rows.append(f"    {'as things are':<18} {_outcome(each['plain'])}")
         rows.append(f"    {'under MDWE':<18} {_outcome(each['mdwe'])}")
+        if "installed" in each:
+            rows.append(f"    {'after install()':<18} {_outcome(each['installed'])}")
     return rows
 
 

@@ -110,6 +110,22 @@ def test_json_has_every_field_that_the_page_names(healthy: dict[str, Any]) -> No
     assert set(healthy) <= named
 
 
+@pytest.mark.parametrize("name", ["ctypes", "cffi"])
+def test_callbacks_after_install_are_shown_to_be_safe(healthy: dict[str, Any], name: str) -> None:
+    installed = healthy["callbacks"][name]["installed"]
+    assert installed["works"] is True and installed["memory"]["safe"] is True
+    assert "imports" in installed["how"]
+    assert not any("use ffi_static.callback" in each for each in healthy["advice"])
+
+
+def test_what_install_cannot_serve_is_advised_to_use_callback() -> None:
+    unsafe = {"works": True, "memory": {"safe": False, "kind": "writable-executable", "about": "X"}}
+    refused = {"works": False, "answer": "InstallError: libffi is linked into it statically"}
+    stock = {"plain": unsafe, "mdwe": refused, "installed": refused}
+    (said,) = doctor._advice_on_stock("ctypes", stock)
+    assert "use ffi_static.callback instead" in said and "statically" in said
+
+
 def test_text_names_every_provider_policy_and_rival() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
