@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""container_profile - a container's seccomp profile, made to refuse writable code as well
+
+    python3 container_profile.py /usr/share/containers/seccomp.json > no-wx.json
+    podman run --security-opt seccomp=no-wx.json ...      (docker run: the same option)
+
+The profiles that Docker and Podman come with allow memory that is writable and executable. What comes
+out refuses (EPERM): mmap() with both rights, mprotect() that makes anything executable, and
+memfd_create(). It is what systemd's MemoryDenyWriteExecute=yes does, and the way around it closed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+PROT_WRITE, PROT_EXEC = 2, 4
+ALLOW, REFUSE = "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"
+EPERM = {ALLOW: {}, REFUSE: {"errnoRet": 1}}
+REFUSED = {"mmap", "mmap2", "mprotect", "pkey_mprotect", "memfd_create"}
+
+
+def rule(action: str, names: list[str], mask: int, value: int) -> dict[str, Any]:
+    """Give a rule for calls whose third argument, the protection, has `value` in `mask`'s bits."""
+    bits = {"index": 2, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
+    return {"names": names, "action": action, "args": [bits], **EPERM[action]}
+
+
+def without_writable_code(profile: dict[str, Any]) -> dict[str, Any]:
+    """Change the profile: what was allowed without a condition gets one."""
+    for each in profile["syscalls"]:
+        if each["action"] == ALLOW:
+            each["names"] = [name for name in each["names"] if name not in REFUSED]
+    maps, protects = ["mmap", "mmap2"], ["mprotect", "pkey_mprotect"]
+    both = PROT_WRITE | PROT_EXEC
+    profile["syscalls"] = [each for each in profile["syscalls"] if each["names"]] + [
+        *(rule(ALLOW, maps, both, value) for value in (0, PROT_WRITE, PROT_EXEC)),
+        rule(REFUSE, maps, both, both),
+        rule(ALLOW, protects, PROT_EXEC, 0),
+        rule(REFUSE, protects, PROT_EXEC, PROT_EXEC),
+        {"names": ["memfd_create"], "action": REFUSE, "args": [], **EPERM[REFUSE]},
+    ]
+    return profile
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as file:
+        json.dump(without_writable_code(json.load(file)), sys.stdout, indent=1)
