@@ -29,5 +29,5 @@ test-arch: $(READY) ## our tables on AArch64 and RISC-V, alone and in a patched 
 	@sh tests/arch/packages.sh
 	@$(MAKE) --no-print-directory -s $(ARCH_SUITES:%=$(BUILD)/libffi/%/version)
 	@$(PYTEST) -q tests/test_arch.py
-	@$(PY) tests/arch/guest.py --build $(BUILD)
+	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) tests/arch/closures.py --build $(BUILD)

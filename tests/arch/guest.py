@@ -5,9 +5,9 @@ qemu-user translates system calls and cannot do all of what it translates: `text
 there, and pages are the host's. So Debian's own kernels are booted with one process that runs
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, RISC-V with 4. The kernels
 come through a private apt root (100 MB each, kept in the build folder); nothing is installed but
-the emulator. A boot takes seconds. ::
+the emulator. A boot takes seconds. Who boots, and the first process, are tests/vm's. ::
 
-    python tests/arch/guest.py [--build build] [--kernel arm64-16k]
+    python -m tests.arch.guest [--build build] [--kernel arm64-16k]
 
 Exit status: 0 when every case passed or had nothing to see, 1 when one failed or is missing, 2
 when a guest could not be made.
@@ -16,17 +16,17 @@ when a guest could not be made.
 from __future__ import annotations
 
 import argparse
-import gzip
-import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.vm.machine import MACHINES, ROOT, CannotRunError, Job, Outcome, boot, pack, run
+
 SUITE = "trixie"  # the first whose arm64 kernels come with 16 KiB pages as well
-PROVIDERS = ("default", "resident", "text", "file", "memfd")
+PROVIDERS = ("", "resident", "text", "file", "memfd")
 #: The cases that say 77, nothing to see here, and where.
 NOTHING_TO_SEE = {"a_mapped_trampoline_is_entered_at_its_landing_pad_only"}
 WRAP = ("mmap", "munmap", "mremap", "mprotect")
@@ -40,38 +40,14 @@ class Guest:
     isa: str
     debian: str
     package: str  # how the package's name ends: the newest that matches is taken
-    machine: tuple[str, ...]
-    console: str
+    machine: str
 
 
-ARM = ("qemu-system-aarch64", "-M", "virt", "-cpu", "max,pauth-impdef=on")
-RISCV = ("qemu-system-riscv64", "-M", "virt")
 GUESTS = (
-    Guest("arm64", "aarch64", "arm64", "[0-9]-arm64-unsigned", ARM, "ttyAMA0"),
-    Guest("arm64-16k", "aarch64", "arm64", "-arm64-16k-unsigned", ARM, "ttyAMA0"),
-    Guest("riscv64", "riscv64", "riscv64", "[0-9]-riscv64", RISCV, "ttyS0"),
+    Guest("arm64", "aarch64", "arm64", "[0-9]-arm64-unsigned", "arm64"),
+    Guest("arm64-16k", "aarch64", "arm64", "-arm64-16k-unsigned", "arm64"),
+    Guest("riscv64", "riscv64", "riscv64", "[0-9]-riscv64", "riscv64"),
 )
-
-
-class CannotRunError(Exception):
-    """A guest could not be made; the message says at what, and how it ended."""
-
-
-def run(what: str, *command: str, cwd: Path | None = None, **env: str) -> str:
-    """Run a command and give its output; CannotRunError with the end of it otherwise."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise CannotRunError(f"{done.stdout[-1000:]}{done.stderr[-1000:]}\n{what} failed")
-    return done.stdout
 
 
 def private_apt(folder: Path) -> str:
@@ -115,11 +91,21 @@ def cases() -> list[str]:
     return [name for name in names if "64_KiB" not in name]
 
 
-def initrd(isa: str, out: Path) -> Path:
-    """Build the two programs, statically, and pack them with the list of cases."""
+def jobs() -> list[Job]:
+    """Each case with each provider, by name; none is what a program gets that names none."""
+    return [
+        Job(f"FFI_STATIC_PROVIDER={provider} /slots {name}" if provider else f"/slots {name}", 60)
+        for provider in PROVIDERS
+        for name in cases()
+    ]
+
+
+def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
+    """Build the two programs, statically, and pack them with the list of jobs."""
     top = out / f"root-{isa}"
-    top.mkdir(parents=True, exist_ok=True)
-    (top / "cases").write_text("".join(f"{name}\n" for name in cases()))
+    shutil.rmtree(top, ignore_errors=True)
+    top.mkdir(parents=True)
+    (top / "jobs").write_text("".join(f"{job.seconds} {job.words}\n" for job in todo))
     common = [f"{isa}-linux-gnu-gcc", "-static", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-pthread"]
     sources = [*ROOT.glob("csrc/base/*.c"), *ROOT.glob("csrc/tramp/*.c")]
     sources += [ROOT / f"csrc/arch/{isa}/table.S", ROOT / f"tests/arch/{isa}/probe.S"]
@@ -128,49 +114,27 @@ def initrd(isa: str, out: Path) -> Path:
     wrap = [f"-Wl,--wrap={name}" for name in WRAP]
     run("the compiler", *common, "-fPIC", *include, *wrap, "-o", str(top / "slots"),
         *map(str, sources))  # fmt: skip
-    init = str(ROOT / "tests/arch/guest_init.c")
-    run("the compiler", *common, "-o", str(top / "init"), init)
-    packed = out / f"initrd-{isa}.gz"
-    archive = subprocess.run(
-        ["cpio", "-o", "-H", "newc", "--quiet"],
-        cwd=top,
-        input=b"init\nslots\ncases\n",
-        capture_output=True,
-        check=True,
-    ).stdout
-    packed.write_bytes(gzip.compress(archive, 1))
-    return packed
+    run("the compiler", *common, "-o", str(top / "init"), str(ROOT / "tests/vm/init.c"))
+    return pack(top, out / f"initrd-{isa}.gz")
 
 
-def boot(guest: Guest, image: Path, packed: Path) -> str:
-    """What the guest says until it powers off."""
-    command = [
-        *guest.machine,
-        *("-accel", "tcg", "-net", "none", "-m", "512", "-nographic", "-no-reboot"),
-        *("-kernel", str(image), "-initrd", str(packed)),
-        *("-append", f"console={guest.console} panic=-1 quiet"),
-    ]
-    return run("the guest", "timeout", "600", *command).replace("\r", "")
-
-
-def judge(guest: Guest, said: str) -> bool:
+def judge(guest: Guest, outcome: Outcome) -> bool:
     """Print the guest's line of the table; True when all is well."""
-    seen = re.search(r"KERNEL (\S+) (\S+) (\d+)", said)
-    results = {
-        (provider, name): int(status)
-        for provider, name, status in re.findall(r"RESULT (\w+) (\w+) (-?\d+)$", said, re.MULTILINE)
-    }
-    wanted = {(provider, name) for provider in PROVIDERS for name in cases()}
-    passed = [key for key, status in results.items() if status == 0]
-    nothing = [key for key, s in results.items() if s == 77 and key[1] in NOTHING_TO_SEE]
-    bad = sorted(wanted - set(passed) - set(nothing))
-    what = f"{seen[1]}, {int(seen[3]) // 1024} KiB pages" if seen else "no kernel said a word"
+    passed = [job for job in outcome.jobs if job.status == 0]
+    nothing = [
+        job
+        for job in outcome.jobs
+        if job.status == 77 and job.words.rpartition(" ")[2] in NOTHING_TO_SEE
+    ]
+    bad = [job for job in outcome.jobs if job not in passed and job not in nothing]
+    release, _, pages = outcome.kernel.split() if outcome.kernel else ("no kernel", "", "0")
+    what = f"{release}, {int(pages) // 1024} KiB pages"
     print(f"{guest.isa:9}{what:44}{len(passed):7}{len(bad):7}{len(nothing):7}", flush=True)
-    for key in bad:
-        print(f"    {' '.join(key)}: {results.get(key, 'not run')}")
-    if bad:
-        print("\n".join(f"    | {line}" for line in said.splitlines()[-30:]))
-    return not bad
+    for job in bad:
+        print(f"    {job.words}: {job.status}", *job.output[-10:], sep="\n    | ")
+    for line in outcome.splats:
+        print(f"    the kernel said: {line}")
+    return not bad and not outcome.splats and outcome.done
 
 
 def main() -> int:
@@ -187,8 +151,11 @@ def main() -> int:
     try:
         for guest in GUESTS:
             if not args.kernel or guest.name in args.kernel:
-                image = kernel(guest, out)
-                good &= judge(guest, boot(guest, image, initrd(guest.isa, out)))
+                todo, log = jobs(), out / f"{guest.name}.log"
+                image, packed = kernel(guest, out), initrd(guest.isa, out, todo)
+                machine = MACHINES[guest.machine]
+                outcome = boot(machine, image, packed, todo, log=log, label=guest.name)
+                good &= judge(guest, outcome)
     except (CannotRunError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -15,7 +15,6 @@ not be made.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.vm import inside
-from tests.vm.machine import MACHINES, ROOT, CannotRunError, Job, Outcome, boot, need, pack
+from tests.vm.machine import MACHINES, ROOT, CannotRunError, Job, Outcome, boot, need, pack, run
 
 #: What `make test-vm` runs when nothing is asked for: kernel, architecture, parts.
 ALL = (
@@ -61,24 +60,6 @@ class Guest:
     modules: Path | None
     trampfd: Path
     out: Path
-
-
-def run(what: str, *command: str, env: dict[str, str] | None = None) -> str:
-    """Run a command and give its output; CannotRunError with the end of it otherwise."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**clean, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise CannotRunError(f"{done.stdout[-2000:]}{done.stderr[-2000:]}\n{what} failed")
-    return done.stdout
 
 
 class BrokenError(Exception):
