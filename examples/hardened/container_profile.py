@@ -4,8 +4,8 @@
     python3 container_profile.py /usr/share/containers/seccomp.json > no-wx.json
     podman run --security-opt seccomp=no-wx.json ...      (docker run: the same option)
 
-The profiles that Docker and Podman come with allow memory that is writable and executable. What comes
-out refuses (EPERM): mmap() with both rights, mprotect() that makes anything executable, and
+The profiles that Docker and Podman come with allow memory that is writable and executable. What
+comes out refuses (EPERM): mmap() with both rights, mprotect() that makes anything executable, and
 memfd_create(). It is what systemd's MemoryDenyWriteExecute=yes does, and the way around it closed.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 PROT_WRITE, PROT_EXEC = 2, 4
@@ -45,5 +46,5 @@ def without_writable_code(profile: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8") as file:
-        json.dump(without_writable_code(json.load(file)), sys.stdout, indent=1)
+    given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    json.dump(without_writable_code(given), sys.stdout, indent=1)
