@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = (ROOT / os.environ.get("BUILD", "build") / "peers").resolve()
 SOURCES = ("setup.py", "pyproject.toml", "ffi_static.pth", "ffi_static", "csrc")
-#: Rooms of csrc that are not in the wheel.
-ELSEWHERE = {"kernel", "hook"}
+#: What of csrc is not in the wheel.
+ELSEWHERE = ("csrc/hook/", "csrc/kernel/")
 TOOLS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "py==1.11.0", "setuptools==80.9.0", "wheel")
 
 
@@ -77,7 +77,8 @@ def walk(top: Path) -> list[Path]:
         return [top]
     kinds = {".py", ".pyi", ".typed", ".pth", ".c", ".h", ".S", ".map", ".mk"}
     found = [p for p in top.rglob("*") if p.suffix in kinds and p.name != "_lib.c" and p.is_file()]
-    return [p for p in found if ELSEWHERE.isdisjoint(p.relative_to(ROOT).parts)]
+    names = {p: str(p.relative_to(ROOT)) for p in found}
+    return [p for p in found if not names[p].startswith(ELSEWHERE) or "/uapi/" in names[p]]
 
 
 def environment(python: str, cffi: str) -> Path:
