@@ -7,7 +7,8 @@ KMOD   := $(BUILD)/kmod
 KMOD_SOURCES := $(wildcard csrc/kernel/*.[ch]) csrc/kernel/Kbuild $(wildcard csrc/kernel/*.sh) \
                 csrc/kernel/include/uapi/linux/trampfd.h
 
-.PHONY: kmod kmod-all lint-kmod patch-linux test-linux-patch
+.PHONY: kmod kmod-all lint-kmod patch-linux test-linux-patch \
+        test-kmod-selinux
 
 kmod: $(KMOD)/$(or $(KERNEL),6.1)-$(or $(ARCH),x86_64)/trampfd.ko ## the trampfd kernel module: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64
 kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 newest-arm64,$(KMOD)/$(k)/trampfd.ko)
@@ -22,3 +23,6 @@ patch-linux: ## patches/linux, again from csrc/kernel
 	@$(PYTHON) patches/linux/refresh.py
 test-linux-patch: ## applies patches/linux to Debian's linux-source and compiles the driver there
 	@sh patches/linux/build.sh
+
+test-kmod-selinux: ## boots KERNEL under SELinux without execmem: tables must work all the same
+	@sh tests/kernel/selinux.sh $(or $(KERNEL),6.1)
