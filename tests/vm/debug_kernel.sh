@@ -51,7 +51,8 @@ CONFIG_BUG=y
 CONFIG_TTY=y
 CONFIG_SERIAL_8250=y
 CONFIG_SERIAL_8250_CONSOLE=y
-CONFIG_ACPI=y
+CONFIG_ACPI=n
+CONFIG_X86_MPPARSE=y
 CONFIG_BLK_DEV_INITRD=y
 CONFIG_RD_GZIP=y
 CONFIG_BINFMT_ELF=y
@@ -104,7 +105,7 @@ echo "Configuring and building Linux with KASAN, lockdep and kmemleak (log: $out
     make -C tree ARCH=x86_64 O="$PWD/obj" tinyconfig
     ./tree/scripts/kconfig/merge_config.sh -m -O obj obj/.config wanted.config
     make -C tree ARCH=x86_64 O="$PWD/obj" olddefconfig
-    nice -n 15 make -C tree ARCH=x86_64 O="$PWD/obj" -j"$(nproc)" bzImage modules
+    nice -n "${KERNEL_NICE:-10}" make -C tree ARCH=x86_64 O="$PWD/obj" -j"$(nproc)" bzImage modules
 } >log 2>&1 </dev/null || {
     tail -n 20 log >&2
     exit 2
