@@ -29,6 +29,9 @@ bench-rivals:
 	@test "$(BENCH_LIBFFI)" = no || $(MAKE) --no-print-directory -s libffi-rivals || \
 	  echo "bench: going on without the patched libffi and its rivals (BENCH_LIBFFI=no: not even try)" >&2
 
+bench-dropin: venv package ## install() against stock ctypes and cffi (half a minute)
+	@$(PY) bench/python/dropin.py --out $(BENCH_OUT)/dropin.json
+
 bench-c: $(BENCH_OUT)/callbench ## only the C benchmark, build/bench/callbench
 
 $(BENCH_OUT)/obj/%.o: bench/c/%.c | $(SYSTEM)

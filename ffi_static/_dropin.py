@@ -101,7 +101,6 @@ MODULES = {"ctypes": "_ctypes", "cffi": "_cffi_backend"}
 
 _lock = _thread.RLock()
 _wanted: set[str] = set()
-_versions: dict[int, str] = {}
 _refused: dict[str, Served] = {}
 
 
@@ -150,7 +149,6 @@ class _Loader:
 def _serve(name: str, module: Any) -> int | None:
     """Serve one module; its record, or None if it was served before. Raises InstallError."""
     record, fresh = _dropin_probe.serve(name, module)
-    _versions[record] = str(getattr(module, "__version__", ""))
     _refused.pop(name, None)
     return record if fresh else None
 
@@ -233,14 +231,14 @@ def installed() -> tuple[Served, ...]:
                 each["module"],
                 each["state"],
                 file=each["file"],
-                version=_versions.get(each["index"], ""),
+                version=each["version"],
                 how=each["about"],
                 made=each["made"],
                 freed=each["freed"],
                 leftover=each["leftover"],
             )
             for each in _lib.dropin_records()
-            if each["state"] in ("served", "restored") and each["index"] in _versions
+            if each["state"] in ("served", "restored")
         ]
         found += _refused.values()
         known = {each.module for each in found if each.state != "restored"}

@@ -108,9 +108,10 @@ def serve(name: str, module: Any) -> tuple[int, bool]:
     Raises InstallError, with everything as it was.
     """
     builtin = getattr(module, "dlopen" if name == "_ctypes" else "callback", None)
+    version = str(getattr(module, "__version__", ""))
     where = getattr(module, "__file__", None) or "built into the interpreter"
     try:
-        record, kind, served = _lib.dropin_bind(name, builtin)
+        record, kind, served = _lib.dropin_bind(name, version, builtin)
     except (RuntimeError, TypeError) as error:
         raise InstallError(f"{name} ({where}): {error}") from None
     if served:
@@ -135,8 +136,9 @@ def restore(record: int, *, failed: bool = False) -> None:
 
     What cffi has of our memory is kept from it. When a probe has failed, nothing stays.
     """
-    module = _modules.pop(record)
-    kind = next(each["kind"] for each in _lib.dropin_records() if each["index"] == record)
-    if kind == "cffi":
+    found = next(each for each in _lib.dropin_records() if each["index"] == record)
+    module = _modules.pop(record, None) or sys.modules.get(found["module"])
+    cffi = found["kind"] == "cffi"
+    if cffi and module is not None:
         _lib.dropin_hold(record, _drain(record, module))
-    _lib.dropin_unbind(record, failed and kind == "cffi")
+    _lib.dropin_unbind(record, failed and cffi)

@@ -51,33 +51,33 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
             fs_dropin_wrong(d, "its libffi describes types in another way");
 }
 
-struct fs_py_cell *fs_dropin_cell(ffi_static_handler handler, PyObject *object, void *data)
+int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
+                   ffi_static_handler handler, PyObject *object, void *data)
 {
     struct fs_py_cell *cell = fs_py_cell_new();
     if (!cell) {
         PyErr_Clear(); /* the caller answers as libffi does */
-        return NULL;
+        return -ENOMEM;
     }
     cell->interp = NULL;
     cell->callback = object;
     cell->error.served.handler = handler;
     cell->error.served.data = data;
-    return cell;
-}
-
-ffi_status fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
-                          struct fs_py_cell *cell)
-{
-    struct fs_py_cell *before =
-        closure->handler == handler ? fs_py_cell_of(closure->user_data) : NULL;
-    int error = cell ? ffi_static_prep(closure, cif, handler, fs_py_cell_ticket(cell), 0) : -ENOMEM;
+    ffi_static_handler was = closure->handler;
+    void *before = closure->user_data;
+    int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
+    if (FS_PY_UNLIKELY(error < 0))
+        fs_py_cell_free(cell);
+    else if (FS_PY_UNLIKELY(was == call)) /* prepared a second time */
+        fs_py_cell_free(fs_py_cell_of(before));
     if (error == -EALREADY)
         fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
                0);
-    if (error && cell)
-        fs_py_cell_free(cell);
-    if (!error && before)
-        fs_py_cell_free(before);
+    return error;
+}
+
+ffi_status fs_dropin_status(int error)
+{
     return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
 }
 
@@ -105,21 +105,29 @@ static void leave_behind(ffi_static_closure *closure)
     __atomic_store_n(&closure->handler, call_nothing, __ATOMIC_RELEASE);
 }
 
-void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler handler)
+int fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler call)
 {
-    struct fs_ref ref;
-    int error = fs_slot_find(closure, &ref);
-    if (error)
+    /* Whose it is, is not known yet; libffi's closures have these words as well. */
+    struct fs_py_cell *cell = closure->handler == call ? fs_py_cell_of(closure->user_data) : NULL;
+    int error = 0;
+    if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing()) {
+        if (!fs_dropin_is_ours(closure))
+            return 0;
+        leave_behind(closure);
+    } else {
+        error = ffi_static_free(closure);
+    }
+    if (FS_PY_UNLIKELY(error < 0)) {
+        if (!fs_dropin_is_ours(closure))
+            return 0;
         fs_die(error == -EALREADY ? "ffi_static: the closure at @ is freed twice"
                                   : "ffi_static: the closure at @ is freed from inside",
                (uintptr_t)closure, 0);
-    if (closure->handler == handler) /* it was prepared */
-        fs_py_cell_free(fs_py_cell_of(closure->user_data));
+    }
+    if (FS_PY_LIKELY(cell != NULL))
+        fs_py_cell_free(cell);
     d->freed++;
-    if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing())
-        leave_behind(closure);
-    else
-        (void)ffi_static_free(closure);
+    return 1;
 }
 
 int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known)
@@ -253,7 +261,8 @@ static struct fs_dropin *record_for(const struct fs_object *object)
 }
 
 /* A record for this object, with its entries found; NULL with an exception. */
-static struct fs_dropin *prepare(const struct fs_object *object, const char *name)
+static struct fs_dropin *prepare(const struct fs_object *object, const char *name,
+                                 const char *version)
 {
     struct fs_dropin *d = record_for(object);
     if (!d || d->state != FS_DROPIN_NONE) {
@@ -263,6 +272,7 @@ static struct fs_dropin *prepare(const struct fs_object *object, const char *nam
     }
     d->object = *object;
     snprintf(d->name, sizeof d->name, "%s", name);
+    snprintf(d->version, sizeof d->version, "%s", version);
     const char *missing[2];
     int found = fits(d, &fs_dropin_libffi, &missing[0]);
     if (found == 0)
@@ -281,15 +291,15 @@ static struct fs_dropin *prepare(const struct fs_object *object, const char *nam
 
 static PyObject *dropin_bind(PyObject *self, PyObject *args)
 {
-    const char *name;
+    const char *name, *version;
     PyObject *function;
     static struct fs_object object; /* under the GIL */
     (void)self;
-    if (!PyArg_ParseTuple(args, "sO!:dropin_bind", &name, &PyCFunction_Type, &function))
+    if (!PyArg_ParseTuple(args, "ssO!:dropin_bind", &name, &version, &PyCFunction_Type, &function))
         return NULL;
     if (fs_object_find((const void *)PyCFunction_GetFunction(function), &object) < 0)
         return fail("its code is in no object that the loader knows");
-    struct fs_dropin *d = prepare(&object, name);
+    struct fs_dropin *d = prepare(&object, name, version);
     if (!d)
         return NULL;
     int done = d->state == FS_DROPIN_SERVED;
@@ -329,6 +339,7 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *number)
         return fail("it made a callback without using what was rebound");
     d->made -= d->probes; /* which have all been freed */
     d->freed -= d->probes;
+    d->confirmed = 1;
     d->state = FS_DROPIN_SERVED;
     Py_RETURN_NONE;
 }
@@ -418,13 +429,13 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
     (void)unused;
     for (unsigned i = 0; list && i < FS_DROPIN_MODULES; i++) {
         struct fs_dropin *d = &fs_dropins[i];
-        if (d->state == FS_DROPIN_NONE)
+        if (d->state == FS_DROPIN_NONE || (d->state == FS_DROPIN_RESTORED && !d->confirmed))
             continue;
-        PyObject *each = Py_BuildValue("{sI ss ss sN ss ss sk sk sk}", "index", d->index, "module",
-                                       d->name, "state", states[d->state], "file",
-                                       PyUnicode_DecodeFSDefault(d->object.path), "kind",
-                                       d->kind->name, "about", d->kind->about, "made", d->made,
-                                       "freed", d->freed, "leftover", d->leftover);
+        PyObject *each = Py_BuildValue(
+            "{sI ss ss ss sN ss ss sk sk sk}", "index", d->index, "module", d->name, "version",
+            d->version, "state", states[d->state], "file",
+            PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
+            d->kind->about, "made", d->made, "freed", d->freed, "leftover", d->leftover);
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
         Py_XDECREF(each);
@@ -434,7 +445,8 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
 
 PyMethodDef fs_dropin_functions[] = {
     {"dropin_bind", dropin_bind, METH_VARARGS,
-     "dropin_bind(name, builtin): rebind the object that holds the builtin function: (record, "
+     "dropin_bind(name, version, builtin): rebind the object that holds the builtin function: "
+     "(record, "
      "kind, whether it is served already). RuntimeError when it is not known."},
     {"dropin_check", dropin_check, METH_O,
      "dropin_check(record): RuntimeError when the probe has found something wrong."},
@@ -446,6 +458,7 @@ PyMethodDef fs_dropin_functions[] = {
     {"dropin_keep", dropin_keep, METH_O, "dropin_keep(flag): keep foreign threads' states."},
     {"dropin_call", dropin_call, METH_VARARGS,
      "dropin_call(address, a, b, c): call int(short, double, void *) without the GIL."},
-    {"dropin_records", dropin_records, METH_NOARGS, "All records, as dicts."},
+    {"dropin_records", dropin_records, METH_NOARGS,
+     "The records of what is or was served, as dicts."},
     {NULL, NULL, 0, NULL},
 };

@@ -76,7 +76,8 @@ struct fs_dropin {
     unsigned index;
     const struct fs_dropin_kind *kind;
     struct fs_object object;
-    char name[64]; /* of the Python module */
+    char name[32], version[32]; /* of the Python module */
+    int confirmed;              /* has it ever been served? */
     unsigned entries;
     struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
     unsigned long made, freed;
@@ -136,13 +137,17 @@ static inline void fs_dropin_wrong(struct fs_dropin *d, const char *what)
 /* The probe's signature is int(short, double, void *): is that what this cif says? */
 void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 
-/* Prepare a closure of ours with a ticket to `cell`, which it owns, as libffi would answer. */
-ffi_status fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
-                          struct fs_py_cell *cell);
+/* Prepare a closure of ours: `call` gets a ticket to a cell that holds the rest. 0 or -errno;
+ * -EINVAL also when the closure is not ours, then nothing has changed. */
+int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
+                   ffi_static_handler handler, PyObject *object, void *data);
 
-/* Free a closure of ours and its cell; `handler` is what it was prepared with. When Python is going
- * away, leave it to answer zero. */
-void fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler handler);
+/* Such an error, as libffi says it. */
+ffi_status fs_dropin_status(int error);
+
+/* Free a closure that was prepared with `call`, or not at all; when Python is going away, leave it
+ * to answer zero. 0, and nothing has changed, when it is not ours. */
+int fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler call);
 
 /* Does this address lie in a slot, live or not? */
 int fs_dropin_is_ours(const void *closure);
@@ -232,9 +237,6 @@ static inline void fs_dropin_run(ffi_static_handler handler, ffi_cif *cif, void 
         errno = saved;
     }
 }
-
-/* A cell for `object`, or NULL; and back. */
-struct fs_py_cell *fs_dropin_cell(ffi_static_handler handler, PyObject *object, void *data);
 
 /* module.c's functions */
 extern PyMethodDef fs_dropin_functions[];

@@ -161,7 +161,7 @@ static void let_go(struct fs_dropin *d, struct block *b)
     b->slot = NULL;
     if (!slot)
         return;
-    fs_dropin_free(d, slot, call);
+    (void)fs_dropin_free(d, slot, call);
     d->freed -= b->drained != 0;
 }
 
@@ -182,13 +182,13 @@ static int note_drained(const struct block *b)
 static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
 {
     b->slot = ffi_static_alloc(sizeof *b->slot, 0, &b->code);
-    ffi_status status = FFI_BAD_TYPEDEF;
+    int error = -ENOMEM;
     if (b->slot)
-        status = fs_dropin_prep(b->slot, cif, call, fs_dropin_cell(function, user_data, b));
-    if (status != FFI_OK) {
+        error = fs_dropin_prep(b->slot, cif, call, function, user_data, b);
+    if (FS_PY_UNLIKELY(error < 0)) {
         ffi_static_free(b->slot);
         b->slot = NULL;
-        return status;
+        return fs_dropin_status(error);
     }
     b->cif = cif;
     b->handler = function;

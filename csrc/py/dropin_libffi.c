@@ -43,10 +43,9 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 
 static void hook_free(struct fs_dropin *d, void *closure)
 {
-    if (fs_dropin_is_ours(closure)) {
+    if (FS_PY_LIKELY(fs_dropin_free(d, closure, call))) {
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
-        fs_dropin_free(d, closure, call);
     } else {
         void (*original)(void *) = (void (*)(void *))fs_dropin_original(d, "ffi_closure_free");
         original(closure);
@@ -67,30 +66,36 @@ static void check(struct fs_dropin *d, const ffi_cif *cif, handler *theirs, void
         fs_dropin_wrong(d, "what its closures are given is not the object that is known");
 }
 
-static ffi_status hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                            handler *theirs, void *thunk)
+/* 0 or -errno; 1: not ours. */
+static int hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif, handler *theirs,
+                     void *thunk)
 {
+    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, NULL);
+    if (FS_PY_UNLIKELY(error == -EINVAL) && !fs_dropin_is_ours(closure))
+        return 1;
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
-    return fs_dropin_prep((void *)closure, cif, call, fs_dropin_cell(theirs, thunk, NULL));
+    return error;
 }
 
 static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                                handler *theirs, void *user_data, void *code)
+                                handler *theirs, void *thunk, void *code)
 {
-    if (fs_dropin_is_ours(closure))
-        return hook_prep(d, closure, cif, theirs, user_data);
+    int error = hook_prep(d, closure, cif, theirs, thunk);
+    if (FS_PY_LIKELY(error <= 0))
+        return fs_dropin_status(error);
     prep_loc *original = (prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
-    return original(closure, cif, theirs, user_data, code);
+    return original(closure, cif, theirs, thunk, code);
 }
 
 static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                                handler *theirs, void *user_data)
+                                handler *theirs, void *thunk)
 {
-    if (fs_dropin_is_ours(closure))
-        return hook_prep(d, closure, cif, theirs, user_data);
+    int error = hook_prep(d, closure, cif, theirs, thunk);
+    if (FS_PY_LIKELY(error <= 0))
+        return fs_dropin_status(error);
     prep *original = (prep *)fs_dropin_original(d, "ffi_prep_closure");
-    return original(closure, cif, theirs, user_data);
+    return original(closure, cif, theirs, thunk);
 }
 
 #define FS_RECORD(n)                                                                               \

@@ -269,7 +269,7 @@ if {called_before}:
     tables.drop(closure)
 before = table()
 stock, stock_code = tables.make() if {called_before} else (0, 0)
-record, kind, served = lib.dropin_bind("_ctypes", tables.dlopen)
+record, kind, served = lib.dropin_bind("_ctypes", "", tables.dlopen)
 assert kind == "libffi" and not served
 assert table() == before, (table(), before)
 closure, code = tables.make()

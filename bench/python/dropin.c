@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* dropin.c - the C caller of dropin.py: one loop for each signature, and one in a thread of its own
+ *
+ * Arguments stay below 128: CPython keeps those integers ready-made. The sum is what the callbacks
+ * answered, which is their first argument. */
+#include <pthread.h>
+
+#define API __attribute__((visibility("default")))
+
+typedef int int_1(int);
+typedef int int_6(int, int, int, int, int, int);
+typedef double mixed_6(int, double, long, double, void *, int);
+
+API long long drive_int_1(void *f, long calls);
+API long long drive_int_6(void *f, long calls);
+API long long drive_mixed_6(void *f, long calls);
+API long long drive_thread(void *f, long calls);
+
+long long drive_int_1(void *f, long calls)
+{
+    long long sum = 0;
+    for (long i = 0; i < calls; i++)
+        sum += ((int_1 *)f)((int)(i & 127));
+    return sum;
+}
+
+long long drive_int_6(void *f, long calls)
+{
+    long long sum = 0;
+    for (long i = 0; i < calls; i++)
+        sum += ((int_6 *)f)((int)(i & 127), 1, 2, 3, 4, 5);
+    return sum;
+}
+
+long long drive_mixed_6(void *f, long calls)
+{
+    double sum = 0;
+    for (long i = 0; i < calls; i++)
+        sum += ((mixed_6 *)f)((int)(i & 127), 0.5, 2, 0.25, 0, 5);
+    return (long long)sum;
+}
+
+struct job {
+    void *f;
+    long calls;
+    long long sum;
+};
+
+static void *run(void *p)
+{
+    struct job *job = p;
+    job->sum = drive_int_1(job->f, job->calls);
+    return 0;
+}
+
+/* The same from a thread that Python has not made. -1 when there is none to be had. */
+long long drive_thread(void *f, long calls)
+{
+    struct job job = {f, calls, -1};
+    pthread_t thread;
+    if (pthread_create(&thread, 0, run, &job) == 0)
+        pthread_join(thread, 0);
+    return job.sum;
+}

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""dropin - what install() costs and brings: ctypes and cffi with the drop-in against themselves.
+
+    python bench/python/dropin.py [--seconds 2] [--out build/bench/dropin.json]
+
+Calls: in one process, a callback made before install() and one made after take turns on slices of
+about two milliseconds, and the ratio is taken in each round; the median is reported. Making: two
+processes, one with the drop-in, that take turns in the same way. Time is the CPU time of the
+process. Ratios below 1 mean that the drop-in is faster. Start-up is in milliseconds of CPU time,
+the median over fresh interpreters, each of which has imported ctypes and cffi before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SLICE = 0.002  # seconds
+INTERPRETERS = 15
+
+INT = ctypes.c_int
+SIX = (INT, ctypes.c_double, ctypes.c_long, ctypes.c_double, ctypes.c_void_p, INT)
+#: workload: (ctypes' signature, cffi's, the callback, the caller)
+CALLS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
+    "int(int)": (ctypes.CFUNCTYPE(INT, INT), "int(int)", lambda a: a, "drive_int_1"),
+    "int(int x 6)": (
+        ctypes.CFUNCTYPE(INT, *[INT] * 6),
+        "int(int, int, int, int, int, int)",
+        lambda a, b, c, d, e, f: a,
+        "drive_int_6",
+    ),
+    "double(6 mixed)": (
+        ctypes.CFUNCTYPE(ctypes.c_double, *SIX),
+        "double(int, double, long, double, void *, int)",
+        lambda a, b, c, d, e, f: a,
+        "drive_mixed_6",
+    ),
+}
+#: (module, workload): the ratio that it must not exceed.
+TARGETS = {
+    ("ctypes", "int(int)"): 1.0,
+    ("ctypes", "int(int x 6)"): 0.9,
+    ("ctypes", "double(6 mixed)"): 0.9,
+    ("ctypes", "foreign thread, state kept"): 1 / 40,
+    ("ctypes", "make and drop"): 1.05,
+    ("cffi", "make and drop"): 1.05,
+    ("both", "import and install() [ms]"): 10.0,
+}
+START_UP = """
+import ctypes, cffi, time
+start = time.process_time()
+import ffi_static
+ffi_static.install()
+print((time.process_time() - start) * 1e3)
+"""
+
+
+def build(folder: Path) -> ctypes.CDLL:
+    """Compile dropin.c, if that has not been done."""
+    made, source = folder / "dropin.so", HERE / "dropin.c"
+    if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+        folder.mkdir(parents=True, exist_ok=True)
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        flags = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread"]
+        subprocess.run([*compiler, *flags, str(source), "-o", str(made)], check=True)
+    return ctypes.CDLL(str(made))
+
+
+def alternate(
+    stock: Callable[[int], float], ours: Callable[[int], float], seconds: float
+) -> dict[str, Any]:
+    """Let both do slices in turns; each gives the seconds that `n` of them took."""
+    n = 1
+    while stock(n) < SLICE / 2:
+        n *= 2
+    m = n
+    while ours(m) < SLICE / 2:
+        m *= 2
+    ratios: list[float] = []
+    per_call: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or len(ratios) < 15:
+        if len(ratios) % 2:
+            a, b = stock(n), ours(m)
+        else:
+            b, a = ours(m), stock(n)
+        ratios.append((b / m) / (a / n))
+        per_call.append(a / n)
+    quartiles = statistics.quantiles(ratios, n=4)
+    return {"ratio": quartiles[1], "quartiles": quartiles, "ns": statistics.median(per_call) * 1e9}
+
+
+def caller(library: ctypes.CDLL, name: str, address: int) -> Callable[[int], float]:
+    """Give a function that has C call `address` n times, checks the sum, and tells the time."""
+    drive = library[name]
+    drive.argtypes, drive.restype = [ctypes.c_void_p, ctypes.c_long], ctypes.c_longlong
+
+    def turn(n: int) -> float:
+        start = time.process_time()
+        total = drive(address, n)
+        took = time.process_time() - start
+        full, rest = divmod(n, 128)
+        if total != full * 8128 + rest * (rest - 1) // 2:
+            raise SystemExit(f"dropin: {name}: a wrong answer: {total} for {n} calls")
+        return took
+
+    return turn
+
+
+def makers() -> dict[str, Callable[[Any, str, Any], tuple[Any, int]]]:
+    """How each module makes a callback: (it, its address)."""
+    import cffi
+
+    ffi = cffi.FFI()
+
+    def with_ctypes(prototype: Any, text: str, function: Any) -> tuple[Any, int]:
+        made = prototype(function)
+        return made, int.from_bytes(bytes(memoryview(made)), sys.byteorder)
+
+    def with_cffi(prototype: Any, text: str, function: Any) -> tuple[Any, int]:
+        made: Any = ffi.callback(text, function)
+        return made, int(ffi.cast("intptr_t", made))
+
+    return {"ctypes": with_ctypes, "cffi": with_cffi}
+
+
+def calls(library: ctypes.CDLL, seconds: float) -> dict[tuple[str, str], dict[str, Any]]:
+    """Compare calls; ends with the drop-in installed in this process."""
+    import ffi_static
+
+    make = makers()
+    before = {(m, w): make[m](*c[:3]) for m in make for w, c in CALLS.items()}
+    ffi_static.install()
+    after = {(m, w): make[m](*c[:3]) for m in make for w, c in CALLS.items()}
+    found = {}
+    for module, workload in before:
+        drive = CALLS[workload][3]
+        stock = caller(library, drive, before[module, workload][1])
+        ours = caller(library, drive, after[module, workload][1])
+        found[module, workload] = alternate(stock, ours, seconds)
+    ffi_static.install(keep_thread_state=True)
+    stock = caller(library, "drive_thread", before["ctypes", "int(int)"][1])
+    ours = caller(library, "drive_thread", after["ctypes", "int(int)"][1])
+    found["ctypes", "foreign thread, state kept"] = alternate(stock, ours, seconds)
+    return found
+
+
+def worker(module: str, installed: bool) -> None:
+    """Be one of the two processes that make callbacks: a line in is how many, one out is the time.
+
+    As many are alive as a program has: 100 at a time.
+    """
+    if installed:
+        import ffi_static
+
+        ffi_static.install()
+    make = makers()[module]
+    prototype, text, function, _ = CALLS["int(int)"]
+    gc.disable()
+    for line in sys.stdin:
+        left = int(line)
+        start = time.process_time()
+        while left > 0:
+            _made = [make(prototype, text, function) for _ in range(min(left, 100))]
+            del _made
+            left -= 100
+        print(time.process_time() - start, flush=True)
+
+
+def making(module: str, seconds: float) -> dict[str, Any]:
+    """Compare making and dropping callbacks, in two processes."""
+    command = [sys.executable, __file__, "--worker", module]
+    both: list[Any] = [
+        subprocess.Popen([*command, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for how in ("stock", "install")
+    ]
+
+    def turn(process: Any) -> Callable[[int], float]:
+        def ask(n: int) -> float:
+            process.stdin.write(f"{n * 100}\n")
+            process.stdin.flush()
+            return float(process.stdout.readline()) / 100
+
+        return ask
+
+    try:
+        result = alternate(turn(both[0]), turn(both[1]), seconds)
+    finally:
+        for process in both:
+            process.stdin.close()
+            process.wait()
+    return result
+
+
+def start_up() -> dict[str, Any]:
+    """Time the import and install() in fresh interpreters."""
+    took = []
+    for _ in range(INTERPRETERS):
+        command = [sys.executable, "-c", START_UP]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        took.append(float(done.stdout))
+    return {"ratio": statistics.median(took), "quartiles": statistics.quantiles(took, n=4)}
+
+
+def report(found: dict[tuple[str, str], dict[str, Any]]) -> str:
+    """Lay the results out as text."""
+    lines = [f"{'':8} {'':28} {'stock, ns':>10} {'ratio':>7}  quartiles      target"]
+    for (module, workload), row in found.items():
+        target = TARGETS.get((module, workload))
+        low, _, high = row["quartiles"]
+        ns = f"{row['ns']:,.0f}" if "ns" in row else ""
+        verdict = ""
+        if target is not None:
+            verdict = f"<= {target:.3g}: {'met' if row['ratio'] <= target else 'MISSED'}"
+        lines.append(
+            f"{module:8} {workload:28} {ns:>10} {row['ratio']:7.3f}  "
+            f"{low:.3f}-{high:.3f}  {verdict}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure and print; the exit status is 0 whatever the ratios are."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each row (2)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "dropin.json")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if options.worker:
+        worker(options.worker[0], options.worker[1] == "install")
+        return 0
+    library = build(options.out.parent / "python")
+    found = {("both", "import and install() [ms]"): start_up()}
+    for module in ("ctypes", "cffi"):
+        found[module, "make and drop"] = making(module, options.seconds)
+    gc.disable()
+    found.update(calls(library, options.seconds))
+    import cffi
+
+    python = f"Python {platform.python_version()}, cffi {cffi.__version__}"
+    print(f"The drop-in against stock, as ratios in one run. {python}\n")
+    print(report(found))
+    rows = [{"module": m, "workload": w, **row} for (m, w), row in found.items()]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"python": python, "rows": rows}, indent=2) + "\n")
+    print(f"\n{options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
