@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # build.sh - compiles the module against one Debian kernel's headers: build/kmod/K-A/trampfd.ko
 #
-#   build.sh KERNEL ARCH [make arguments]     6.1|6.12|newest x86_64|arm64; C=2 runs sparse
+#   build.sh KERNEL ARCH [make arguments]     see packages.sh for both; C=2 runs sparse
 #
 # Kbuild writes beside the sources, so a copy is compiled. The newest kernel's headers come with
 # programs for a newer C library than this machine may have: those run in a root of their suite
@@ -12,7 +12,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-[ $# -ge 2 ] || { echo "usage: build.sh 6.1|6.12|newest x86_64|arm64 [make arguments]" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: build.sh 6.1|6.12|newest x86_64|arm64|arm64-16k [make arguments]" >&2; exit 2; }
 kernel=$1 arch=$2
 shift 2
 out=${KMOD_OUT:-$top/build/kmod}/$kernel-$arch
@@ -24,7 +24,7 @@ cross=
 if [ "$kernel" = newest ]; then
     found=$(sh "$here/packages.sh" root "$kernel")
     root=${found% *}
-elif [ "$arch" = arm64 ]; then
+elif [ "$arch" != x86_64 ]; then
     "$top/.ci/need" "make kmod" <<'LIST'
 aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|compiles the module for arm64
 LIST
@@ -49,7 +49,7 @@ run() {
         mount -t proc proc "$root/proc"
         exec chroot "$root" "$@"' sh "$root" "$top" "$@" </dev/null
 }
-run nice -n 10 make -s -C "$headers" M="$out/src" ARCH="$arch" CROSS_COMPILE="$cross" W=1 \
+run nice -n 10 make -s -C "$headers" M="$out/src" ARCH="${arch%-16k}" CROSS_COMPILE="$cross" W=1 \
     KCFLAGS=-Werror CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules >"$out/log" 2>&1 || {
     cat "$out/log" >&2
     echo "build.sh: compiling for $release failed; the log is $out/log" >&2

@@ -14,7 +14,7 @@ kmod: $(KMOD)/$(or $(KERNEL),6.1)-$(or $(ARCH),x86_64)/trampfd.ko ## the trampfd
 kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 newest-arm64,$(KMOD)/$(k)/trampfd.ko)
 
 $(KMOD)/%/trampfd.ko: $(KMOD_SOURCES)
-	@sh csrc/kernel/build.sh $(subst -, ,$*)
+	@sh csrc/kernel/build.sh $(firstword $(subst -, ,$*)) $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 
 lint-kmod: ## sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh

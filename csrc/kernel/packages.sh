@@ -13,7 +13,8 @@
 #   packages.sh root    KERNEL        for `newest`: a root of its suite with compilers (needs root)
 #   packages.sh release KERNEL ARCH   only the release
 #
-# KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64 or arm64.
+# KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64, arm64 or
+# (newest) arm64-16k, whose pages have 16 KiB.
 # Prints `FOLDER RELEASE`; all else goes to stderr. What is there is used again: remove
 # build/kmod/packages for newer ones. Fails when: the mirror does not answer, or no longer has the
 # package that its list names (exit 2, what to do).
@@ -37,9 +38,10 @@ newest) suite=sid line=sid ;;
 *) die "no kernel '$kernel': there are 6.1, 6.12 and newest" ;;
 esac
 case $arch in
-x86_64) debian=amd64 ;;
-arm64) debian=arm64 ;;
-*) die "no architecture '$arch': there are x86_64 and arm64" ;;
+x86_64) debian=amd64 flavour=amd64 ;;
+arm64) debian=arm64 flavour=arm64 ;;
+arm64-16k) debian=arm64 flavour=arm64-16k ;;
+*) die "no architecture '$arch': there are x86_64, arm64 and arm64-16k" ;;
 esac
 case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
 
@@ -119,8 +121,8 @@ unpack() {
 }
 
 release_of() { # the release that the suite's newest meta package leads to
-    found=$(depends "linux-image-$debian:$debian" '^linux-image-[0-9]')
-    [ -n "$found" ] || die "Debian $suite has no linux-image-$debian"
+    found=$(depends "linux-image-$flavour:$debian" '^linux-image-[0-9]')
+    [ -n "$found" ] || die "Debian $suite has no linux-image-$flavour"
     printf '%s\n' "${found#linux-image-}"
 }
 
