@@ -17,7 +17,7 @@ void *ffi_closure_alloc(size_t size, void **code)
     return fs_slot_alloc(size ? (unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE) : 1, code);
 }
 
-void ffi_closure_free(void *closure)
+void fs_hook_free_slowly(void *closure)
 {
     struct fs_ref ref;
     if (!closure)
@@ -25,7 +25,7 @@ void ffi_closure_free(void *closure)
     int error = fs_slot_find(closure, &ref);
     if (error == -EINVAL) /* libffi takes the code address as well */
         error = fs_code_find(closure, &ref);
-    if (fs_unlikely(error))
+    if (error)
         fs_die(error == -EALREADY
                    ? "libffi: ffi_closure_free(@): this closure has been freed already"
                    : "libffi: ffi_closure_free(@): not a closure that ffi_closure_alloc() gave",
@@ -48,25 +48,26 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
-int fs_hook_not_live(const ffi_closure *closure, int error)
+int fs_hook_look_closer(const ffi_closure *closure)
 {
+    struct fs_ref ref;
+    int error = fs_slot_find(closure, &ref);
     if (error == -EALREADY)
         fs_die("libffi: ffi_prep_closure_loc(@): this closure has been freed", (uintptr_t)closure,
                0);
-    if (fs_slot_ref(closure).table)
+    if (error && fs_slot_ref(closure).table)
         fs_die("libffi: ffi_prep_closure_loc(@): not the start of a closure that "
                "ffi_closure_alloc() gave",
                (uintptr_t)closure, 0);
-    return 0;
+    return !error;
 }
 
 int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
                  void (*entry)(void))
 {
     struct fs_ref ref;
-    int error = fs_slot_find(closure, &ref);
-    if (fs_unlikely(error))
-        return fs_hook_not_live(closure, error);
+    if (!fs_hook_find(closure, &ref) && !fs_hook_look_closer(closure))
+        return 0;
     fs_hook_release(closure);
     fs_hook_store(closure, cif, handler, user_data, (void *)entry);
     return 1;
