@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PROT_WRITE, PROT_EXEC = 2, 4
+WRITE, EXECUTE = 2, 4  # PROT_WRITE, PROT_EXEC
 ALLOW, REFUSE = "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"
 EPERM = {ALLOW: {}, REFUSE: {"errnoRet": 1}}
 REFUSED = {"mmap", "mmap2", "mprotect", "pkey_mprotect", "memfd_create"}
@@ -34,12 +34,12 @@ def without_writable_code(profile: dict[str, Any]) -> dict[str, Any]:
         if each["action"] == ALLOW:
             each["names"] = [name for name in each["names"] if name not in REFUSED]
     maps, protects = ["mmap", "mmap2"], ["mprotect", "pkey_mprotect"]
-    both = PROT_WRITE | PROT_EXEC
+    both = WRITE | EXECUTE
     profile["syscalls"] = [each for each in profile["syscalls"] if each["names"]] + [
-        *(rule(ALLOW, maps, both, value) for value in (0, PROT_WRITE, PROT_EXEC)),
+        *(rule(ALLOW, maps, both, value) for value in (0, WRITE, EXECUTE)),
         rule(REFUSE, maps, both, both),
-        rule(ALLOW, protects, PROT_EXEC, 0),
-        rule(REFUSE, protects, PROT_EXEC, PROT_EXEC),
+        rule(ALLOW, protects, EXECUTE, 0),
+        rule(REFUSE, protects, EXECUTE, EXECUTE),
         {"names": ["memfd_create"], "action": REFUSE, "args": [], **EPERM[REFUSE]},
     ]
     return profile
