@@ -94,6 +94,7 @@ MACHINES = {
         "riscv64-linux-gnu-gcc",
     ),
 }
+MACHINES["arm64-16k"] = MACHINES["arm64"]  # the kernel's pages are larger, not the machine
 
 
 @dataclass

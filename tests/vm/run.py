@@ -31,6 +31,7 @@ ALL = (
     ("6.12", "x86_64", "abc"),
     ("newest", "x86_64", "a"),
     ("6.1", "arm64", "a"),
+    ("newest", "arm64-16k", "a"),
 )
 #: Modules that a guest needs to see the host's files; what they need comes first.
 SHARING = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
@@ -114,7 +115,7 @@ def initramfs(host: Guest, build: Path, jobs: list[Job], part: str) -> Path:
     top = host.out / f"root-{part}"
     shutil.rmtree(top, ignore_errors=True)
     top.mkdir(parents=True)
-    programs = build / "vm" / "bin" / host.arch
+    programs = build / "vm" / "bin" / MACHINES[host.arch].isa
     names = [path for path in programs.iterdir() if part == "a" or path.name == "init"]
     for path in names:
         shutil.copy(path, top)
@@ -273,7 +274,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--kernel", choices=["6.1", "6.12", "newest", "debug"])
-    parser.add_argument("--arch", choices=["x86_64", "arm64"])
+    parser.add_argument("--arch", choices=["x86_64", "arm64", "arm64-16k"])
     parser.add_argument("--parts", default="")
     parser.add_argument("--only", default="", help="selftests whose name contains this")
     parser.add_argument("--fuzz", type=int, default=10, help="seconds of fuzzing")
@@ -292,7 +293,7 @@ def main() -> int:
     try:
         for kernel, arch, parts in chosen:
             need(MACHINES[arch])
-            make(f"vm-programs-{arch}")
+            make(f"vm-programs-{MACHINES[arch].isa}")
             host = guest(kernel, arch, args.build)
             for part in parts:
                 row = run_part(host, part, args)

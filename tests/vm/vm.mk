@@ -5,7 +5,7 @@
 # the fuzzer, the benchmark. `make test-vm` boots them on Debian's kernels (tests/vm/run.py) with
 # the module that `make kmod` builds.
 #
-#   make test-vm [KERNEL=6.1|6.12|newest] [ARCH=x86_64|arm64] [PARTS=abc]
+#   make test-vm [KERNEL=6.1|6.12|newest] [ARCH=x86_64|arm64|arm64-16k] [PARTS=abc]
 #   make test-vm-debug      6.1 with KASAN, lockdep and kmemleak, built here the first time
 VM       := $(BUILD)/vm
 VM_ARCHES := x86_64 arm64

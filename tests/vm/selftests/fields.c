@@ -256,7 +256,8 @@ TEST(the_last_address_that_a_program_can_have_is_accepted_as_data)
 {
     ONE;
     struct trampfd_create a = valid();
-    a.data = user_top() - 1;
+    uint64_t top = user_top(), most = SCRATCH < 0 ? UINT64_MAX : 1ull << 48; /* arm64: movk * 3 */
+    a.data = (top < most ? top : most) - 1;
     struct table table = make(&a);
     check_bytes(&table);
     check_calls(&table);

@@ -13,7 +13,7 @@
 static void map_refused(size_t size, int rights, int how, off_t offset, int error)
 {
     struct table table = {.arg = valid(), .fd = -1};
-    table.arg.count = 300; /* three pages */
+    table.arg.count = in_pages(3);
     table.size = map_size(&table.arg);
     table.fd = create(&table.arg);
     CHECK(table.fd >= 0);

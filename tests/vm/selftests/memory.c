@@ -15,7 +15,7 @@ enum { RX = PROT_READ | PROT_EXEC };
 /* Three pages, absolute, so that a part of it is whole pages. */
 static struct table three_pages(void)
 {
-    return make_valid(300);
+    return make_valid(in_pages(3));
 }
 
 static void intact(const struct table *table)
@@ -201,7 +201,7 @@ TEST(mremap_of_something_onto_a_part_is_refused)
 TEST(mremap_of_a_compact_table_is_refused)
 {
     ONE;
-    struct trampfd_create arg = valid_compact(600);
+    struct trampfd_create arg = valid_compact(3 * (unsigned)page() / 16);
     struct table table = make(&arg);
     char *to = elsewhere(table.size);
     CHECK_ERRNO(mremap(table.at, table.size, table.size, MREMAP_MAYMOVE | MREMAP_FIXED, to),
@@ -237,7 +237,7 @@ TEST_FOR(madvise_each, sizeof advices / sizeof *advices)
 
 TEST_FOR(madvise_compact, sizeof advices / sizeof *advices)
 {
-    struct trampfd_create arg = valid_compact(600);
+    struct trampfd_create arg = valid_compact(3 * (unsigned)page() / 16);
     struct table table = make(&arg);
     advise(&table, advices[which]);
 }

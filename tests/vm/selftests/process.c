@@ -42,14 +42,14 @@ static void use_and_unmap(void *table)
 TEST(a_forked_child_has_the_mapping)
 {
     ONE;
-    struct table table = make_valid(300);
+    struct table table = make_valid(in_pages(3));
     CHECK_EQ(in_child(use, &table), PASSED);
 }
 
 TEST(a_child_that_unmaps_leaves_its_parents_mapping)
 {
     ONE;
-    struct table table = make_valid(300);
+    struct table table = make_valid(in_pages(3));
     CHECK_EQ(in_child(use_and_unmap, &table), PASSED);
     intact(&table);
     CHECK_EQ(user_pages(), 3);
@@ -60,7 +60,7 @@ TEST(a_parent_that_unmaps_leaves_its_childs_mapping)
     ONE;
     int go[2];
     char byte;
-    struct table table = make_valid(300);
+    struct table table = make_valid(in_pages(3));
     CHECK(pipe(go) == 0);
     pid_t pid = fork();
     if (pid == 0) {
@@ -86,7 +86,7 @@ static void grandchild(void *table)
 TEST(a_grandchild_has_it_too)
 {
     ONE;
-    struct table table = make_valid(300);
+    struct table table = make_valid(in_pages(3));
     CHECK_EQ(in_child(grandchild, &table), PASSED);
     intact(&table);
 }
@@ -102,7 +102,7 @@ static void move_compact(void *table)
 TEST(a_child_cannot_move_a_compact_table)
 {
     ONE;
-    struct trampfd_create arg = valid_compact(600);
+    struct trampfd_create arg = valid_compact(3 * (unsigned)page() / 16);
     struct table table = make(&arg);
     CHECK_EQ(in_child(move_compact, &table), PASSED);
 }
@@ -253,7 +253,7 @@ int as_child(const char *name, const char *argument)
         CHECK_ERRNO(mincore((void *)value, page(), there), ENOMEM);
         CHECK_EQ(user_pages(), 0);
     } else if (!strcmp(name, "use")) {
-        struct table table = make_valid(300);
+        struct table table = make_valid(in_pages(3));
         intact(&table);
     } else {
         FAIL("no %s", name);
@@ -351,7 +351,7 @@ static void deny_write_execute(void *data_)
     (void)data_;
     if (prctl(65, 1, 0, 0, 0) != 0) /* PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN */
         _exit(77);
-    struct table table = make_valid(300);
+    struct table table = make_valid(in_pages(3));
     intact(&table);
     CHECK(mprotect(table.at, table.size, PROT_READ) == 0);
     CHECK_ERRNO(mprotect(table.at, table.size, PROT_READ | PROT_EXEC), EACCES);
@@ -428,7 +428,7 @@ TEST(a_filter_can_refuse_the_ioctl)
 TEST(a_child_without_the_mapping_when_asked)
 {
     ONE;
-    struct table table = make_valid(300);
+    struct table table = make_valid(in_pages(3));
     CHECK(madvise(table.at, table.size, MADV_DONTFORK) == 0);
     pid_t pid = fork();
     if (pid == 0) {

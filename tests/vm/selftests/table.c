@@ -21,6 +21,11 @@ size_t page(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+unsigned in_pages(unsigned n)
+{
+    return n * (unsigned)(page() / TRAMPFD_BLOCK) * TRAMPFD_BLOCK_TRAMPS;
+}
+
 int device(void)
 {
     int fd = open("/dev/trampfd", O_RDONLY | O_CLOEXEC);

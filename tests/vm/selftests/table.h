@@ -26,6 +26,8 @@ struct table {
 };
 
 size_t page(void);
+/* How many trampolines fill `n` pages, in absolute form. */
+unsigned in_pages(unsigned n);
 /* The device, opened anew; fails the test when it cannot be. */
 int device(void);
 /* What is right in every field: one trampoline to target(0), its data &data_at[0], R = DATA_R. */

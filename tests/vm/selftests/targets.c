@@ -76,6 +76,21 @@ TEST(code_where_nothing_is_mapped)
     refused((uintptr_t)at, EFAULT);
 }
 
+TEST(code_right_behind_the_mapping_of_the_one_before)
+{
+    ONE;
+    static uint64_t codes[2];
+    char *at = mapped(PROT_READ | PROT_EXEC, MAP_PRIVATE, library(O_RDONLY), 2 * page());
+    CHECK(munmap(at + page(), page()) == 0);
+    codes[0] = (uintptr_t)at;
+    codes[1] = (uintptr_t)at + page();
+    struct trampfd_create arg = valid();
+    arg.flags = TRAMPFD_CODE_ARRAY;
+    arg.code = (uintptr_t)codes;
+    arg.count = 2;
+    CHECK_ERRNO(create(&arg), EFAULT);
+}
+
 TEST(code_in_the_gap_before_a_mapping)
 {
     ONE;
@@ -167,6 +182,14 @@ TEST(code_in_a_writable_mapping)
 {
     ONE;
     char *at = mapped(PROT_READ | PROT_WRITE, MAP_PRIVATE, library(O_RDONLY), page());
+    refused((uintptr_t)at, EACCES);
+}
+
+/* Both rights at once, which this program alone asks for, so that the kernel may refuse it. */
+TEST(code_in_a_mapping_that_is_writable_and_executable)
+{
+    ONE;
+    char *at = mapped(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE, library(O_RDONLY), page());
     refused((uintptr_t)at, EACCES);
 }
 
