@@ -8,7 +8,12 @@ takes it and does the same is test_run.py's.
 from __future__ import annotations
 
 import errno
+import json
 import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +87,47 @@ def test_calls_of_an_architecture_that_is_not_known_do_not_exist(machine: str) -
 def test_machine_that_is_not_known_is_named_with_those_that_are() -> None:
     with pytest.raises(OSError, match="no seccomp filter is known for s390x, only for x86_64"):
         refuse_memfd_filter("s390x")
+
+
+# ---- examples/hardened/container_profile.py
+
+PROFILE = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "syscalls": [
+        {"names": ["mmap", "read", "mprotect", "memfd_create"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["mmap2", "pkey_mprotect"], "action": "SCMP_ACT_ALLOW", "args": []},
+        {"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
+    ],
+}
+
+
+def matching(profile: Any, call: str, protection: int = 0) -> list[str]:
+    """The actions of all rules that a call with this third argument matches."""
+    return [
+        rule["action"]
+        for rule in profile["syscalls"]
+        if call in rule["names"]
+        and all(protection & arg["value"] == arg["valueTwo"] for arg in rule.get("args", ()))
+    ]
+
+
+def test_container_profile_refuses_writable_code_and_nothing_else(tmp_path: Path) -> None:
+    before = tmp_path / "profile.json"
+    before.write_text(json.dumps(PROFILE), encoding="utf-8")
+    program = Path(__file__).parents[2] / "examples/hardened/container_profile.py"
+    said = subprocess.run(
+        [sys.executable, str(program), str(before)], capture_output=True, text=True, check=True
+    )
+    profile = json.loads(said.stdout)
+    allow, refuse = ["SCMP_ACT_ALLOW"], ["SCMP_ACT_ERRNO"]
+    for call in ("mmap", "mmap2"):
+        for rights in range(8):
+            both = rights & (WRITE | EXEC) == WRITE | EXEC
+            assert matching(profile, call, rights) == (refuse if both else allow)
+    for call in ("mprotect", "pkey_mprotect"):
+        for rights in range(8):
+            assert matching(profile, call, rights) == (refuse if rights & EXEC else allow)
+    assert matching(profile, "memfd_create") == refuse
+    assert matching(profile, "read") == allow
+    assert matching(profile, "clone") == refuse
+    assert all(rule["names"] for rule in profile["syscalls"])
