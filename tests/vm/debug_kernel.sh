@@ -105,7 +105,8 @@ echo "Configuring and building Linux with KASAN, lockdep and kmemleak (log: $out
     make -C tree ARCH=x86_64 O="$PWD/obj" tinyconfig
     ./tree/scripts/kconfig/merge_config.sh -m -O obj obj/.config wanted.config
     make -C tree ARCH=x86_64 O="$PWD/obj" olddefconfig
-    nice -n "${KERNEL_NICE:-10}" make -C tree ARCH=x86_64 O="$PWD/obj" -j"$(nproc)" bzImage modules
+    nice -n "${KERNEL_NICE:-10}" make -C tree ARCH=x86_64 O="$PWD/obj" -j"${KERNEL_JOBS:-$(nproc)}" \
+        bzImage modules
 } >log 2>&1 </dev/null || {
     tail -n 20 log >&2
     exit 2
