@@ -21,7 +21,14 @@ from .table import differences, render
 
 #: cffi as wheels: the two that matter now for everybody, older ones on one interpreter.
 CFFI, CFFI_NEWEST, CFFI_OLD = "2.0.0", "2.1.1", ("1.17.1", "1.15.1")
-REFERENCE = "3.11.7"  # the interpreter for what takes long
+
+
+def reference() -> str:
+    """Name the interpreter for what takes long, and for old wheels: a 3.11 if there is one."""
+    names = list(pythons())
+    if not names:
+        sys.exit("peers: no CPython from 3.9 to 3.14 that can make environments was found")
+    return next((name for name in names if name.startswith("3.11.")), names[-1])
 
 
 def suites() -> list[Suite]:
@@ -30,13 +37,11 @@ def suites() -> list[Suite]:
     found += [Suite("test_c", python, CFFI) for python in pythons()]
     newer = [p for p in pythons() if not p.startswith("3.9.")]  # 2.1 wants 3.10
     found += [Suite("test_c", python, CFFI_NEWEST) for python in newer]
-    if REFERENCE in pythons():
-        found += [Suite("test_c", REFERENCE, cffi) for cffi in CFFI_OLD]
-        found += [
-            Suite(peer, REFERENCE, cffi)
-            for cffi in (CFFI, CFFI_NEWEST)
-            for peer in ("cffi0", "cffi1")
-        ]
+    long = reference()
+    old = [cffi for cffi in CFFI_OLD if long.startswith("3.11.")]
+    found += [Suite("test_c", long, cffi) for cffi in old]
+    peers = ("cffi0", "cffi1")
+    found += [Suite(peer, long, cffi) for cffi in (CFFI, CFFI_NEWEST) for peer in peers]
     return found
 
 
@@ -47,6 +52,11 @@ def main() -> int:
     parser.add_argument("--mode", action="append", choices=tuple(MODES), help="default: all four")
     options = parser.parse_args()
     chosen = [suite for suite in suites() if re.search(options.only, suite.name)]
+    if not chosen and not re.search(options.only, "packages"):
+        parser.error(
+            f"--only {options.only}: no suite has such a name; there are packages and "
+            + ", ".join(suite.name for suite in suites())
+        )
     if options.what != "table":
         for suite in chosen:
             for mode in options.mode or MODES:
@@ -54,7 +64,7 @@ def main() -> int:
                     print(f"{suite.name}, {mode} ...", flush=True)
                     perform(suite, mode)
         if re.search(options.only, "packages") and not options.mode:
-            programs.perform(REFERENCE, CFFI)
+            programs.perform(reference(), CFFI)
         if options.what == "run":
             return 0
     print(render(chosen))

@@ -8,4 +8,5 @@ ONLY ?=
 
 .PHONY: test-peers
 test-peers: $(READY) ## ctypes' and cffi's own tests on every Python here, stock and with the drop-in
+	@sh tests/peers/needs.sh
 	@$(PY) -m tests.peers both --only '$(ONLY)'
