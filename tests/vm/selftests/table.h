@@ -54,7 +54,7 @@ void unmap(struct table *table);
 
 struct trampfd_info info(void);
 uint64_t user_pages(void);
-/* How many there are and which is the lowest free one, in one number: a descriptor that was taken
+/* How many there are and which are the lowest free ones, in one number: a descriptor that was taken
  * and never filled is not listed anywhere. */
 int open_fds(void);
 /* The words of /proc/self/smaps' VmFlags for the mapping at that address. */
