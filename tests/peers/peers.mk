@@ -7,6 +7,11 @@
 ONLY ?=
 
 .PHONY: test-peers
-test-peers: $(READY) ## ctypes' and cffi's own tests on every Python here, stock and with the drop-in
+test-peers: $(READY) $(PACKAGE) ## ctypes' and cffi's own tests on every Python here, stock and with the drop-in
 	@sh tests/peers/needs.sh
 	@$(PY) -m tests.peers both --only '$(ONLY)'
+
+.PHONY: test-peers-selinux
+test-peers-selinux: $(READY) $(PACKAGE) ## ctypes and cffi under SELinux without execmem, in an emulated machine
+	@sh tests/peers/needs_selinux.sh
+	@$(PY) -m tests.peers.selinux
