@@ -11,6 +11,7 @@ is here is which modules are asked for, the hook that meets them when they are i
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 
 from . import _dropin_probe, _lib
@@ -100,6 +101,7 @@ class Served:
 MODULES = {"ctypes": "_ctypes", "cffi": "_cffi_backend"}
 
 _lock = _thread.RLock()
+os.register_at_fork(after_in_child=getattr(_lock, "_at_fork_reinit"))  # noqa: B009 - as threading
 _wanted: set[str] = set()
 _refused: dict[str, Served] = {}
 
@@ -186,6 +188,9 @@ def install(
     Raises InstallError, having changed nothing, when a module is of a build that is not known.
     """
     chosen = [MODULES[n] for n, on in (("ctypes", ctypes), ("cffi", cffi)) if on]
+    for name in chosen:
+        if name in sys.modules:
+            __import__(name)  # waits for a thread that is in the middle of it
     with _lock:
         made: list[int] = []
         try:

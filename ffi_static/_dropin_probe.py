@@ -96,12 +96,6 @@ def _writable_code() -> bool:
         return True
 
 
-def _drain(record: int, module: Any) -> list[Any]:
-    """Take cffi's free blocks of memory from it, in callbacks."""
-    arguments = (*_cffi_arguments(module), abs)
-    return _lib.dropin_drain(record, module.callback, arguments, _writable_code())
-
-
 def serve(name: str, module: Any) -> tuple[int, bool]:
     """Rebind `module`, and show that it works: its record, and whether that is new.
 
@@ -119,16 +113,18 @@ def serve(name: str, module: Any) -> tuple[int, bool]:
     _modules[record] = module
     try:
         if kind == "cffi":
-            _drain(record, module).clear()
+            arguments = (*_cffi_arguments(module), abs)
+            _lib.dropin_drain(record, module.callback, arguments, _writable_code()).clear()
             _lib.dropin_hold(record, None)
         _probe(record, *(_ctypes_maker if name == "_ctypes" else _cffi_maker)(module))
         _lib.dropin_confirm(record)
     except Exception as error:
-        error.__traceback__ = None  # its frames hold the probe's callback
-        restore(record, failed=True)
-        said = error if isinstance(error, RuntimeError) else f"a trial gave {error!r}"
-        raise InstallError(f"{name} ({where}): {said}") from None
-    return record, True
+        said = str(error) if isinstance(error, RuntimeError) else f"a trial gave {error!r}"
+    else:
+        return record, True
+    # Only here: while the exception is handled, its frames hold the probe's callback.
+    restore(record, failed=True)
+    raise InstallError(f"{name} ({where}): {said}")
 
 
 def restore(record: int, *, failed: bool = False) -> None:
@@ -140,5 +136,6 @@ def restore(record: int, *, failed: bool = False) -> None:
     module = _modules.pop(record, None) or sys.modules.get(found["module"])
     cffi = found["kind"] == "cffi"
     if cffi and module is not None:
-        _lib.dropin_hold(record, _drain(record, module))
+        arguments = (*_cffi_arguments(module), abs)
+        _lib.dropin_hold(record, _lib.dropin_collect(record, module.callback, arguments))
     _lib.dropin_unbind(record, failed and cffi)

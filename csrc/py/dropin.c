@@ -358,6 +358,8 @@ static PyObject *dropin_unbind(PyObject *self, PyObject *args)
     for (unsigned i = 0; i < d->entries; i++)
         if ((all && d->made == d->freed) || !d->kind->still_needed(d, d->entry[i].symbol))
             restore(d, &d->entry[i]);
+    if (all)
+        d->clean = 0;
     d->state = FS_DROPIN_RESTORED;
     Py_RETURN_NONE;
 }
@@ -371,10 +373,23 @@ static PyObject *dropin_drain(PyObject *self, PyObject *args)
                           &writable_code))
         return NULL;
     struct fs_dropin *d = record(number);
-    PyObject *held = d ? fs_dropin_drain(d, function, arguments) : NULL;
+    if (!d || d->clean)
+        return d ? PyList_New(0) : NULL;
+    PyObject *held = fs_dropin_drain(d, function, arguments, 1);
     if (held && fs_dropin_retire(d, writable_code) < 0)
         Py_CLEAR(held);
     return held;
+}
+
+static PyObject *dropin_collect(PyObject *self, PyObject *args)
+{
+    PyObject *number, *function, *arguments;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOO!:dropin_collect", &number, &function, &PyTuple_Type,
+                          &arguments))
+        return NULL;
+    struct fs_dropin *d = record(number);
+    return d ? fs_dropin_drain(d, function, arguments, 0) : NULL;
 }
 
 /* Keep these objects, and let those go that were kept before. */
@@ -453,7 +468,10 @@ PyMethodDef fs_dropin_functions[] = {
     {"dropin_confirm", dropin_confirm, METH_O, "dropin_confirm(record): the probe has succeeded."},
     {"dropin_unbind", dropin_unbind, METH_VARARGS, "dropin_unbind(record, all)"},
     {"dropin_drain", dropin_drain, METH_VARARGS,
-     "dropin_drain(record, function, args, writable_code): cffi's free callbacks, in a list."},
+     "dropin_drain(record, function, args, writable_code): cffi's free callbacks, in a list, when "
+     "there may be some in memory of its own."},
+    {"dropin_collect", dropin_collect, METH_VARARGS,
+     "dropin_collect(record, function, args): those of our memory, in a list."},
     {"dropin_hold", dropin_hold, METH_VARARGS, "dropin_hold(record, objects): keep them."},
     {"dropin_keep", dropin_keep, METH_O, "dropin_keep(flag): keep foreign threads' states."},
     {"dropin_call", dropin_call, METH_VARARGS,

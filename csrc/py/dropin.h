@@ -93,6 +93,9 @@ struct fs_dropin {
     int draining;     /* `prober` is refused new blocks ... */
     size_t refused;   /* ... of this many bytes */
     size_t accounted; /* blocks that are known not to be cffi's own and live */
+    size_t given;     /* blocks of ours that cffi has ... */
+    size_t out;       /* ... and those of them that are not in its free list */
+    int clean;        /* the free list holds no block of cffi's own */
     PyObject *held;   /* blocks of ours, kept from cffi after uninstall() */
 };
 
@@ -155,10 +158,10 @@ int fs_dropin_is_ours(const void *closure);
 /* What `symbol` was before it was rebound. */
 void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
 
-/* dropin_cffi.c: make callbacks, of function(*args), until cffi has no free block left: a list of
- * them. Then say what became of cffi's own blocks; `writable_code`: is there any in the process?
- * The ones that were found are never used again. */
-PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args);
+/* dropin_cffi.c: make callbacks, of function(*args), until cffi has no free block left, or none of
+ * ours: a list of them. After the former, say what became of cffi's own blocks; `writable_code`: is
+ * there any in the process? The ones that were found are never used again. */
+PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args, int to_the_end);
 int fs_dropin_retire(struct fs_dropin *d, int writable_code);
 
 /* ---- calls -----------------------------------------------------------------------------

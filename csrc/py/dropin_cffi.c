@@ -150,8 +150,10 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
         return MAP_FAILED;
     }
     void *area = new_area(size);
-    if (area != MAP_FAILED)
+    if (area != MAP_FAILED) {
         d->accounted += size / sizeof(struct block);
+        d->given += size / sizeof(struct block);
+    }
     return area;
 }
 
@@ -161,6 +163,7 @@ static void let_go(struct fs_dropin *d, struct block *b)
     b->slot = NULL;
     if (!slot)
         return;
+    d->out--;
     (void)fs_dropin_free(d, slot, call);
     d->freed -= b->drained != 0;
 }
@@ -212,6 +215,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
         return status;
     }
     theirs->user_data = user_data; /* cffi looks whether it is there */
+    d->given += !known;            /* cffi gets it when the object is freed */
+    d->out++;
     b->drained = (uintptr_t)is_draining(d);
     d->made += !b->drained;
     pending = b;
@@ -229,9 +234,12 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
 }
 
 /* After uninstall() cffi goes on with blocks of ours that it has, and with its own. */
-static int serves(const struct fs_dropin *d, const ffi_closure *closure)
+static int serves(struct fs_dropin *d, const ffi_closure *closure)
 {
-    return d->state != FS_DROPIN_RESTORED || is_ours(closure);
+    if (d->state != FS_DROPIN_RESTORED || is_ours(closure))
+        return 1;
+    d->clean = 0;
+    return 0;
 }
 
 static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
@@ -393,7 +401,9 @@ static int blocks_before(size_t next, size_t *blocks)
     }
 }
 
-PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args)
+/* Up to the end of cffi's list it is refused more, and asks for 1.3 times as much the next time:
+ * not to be done often. To our last block it is asked no more than it has. */
+PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args, int to_the_end)
 {
     PyObject *held = PyList_New(0), *made;
     if (!held)
@@ -402,18 +412,18 @@ PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *arg
     d->refused = 0;
     d->prober = pthread_self();
     d->draining = 1;
-    while ((made = PyObject_Call(function, args, NULL)) != NULL) {
+    while ((to_the_end || d->given != d->out) &&
+           (made = PyObject_Call(function, args, NULL)) != NULL) {
         int error = PyList_Append(held, made);
         Py_DECREF(made);
         if (error < 0)
             break;
     }
     d->draining = 0;
-    if (!d->refused || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        Py_DECREF(held);
-        return NULL;
-    }
-    PyErr_Clear();
+    if (d->refused && PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyErr_Clear();
+    if (PyErr_Occurred())
+        Py_CLEAR(held);
     return held;
 }
 
@@ -421,6 +431,7 @@ int fs_dropin_retire(struct fs_dropin *d, int writable_code)
 {
     size_t all;
     int error = blocks_before(d->refused, &all);
+    d->clean = 1;
     d->accounted += drained.count;
     d->leftover = 0;
     if (writable_code && error == 0 && all > d->accounted)

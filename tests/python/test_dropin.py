@@ -129,6 +129,60 @@ subprocess.run([sys.executable, "-c", code], check=True)
 """)
 
 
+def test_install_while_another_thread_imports(script: Any) -> None:
+    script("""
+import subprocess
+code = '''
+import sys, threading, time
+import ffi_static
+assert "_ctypes" not in sys.modules
+def install(wait):
+    time.sleep(wait)
+    ffi_static.install()
+threads = [threading.Thread(target=install, args=(n / 1000,)) for n in range(8)]
+for t in threads: t.start()
+import ctypes
+for t in threads: t.join()
+assert {s.module: s.state for s in ffi_static.installed()}["_ctypes"] == "served"
+'''
+for _ in range(5):
+    subprocess.run([sys.executable, "-c", code], check=True)
+""")
+
+
+def test_install_in_a_child_of_a_process_that_was_installing(run: Any) -> None:
+    run("""
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 on: fork() beside threads
+stop = False
+def switch():
+    while not stop:
+        ffi_static.install()
+        ffi_static.uninstall()
+thread = threading.Thread(target=switch)
+thread.start()
+def child():
+    try:
+        ffi_static.install()
+        f, address = with_ctypes(lambda x: x + 1)
+        g, other = with_cffi(lambda x: x + 2)
+        assert ours(address) and ours(other)
+        assert (caller.call(address, 1), caller.call(other, 1)) == (2, 3)
+        os._exit(0)
+    except BaseException as error:
+        os.write(2, repr(error).encode())
+        os._exit(1)
+statuses = []
+for _ in range(100):
+    pid = os.fork()
+    if pid == 0:
+        child()
+    statuses.append(os.waitpid(pid, 0)[1])
+stop = True
+thread.join()
+assert set(statuses) == {0}, statuses
+""")
+
+
 @BOTH
 def test_a_module_that_is_reloaded_or_imported_again(run: Any, module: str) -> None:
     run(f"""
@@ -256,6 +310,11 @@ for _, address in reversed(kept):
     assert ours(address)
 assert caller.call(kept[-1][1], 1) == caller.call(kept[-2][1], 1) == 1000
 assert len(open("/proc/self/maps").readlines()) < 1000
+more = [with_cffi(abs) for _ in range(5000)]  # cffi's own: it still grows in steps
+assert not any(ours(address) for _, address in more[-1000:])
+ffi_static.install()
+more += [with_cffi(abs) for _ in range(5000)]
+assert all(ours(address) for _, address in more[-5000:])
 """)
 
 

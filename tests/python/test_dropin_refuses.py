@@ -234,6 +234,39 @@ PyMODINIT_FUNC PyInit_tables(void)
 """
 
 
+def build_tables(folder: Path, flags: str) -> None:
+    (folder / "tables.c").write_text(TABLE)
+    made = [str(folder / "tables.so"), str(folder / "tables.c")]
+    compiler = shlex.split(os.environ.get("CC", "gcc"))
+    options = ["-shared", "-fPIC", f"-I{sysconfig.get_path('include')}", *flags.split()]
+    subprocess.run([*compiler, *options, "-o", *made, "-lffi"], check=True)
+
+
+def test_a_read_only_table_that_must_stay_so_is_left_alone(run: Any, tmp_path: Path) -> None:
+    build_tables(tmp_path, "-Wl,-z,relro,-z,now")
+    run(f"""
+import platform, struct
+sys.path.insert(0, {str(tmp_path)!r})
+import tables
+calls = {{"x86_64": 10, "aarch64": 226}}  # mprotect
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, calls[platform.machine()]), (6, 0, 0, 0x50000 + 13),
+        (6, 0, 0, 0x7FFF0000)]  # its number? then EACCES, else allow
+text = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in code))
+program = struct.pack("@HP", len(code), ctypes.addressof(text))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0
+assert prctl(22, 2, ctypes.c_char_p(program), 0, 0) == 0, os.strerror(ctypes.get_errno())
+try:
+    ffi_static._lib.dropin_bind("_ctypes", "", tables.dlopen)
+except RuntimeError as error:
+    assert "read-only" in str(error) and "denied" in str(error) and "policy" in str(error), error
+else:
+    raise AssertionError
+closure, code = tables.make()
+assert not ours(code)
+""")
+
+
 @pytest.mark.parametrize("called_before", [False, True])
 @pytest.mark.parametrize(
     ("flags", "rights"),
@@ -248,14 +281,7 @@ PyMODINIT_FUNC PyInit_tables(void)
 def test_every_make_of_import_table(
     run: Any, tmp_path: Path, flags: str, rights: str, called_before: bool
 ) -> None:
-    (tmp_path / "tables.c").write_text(TABLE)
-    includes = [f"-I{sysconfig.get_path('include')}"]
-    made = [str(tmp_path / "tables.so"), str(tmp_path / "tables.c")]
-    compiler = shlex.split(os.environ.get("CC", "gcc"))
-    subprocess.run(
-        [*compiler, "-shared", "-fPIC", *includes, *flags.split(), "-o", *made, "-lffi"],
-        check=True,
-    )
+    build_tables(tmp_path, flags)
     run(f"""
 sys.path.insert(0, {str(tmp_path)!r})
 import tables
