@@ -57,7 +57,7 @@ def jobs_of(part: str) -> list[Job]:
             Job("insmod /trampfd.ko", 60),
             Job(f"{chosen} {python('-m', 'tests.vm.inside', 'core', *CORE)}", 900),
             Job(python(*pytest, *core, "-k", CHOSEN), 1200),
-            Job(f"{chosen} {python(*pytest, 'tests/python', *leave_out())}", 1800),
+            Job(f"{chosen} {python(*pytest, 'tests/python', *leave_out())}", 5400),
         ]
     else:
         closures = python("-m", "tests.vm.inside", "closures")

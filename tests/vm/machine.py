@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 #: What a kernel says when something is wrong with it. Lines of user programs' faults
@@ -94,6 +94,8 @@ MACHINES = {
         "riscv64-linux-gnu-gcc",
     ),
 }
+# A kernel without ACPI finds its timer and interrupts there, but one processor only.
+MACHINES["debug"] = replace(MACHINES["x86_64"], options=("-M", "pc", "-cpu", "max"))
 MACHINES["arm64-16k"] = MACHINES["arm64"]  # the kernel's pages are larger, not the machine
 
 
@@ -157,8 +159,10 @@ def pack(top: Path, packed: Path) -> Path:
     return packed
 
 
-def command(machine: Machine, kernel: Path, packed: Path, *, share: bool) -> list[str]:
-    """QEMU's command line."""
+def command(
+    machine: Machine, kernel: Path, packed: Path, *, share: bool, append: str = ""
+) -> list[str]:
+    """QEMU's command line; `append` is more for the kernel's."""
     accel = os.environ.get("FFI_STATIC_VM_ACCEL", "tcg,thread=multi")
     words = [machine.qemu, *machine.options, "-accel", accel, "-smp", "2"]
     words += ["-m", "3G" if share else "1G", "-nographic", "-no-reboot", "-nic", "none"]
@@ -167,10 +171,10 @@ def command(machine: Machine, kernel: Path, packed: Path, *, share: bool) -> lis
             "-virtfs",
             "local,path=/,mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap",
         ]
-    append = [f"console={machine.console}", "panic=-1", "panic_on_warn=1", "oops=panic"]
-    append += ["loglevel=5", "rcupdate.rcu_cpu_stall_timeout=300", "kmemleak=on"]
-    append += ["nowatchdog", "no_timer_check"]  # the host may be busy: ticks come late
-    return [*words, "-kernel", str(kernel), "-initrd", str(packed), "-append", " ".join(append)]
+    said = [f"console={machine.console}", "panic=-1", "panic_on_warn=1", "oops=panic"]
+    said += ["loglevel=5", "rcupdate.rcu_cpu_stall_timeout=300", "kmemleak=on"]
+    said += ["nowatchdog", append or "no_timer_check"]  # the host may be busy: ticks come late
+    return [*words, "-kernel", str(kernel), "-initrd", str(packed), "-append", " ".join(said)]
 
 
 class Console:
@@ -239,6 +243,7 @@ def boot(
     log: Path,
     label: str,
     share: bool = False,
+    append: str = "",
 ) -> Outcome:
     """Boot, follow the console to the end, and give what was said.
 
@@ -248,7 +253,7 @@ def boot(
     began = time.monotonic()
     console = Console(jobs, log, label)
     with subprocess.Popen(
-        command(machine, kernel, packed, share=share),
+        command(machine, kernel, packed, share=share, append=append),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
