@@ -12,8 +12,8 @@
 #include <linux/err.h>
 #include <linux/hashtable.h>
 #include <linux/moduleparam.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
 #include "trampfd.h"
@@ -29,7 +29,7 @@ module_param(max_user_pages, ulong, 0644);
 MODULE_PARM_DESC(max_user_pages, "pages that one user's trampolines may take (16384)");
 
 static DEFINE_HASHTABLE(users, 6);
-static DEFINE_MUTEX(users_lock);
+static DEFINE_SPINLOCK(users_lock);
 
 static struct trampfd_user *user_of(kuid_t uid)
 {
@@ -41,20 +41,6 @@ static struct trampfd_user *user_of(kuid_t uid)
 	return NULL;
 }
 
-static struct trampfd_user *user_of_or_new(kuid_t uid)
-{
-	struct trampfd_user *user = user_of(uid);
-
-	if (user)
-		return user;
-	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user)
-		return ERR_PTR(-ENOMEM);
-	user->uid = uid;
-	hash_add(users, &user->node, __kuid_val(uid));
-	return user;
-}
-
 static void drop_if_unused(struct trampfd_user *user)
 {
 	if (user->pages)
@@ -63,43 +49,54 @@ static void drop_if_unused(struct trampfd_user *user)
 	kfree(user);
 }
 
-/* No limit for who may exceed limits. Asked last, because asking may be logged. */
-static bool over_limit(u64 pages)
+/* Charge the current user, whom `fresh` is for if nobody counts for them yet. */
+static struct trampfd_user *charge(struct trampfd_user *fresh, unsigned int pages, u64 limit)
 {
-	return pages > READ_ONCE(max_user_pages) && !capable(CAP_SYS_RESOURCE);
+	struct trampfd_user *user;
+
+	spin_lock(&users_lock);
+	user = user_of(fresh->uid) ?: fresh;
+	if (user->pages + pages > limit) {
+		user = ERR_PTR(-EDQUOT);
+	} else {
+		if (user == fresh)
+			hash_add(users, &user->node, __kuid_val(user->uid));
+		user->pages += pages;
+	}
+	spin_unlock(&users_lock);
+	return user;
 }
 
 /**
  * trampfd_charge - charge the current user for pages
  * @pages: how many, not 0
  *
+ * There is no limit for who may exceed limits. That is asked last, because asking may be logged,
+ * and like what allocates not under the lock, on which all users wait.
+ *
  * Return: whom to uncharge; ERR_PTR(-EDQUOT) or ERR_PTR(-ENOMEM).
  */
 struct trampfd_user *trampfd_charge(unsigned int pages)
 {
-	struct trampfd_user *user;
+	struct trampfd_user *fresh = kzalloc(sizeof(*fresh), TRAMPFD_GFP), *user;
 
-	mutex_lock(&users_lock);
-	user = user_of_or_new(current_uid());
-	if (IS_ERR(user))
-		goto out;
-	if (over_limit(user->pages + pages)) {
-		drop_if_unused(user);
-		user = ERR_PTR(-EDQUOT);
-		goto out;
-	}
-	user->pages += pages;
-out:
-	mutex_unlock(&users_lock);
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
+	fresh->uid = current_uid();
+	user = charge(fresh, pages, READ_ONCE(max_user_pages));
+	if (IS_ERR(user) && capable(CAP_SYS_RESOURCE))
+		user = charge(fresh, pages, U64_MAX);
+	if (user != fresh)
+		kfree(fresh);
 	return user;
 }
 
 void trampfd_uncharge(struct trampfd_user *user, unsigned int pages)
 {
-	mutex_lock(&users_lock);
+	spin_lock(&users_lock);
 	user->pages -= pages;
 	drop_if_unused(user);
-	mutex_unlock(&users_lock);
+	spin_unlock(&users_lock);
 }
 
 /**
@@ -111,10 +108,10 @@ void trampfd_usage(u64 *pages, u64 *limit)
 {
 	struct trampfd_user *user;
 
-	mutex_lock(&users_lock);
+	spin_lock(&users_lock);
 	user = user_of(current_uid());
 	*pages = user ? user->pages : 0;
-	mutex_unlock(&users_lock);
+	spin_unlock(&users_lock);
 	*limit = has_capability_noaudit(current, CAP_SYS_RESOURCE) ? U64_MAX
 								   : READ_ONCE(max_user_pages);
 }

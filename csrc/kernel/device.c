@@ -58,6 +58,24 @@ static int check_fields(const struct trampfd_create *arg)
 	return check_registers(arg);
 }
 
+/* Of all that it needs no array for: the last trampoline's datum is the highest. */
+static int check_data_range(const struct trampfd_create *arg)
+{
+	u64 size, end;
+	u32 last = arg->count - 1;
+
+	if (check_mul_overflow(arg->stride, (u64)last, &size) ||
+	    check_add_overflow(arg->data, size, &end))
+		return -ERANGE;
+	if ((arg->flags & TRAMPFD_COMPACT) &&
+	    last % TRAMPFD_COMPACT_GROUP == TRAMPFD_COMPACT_GROUP - 1) {
+		if (last == arg->first)
+			return 0; /* a hole and nothing else */
+		end -= arg->stride;
+	}
+	return trampfd_check_data(end);
+}
+
 static int check_ranges(const struct trampfd_create *arg)
 {
 	u64 size, end;
@@ -67,12 +85,7 @@ static int check_ranges(const struct trampfd_create *arg)
 		if (check_add_overflow(arg->map_addr, size, &end) || end > TASK_SIZE_MAX)
 			return -ERANGE;
 	}
-	/* Of each datum, too, when it is written; here only that the last does not come round. */
-	if (!(arg->flags & TRAMPFD_DATA_ARRAY))
-		if (check_mul_overflow(arg->stride, (u64)arg->count - 1, &size) ||
-		    check_add_overflow(arg->data, size, &end))
-			return -ERANGE;
-	return 0;
+	return arg->flags & TRAMPFD_DATA_ARRAY ? 0 : check_data_range(arg);
 }
 
 static int check_create(const struct trampfd_create *arg)
@@ -100,19 +113,23 @@ static int get_size(u32 *size, const void __user *user, u32 least)
 	return *size > PAGE_SIZE ? -E2BIG : 0;
 }
 
-/* A descriptor of a new table. It is installed when nothing can fail any more. */
+/*
+ * A descriptor of a new table. Its number is taken when the table is right, so that a wrong one is
+ * told first, and installed when nothing can fail any more.
+ */
 static int create_fd(const struct trampfd_create *arg)
 {
 	struct trampfd_table *table;
 	struct file *file;
-	int fd = get_unused_fd_flags(O_CLOEXEC);
+	int fd;
 
-	if (fd < 0)
-		return fd;
 	table = trampfd_table_create(arg);
-	if (IS_ERR(table)) {
-		put_unused_fd(fd);
+	if (IS_ERR(table))
 		return PTR_ERR(table);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		trampfd_table_free(table);
+		return fd;
 	}
 	file = trampfd_file_create(table);
 	if (IS_ERR(file)) {

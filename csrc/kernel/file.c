@@ -18,6 +18,7 @@
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
@@ -47,7 +48,10 @@ static int table_may_split(struct vm_area_struct *vma, unsigned long addr)
 	return -EINVAL;
 }
 
-/* Asked when everything is already at the new address; the kernel moves it back then. */
+/*
+ * Asked when everything is already at the new address; the kernel moves it back then. Other threads
+ * could have called it there in between: compact_area() is what refuses, this is behind it.
+ */
 static int table_mremap(struct vm_area_struct *vma)
 {
 	const struct trampfd_table *table = vma->vm_private_data;
@@ -84,6 +88,21 @@ static int table_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/*
+ * A compact table has one place. mmap() and mremap() ask for it before they map or move anything;
+ * mremap() gives no type of mapping. Only what is fixed is known to be wanted there, whether or not
+ * something is there already.
+ */
+static unsigned long compact_area(struct file *file, unsigned long addr, unsigned long len,
+				  unsigned long pgoff, unsigned long flags)
+{
+	const struct trampfd_table *table = file->private_data;
+
+	if (!(flags & MAP_TYPE))
+		return -EINVAL;
+	return (flags & MAP_FIXED) && addr == table->map_addr ? addr : -EADDRNOTAVAIL;
+}
+
 static int table_release(struct inode *inode, struct file *file)
 {
 	trampfd_table_free(file->private_data);
@@ -92,6 +111,14 @@ static int table_release(struct inode *inode, struct file *file)
 
 static const struct file_operations table_fops = {
 	.owner = THIS_MODULE,
+	.mmap = table_mmap,
+	.release = table_release,
+	.llseek = noop_llseek,
+};
+
+static const struct file_operations compact_fops = {
+	.owner = THIS_MODULE,
+	.get_unmapped_area = compact_area,
 	.mmap = table_mmap,
 	.release = table_release,
 	.llseek = noop_llseek,
@@ -118,6 +145,7 @@ static int init_fs_context(struct fs_context *fc)
 	if (!ctx)
 		return -ENOMEM;
 	ctx->dops = &table_dops;
+	fc->s_iflags &= ~SB_I_NOEXEC; /* which init_pseudo() sets in newer kernels */
 	return 0;
 }
 
@@ -138,11 +166,7 @@ static int trampfd_mount_pins;
  */
 int trampfd_file_pin(void)
 {
-	int error = simple_pin_fs(&trampfd_fs_type, &trampfd_mount, &trampfd_mount_pins);
-
-	if (!error)
-		trampfd_mount->mnt_sb->s_iflags &= ~SB_I_NOEXEC;
-	return error;
+	return simple_pin_fs(&trampfd_fs_type, &trampfd_mount, &trampfd_mount_pins);
 }
 
 void trampfd_file_unpin(void)
@@ -174,6 +198,7 @@ static struct inode *create_inode(const struct trampfd_table *table)
  */
 struct file *trampfd_file_create(struct trampfd_table *table)
 {
+	const struct file_operations *fops = table->map_addr ? &compact_fops : &table_fops;
 	struct inode *inode = create_inode(table);
 	struct file *file;
 
@@ -182,7 +207,7 @@ struct file *trampfd_file_create(struct trampfd_table *table)
 	/* alloc_file_pseudo() takes the operations as they are; the last fput() puts their module.
 	 */
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(inode, trampfd_mount, table_name, O_RDONLY, &table_fops);
+	file = alloc_file_pseudo(inode, trampfd_mount, table_name, O_RDONLY, fops);
 	if (IS_ERR(file)) {
 		module_put(THIS_MODULE);
 		iput(inode);

@@ -17,9 +17,7 @@
 #include "trampfd.h"
 
 #define BLOCKS_PER_PAGE (PAGE_SIZE / TRAMPFD_BLOCK)
-/* Charged to the cgroup; when that is full, the caller is told so, and nothing is killed. */
-#define GFP_TABLE (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-#define BLOCK_MAX TRAMPFD_COMPACT_GROUP
+#define BLOCK_MAX	TRAMPFD_COMPACT_GROUP
 
 /* The part of a table that one block is. */
 struct block {
@@ -68,7 +66,8 @@ static int get_code(struct block *block)
 	return error ?: trampfd_check_targets(block->code, block->count);
 }
 
-static int check_data(u64 data)
+/* Can a program have that address, and a trampoline load it? 0 or -ERANGE. */
+int trampfd_check_data(u64 data)
 {
 	return data < min_t(u64, TASK_SIZE_MAX, trampfd_arch.data_end) ? 0 : -ERANGE;
 }
@@ -85,7 +84,7 @@ static int fill_compact(const struct block *block, void *mem)
 
 		if (at == stub || block->start + i < arg->first)
 			continue;
-		error = check_data(data);
+		error = trampfd_check_data(data);
 		if (!error)
 			error = trampfd_arch_compact(mem + at, block->pc + at, data,
 						     arg->data_register, stub - at);
@@ -108,7 +107,7 @@ static int fill_absolute(const struct block *block, void *mem)
 		void *at = mem + i * TRAMPFD_TRAMP_SIZE;
 		u64 data = block->data[i];
 
-		error = check_data(data);
+		error = trampfd_check_data(data);
 		if (each && !error) {
 			literal = at + TRAMPFD_TRAMP_SIZE - sizeof(u64);
 			error = trampfd_arch_literal(literal, block->code[i]);
@@ -161,7 +160,7 @@ static int alloc_pages_for(struct trampfd_table *table)
 	unsigned int i;
 
 	for (i = 0; i < table->nr_pages; i++) {
-		struct page *page = alloc_page(GFP_TABLE);
+		struct page *page = alloc_page(TRAMPFD_GFP);
 
 		if (!page)
 			return -ENOMEM;
@@ -184,7 +183,7 @@ struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg)
 	struct trampfd_table *table;
 	int error;
 
-	table = kvzalloc(struct_size(table, pages, nr_pages), GFP_TABLE);
+	table = kvzalloc(struct_size(table, pages, nr_pages), TRAMPFD_GFP);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 	table->nr_pages = nr_pages;

@@ -2,10 +2,10 @@
 /*
  * target.c - which code a trampoline may lead to
  *
- * Only code that the program has from a file, as it is there: not what it could write itself, by
- * whichever way. This is looked at once, when the table is made. A program that can unmap its code
- * and map something else in its place, or a file's owner who writes to the file later, is not
- * stopped here; see trampfd.rst, "What is left".
+ * Only code that the program has from a file, as it is there, while nobody can write to it through
+ * a mapping or a descriptor. This is looked at once, when the table is made: what a program wrote
+ * to a file of its own before, and whoever changes the file, the mapping or (as a debugger can) its
+ * pages later, is not stopped here; see trampfd.rst, "What is left".
  */
 #include <linux/errno.h>
 #include <linux/fs.h>

@@ -16,6 +16,7 @@
 #define TRAMPFD_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
 #include <uapi/linux/trampfd.h>
@@ -28,6 +29,8 @@ struct trampfd_user;
 	(TRAMPFD_COMPACT | TRAMPFD_CODE_ARRAY | TRAMPFD_DATA_ARRAY | TRAMPFD_CODE_REGISTER)
 /* 256 (compact) or 517 blocks: a second or so on the slowest machine, and killable. */
 #define TRAMPFD_MAX_COUNT 65536
+/* Charged to the cgroup; when that is full, the caller is told so, and these kill nobody. */
+#define TRAMPFD_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct trampfd_table - the trampolines behind one descriptor
@@ -51,6 +54,7 @@ struct trampfd_table {
 /* table.c: the struct must have been checked. ERR_PTR with a documented errno. */
 struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg);
 void trampfd_table_free(struct trampfd_table *table);
+int trampfd_check_data(u64 data);
 
 /* file.c: a file that owns the table, unless ERR_PTR. Only while trampfd_file_pin() is held. */
 struct file *trampfd_file_create(struct trampfd_table *table);

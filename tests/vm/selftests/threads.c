@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -318,4 +319,53 @@ TEST(a_process_that_is_killed_in_the_middle_leaves_nothing)
         int status = status_of(pid);
         CHECK(status == KILLED + SIGKILL || status == PASSED);
     }
+}
+
+static sigjmp_buf nowhere;
+static void *volatile elsewhere;
+static volatile bool arrived;
+static volatile unsigned tries;
+
+static void nothing_there(int number)
+{
+    (void)number;
+    siglongjmp(nowhere, 1);
+}
+
+static void *call_elsewhere(void *unused)
+{
+    (void)unused;
+    while (!stop) {
+        if (!sigsetjmp(nowhere, 1)) {
+            probe_call(elsewhere);
+            arrived = true;
+        }
+        tries++;
+    }
+    return NULL;
+}
+
+/* At the wrong address it would load other data, however soon it is moved back. */
+TEST(a_compact_table_is_not_elsewhere_while_its_move_is_refused)
+{
+    ONE;
+    pthread_t thread;
+    struct sigaction action = {.sa_handler = nothing_there, .sa_flags = SA_NODEFER};
+    struct trampfd_create arg = valid_compact(256 * 256);
+    struct table table = make(&arg);
+    check_bytes(&table); /* every page is there to be moved */
+    elsewhere = mmap(NULL, table.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(elsewhere != MAP_FAILED);
+    CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, call_elsewhere, NULL) == 0);
+    for (unsigned i = 0; i < 200 || tries < 100; i++)
+        CHECK_ERRNO(
+            mremap(table.at, table.size, table.size, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere),
+            EINVAL);
+    stop = true;
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(!arrived);
+    CHECK(signal(SIGSEGV, SIG_DFL) != SIG_ERR);
+    check_bytes(&table);
+    check_calls(&table);
 }

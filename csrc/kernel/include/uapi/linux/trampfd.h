@@ -215,7 +215,10 @@ struct trampfd_info {
  *   E2BIG       `size` is more than a page; TRAMPFD_CREATE: the part that this kernel does not
  *               know is not zero
  *
- * TRAMPFD_CREATE; those of the struct's fields are checked in this order
+ * TRAMPFD_CREATE. What the struct's fields alone tell is checked first, in this order, down to
+ * ETXTBSY of a single code address. What depends on an array, on the distance of compact data, or
+ * on an address' bytes (EILSEQ) is found while the table is written, trampoline by trampoline,
+ * after EDQUOT and ENOMEM. A descriptor is looked for (EMFILE) when the table is complete.
  *   EINVAL      an unknown flag, two flags that exclude each other, a field that must be 0 and is
  *               not, a count of 0, `first` not below it, a register that cannot be used, a map_addr
  *               or (on arm64) a code address that is not aligned
@@ -229,23 +232,28 @@ struct trampfd_info {
  *   ETXTBSY     the file with the code is open for writing
  *   EILSEQ      the bytes of an address would be a landing pad (endbr64, bti) inside a trampoline
  *   EDQUOT      it would be more pages than the caller's user may have
- *   ENOMEM      no memory, or no more of it in the caller's memory cgroup
+ *   ENOMEM      no memory, or no more of it in the caller's memory cgroup. (The cgroup's OOM killer
+ *               may act, too: on what any new descriptor takes, as with open())
  *   EMFILE, ENFILE  no free descriptor
  *   EINTR       a fatal signal came in between
  *
- * mmap() of the new descriptor; after these errors it can be tried again
+ * mmap() of the new descriptor; after these errors but ENOMEM it can be tried again. Which of
+ * several that apply is told is not fixed.
  *   EINVAL      not the whole table (offset not 0, or another length than TRAMPFD_MAP_SIZE or
  *               TRAMPFD_COMPACT_MAP_SIZE), not MAP_PRIVATE, not PROT_READ and PROT_EXEC
  *   EACCES      PROT_WRITE
  *   EPERM       another process than made it (a fork's child, one it was sent to, or after exec)
- *   EADDRNOTAVAIL  TRAMPFD_COMPACT, and not at map_addr: use MAP_FIXED or MAP_FIXED_NOREPLACE
+ *   EADDRNOTAVAIL  TRAMPFD_COMPACT, and not at map_addr, or there as a hint only: use MAP_FIXED or
+ *               MAP_FIXED_NOREPLACE
  *   EBUSY       it was mapped before. A table can be mapped once, be it unmapped meanwhile
+ *   ENOMEM      no memory, or too many mappings. The table may count as mapped then: make another
  *
  * Of the mapping
  *   mprotect()  with PROT_WRITE: EACCES. Of a part: EINVAL
  *   munmap()    of a part: EINVAL. mmap() with MAP_FIXED over a part: EINVAL, or (6.1) ENOMEM
  *   mremap()    to another size: EFAULT (larger) or EINVAL; MREMAP_DONTUNMAP: EINVAL;
- *               TRAMPFD_COMPACT: EINVAL always. An absolute table may be moved
+ *               TRAMPFD_COMPACT: EINVAL always, before anything has moved. An absolute table may
+ *               be moved
  *   ptrace(), /proc/pid/mem: writing fails (EIO), process_vm_writev(): EFAULT
  */
 
