@@ -105,6 +105,9 @@ os.register_at_fork(after_in_child=getattr(_lock, "_at_fork_reinit"))  # noqa: B
 _wanted: set[str] = set()
 _refused: dict[str, Served] = {}
 
+#: Set by who must not go on without: an import of a module that cannot be served then raises.
+required = False
+
 
 class _Finder:
     """Meets the modules that are asked for when they are imported, be it a second time."""
@@ -166,6 +169,8 @@ def _serve_import(name: str, module: Any) -> None:
             file = str(getattr(module, "__file__", "") or "")
             version = str(getattr(module, "__version__", ""))
             _refused[name] = Served(name, "refused", file=file, version=version, reason=str(error))
+            if required:
+                raise
             _warn(f"ffi_static.install() cannot serve {name}, its callbacks are stock: {error}")
 
 
@@ -224,7 +229,7 @@ def uninstall() -> None:
             sys.meta_path.remove(_Finder)
         _lib.dropin_keep(False)
         for each in _lib.dropin_records():
-            if each["state"] == "served":
+            if each["state"] != "restored":  # also one whose probe was interrupted
                 _dropin_probe.restore(each["index"])
 
 

@@ -118,12 +118,15 @@ def serve(name: str, module: Any) -> tuple[int, bool]:
             _lib.dropin_hold(record, None)
         _probe(record, *(_ctypes_maker if name == "_ctypes" else _cffi_maker)(module))
         _lib.dropin_confirm(record)
-    except Exception as error:
+    except BaseException as error:
         said = str(error) if isinstance(error, RuntimeError) else f"a trial gave {error!r}"
+        error.__traceback__ = None  # its frames hold the probe's callback
+        stop = None if isinstance(error, Exception) else error
     else:
         return record, True
-    # Only here: while the exception is handled, its frames hold the probe's callback.
-    restore(record, failed=True)
+    restore(record, failed=True)  # here, because 3.10 holds them while it handles the exception
+    if stop is not None:
+        raise stop
     raise InstallError(f"{name} ({where}): {said}")
 
 

@@ -21,8 +21,9 @@ from __future__ import annotations
 import os
 import sys
 
+from ffi_static import _dropin
 from ffi_static._dropin import Served, install, installed
-from ffi_static._errors import Error, InstallWarning
+from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
 WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "require")
@@ -73,10 +74,7 @@ def start() -> None:
         if asked is None:
             return
         install(**asked)
-        if require:  # a module of an unknown build, imported later, must not pass unnoticed
-            import warnings
-
-            warnings.filterwarnings("error", category=InstallWarning)
+        _dropin.required = require  # of a module of an unknown build that is imported later, too
     except (ValueError, OSError, Error) as why:
         say(f"{why}; {'giving up, as required' if require else 'callbacks are stock'}")
         if require:

@@ -98,7 +98,9 @@ static PyObject *callback_new(PyTypeObject *type, PyObject *args, PyObject *kwar
         self->onerror = onerror;
     }
     struct fs_py_interp *interp = fs_py_interp_current();
-    self->cell = interp ? fs_py_cell_new() : NULL;
+    self->cell = interp ? fs_py_cell_new(NULL) : NULL;
+    if (interp && !self->cell)
+        PyErr_NoMemory();
     if (!self->cell || convert_error(self, error) < 0 || make_closure(self) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -123,7 +125,7 @@ static void shut(fs_py_callback *self)
     if (self->closure)
         ffi_static_free(self->closure);
     self->closure = NULL;
-    fs_py_cell_free(cell);
+    fs_py_cell_free(cell, NULL);
 }
 
 static int callback_traverse(fs_py_callback *self, visitproc visit, void *arg)

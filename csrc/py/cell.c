@@ -8,6 +8,7 @@
  */
 #include "py.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,23 +21,44 @@ static struct fs_py_cell *cell_at(uint32_t index)
     return fs_py_cell_of((void *)(uintptr_t)index);
 }
 
-struct fs_py_cell *fs_py_cell_new(void)
+/* Interpreters with a GIL of their own, from 3.12 on, may be here at once: with ctypes, which the
+ * drop-in serves. */
+#if PY_VERSION_HEX >= 0x030C0000
+static char busy;
+
+void fs_py_cells_lock(void)
+{
+    while (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+void fs_py_cells_unlock(void)
+{
+    __atomic_clear(&busy, __ATOMIC_RELEASE);
+}
+#else
+void fs_py_cells_lock(void)
+{
+}
+
+void fs_py_cells_unlock(void)
+{
+}
+#endif
+
+static struct fs_py_cell *new_cell(void)
 {
     struct fs_py_cell *cell = free_cells;
     if (cell) {
         free_cells = cell->next;
         return cell;
     }
-    if (used == (uint32_t)FS_PY_SLABS * FS_PY_SLAB_CELLS) {
-        PyErr_SetString(PyExc_MemoryError, "more than 67 million callbacks are alive");
+    if (used == (uint32_t)FS_PY_SLABS * FS_PY_SLAB_CELLS)
         return NULL;
-    }
     if (!fs_py_slabs[used >> FS_PY_SLAB_SHIFT]) {
         void *slab = calloc(FS_PY_SLAB_CELLS, sizeof *cell);
-        if (!slab) {
-            PyErr_NoMemory();
+        if (!slab)
             return NULL;
-        }
         fs_py_slabs[used >> FS_PY_SLAB_SHIFT] = slab;
     }
     cell = cell_at(used);
@@ -44,8 +66,21 @@ struct fs_py_cell *fs_py_cell_new(void)
     return cell;
 }
 
-void fs_py_cell_free(struct fs_py_cell *cell)
+struct fs_py_cell *fs_py_cell_new(unsigned long *count)
 {
+    fs_py_cells_lock();
+    struct fs_py_cell *cell = new_cell();
+    if (cell && count)
+        ++*count;
+    fs_py_cells_unlock();
+    return cell;
+}
+
+void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
+{
+    fs_py_cells_lock();
+    if (count)
+        ++*count;
     cell->generation++;
     cell->callback = NULL;
     if (cell->error_size > sizeof cell->error.bytes)
@@ -54,6 +89,7 @@ void fs_py_cell_free(struct fs_py_cell *cell)
     cell->is_object = 0;
     cell->next = free_cells;
     free_cells = cell;
+    fs_py_cells_unlock();
 }
 
 void *fs_py_cell_ticket(const struct fs_py_cell *cell)

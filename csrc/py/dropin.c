@@ -52,13 +52,15 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
 }
 
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                   ffi_static_handler handler, PyObject *object, void *data)
+                   ffi_static_handler handler, PyObject *object, void *data, unsigned long *made)
 {
-    struct fs_py_cell *cell = fs_py_cell_new();
-    if (!cell) {
-        PyErr_Clear(); /* the caller answers as libffi does */
+    struct fs_py_cell *cell = fs_py_cell_new(made);
+    const ffi_type *type = cif->rtype;
+    if (!cell)
         return -ENOMEM;
-    }
+    cell->result_size = type->type == FFI_TYPE_VOID    ? 0
+                        : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
+                                                       : type->size;
     cell->interp = NULL;
     cell->callback = object;
     cell->error.served.handler = handler;
@@ -66,10 +68,13 @@ int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler
     ffi_static_handler was = closure->handler;
     void *before = closure->user_data;
     int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
-    if (FS_PY_UNLIKELY(error < 0))
-        fs_py_cell_free(cell);
-    else if (FS_PY_UNLIKELY(was == call)) /* prepared a second time */
-        fs_py_cell_free(fs_py_cell_of(before));
+    if (FS_PY_UNLIKELY(error < 0)) {
+        fs_py_cell_free(cell, NULL);
+        --*made;
+    } else if (FS_PY_UNLIKELY(was == call)) { /* prepared a second time */
+        fs_py_cell_free(fs_py_cell_of(before), NULL);
+        --*made;
+    }
     if (error == -EALREADY)
         fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
                0);
@@ -125,19 +130,19 @@ int fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_
                (uintptr_t)closure, 0);
     }
     if (FS_PY_LIKELY(cell != NULL))
-        fs_py_cell_free(cell);
-    d->freed++;
+        fs_py_cell_free(cell, &d->freed);
     return 1;
 }
 
-int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known)
+int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known, int keep)
 {
     if (fs_py_exiting && !fs_py_may_run())
         return 0;
-    if (*known ? *known == fs_py_dead : fs_dropin_keep) {
+    if (*known ? *known == fs_py_dead : keep) {
         if (!fs_py_keep_state())
             return 0;
         *known = PyGILState_GetThisThreadState();
+        c->fresh = 1;
     }
     if (*known)
         return 2;

@@ -6,10 +6,10 @@
  * executable is not touched, and a table that the loader has made read-only (RELRO) is writable
  * only while it is written to. Marshalling, repr and lifetime stay the module's own.
  *
- * Two kinds of modules: those that call libffi's closure functions (dropin_libffi.c: ctypes, and
- * cffi where it was built to do so), and cffi as it mostly is on Linux, with an allocator of its
- * own (dropin_cffi.c). Records are per shared object and never given back, for as long as a closure
- * lives its module may call us. All is under the GIL but for what a call of a closure reads.
+ * Two kinds of modules: ctypes, which calls libffi's closure functions (dropin_libffi.c), and cffi
+ * as it is on Linux, with an allocator of its own (dropin_cffi.c). Records are per shared object
+ * and never given back, for as long as a closure lives its module may call us. All is under the GIL
+ * but for what a call of a closure reads.
  */
 #ifndef FS_DROPIN_H
 #define FS_DROPIN_H
@@ -143,7 +143,7 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 /* Prepare a closure of ours: `call` gets a ticket to a cell that holds the rest. 0 or -errno;
  * -EINVAL also when the closure is not ours, then nothing has changed. */
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                   ffi_static_handler handler, PyObject *object, void *data);
+                   ffi_static_handler handler, PyObject *object, void *data, unsigned long *made);
 
 /* Such an error, as libffi says it. */
 ffi_status fs_dropin_status(int error);
@@ -175,14 +175,14 @@ int fs_dropin_retire(struct fs_dropin *d, int writable_code);
 extern FS_PY_LOCAL int fs_dropin_keep;
 
 struct fs_dropin_call {
-    size_t size; /* of the result; read before anything can be freed */
-    int attached, foreign;
+    size_t size; /* of the result; 0 when nothing is to be said of it */
+    int attached, foreign, fresh;
     PyGILState_STATE state;
 };
 
 /* Enter in a thread that has no state that it can use, or at a time when Python may be gone: 0 when
  * it is, 1 when the GIL is held, 2 when *known is a state to attach. */
-int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known);
+int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known, int keep);
 
 static inline void fs_dropin_answer_zero(const struct fs_dropin_call *c, void *ret)
 {
@@ -191,16 +191,17 @@ static inline void fs_dropin_answer_zero(const struct fs_dropin_call *c, void *r
 }
 
 /* Take the GIL. 0 when there is no Python to run any more: the result is zero, nothing is held. */
-static inline int fs_dropin_enter(struct fs_dropin_call *c, const ffi_cif *cif, void *ret)
+static inline int fs_dropin_enter(struct fs_dropin_call *c, void *ticket, void *ret, int keep)
 {
-    const ffi_type *type = cif->rtype;
-    c->size = type->type == FFI_TYPE_VOID    ? 0
-              : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
-                                             : type->size;
-    c->attached = c->foreign = 0;
+    /* The cif may be gone with the object that it is in. A cell stays; its closure may not: then
+     * nothing is known of the result. */
+    const struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    size_t size = __atomic_load_n(&cell->result_size, __ATOMIC_ACQUIRE);
+    c->size = FS_PY_LIKELY(fs_py_cell_same(cell, ticket)) ? size : 0;
+    c->attached = c->foreign = c->fresh = 0;
     PyThreadState *known = PyGILState_GetThisThreadState();
     if (FS_PY_UNLIKELY(!known || known == fs_py_dead || fs_py_exiting)) {
-        int how = fs_dropin_enter_slowly(c, &known);
+        int how = fs_dropin_enter_slowly(c, &known, keep);
         if (how == 0)
             fs_dropin_answer_zero(c, ret);
         if (how < 2)
@@ -214,6 +215,8 @@ static inline int fs_dropin_enter(struct fs_dropin_call *c, const ffi_cif *cif, 
     if (now != known) {
         PyEval_RestoreThread(known);
         c->attached = 1;
+        if (FS_PY_UNLIKELY(c->fresh))
+            fs_py_reap_if_any();
     }
     return 1;
 }

@@ -110,7 +110,7 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     const struct fs_py_cell *cell = fs_py_cell_of(ticket);
     struct fs_dropin_call c;
-    if (!fs_dropin_enter(&c, cif, ret))
+    if (!fs_dropin_enter(&c, ticket, ret, 1))
         return;
     if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket))) {
         const struct block *b = cell->error.served.data;
@@ -182,12 +182,13 @@ static int note_drained(const struct block *b)
     return 0;
 }
 
-static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
+static ffi_status fill(struct fs_dropin *d, struct block *b, ffi_cif *cif, handler *function,
+                       void *user_data)
 {
     b->slot = ffi_static_alloc(sizeof *b->slot, 0, &b->code);
     int error = -ENOMEM;
     if (b->slot)
-        error = fs_dropin_prep(b->slot, cif, call, function, user_data, b);
+        error = fs_dropin_prep(b->slot, cif, call, function, user_data, b, &d->made);
     if (FS_PY_UNLIKELY(error < 0)) {
         ffi_static_free(b->slot);
         b->slot = NULL;
@@ -206,9 +207,9 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
     struct block *b = known ? theirs : take_spare();
     if (!b)
         return FFI_BAD_TYPEDEF;
-    ffi_status status = fill(b, cif, function, user_data);
-    if (status == FFI_OK && !known && is_draining(d) && note_drained(theirs) < 0)
-        status = FFI_BAD_TYPEDEF;
+    ffi_status status = FFI_BAD_TYPEDEF;
+    if (known || !is_draining(d) || note_drained(theirs) == 0)
+        status = fill(d, b, cif, function, user_data);
     if (status != FFI_OK) {
         if (!known)
             put_spare(b);
@@ -217,8 +218,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
     theirs->user_data = user_data; /* cffi looks whether it is there */
     d->given += !known;            /* cffi gets it when the object is freed */
     d->out++;
-    b->drained = (uintptr_t)is_draining(d);
-    d->made += !b->drained;
+    b->drained = is_draining(d) ? 1 : 0;
+    d->made -= b->drained;
     pending = b;
     pending_for = theirs;
     if (fs_dropin_probing(d)) {

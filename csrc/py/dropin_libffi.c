@@ -17,8 +17,6 @@ static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
     size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
     fs_py_reap_if_any();
     void *closure = code ? ffi_static_alloc(whole, 0, code) : NULL;
-    if (closure)
-        d->made++;
     if (fs_dropin_probing(d)) {
         d->seen |= FS_SAW_ALLOC;
         d->probes += closure != NULL;
@@ -32,7 +30,7 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     const struct fs_py_cell *cell = fs_py_cell_of(ticket);
     struct fs_dropin_call c;
-    if (!fs_dropin_enter(&c, cif, ret))
+    if (!fs_dropin_enter(&c, ticket, ret, fs_dropin_keep))
         return;
     if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket)))
         fs_dropin_run(cell->error.served.handler, cif, ret, args, cell->callback);
@@ -70,7 +68,7 @@ static void check(struct fs_dropin *d, const ffi_cif *cif, handler *theirs, void
 static int hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif, handler *theirs,
                      void *thunk)
 {
-    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, NULL);
+    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, NULL, &d->made);
     if (FS_PY_UNLIKELY(error == -EINVAL) && !fs_dropin_is_ours(closure))
         return 1;
     if (fs_dropin_probing(d))

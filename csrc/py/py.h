@@ -102,6 +102,7 @@ struct fs_py_cell {
     uint32_t index;
     uint32_t error_size; /* bytes of `error` in use: what a call returns without Python */
     uint32_t is_object;  /* `error` is a PyObject * (ctypes' py_object) */
+    size_t result_size;  /* of a closure of the drop-in's */
     union {
         unsigned char bytes[32];
         void *pointer; /* a larger result: malloc'ed, kept with the cell */
@@ -116,8 +117,12 @@ struct fs_py_cell {
 enum { FS_PY_SLAB_SHIFT = 10, FS_PY_SLAB_CELLS = 1 << FS_PY_SLAB_SHIFT, FS_PY_SLABS = 1 << 16 };
 extern FS_PY_LOCAL struct fs_py_cell *fs_py_slabs[FS_PY_SLABS];
 
-struct fs_py_cell *fs_py_cell_new(void);
-void fs_py_cell_free(struct fs_py_cell *cell);
+/* NULL, without an exception: no memory, or 67 million are in use. Both count, unless `count` is
+ * NULL, in one step with what they do. */
+struct fs_py_cell *fs_py_cell_new(unsigned long *count);
+void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count);
+void fs_py_cells_lock(void); /* for fork() */
+void fs_py_cells_unlock(void);
 void *fs_py_cell_ticket(const struct fs_py_cell *cell);
 
 static inline struct fs_py_cell *fs_py_cell_of(void *ticket)

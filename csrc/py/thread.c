@@ -114,10 +114,12 @@ static void fork_prepare(void)
 {
     pthread_mutex_lock(&making);
     pthread_mutex_lock(&lock);
+    fs_py_cells_lock();
 }
 
 static void fork_parent(void)
 {
+    fs_py_cells_unlock();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&making);
 }
@@ -139,6 +141,7 @@ static void fork_child(void)
         }
     }
     pthread_setspecific(thread_key, mine);
+    fs_py_cells_unlock();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&making);
 }

@@ -6,6 +6,7 @@ Each test runs in an interpreter of its own, because what is tested is done to a
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -589,6 +590,88 @@ threads = [threading.Thread(target=caller.loop, args=(address, 500)) for _ in ra
 for t in threads: t.start()
 for t in threads: t.join()
 assert ffi_static._lib.thread_counts() == (0, 0)
+""")
+
+
+def test_cffi_keeps_the_state_of_a_foreign_thread_as_it_does_without_us(run: Any) -> None:
+    run("""
+ffi_static.install()
+local = threading.local()
+def count(x):
+    local.n = getattr(local, "n", 0) + x
+    return local.n
+f, address = with_cffi(count)
+thread = caller.start(address)
+assert [caller.step(thread) for _ in range(3)] == [1, 2, 3]
+caller.stop(thread)
+""")
+
+
+def test_states_of_exited_threads_go_while_the_main_thread_is_in_c(run: Any) -> None:
+    run("""
+ffi_static.install(keep_thread_state=True)
+seen = []
+f, address = with_ctypes(lambda x: seen.append(ffi_static._lib.thread_counts()) or x)
+def come_and_go():
+    for _ in range(500):
+        caller.in_threads(address, 1, 1)
+thread = threading.Thread(target=come_and_go)
+thread.start()
+thread.join()  # pending calls wait for this thread
+assert max(gone for _, gone in seen) < 50, max(seen)
+""")
+
+
+def test_interrupted_install_leaves_nothing(run: Any) -> None:
+    run("""
+from ffi_static import _dropin_probe as probe
+real = probe._probe
+def interrupted(record, make, address):
+    kept = make(lambda a, b, c: 0)
+    raise KeyboardInterrupt
+for name in ("_ctypes", "_cffi_backend"):
+    probe._probe = interrupted
+    try:
+        ffi_static.install(ctypes=name == "_ctypes", cffi=name != "_ctypes")
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError
+    assert ffi_static.installed() == (), ffi_static.installed()
+    f, address = MAKERS[name](lambda x: x + 1)
+    assert not ours(address) and caller.call(address, 1) == 2
+probe._probe = real
+ffi_static.install()
+""")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="ctypes there needs the main interpreter's")
+def test_interpreters_with_a_gil_of_their_own_make_callbacks_at_once(run: Any) -> None:
+    run("""
+import _interpreters as sub
+ffi_static.install()
+code = '''
+import ctypes
+F = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int)
+for round in range(300):
+    made = [F(lambda x, k=k: x + k) for k in range(40)]
+    for k, f in enumerate(made):
+        if f(1000) != 1000 + k:
+            raise SystemExit("wrong function")
+    del made[::2]
+'''
+failed = []
+def work():
+    interp = sub.create("isolated")
+    answer = sub.exec(interp, code)
+    if answer is not None:
+        failed.append(answer)
+    sub.destroy(interp)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+assert not failed, failed
+assert record("_ctypes").live == 0
 """)
 
 

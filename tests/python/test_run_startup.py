@@ -117,7 +117,7 @@ def test_later_module_of_an_unknown_build_fails_its_import_where_required(tmp_pa
     env = {"FFI_STATIC_INSTALL": "require", "PYTHONPATH": str(tmp_path)}
     said = start("import _ctypes; print(_ctypes.x)", **env)
     assert (said.stdout, said.returncode) == ("", 1)
-    assert "InstallWarning" in said.stderr.splitlines()[-1]
+    assert "InstallError" in said.stderr.splitlines()[-1]
 
 
 # ---- the report
