@@ -51,13 +51,10 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
             fs_dropin_wrong(d, "its libffi describes types in another way");
 }
 
-int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                   ffi_static_handler handler, PyObject *object, void *data, unsigned long *made)
+void fs_dropin_fill(struct fs_py_cell *cell, const ffi_cif *cif, ffi_static_handler handler,
+                    PyObject *object, void *data)
 {
-    struct fs_py_cell *cell = fs_py_cell_new(made);
     const ffi_type *type = cif->rtype;
-    if (!cell)
-        return -ENOMEM;
     cell->result_size = type->type == FFI_TYPE_VOID    ? 0
                         : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
                                                        : type->size;
@@ -65,6 +62,15 @@ int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler
     cell->callback = object;
     cell->error.served.handler = handler;
     cell->error.served.data = data;
+}
+
+int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
+                   ffi_static_handler handler, PyObject *object, unsigned long *made)
+{
+    struct fs_py_cell *cell = fs_py_cell_new(made);
+    if (!cell)
+        return -ENOMEM;
+    fs_dropin_fill(cell, cif, handler, object, NULL);
     ffi_static_handler was = closure->handler;
     void *before = closure->user_data;
     int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
@@ -95,7 +101,7 @@ static void call_nothing(ffi_cif *cif, void *ret, void **args, void *user_data)
 }
 
 /* C goes on calling when Python has gone, and gets zeros. The module's own cif may be gone. */
-static void leave_behind(ffi_static_closure *closure)
+void fs_dropin_leave_behind(ffi_static_closure *closure)
 {
     ffi_cif *copy = malloc(sizeof *copy + sizeof *copy->rtype);
     if (!copy) /* the module's, then; ctypes and cffi free theirs late or never */
@@ -118,7 +124,7 @@ int fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_
     if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing()) {
         if (!fs_dropin_is_ours(closure))
             return 0;
-        leave_behind(closure);
+        fs_dropin_leave_behind(closure);
     } else {
         error = ffi_static_free(closure);
     }

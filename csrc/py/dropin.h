@@ -143,7 +143,14 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 /* Prepare a closure of ours: `call` gets a ticket to a cell that holds the rest. 0 or -errno;
  * -EINVAL also when the closure is not ours, then nothing has changed. */
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                   ffi_static_handler handler, PyObject *object, void *data, unsigned long *made);
+                   ffi_static_handler handler, PyObject *object, unsigned long *made);
+
+/* Fill in a cell for a closure with this signature. */
+void fs_dropin_fill(struct fs_py_cell *cell, const ffi_cif *cif, ffi_static_handler handler,
+                    PyObject *object, void *data);
+
+/* Have a closure answer zero from now on, whatever becomes of its cif: Python is going away. */
+void fs_dropin_leave_behind(ffi_static_closure *closure);
 
 /* Such an error, as libffi says it. */
 ffi_status fs_dropin_status(int error);

@@ -24,16 +24,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* cffi's ffi_closure. Word 0 is its link while the block is free. */
+/* cffi's ffi_closure. Word 0 is its link while the block is free. A block keeps the slot that it
+ * was given first, and the slot its cell, as cffi keeps its blocks. */
 struct block {
     void *link;
-    ffi_static_closure *slot; /* NULL but between the hooks of making and of freeing */
-    void *code;               /* the slot's */
-    uintptr_t drained;        /* made by a drain: does not count */
+    ffi_static_closure *slot;
+    void *code;    /* the slot's */
+    uintptr_t use; /* enum use */
     ffi_cif *cif;
     ffi_static_handler handler;
     void *user_data;
 };
+enum use { FREE, LIVE, DRAINED }; /* made by a drain: does not count */
 _Static_assert(sizeof(struct block) == sizeof(ffi_closure), "a block is an ffi_closure");
 _Static_assert(offsetof(struct block, user_data) == offsetof(ffi_closure, user_data), "its words");
 
@@ -157,15 +159,31 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
     return area;
 }
 
+/* C calls a block's address after the callback has gone. */
+static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
+{
+    const struct block *b = fs_py_cell_of(ticket)->error.served.data;
+    (void)cif;
+    (void)ret;
+    (void)args;
+    fs_die("ffi_static: the cffi callback at @ was called after it was freed", (uintptr_t)b->code,
+           0);
+}
+
 static void let_go(struct fs_dropin *d, struct block *b)
 {
-    ffi_static_closure *slot = b->slot;
-    b->slot = NULL;
-    if (!slot)
+    if (b->use == FREE)
         return;
+    struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
+    cell->callback = NULL;
+    cell->generation++; /* for who waits for the GIL inside it */
+    if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing())
+        fs_dropin_leave_behind(b->slot);
+    else
+        __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
+    d->freed += b->use == LIVE;
     d->out--;
-    (void)fs_dropin_free(d, slot, call);
-    d->freed -= b->drained != 0;
+    b->use = FREE;
 }
 
 static int note_drained(const struct block *b)
@@ -182,16 +200,31 @@ static int note_drained(const struct block *b)
     return 0;
 }
 
-static ffi_status fill(struct fs_dropin *d, struct block *b, ffi_cif *cif, handler *function,
-                       void *user_data)
+/* The block's cell, and with it the slot, are made once. */
+static struct fs_py_cell *cell_of(struct block *b)
 {
-    b->slot = ffi_static_alloc(sizeof *b->slot, 0, &b->code);
-    int error = -ENOMEM;
-    if (b->slot)
-        error = fs_dropin_prep(b->slot, cif, call, function, user_data, b, &d->made);
+    if (FS_PY_LIKELY(b->slot != NULL))
+        return fs_py_cell_of(b->slot->user_data);
+    struct fs_py_cell *cell = fs_py_cell_new(NULL);
+    b->slot = cell ? ffi_static_alloc(sizeof *b->slot, 0, &b->code) : NULL;
+    if (cell && !b->slot) {
+        fs_py_cell_free(cell, NULL);
+        return NULL;
+    }
+    return cell;
+}
+
+static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
+{
+    struct fs_py_cell *cell = cell_of(b);
+    if (FS_PY_UNLIKELY(!cell))
+        return FFI_BAD_TYPEDEF;
+    fs_dropin_fill(cell, cif, function, user_data, b);
+    /* Before prep: the slot keeps its cell even if it cannot be prepared. */
+    b->slot->user_data = fs_py_cell_ticket(cell);
+    int error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
     if (FS_PY_UNLIKELY(error < 0)) {
-        ffi_static_free(b->slot);
-        b->slot = NULL;
+        cell->callback = NULL;
         return fs_dropin_status(error);
     }
     b->cif = cif;
@@ -209,7 +242,7 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
         return FFI_BAD_TYPEDEF;
     ffi_status status = FFI_BAD_TYPEDEF;
     if (known || !is_draining(d) || note_drained(theirs) == 0)
-        status = fill(d, b, cif, function, user_data);
+        status = fill(b, cif, function, user_data);
     if (status != FFI_OK) {
         if (!known)
             put_spare(b);
@@ -218,13 +251,13 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
     theirs->user_data = user_data; /* cffi looks whether it is there */
     d->given += !known;            /* cffi gets it when the object is freed */
     d->out++;
-    b->drained = is_draining(d) ? 1 : 0;
-    d->made -= b->drained;
+    b->use = is_draining(d) ? DRAINED : LIVE;
+    d->made += b->use == LIVE;
     pending = b;
     pending_for = theirs;
     if (fs_dropin_probing(d)) {
         d->seen |= FS_SAW_PREP;
-        d->probes += !b->drained;
+        d->probes += b->use == LIVE;
         fs_dropin_check_cif(d, cif);
         if (!fs_object_holds(&d->object, (void *)function))
             fs_dropin_wrong(d, "its closures run a function that is not its own");
@@ -288,7 +321,7 @@ static void hook_track(struct fs_dropin *d, void *object)
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
     struct callback *o = object;
-    if (has_the_size(object) && is_ours(o->closure) && o->closure->slot) {
+    if (has_the_size(object) && is_ours(o->closure) && o->closure->use) {
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
         let_go(d, o->closure);

@@ -68,7 +68,7 @@ static void check(struct fs_dropin *d, const ffi_cif *cif, handler *theirs, void
 static int hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif, handler *theirs,
                      void *thunk)
 {
-    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, NULL, &d->made);
+    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, &d->made);
     if (FS_PY_UNLIKELY(error == -EINVAL) && !fs_dropin_is_ours(closure))
         return 1;
     if (fs_dropin_probing(d))
