@@ -156,6 +156,9 @@ def calls(library: ctypes.CDLL, seconds: float) -> dict[tuple[str, str], dict[st
     stock = caller(library, "drive_thread", before["ctypes", "int(int)"][1])
     ours = caller(library, "drive_thread", after["ctypes", "int(int)"][1])
     found["ctypes", "foreign thread, state kept"] = alternate(stock, ours, seconds)
+    stock = caller(library, "drive_thread", before["cffi", "int(int)"][1])
+    ours = caller(library, "drive_thread", after["cffi", "int(int)"][1])
+    found["cffi", "foreign thread"] = alternate(stock, ours, seconds)
     return found
 
 
