@@ -48,6 +48,14 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
+/* Is it inside a table? What follows one in its span is anybody's memory. */
+static bool in_a_table(const void *address)
+{
+    struct fs_table *t = fs_slot_ref(address).table;
+    return t == &fs_resident ||
+           (t && (uintptr_t)address % FS_TABLE_SPAN < FS_TABLE_CODE + FS_TABLE_DATA);
+}
+
 int fs_hook_look_closer(const ffi_closure *closure)
 {
     struct fs_ref ref;
@@ -55,7 +63,7 @@ int fs_hook_look_closer(const ffi_closure *closure)
     if (error == -EALREADY)
         fs_die("libffi: ffi_prep_closure_loc(@): this closure has been freed", (uintptr_t)closure,
                0);
-    if (error && fs_slot_ref(closure).table)
+    if (error && in_a_table(closure))
         fs_die("libffi: ffi_prep_closure_loc(@): not the start of a closure that "
                "ffi_closure_alloc() gave",
                (uintptr_t)closure, 0);
