@@ -69,6 +69,22 @@ DAY(own_memory_prep_closure_loc)
                 lib.prep_closure_loc(memory, day_cif(9), day_handler(9), (void *)9, memory));
 }
 
+/* Closures lie in tables that do not fill the 512 KiB from one to the next: what is mapped there, a
+ * hint says, is as much the user's own as any other. */
+DAY(own_memory_beside_closures)
+{
+    const uintptr_t span = 0x80000, behind = 0x60000;
+    char *closure = NULL;
+    void *code;
+    for (int i = 0; i < 400; i++)
+        CHECK((closure = lib.closure_alloc(sizeof(ffi_closure), &code)) != NULL);
+    void *hint = (void *)((uintptr_t)closure / span * span + behind);
+    void *memory = mmap(hint, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    prepared_in(memory,
+                lib.prep_closure_loc(memory, day_cif(9), day_handler(9), (void *)9, memory));
+}
+
 /* Memory that nobody makes executable: preparing must not, either. */
 DAY(own_memory_stays_as_it_was)
 {

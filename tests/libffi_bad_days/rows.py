@@ -132,6 +132,11 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
             "`FFI_OK`; answers right once the user has made it executable",
         ),
         Row(
+            "the user's own memory, beside closures that were given",
+            ("own_memory_beside_closures",),
+            "`FFI_OK`; answers right .*",
+        ),
+        Row(
             "the user's own memory, never made executable",
             ("own_memory_stays_as_it_was",),
             "`FFI_OK`; it stays read-write, .*",
