@@ -13,6 +13,7 @@ quilt|quilt|applies the series
 autoreconf|autoconf|the series touches configure.ac
 automake|automake|the series touches Makefile.am
 libtoolize|libtool|libffi's build
+/usr/share/aclocal/ltdl.m4|libltdl-dev|a macro that libffi asks of libtool
 makeinfo|texinfo|libffi's documentation, which its build makes
 dpkg-source|dpkg-dev|unpacks Debian's source package and checks it
 runtest|dejagnu|upstream's testsuite

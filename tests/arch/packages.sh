@@ -20,5 +20,6 @@ quilt|quilt|applies the series
 autoreconf|autoconf|the series touches configure.ac
 automake|automake|the series touches Makefile.am
 libtoolize|libtool|libffi's build
+/usr/share/aclocal/ltdl.m4|libltdl-dev|a macro that libffi asks of libtool
 runtest|dejagnu|upstream's testsuite
 LIST
