@@ -46,7 +46,9 @@ extern "C" {
 /* What a closure runs. The same as libffi's: `ret` is room for the result (at least
  * sizeof(ffi_arg) bytes; for a struct or complex result, its size), `args[i]` points at the
  * i-th argument, valid until the handler returns, and `user_data` is what prep was given.
- * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. */
+ * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. Where the
+ * result is void, what is written to `ret` is lost, and what is read there means nothing: it may
+ * be memory that other calls write to at the same time. */
 typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
 
 /* A closure. Its words belong to the library; it is declared so that you can embed it as the

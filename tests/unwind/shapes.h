@@ -35,6 +35,10 @@ struct pair_ld {
     long a;
     double b;
 };
+struct pair_if {
+    int a;
+    float b;
+};
 struct pair_ll {
     long a, b;
 };
@@ -44,6 +48,7 @@ struct big {
 
 static ffi_type *const two_doubles[] = {&ffi_type_double, &ffi_type_double, NULL};
 static ffi_type *const long_double_pair[] = {&ffi_type_slong, &ffi_type_double, NULL};
+static ffi_type *const int_float_pair[] = {&ffi_type_sint32, &ffi_type_float, NULL};
 static ffi_type *const two_longs[] = {&ffi_type_slong, &ffi_type_slong, NULL};
 #define C8                                                                                         \
     &ffi_type_schar, &ffi_type_schar, &ffi_type_schar, &ffi_type_schar, &ffi_type_schar,           \
@@ -51,6 +56,7 @@ static ffi_type *const two_longs[] = {&ffi_type_slong, &ffi_type_slong, NULL};
 static ffi_type *const chars64[] = {C8, C8, C8, C8, C8, C8, C8, C8, NULL};
 static ffi_type dd_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)two_doubles};
 static ffi_type ld_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)long_double_pair};
+static ffi_type if_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)int_float_pair};
 static ffi_type ll_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)two_longs};
 static ffi_type big_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)chars64};
 
@@ -86,6 +92,9 @@ CALLER(struct_gathered, pair_ld, (TL5, pair_ld, pair_dd), L5, pair_ld{1, 2}, pai
 CALLER(struct_in_memory, big, (int, big), 1, big{})
 CALLER(long_and_in_memory, big, (big, TL5, TL5, TL5, TL5, TL5), big{}, L5, L5, L5, L5, L5)
 CALLER(x87, long double, (long double, int), 1.L, 2)
+CALLER(only_ints, void, (int, int), 1, 2)
+CALLER(one_float, float, (float), 1.f)
+CALLER(struct_of_halves, pair_if, (pair_if), pair_if{1, 2})
 CALLER(pair_of_longs, pair_ll, (pair_ll, TL5), pair_ll{1, 2}, L5)
 
 struct shape {
@@ -118,8 +127,17 @@ static shape shapes[] = {
      &big_type,
      {&big_type, L5_, L5_, L5_, L5_, L5_}},
     {"x87", caller_x87, &ffi_type_longdouble, {&ffi_type_longdouble, I_}},
+    {"only_ints", caller_only_ints, &ffi_type_void, {I_, I_}},
+    {"one_float", caller_one_float, &ffi_type_float, {&ffi_type_float}},
+    {"struct_of_halves", caller_struct_of_halves, &if_type, {&if_type}},
     {"pair_of_longs", caller_pair_of_longs, &ll_type, {&ll_type, L5_}},
 };
+
+/* Does its entry stand on the stack behind the handler? void(void)'s gives its place to it. */
+static inline bool has_frame(const shape *s)
+{
+    return s->result != &ffi_type_void || s->args[0];
+}
 
 /* A closure for one shape, the last of `skip` + 1 made, so that tables get used, too. */
 static inline void *closure_for(shape *s, ffi_cif *cif, unsigned skip = 3)

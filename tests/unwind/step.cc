@@ -225,7 +225,7 @@ static int one_step(shape *s)
     printf("%s: %d instructions, %d on the trampoline's page, %d in the library, %d indirect"
            " branches checked\n",
            s->name, steps, in_trampoline, in_library_steps, indirect);
-    if (in_trampoline < (control ? 2 : 3) || in_library_steps < 10)
+    if (in_trampoline < (control ? 2 : 3) || in_library_steps < (has_frame(s) ? 10 : 7))
         return printf("%s: the call was not stepped through\n", s->name), 1;
     if (!check_unwind && indirect < 3)
         return printf("%s: too few indirect branches were seen\n", s->name), 1;

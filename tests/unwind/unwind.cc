@@ -71,8 +71,9 @@ static bool in_library(void *ip)
     return dladdr(ip, &info) && info.dli_fname && strstr(info.dli_fname, "libffi_static");
 }
 
-/* What must stand on the stack: this handler, then only us, then this caller, then main. */
-static const char *judge(void *const *ips, int n)
+/* What must stand on the stack: this handler, then only us (or, where we have no frame, nothing),
+ * then this caller, then main. */
+static const char *judge(const shape *s, void *const *ips, int n)
 {
     int i = 0;
     while (i < n && !between(ips[i], __start_fs_handlers, __stop_fs_handlers))
@@ -82,7 +83,9 @@ static const char *judge(void *const *ips, int n)
     int ours = 0;
     for (i++; i < n && in_library(ips[i]); i++)
         ours++;
-    if (ours < 1 || ours > 2)
+    if (!has_frame(s) && ours)
+        return "expected no frame of the library behind the handler";
+    if (has_frame(s) && (ours < 1 || ours > 2))
         return "expected one or two frames of the library behind the handler";
     if (i == n || !between(ips[i], __start_fs_callers, __stop_fs_callers))
         return "the caller does not follow";
@@ -99,7 +102,7 @@ static int one_backtrace(shape *s)
     ffi_cif cif;
     void *ips[MOST];
     s->caller(closure_for(s, &cif));
-    const char *why = judge(plain, n_plain);
+    const char *why = judge(s, plain, n_plain);
     if (why) {
         printf("%s: backtrace(): %s\n", s->name, why);
         backtrace_symbols_fd(plain, n_plain, 1);
@@ -107,7 +110,7 @@ static int one_backtrace(shape *s)
     }
     for (int i = 0; i < n_frames; i++)
         ips[i] = frames[i].ip;
-    why = judge(ips, n_frames);
+    why = judge(s, ips, n_frames);
     /* libgcc's context of a frame holds the CFA of the frame that it called: look one further. */
     for (int i = 0; !why && i + 1 < n_frames; i++)
         if (between(ips[i], __start_fs_callers, __stop_fs_callers) &&

@@ -16,8 +16,14 @@ enum class { NO_CLASS, SSE, INTEGER, X87, MEMORY };
 #define MAX_DEPTH 64
 #define MAX_NODES 1000000
 
-struct walk {
+/* Of an aggregate's two eightbytes; half[0] == MEMORY: of the whole. */
+struct classes {
     enum class half[2];
+    bool narrow; /* some member has less than 8 bytes */
+};
+
+struct walk {
+    struct classes is;
     size_t size;    /* of the whole aggregate */
     unsigned nodes; /* visited so far */
     unsigned leaves;
@@ -90,16 +96,17 @@ static void merge_leaf(struct walk *w, const ffi_type *t, size_t offset)
 {
     size_t size = scalar_size(t);
     w->leaves++;
-    if (!w->classify || w->half[0] == MEMORY)
+    if (!w->classify || w->is.half[0] == MEMORY)
         return;
     if (offset + size > w->size) { /* nested sizes that contradict each other */
-        w->half[0] = MEMORY;
+        w->is.half[0] = MEMORY;
         return;
     }
+    w->is.narrow |= size < 8;
     enum class c = scalar_class(t);
     for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++)
-        if (c > w->half[at])
-            w->half[at] = c;
+        if (c > w->is.half[at])
+            w->is.half[at] = c;
 }
 
 /* How an aggregate's members lie. Laid out one behind the other, do they fit its size? If not, the
@@ -143,7 +150,7 @@ static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, 
     if ((error = find_layout(t, &layout)))
         return error;
     if (layout == PACKED)
-        w->half[0] = MEMORY;
+        w->is.half[0] = MEMORY;
     size_t at = offset;
     for (ffi_type **e = t->elements; *e; e++) {
         if (!w->classify && e > t->elements && e[0] == e[-1])
@@ -161,8 +168,7 @@ static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, 
     return 0;
 }
 
-/* Classify the aggregate `t` into half[0], half[1]; half[0] == MEMORY for the whole. */
-static int classify(const ffi_type *t, enum class half[2])
+static int classify(const ffi_type *t, struct classes *out)
 {
     struct walk w = {.size = t->size, .classify = t->size <= 16};
     size_t end;
@@ -171,13 +177,9 @@ static int classify(const ffi_type *t, enum class half[2])
         return error;
     if (t->size == 0 && w.leaves)
         return bad_type(t, "incomplete: it has members but no size");
-    if (t->size > 16 || w.half[0] == MEMORY || w.half[1] == MEMORY) {
-        half[0] = MEMORY;
-        half[1] = NO_CLASS;
-        return 0;
-    }
-    half[0] = w.half[0];
-    half[1] = w.half[1];
+    if (t->size > 16 || w.is.half[0] == MEMORY || w.is.half[1] == MEMORY)
+        w.is = (struct classes){.half = {MEMORY, NO_CLASS}};
+    *out = w.is;
     return 0;
 }
 
@@ -207,6 +209,7 @@ static unsigned scalar_tail(const ffi_type *t)
     case FFI_TYPE_SINT16:
         return FS_TAIL_S16;
     case FFI_TYPE_UINT32:
+    case FFI_TYPE_FLOAT:
         return FS_TAIL_U32;
     case FFI_TYPE_INT:
     case FFI_TYPE_SINT32:
@@ -220,21 +223,22 @@ static unsigned scalar_tail(const ffi_type *t)
 
 static int aggregate_tail(const ffi_type *t, unsigned *tail)
 {
-    enum class half[2];
-    int error = classify(t, half);
+    struct classes is;
+    int error = classify(t, &is);
     if (error)
         return error;
-    if (half[0] == X87) /* struct { long double }; a complex one is larger, see below */
+    unsigned alike = is.narrow ? FS_TAIL_HALVES : FS_TAIL_PAIR;
+    if (is.half[0] == X87) /* struct { long double }; a complex one is larger, see below */
         *tail = FS_TAIL_X87;
-    else if (half[0] == MEMORY && t->type == FFI_TYPE_COMPLEX && t->elements[0] &&
+    else if (is.half[0] == MEMORY && t->type == FFI_TYPE_COMPLEX && t->elements[0] &&
              t->elements[0]->type == FFI_TYPE_LONGDOUBLE)
         *tail = FS_TAIL_X87X2;
-    else if (half[0] == MEMORY)
+    else if (is.half[0] == MEMORY)
         *tail = FS_TAIL_MEM;
-    else if (half[0] == SSE)
-        *tail = half[1] == INTEGER ? FS_TAIL_VG : FS_TAIL_PAIR;
+    else if (is.half[0] == SSE)
+        *tail = is.half[1] == INTEGER ? FS_TAIL_VG : alike;
     else
-        *tail = half[1] == SSE ? FS_TAIL_GV : FS_TAIL_PAIR;
+        *tail = is.half[1] == SSE ? FS_TAIL_GV : alike;
     return 0;
 }
 
@@ -249,8 +253,10 @@ int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
     const ffi_type *t = cif->rtype;
     if (!t)
         return fs_fail(-EINVAL, "the cif's result type is NULL; did ffi_prep_cif() succeed?");
-    if (t->type == FFI_TYPE_VOID)
+    if (t->type == FFI_TYPE_VOID) {
+        abi->tail = FS_TAIL_NONE;
         return 0;
+    }
     int error;
     if (is_aggregate(t)) {
         if ((error = aggregate_tail(t, &abi->tail)))
@@ -287,10 +293,11 @@ static uint32_t next_word(struct fs_abi *abi, enum class c)
 
 static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
 {
-    enum class half[2];
-    int error = classify(t, half);
+    struct classes is;
+    int error = classify(t, &is);
     if (error)
         return error;
+    const enum class *half = is.half;
     abi->only_gpr = abi->only_vec = false;
     if (t->size == 0) { /* GNU C's empty struct takes no place; any address serves */
         place->word = FS_FRAME_RET / 8;
@@ -354,8 +361,8 @@ struct quick {
 #define VEC 2
 
 static const struct quick quick[16] = {
-    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_WORD + 1},     [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_WORD + 1},  [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1},
+    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE + 1},     [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
+    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_U32 + 1},   [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1},
     [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8 + 1},    [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8 + 1},
     [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16 + 1},  [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16 + 1},
     [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},  [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},
@@ -421,6 +428,7 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
     case FS_TAIL_MEM:
         return -1;
     case FS_TAIL_PAIR:
+    case FS_TAIL_NONE:
         return 0;
     default:
         return (int16_t)(abi->tail * FS_TAIL_SIZE);

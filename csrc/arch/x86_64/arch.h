@@ -75,22 +75,26 @@
 
 /* --- how a result goes back ----------------------------------------------------------------
  * The first does for most: it loads rax, rdx, xmm0 and xmm1 alike, and the caller looks at those
- * that its type is in. Each of the others has FS_TAIL_SIZE bytes of code in planned entries. */
-#define FS_TAIL_WORD 0    /* void, 64-bit integers, pointers, float, double: rax, xmm0 */
+ * that its type is in. Each of the others has FS_TAIL_SIZE bytes of code in planned entries, the
+ * last more. Nothing is loaded wider than the handler may have stored it: a load of eight bytes
+ * over a store of four waits until the store has reached the cache. */
+#define FS_TAIL_WORD 0    /* 64-bit integers, pointers, double: rax, xmm0 */
 #define FS_TAIL_PAIR 1025 /* structs and complex, the same way, but not in the scalar entries */
 #define FS_TAIL_S32 1
-#define FS_TAIL_U32 2
+#define FS_TAIL_U32 2 /* float, too: eax, xmm0 */
 #define FS_TAIL_S16 3
 #define FS_TAIL_U16 4
 #define FS_TAIL_S8 5
 #define FS_TAIL_U8 6
-#define FS_TAIL_GV 7     /* struct: rax, xmm0 */
-#define FS_TAIL_VG 8     /* struct: xmm0, rax */
-#define FS_TAIL_X87 9    /* long double: st0 */
-#define FS_TAIL_X87X2 10 /* complex long double: st0, st1 */
-#define FS_TAIL_MEM 1024 /* through the hidden pointer in rdi, which goes back in rax */
+#define FS_TAIL_NONE 7    /* void: nothing; in planned entries as the first */
+#define FS_TAIL_GV 8      /* struct: rax, xmm0 */
+#define FS_TAIL_VG 9      /* struct: xmm0, rax */
+#define FS_TAIL_X87 10    /* long double: st0 */
+#define FS_TAIL_X87X2 11  /* complex long double: st0, st1 */
+#define FS_TAIL_HALVES 12 /* as FS_TAIL_PAIR, of members some of which have less than 8 bytes */
+#define FS_TAIL_MEM 1024  /* through the hidden pointer in rdi, which goes back in rax */
 #define FS_TAIL_SIZE 32
-#define FS_FAST_TAILS 7 /* the first seven have scalar entries of their own */
+#define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
 
 /* How many vector registers a planned entry saves: one entry each for 0, 1, 2, 4 and 8. */
 #define FS_VEC_BUCKETS 5

@@ -19,9 +19,9 @@
  */
 #include "arch.h"
 
-/* Load the result and go. `at` is the result's offset from rsp. A void, an integer, a pointer, a
- * float and a double share one tail: the register that the caller does not look at may hold
- * anything. */
+/* Load the result and go. `at` is the result's offset from rsp. An integer, a pointer and a double
+ * share one tail, an unsigned int and a float another: the register that the caller does not look
+ * at may hold anything. */
 .macro fs_return tail, at, frame
     .if \tail == FS_TAIL_WORD
     movq \at(%rsp), %rax
@@ -30,13 +30,14 @@
     movslq \at(%rsp), %rax
     .elseif \tail == FS_TAIL_U32
     movl \at(%rsp), %eax
+    movss \at(%rsp), %xmm0
     .elseif \tail == FS_TAIL_S16
     movswq \at(%rsp), %rax
     .elseif \tail == FS_TAIL_U16
     movzwl \at(%rsp), %eax
     .elseif \tail == FS_TAIL_S8
     movsbq \at(%rsp), %rax
-    .else
+    .elseif \tail == FS_TAIL_U8
     movzbl \at(%rsp), %eax
     .endif
     addq $\frame, %rsp
@@ -85,10 +86,28 @@
     .endr
 .endm
 
+/* Nothing to keep and nothing to return: the handler takes this entry's place. libffi's contract is
+ * that it does not fill *ret then; what does all the same finds memory there. */
+.macro fs_scalar_nothing
+    leaq fs_nothing(%rip), %rsi
+    movq FS_SLOT_CIF(%r10), %rdi
+    movq %rsi, %rdx
+    movq FS_SLOT_DATA(%r10), %rcx
+    jmp *FS_SLOT_HANDLER(%r10)
+.endm
+    .pushsection .bss
+    .balign 64
+fs_nothing:
+    .skip 64
+    .popsection
+
 .macro fs_scalar class, n, tail
     .balign 64
     FS_FUNC(fs_entry_\class\n\()_\tail)
     .set fs_k, 0
+    .if \n == 0 && \tail == FS_TAIL_NONE
+    fs_scalar_nothing
+    .else
     .ifc \class, g
     subq $SCALAR_G_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_G_FRAME
@@ -101,6 +120,7 @@
     fs_spill_v \n
     fs_scalar_call SCALAR_V_FRAME, 128
     fs_return \tail, 128, SCALAR_V_FRAME
+    .endif
     .endif
     FS_END(fs_entry_\class\n\()_\tail)
     /* and its place in the table below */
@@ -126,7 +146,7 @@ fs_scalar_v:
 
     .text
 .macro fs_scalars class, n
-    .irp tail, 0, 1, 2, 3, 4, 5, 6
+    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7
     fs_scalar \class, \n, \tail
     .endr
 .endm
@@ -268,37 +288,48 @@ fs_planned_\kind:
 
 /* The rest of a planned entry whose signature is longer or has something to gather. In: r10 =
  * closure with a plan in its slot; the frame is open, the registers are saved, avalue[0] and [1]
- * are there. Two at a time; what is written past nargs is not read. */
+ * are there. What is written past nargs is not read. */
 .macro fs_planned_body kind
     .balign 64
     .type fs_plan_body_\kind, @function
 fs_plan_body_\kind:
     .cfi_startproc
     .cfi_def_cfa_offset FS_FRAME_SIZE + 8
-    movzbl FS_PLAN_NARGS(%r10), %eax
-    .set fs_k, 2
-    .rept FS_PLAN_INLINE / 2 - 1
-    cmpl $fs_k, %eax
-    jbe 1f
-    fs_argument fs_k
-    fs_argument fs_k + 1
-    .set fs_k, fs_k + 2
+    cmpw $6, FS_PLAN_NARGS(%r10) /* as above */
+    ja 1f
+    .irp i, 2, 3, 4, 5
+    fs_argument \i
     .endr
-1:  movzbl FS_PLAN_GATHER(%r10), %ecx
-    testl %ecx, %ecx
-    jne 2f
     fs_planned_call \kind
-2:  /* scratch[k] = frame word number byte[nargs + k], two at a time from the last */
+1:  movzbl FS_PLAN_GATHER(%r10), %ecx
+    movzbl FS_PLAN_NARGS(%r10), %eax
+    testl %ecx, %ecx
+    je 3f
+    /* scratch[k] = frame word number byte[nargs + k], two at a time from the last */
     leaq FS_PLAN_BYTES(%r10, %rax), %rdx
-3:  movzbl -1(%rdx, %rcx), %esi
+2:  movzbl -1(%rdx, %rcx), %esi
     movzbl -2(%rdx, %rcx), %edi
     movq (%rsp, %rsi, 8), %rsi
     movq (%rsp, %rdi, 8), %rdi
     movq %rsi, FS_FRAME_SCRATCH - 8(%rsp, %rcx, 8)
     movq %rdi, FS_FRAME_SCRATCH - 16(%rsp, %rcx, 8)
     subl $2, %ecx
-    jne 3b
+    jne 2b
+    cmpl $2, %eax
+    ja 3f
     fs_planned_call \kind
+3:  .irp i, 2, 3, 4, 5
+    fs_argument \i
+    .endr
+    .set fs_k, 6
+    .rept (FS_PLAN_INLINE - 6) / 2
+    cmpl $fs_k, %eax
+    jbe 4f
+    fs_argument fs_k
+    fs_argument fs_k + 1
+    .set fs_k, fs_k + 2
+    .endr
+4:  fs_planned_call \kind
     .cfi_endproc
     .size fs_plan_body_\kind, . - fs_plan_body_\kind
 .endm
@@ -341,6 +372,7 @@ fs_tails:
     fs_frame_close
     fs_tail FS_TAIL_U32
     movl FS_FRAME_RET(%rsp), %eax
+    movss FS_FRAME_RET(%rsp), %xmm0
     fs_frame_close
     fs_tail FS_TAIL_S16
     movswq FS_FRAME_RET(%rsp), %rax
@@ -368,6 +400,18 @@ fs_tails:
     fs_tail FS_TAIL_X87X2
     fldt FS_FRAME_RET + 16(%rsp)
     fldt FS_FRAME_RET(%rsp)
+    fs_frame_close
+    fs_tail FS_TAIL_HALVES
+    movl FS_FRAME_RET(%rsp), %eax
+    movl FS_FRAME_RET + 4(%rsp), %ecx
+    movl FS_FRAME_RET + 8(%rsp), %edx
+    movl FS_FRAME_RET + 12(%rsp), %esi
+    shlq $32, %rcx
+    shlq $32, %rsi
+    orq %rcx, %rax
+    orq %rsi, %rdx
+    movq %rax, %xmm0
+    movq %rdx, %xmm1
     fs_frame_close
 FS_END(fs_entry_long)
 
