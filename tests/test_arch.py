@@ -85,7 +85,7 @@ def symbols(isa: str) -> dict[str, int]:
     text = subprocess.run(
         ["readelf", "-sW", str(program(isa))], capture_output=True, text=True, check=True
     ).stdout
-    rows = re.findall(r": ([0-9a-f]{8,16}) +\d+ \w+ +\w+ +\w+ +\w+ (\w+)$", text, re.MULTILINE)
+    rows = re.findall(r": ([0-9a-f]{8,16}) +\w+ \w+ +\w+ +\w+ +\w+ (\w+)$", text, re.MULTILINE)
     return {name: int(address, 16) for address, name in rows}
 
 

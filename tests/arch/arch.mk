@@ -7,7 +7,7 @@
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
 include $(ARCHES:%=tests/arch/%/isa.mk)
 ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(ARCH_TRIPLE_$(1))-gcc)
-ARCH_WRAP := $(foreach f,mmap munmap mremap mprotect,-Wl,--wrap=$(f))
+ARCH_WRAP := $(foreach f,mmap mmap64 munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
 ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/tramp/*.h tests/arch/*.h)
