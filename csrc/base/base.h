@@ -10,6 +10,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#if __SIZEOF_LONG__ < 8 && !defined _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* inodes and files are as large as on any other system */
+#endif
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>

@@ -15,19 +15,22 @@
 
 static bool word_is_valid(const struct fs_table *t, unsigned w, const char **what)
 {
-    uint64_t usable = fs_table_usable(t, w), inner = t->inner[w];
-    bool filled = t->filled >> w & 1;
+    uint64_t usable = fs_table_usable(t, w);
+    bool filled = fs_bit_is_set(t->filled, w);
     if (t->free[w] & ~usable)
         return *what = "a hole is marked free", false;
     if ((t->summary >> w & 1) != (t->free[w] != 0))
         return *what = "the summary does not agree with the bitmap", false;
-    if (inner & t->free[w])
-        return *what = "a free slot is marked as the inside of a run", false;
     if (!filled && t->free[w] != usable)
         return *what = "a slot was handed out before its page was filled", false;
-    for (unsigned b = 0; filled && b < FS_WORD_SLOTS; b++) {
+    for (unsigned b = 0; b < FS_WORD_SLOTS; b++) {
         unsigned i = w * FS_WORD_SLOTS + b;
-        if (inner >> b & 1 && (i == 0 || t->free[(i - 1) / FS_WORD_SLOTS] >> (i - 1) % 64 & 1))
+        bool inner = fs_bit_is_set(t->inner, i);
+        if (inner && t->free[w] >> b & 1)
+            return *what = "a free slot is marked as the inside of a run", false;
+        if (!filled)
+            continue;
+        if (inner && (i == 0 || t->free[(i - 1) / FS_WORD_SLOTS] >> (i - 1) % 64 & 1))
             return *what = "a run has an inside but no start", false;
         if (t->free[w] >> b & 1 && *(void **)fs_table_slot(t, i) != (void *)fs_freed)
             return *what = "a free slot was written to (use after free?)", false;

@@ -17,8 +17,7 @@ static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
 {
     if (fs_likely(!__atomic_load_n(&t->ninner, __ATOMIC_RELAXED)))
         return false;
-    uint64_t word = __atomic_load_n(&t->inner[index / FS_WORD_SLOTS], __ATOMIC_RELAXED);
-    return word >> index % FS_WORD_SLOTS & 1;
+    return fs_bit_is_set(t->inner, index);
 }
 
 /* Is this slot, whose entry is NULL, a live one that was zeroed? Its page was filled, then, and it
@@ -26,8 +25,7 @@ static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
 static inline bool fs_slot_is_zeroed(const struct fs_table *t, unsigned index)
 {
     unsigned w = index / FS_WORD_SLOTS;
-    uint64_t filled = __atomic_load_n(&t->filled, __ATOMIC_RELAXED);
-    return (filled >> w & 1) && (fs_table_usable(t, w) >> index % FS_WORD_SLOTS & 1);
+    return fs_bit_is_set(t->filled, w) && (fs_table_usable(t, w) >> index % FS_WORD_SLOTS & 1);
 }
 
 /* The slot number `at` bytes into an area of `item`-byte things of table `t`, if it is live. */

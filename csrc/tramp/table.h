@@ -18,9 +18,10 @@
 #define FS_TABLE_H
 
 #include "base/base.h"
+#include "base/bits.h"
 #include "arch.h"
 
-#define FS_WORD_SLOTS 64 /* slots per bitmap word; at 64 bytes a slot, one 4 KiB page of data */
+#define FS_WORD_SLOTS 64 /* slots per bitmap word; of 64 bytes: one 4 KiB page of data */
 #define FS_TABLE_WORDS (FS_TABLE_SLOTS / FS_WORD_SLOTS)
 
 struct fs_provider;
@@ -32,14 +33,14 @@ struct fs_table {
     unsigned nslots; /* holes counted */
     unsigned usable; /* holes not counted */
     unsigned nfree;
-    unsigned ninner;                        /* slots inside runs; atomic */
-    struct fs_table *next, *prev;           /* all tables */
-    struct fs_table *next_open, *prev_open; /* those with a free slot */
-    void *unwind;                           /* see unwind.h */
-    uint64_t summary;                       /* bit w: free[w] != 0 */
-    uint64_t filled;                        /* bit w: word w's slots hold entries; atomic */
-    uint64_t free[FS_TABLE_WORDS];          /* 1: the slot is free */
-    uint64_t inner[FS_TABLE_WORDS];         /* 1: inside a run, not its first slot; atomic */
+    unsigned ninner;                                /* slots inside runs; atomic */
+    struct fs_table *next, *prev;                   /* all tables */
+    struct fs_table *next_open, *prev_open;         /* those with a free slot */
+    void *unwind;                                   /* see unwind.h */
+    uint64_t summary;                               /* bit w: free[w] != 0 */
+    uintptr_t filled[FS_BITS_WORDS(64)];            /* bit w: word w's slots hold entries; atomic */
+    uint64_t free[FS_TABLE_WORDS];                  /* 1: the slot is free */
+    uintptr_t inner[FS_BITS_WORDS(FS_TABLE_SLOTS)]; /* 1: in a run, not its first slot; atomic */
 };
 
 /* The template's and the resident table's text and data (table.S). */

@@ -22,13 +22,6 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-/* Compare without trusting the source to be readable text: only called after mremap succeeded,
- * when both ranges are mapped readable and executable. */
-static bool source_intact(const char *moved)
-{
-    return memcmp(fs_table_code, moved, FS_TABLE_CODE) == 0;
-}
-
 /* Does the system still see memory at the source? An emulator that has forgotten it would let the
  * next move from there succeed, and the code that was moved could not be run. A kernel looks at
  * the descriptor first. Asked once: what runs us does not change. */
@@ -38,6 +31,13 @@ static bool source_known(void)
     if (!known)
         known = write(-1, fs_table_code, 1) < 0 && errno != EFAULT;
     return known;
+}
+
+/* Compare without trusting the source to be readable text: only called after mremap succeeded, and
+ * the system still knows the source, so both ranges are mapped readable and executable. */
+static bool source_intact(const char *moved)
+{
+    return memcmp(fs_table_code, moved, FS_TABLE_CODE) == 0;
 }
 
 /* The copy goes home. DONTUNMAP here too: the reservation must not become a hole that another
@@ -63,11 +63,11 @@ static int map_text(char *code, struct fs_why *why)
                          : errno == EPERM  ? "; the text is sealed or a seccomp filter forbids it"
                          : errno == ENOMEM ? "; at a limit (RLIMIT_AS, vm.max_map_count)"
                                            : "");
-    bool intact = source_intact(moved);
-    if (intact && source_known())
+    bool known = source_known();
+    if (known && source_intact(moved))
         return 0;
     move_back(moved, source);
-    if (intact)
+    if (!known)
         return fs_refuse(why, -EFAULT,
                          "mremap(MREMAP_DONTUNMAP) of the library's text lost the original (an "
                          "emulator that does not know the flag?)");

@@ -81,13 +81,13 @@ static void **entry_of(const struct fs_table *t, unsigned index)
 /* The slots of bitmap word `w` get their entries before the first of them is handed out. */
 static void fill_word(struct fs_table *t, unsigned w)
 {
-    if (__atomic_load_n(&t->filled, __ATOMIC_RELAXED) >> w & 1)
+    if (fs_bit_is_set(t->filled, w))
         return;
     uint64_t usable = fs_table_usable(t, w);
     for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
         if (usable >> b & 1)
             *entry_of(t, w * FS_WORD_SLOTS + b) = (void *)fs_freed;
-    __atomic_fetch_or(&t->filled, UINT64_C(1) << w, __ATOMIC_RELAXED);
+    fs_bit_set(t->filled, w);
 }
 
 static bool is_hole(const struct fs_table *t, unsigned index)
@@ -122,11 +122,10 @@ static void take_word(struct fs_table *t, unsigned w, uint64_t bits)
 static void take_run(struct fs_table *t, unsigned index, unsigned count)
 {
     for (unsigned i = index; i < index + count; i++) {
-        uint64_t bit = UINT64_C(1) << i % FS_WORD_SLOTS;
         if (!is_hole(t, i))
-            take_word(t, i / FS_WORD_SLOTS, bit);
+            take_word(t, i / FS_WORD_SLOTS, UINT64_C(1) << i % FS_WORD_SLOTS);
         if (i != index)
-            __atomic_fetch_or(&t->inner[i / FS_WORD_SLOTS], bit, __ATOMIC_RELAXED);
+            fs_bit_set(t->inner, i);
     }
     __atomic_fetch_add(&t->ninner, count - 1, __ATOMIC_RELAXED);
 }
@@ -168,8 +167,7 @@ static void give_run(struct fs_table *t, unsigned index, unsigned count)
 {
     for (unsigned i = index + 1; i < index + count; i++) {
         *entry_of(t, i) = is_hole(t, i) ? NULL : (void *)fs_freed;
-        __atomic_fetch_and(&t->inner[i / FS_WORD_SLOTS], ~(UINT64_C(1) << i % FS_WORD_SLOTS),
-                           __ATOMIC_RELAXED);
+        fs_bit_clear(t->inner, i);
     }
     __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
     for (unsigned i = index; i < index + count; i++)

@@ -17,12 +17,13 @@ extern void __unw_add_dynamic_fde(uintptr_t) __attribute__((weak));
 
 #define WORD ((unsigned char)sizeof(void *))
 
+#define FS_DWARF_BYTES 23 /* the longest, and what makes the CIE whole words */
+
 struct section {
     struct {
         uint32_t length, id;
         unsigned char version, augmentation, code_align, data_align, ra;
-        unsigned char program[5]; /* FS_DWARF_PROGRAM */
-        unsigned char nops[2];
+        unsigned char program[FS_DWARF_BYTES]; /* FS_DWARF_PROGRAM, then DW_CFA_nop */
     } cie;
     struct {
         uint32_t length, back; /* from this field to the CIE */

@@ -5,10 +5,11 @@
  * of the library must be about whole pages of that size, at multiples of it, or the process ends;
  * and an address that the kernel chooses is such a multiple. What the library does with 64 KiB
  * pages is thereby run, though no machine here has them.
+ *
+ * mmap64 is what mmap is called where the library asks for 64-bit offsets in files (base.h); where
+ * all are that, the two are one, so both names may lead to the one wrapper.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+#include "base/base.h"
 #include "pages.h"
 
 #include <stdarg.h>
@@ -18,11 +19,13 @@
 
 unsigned long pages_checked;
 
-void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
+void *__real_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t size);
 int __real_mprotect(void *at, size_t size, int prot);
 void *__real_mremap(void *old, size_t old_size, size_t new_size, int flags, void *to);
-void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+    __attribute__((alias("__wrap_mmap64")));
 int __wrap_munmap(void *at, size_t size);
 int __wrap_mprotect(void *at, size_t size, int prot);
 void *__wrap_mremap(void *old, size_t old_size, size_t new_size, int flags, ...);
@@ -43,18 +46,18 @@ static void whole(const char *what, uintptr_t value)
     exit(3);
 }
 
-void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset)
 {
     whole("mmap: address", (uintptr_t)at);
     whole("mmap: size", size);
     whole("mmap: offset", (uintptr_t)offset);
     if (at) {
-        char *got = __real_mmap(at, size, prot, flags, fd, offset);
+        char *got = __real_mmap64(at, size, prot, flags, fd, offset);
         if (got == at || got == MAP_FAILED)
             return got;
         __real_munmap(got, size); /* taken as a hint: such a kernel's choice would be a multiple */
     }
-    char *p = __real_mmap(NULL, size + page(), prot, flags, fd, offset);
+    char *p = __real_mmap64(NULL, size + page(), prot, flags, fd, offset);
     if (p == MAP_FAILED)
         return p;
     size_t skip = -(uintptr_t)p % page();

@@ -17,11 +17,11 @@ void probe_entry(void);
 
 /* Load the registers of probe_kept from `in`, call `code`, and return the stack pointer that the
  * callee should have seen right after the call instruction. */
-uint64_t probe_call(void *code, const uint64_t in[32]);
+uintptr_t probe_call(void *code, const uintptr_t in[32]);
 
-extern uint64_t probe_regs[32];
-extern const uint64_t probe_kept; /* registers that a trampoline must leave alone */
-extern const uint64_t probe_r;    /* the number of R */
-extern const uint64_t probe_sp;   /* the number of the stack pointer */
+extern uintptr_t probe_regs[32];
+extern const uintptr_t probe_kept; /* registers that a trampoline must leave alone */
+extern const uintptr_t probe_r;    /* the number of R */
+extern const uintptr_t probe_sp;   /* the number of the stack pointer */
 
 #endif
