@@ -131,6 +131,37 @@ CASE(the_handler_gets_the_cif_and_the_user_data)
     test_free(&made);
 }
 
+static int voids_called;
+
+static void writes_a_result_all_the_same(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif;
+    (void)args;
+    CHECK_EQ((uintptr_t)ret % sizeof(ffi_arg), 0);
+    memset(ret, 0xa5, sizeof(ffi_arg));
+    voids_called += *(int *)user;
+}
+
+/* Handlers that fill ret whatever the type is were harmless with libffi, so they are here. */
+CASE(a_handler_of_a_void_function_may_write_a_result)
+{
+    ffi_type *types[] = {&ffi_type_sint, &ffi_type_double, &ffi_type_sint};
+    int one = 1;
+    for (unsigned nargs = 0; nargs <= 3; nargs++) {
+        ffi_cif cif;
+        void *code;
+        CHECK_EQ(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, nargs, &ffi_type_void, types), FFI_OK);
+        ffi_static_closure *closure = api.alloc(sizeof *closure, 0, &code);
+        CHECK(closure != NULL);
+        CHECK_EQ(api.prep(closure, &cif, writes_a_result_all_the_same, &one, 0), 0);
+        voids_called = 0;
+        for (int i = 0; i < 1000; i++) /* what it does not take, C may pass all the same */
+            ((void (*)(int, double, int))code)(i, i, i);
+        CHECK_EQ(voids_called, 1000);
+        CHECK_EQ(api.release(closure), 0);
+    }
+}
+
 static int depth;
 
 static void recurses(ffi_cif *cif, void *ret, void **args, void *data)
