@@ -7,6 +7,9 @@
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
 include $(ARCHES:%=tests/arch/%/isa.mk)
 ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(ARCH_TRIPLE_$(1))-gcc)
+COMMA := ,
+ARCH_LINK = $(addprefix -Wl$(COMMA)--dynamic-linker=,$(ARCH_LOADER_$(1))) \
+            $(addprefix -Wl$(COMMA)--disable-new-dtags$(COMMA)-rpath$(COMMA),$(dir $(ARCH_LOADER_$(1))))
 ARCH_WRAP := $(foreach f,mmap mmap64 munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
@@ -22,7 +25,7 @@ $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h 
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(call ARCH_CC,$*) -std=gnu11 $(WARN) -O2 -g -fPIC -fvisibility=hidden -pthread -Icsrc \
-	  -Icsrc/arch/$* -Itests/arch $(ARCH_FLAGS_$*) $(ARCH_WRAP) -o $@ $(filter %.c %.S,$^)
+	  -Icsrc/arch/$* -Itests/arch $(ARCH_FLAGS_$*) $(call ARCH_LINK,$*) $(ARCH_WRAP) -o $@ $(filter %.c %.S,$^)
 
 test-arch: $(READY) ## our tables on other architectures, alone and in a patched libffi (qemu-user)
 	@sh tests/arch/packages.sh

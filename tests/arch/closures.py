@@ -56,6 +56,10 @@ class Build:
         """The GNU name of the target."""
         return ISAS[self.arch].triple
 
+    def compiler(self, name: str) -> str:
+        """Give the command that compiles and links a program, `name` being gcc or g++."""
+        return " ".join((f"{self.triple}-{name}", *ISAS[self.arch].link))
+
 
 def run(what: str, command: list[str], folder: Path, **env: str) -> str:
     """Run a command quietly and give its output; CannotRunError with the end of it otherwise."""
@@ -100,6 +104,7 @@ def make_build(build: Build, tree: Path) -> None:
     shutil.rmtree(build.folder, ignore_errors=True)
     build.folder.mkdir(parents=True)
     options = [f"--host={build.triple}", "--disable-multi-os-directory", "--disable-docs"]
+    options += [f"CC={build.compiler('gcc')}", f"CXX={build.compiler('g++')}"]
     if build.suite != "newest":  # as Debian configures those
         options.append("--disable-exec-static-tramp")
     if build.variant == "guarded":

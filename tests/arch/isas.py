@@ -8,6 +8,8 @@ Numbers come from the architecture's ``csrc/arch/<isa>/arch.h``, the rest from i
 * ``ARCH_QEMU_<isa>``: the name of its ``qemu-...-static``;
 * ``ARCH_FIRST_<isa>``: the instruction that every trampoline begins with, as objdump calls it;
 * ``ARCH_FLAGS_<isa>``: how its programs are compiled and linked;
+* ``ARCH_LOADER_<isa>``: the loader that its programs name: a kernel that runs it runs them, and no
+  emulator is needed;
 * ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for.
 
 An architecture is added by adding its two folders: there is no list here.
@@ -15,9 +17,11 @@ An architecture is added by adding its two folders: there is no list here.
 
 from __future__ import annotations
 
+import functools
 import platform
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +36,7 @@ class Isa:
     triple: str
     qemu: str
     first: str
-    flags: str
+    loader: str
     lacks: frozenset[str]
     planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
     tramp_size: int
@@ -47,6 +51,17 @@ class Isa:
         return "gcc" if self.name == platform.machine() else f"{self.triple}-gcc"
 
     @property
+    def link(self) -> tuple[str, ...]:
+        """What a program is linked with, so that a kernel finds its loader."""
+        if not self.loader:
+            return ()
+        folder = Path(self.loader).parent
+        return (
+            f"-Wl,--dynamic-linker={self.loader}",
+            f"-Wl,--disable-new-dtags,-rpath,{folder}",
+        )
+
+    @property
     def objdump(self) -> str:
         """The disassembler."""
         return "objdump" if self.name == platform.machine() else f"{self.triple}-objdump"
@@ -54,13 +69,25 @@ class Isa:
     @property
     def runner(self) -> tuple[str, ...]:
         """What a program's command begins with here."""
-        if self.name == platform.machine():
+        if self.name == platform.machine() or runs(self.loader):
             return ()
         return (f"qemu-{self.qemu}-static", "-L", f"/usr/{self.triple}")
 
     def missing(self) -> list[str]:
         """Give what is needed to build and run its programs and is not installed."""
         return [name for name in (self.gcc, *self.runner[:1]) if shutil.which(name) is None]
+
+
+@functools.cache
+def runs(loader: str) -> bool:
+    """Tell whether this kernel runs the programs of a loader: of i386, x86-64's mostly does."""
+    if not Path(loader).is_file():
+        return False
+    try:
+        said = subprocess.run([loader, "--version"], capture_output=True, check=False)
+    except OSError:  # exec format error
+        return False
+    return said.returncode == 0
 
 
 def _read(name: str) -> Isa:
@@ -79,7 +106,7 @@ def _read(name: str) -> Isa:
         triple=said["TRIPLE"],
         qemu=said["QEMU"],
         first=said["FIRST"],
-        flags=said.get("FLAGS", ""),
+        loader=said.get("LOADER", ""),
         lacks=frozenset(said.get("LACKS", "").split()),
         planned=(ROOT / "csrc/arch" / name / "abi.c").exists(),
         tramp_size=number("FS_TRAMP_SIZE"),
