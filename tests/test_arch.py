@@ -9,32 +9,26 @@ from __future__ import annotations
 
 import platform
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.arch.isas import ISAS
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARCHES = sorted(path.parent.name for path in (ROOT / "csrc/arch").glob("*/table.S"))
 CASES = re.findall(r"^    CASE\((\w+)\),$", (ROOT / "tests/arch/slots.c").read_text(), re.MULTILINE)
-#: One page of the largest size that Linux has anywhere.
-LARGEST = 0x10000
 
 
 def emulator(isa: str) -> tuple[str, ...]:
     """Give what runs this architecture's programs here, or skip with what is missing."""
-    if isa == platform.machine():
-        return ()
-    needed = (f"{isa}-linux-gnu-gcc", f"qemu-{isa}-static")
-    missing = [name for name in needed if shutil.which(name) is None]
+    missing = ISAS[isa].missing()
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (`make test-arch` as root installs them)")
-    return (needed[1], "-L", f"/usr/{isa}-linux-gnu")
+    return ISAS[isa].runner
 
 
 def program(isa: str) -> Path:
@@ -51,15 +45,15 @@ def applies(isa: str, case: str, provider: str) -> bool:
     if provider == "trampfd" and isa != platform.machine():
         return False
     if case == "a_table_is_whole_pages_of_64_KiB":
-        return isa != "x86_64"
+        return ISAS[isa].page >= 0x10000
     if case == "a_mapped_trampoline_is_entered_at_its_landing_pad_only":
-        return isa == "aarch64" and provider in {"file", "memfd"}
-    return True
+        return ISAS[isa].landing and provider in {"file", "memfd"}
+    return case not in ISAS[isa].lacks
 
 
 RUNS = [
     (isa, case, provider)
-    for isa in ARCHES
+    for isa in ISAS
     for case in CASES
     for provider in ("", *PROVIDERS)
     if applies(isa, case, provider)
@@ -73,7 +67,7 @@ def test_slots(isa: str, case: str, provider: str) -> None:
     judge(run(program(isa), case, before=before, env=chosen))
 
 
-@pytest.mark.parametrize("isa", ARCHES)
+@pytest.mark.parametrize("isa", ISAS)
 def test_a_wrong_register_is_noticed(isa: str) -> None:
     """The probe would see a trampoline that loads R with something else: here, the next slot."""
     done = run(program(isa), "a_wrong_slot_is_noticed", before=emulator(isa))
@@ -83,8 +77,7 @@ def test_a_wrong_register_is_noticed(isa: str) -> None:
 
 def disassembly(isa: str) -> str:
     emulator(isa)
-    tool = "objdump" if isa == platform.machine() else f"{isa}-linux-gnu-objdump"
-    command = [tool, "-d", "--no-show-raw-insn", str(program(isa))]
+    command = [ISAS[isa].objdump, "-d", "--no-show-raw-insn", str(program(isa))]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -92,14 +85,14 @@ def symbols(isa: str) -> dict[str, int]:
     text = subprocess.run(
         ["readelf", "-sW", str(program(isa))], capture_output=True, text=True, check=True
     ).stdout
-    rows = re.findall(r": ([0-9a-f]{16}) +\d+ \w+ +\w+ +\w+ +\w+ (\w+)$", text, re.MULTILINE)
+    rows = re.findall(r": ([0-9a-f]{8,16}) +\d+ \w+ +\w+ +\w+ +\w+ (\w+)$", text, re.MULTILINE)
     return {name: int(address, 16) for address, name in rows}
 
 
-@pytest.mark.parametrize("isa", ARCHES)
+@pytest.mark.parametrize("isa", ISAS)
 def test_template_is_whole_pages_in_memory_and_in_the_file(isa: str) -> None:
     emulator(isa)
-    page = LARGEST if isa != "x86_64" else 4096  # the only page that x86-64 has
+    page = ISAS[isa].page
     at = symbols(isa)["fs_table_code"]
     assert at % page == 0
     headers = subprocess.run(
@@ -115,14 +108,16 @@ def test_template_is_whole_pages_in_memory_and_in_the_file(isa: str) -> None:
     assert (offset + at - start) % page == 0
 
 
-@pytest.mark.parametrize("isa", ARCHES)
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_trampoline_is_where_it_should_be(isa: str) -> None:
-    """Sixteen bytes each, none compressed or relaxed, each starting with the same instruction."""
-    base = symbols(isa)["fs_table_code"]
-    first = {"x86_64": "endbr64", "aarch64": "bti", "riscv64": "auipc"}[isa]
+    """All of one size, none compressed or relaxed, each starting with the same instruction."""
+    base, facts = symbols(isa)["fs_table_code"], ISAS[isa]
     lines = dict(re.findall(r"^ +([0-9a-f]+):\s+(\w+)", disassembly(isa), re.MULTILINE))
     wrong = [
-        i for i in range(4096) if i and i % 256 != 255 and lines.get(f"{base + 16 * i:x}") != first
+        i
+        for i in range(1, facts.table_slots)
+        if (i + 1) % facts.group_slots
+        and lines.get(f"{base + facts.tramp_size * i:x}") != facts.first
     ]
     assert wrong == []
 

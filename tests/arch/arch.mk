@@ -5,9 +5,8 @@
 # built by Debian's cross compiler and run by qemu-user (tests/test_arch.py; x86-64 runs as it is).
 # `make test-arch` goes on to the patched libffi: tests/arch/closures.py.
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
-ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(1)-linux-gnu-gcc)
-ARCH_FLAGS_x86_64  := -fcf-protection=full
-ARCH_FLAGS_aarch64 := -mbranch-protection=standard
+include $(ARCHES:%=tests/arch/%/isa.mk)
+ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(ARCH_TRIPLE_$(1))-gcc)
 ARCH_WRAP := $(foreach f,mmap munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
@@ -25,9 +24,9 @@ $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h 
 	$(Q)$(call ARCH_CC,$*) -std=gnu11 $(WARN) -O2 -g -fPIC -fvisibility=hidden -pthread -Icsrc \
 	  -Icsrc/arch/$* -Itests/arch $(ARCH_FLAGS_$*) $(ARCH_WRAP) -o $@ $(filter %.c %.S,$^)
 
-test-arch: $(READY) ## our tables on AArch64 and RISC-V, alone and in a patched libffi (qemu-user)
+test-arch: $(READY) ## our tables on other architectures, alone and in a patched libffi (qemu-user)
 	@sh tests/arch/packages.sh
 	@$(MAKE) --no-print-directory -s $(ARCH_SUITES:%=$(BUILD)/libffi/%/version)
 	@$(PYTEST) -q tests/test_arch.py
 	@$(PY) -m tests.arch.guest --build $(BUILD)
-	@$(PY) tests/arch/closures.py --build $(BUILD)
+	@$(PY) -m tests.arch.closures --build $(BUILD)

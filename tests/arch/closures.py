@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""closures - libffi's own closure tests on AArch64 and RISC-V, on stock and on patched, compared.
+"""closures - libffi's own closure tests on other architectures, on stock and on patched, compared.
 
 libffi is cross-built from the sources that `make libffi` gets (build/libffi/<suite>/source), with
 and without the series, and upstream's ``closure.exp`` runs under qemu-user. Patched, it runs three
@@ -7,7 +7,7 @@ times: with the providers in their order (which is the resident table, for so fe
 with only ``file`` and only ``memfd``, so that every call goes through a mapped table. On AArch64
 one base is built once more with branch protection, and its pages guarded (BTI). ::
 
-    python tests/arch/closures.py [--build build] [--arch aarch64] [--suite newest] [--full]
+    python -m tests.arch.closures [--build build] [--arch aarch64] [--suite newest] [--full]
 
 Exit status: 0 when patched runs the same tests as stock and none fails that stock passes; 1 when
 not; 2 when something could not be built or run, with the end of what it said.
@@ -25,9 +25,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.arch.isas import ISAS, ROOT
+
 SERIES = ROOT / "patches" / "libffi"
-ARCHES = ("aarch64", "riscv64")
+#: Those with plans are `make test-libffi`'s.
+ARCHES = tuple(name for name, isa in ISAS.items() if not isa.planned)
 SUITES = ("bookworm", "trixie", "newest")
 PROVIDERS = ("", "file", "memfd")  # "": in their order; `text` qemu-user cannot do
 #: The base whose own entries have landing pads is built with guarded pages too.
@@ -52,7 +54,7 @@ class Build:
     @property
     def triple(self) -> str:
         """The GNU name of the target."""
-        return f"{self.arch}-linux-gnu"
+        return ISAS[self.arch].triple
 
 
 def run(what: str, command: list[str], folder: Path, **env: str) -> str:
@@ -137,7 +139,6 @@ def closure_tests(build: Build, provider: str, full: bool) -> dict[str, str]:
     chosen = {"FFI_STATIC_PROVIDER": provider} if provider else {}
     summary = build.folder / "testsuite" / "libffi.sum"
     summary.unlink(missing_ok=True)
-    emulator = f"qemu-{build.arch}-static -L /usr/{build.triple}"
     flags = "--target_board=fs-qemu-user closure.exp"
     said = run(
         "make check",
@@ -146,7 +147,7 @@ def closure_tests(build: Build, provider: str, full: bool) -> dict[str, str]:
         DEJAGNU=str(ROOT / "tests/arch/boards/site.exp"),
         FS_CC=f"{build.triple}-gcc",
         FS_CXX=f"{build.triple}-g++",
-        FS_EMULATOR=emulator,
+        FS_EMULATOR=" ".join(ISAS[build.arch].runner),
         **levels,
         **chosen,
     )

@@ -6,13 +6,29 @@
 # says so. Fails when something is missing afterwards: .ci/need says what, and how to get it.
 set -eu
 
-sh "$(dirname "$0")/../../.ci/need" "make test-arch" <<'LIST'
-aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|cross compiler; brings libc6-dev-arm64-cross
-aarch64-linux-gnu-g++|g++-aarch64-linux-gnu|upstream's tests in C++
-riscv64-linux-gnu-gcc|gcc-riscv64-linux-gnu|cross compiler; brings libc6-dev-riscv64-cross
-riscv64-linux-gnu-g++|g++-riscv64-linux-gnu|upstream's tests in C++
-qemu-aarch64-static|qemu-user-static|runs AArch64 programs
-qemu-riscv64-static|qemu-user-static|runs RISC-V programs
+here=$(dirname "$0")
+
+says() { # key, file: what an isa.mk says
+    sed -n "s/^ARCH_$1_[a-z0-9_]* *:= *//p" "$2"
+}
+
+of_isa() { # what one architecture needs
+    triple=$(says TRIPLE "$1")
+    cat <<LIST
+$triple-gcc|gcc-$triple|cross compiler; brings its libc6-dev
+$triple-g++|g++-$triple|upstream's tests in C++
+qemu-$(says QEMU "$1")-static|qemu-user-static|runs its programs
+LIST
+}
+
+{
+    for isa in "$here"/*/isa.mk; do
+        case $isa in
+        */"$(uname -m)"/isa.mk) ;; # this machine is one
+        *) of_isa "$isa" ;;
+        esac
+    done
+    cat <<'LIST'
 qemu-system-aarch64|qemu-system-arm|boots an AArch64 kernel
 qemu-system-riscv64|qemu-system-misc|boots a RISC-V kernel
 cpio|cpio|packs the guest's programs
@@ -23,3 +39,4 @@ libtoolize|libtool|libffi's build
 /usr/share/aclocal/ltdl.m4|libltdl-dev|a macro that libffi asks of libtool
 runtest|dejagnu|upstream's testsuite
 LIST
+} | sh "$here/../../.ci/need" "make test-arch"

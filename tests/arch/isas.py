@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""isas - the architectures that csrc/arch has, and what the tests must know of each.
+
+Numbers come from the architecture's ``csrc/arch/<isa>/arch.h``, the rest from its
+``tests/arch/<isa>/isa.mk``, which make reads as well; a key without a value is left out there:
+
+* ``ARCH_TRIPLE_<isa>``: the GNU name that its cross compiler begins with;
+* ``ARCH_QEMU_<isa>``: the name of its ``qemu-...-static``;
+* ``ARCH_FIRST_<isa>``: the instruction that every trampoline begins with, as objdump calls it;
+* ``ARCH_FLAGS_<isa>``: how its programs are compiled and linked;
+* ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for.
+
+An architecture is added by adding its two folders: there is no list here.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Isa:
+    """One architecture; sizes in bytes."""
+
+    name: str  # its folder, and what the compiler's own name begins with
+    triple: str
+    qemu: str
+    first: str
+    flags: str
+    lacks: frozenset[str]
+    planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
+    tramp_size: int
+    table_slots: int
+    group_slots: int  # the last of each group is a stub
+    page: int  # the largest that it has
+    landing: bool  # marks its mapped code, so that jumps arrive at landing pads
+
+    @property
+    def gcc(self) -> str:
+        """The compiler."""
+        return "gcc" if self.name == platform.machine() else f"{self.triple}-gcc"
+
+    @property
+    def objdump(self) -> str:
+        """The disassembler."""
+        return "objdump" if self.name == platform.machine() else f"{self.triple}-objdump"
+
+    @property
+    def runner(self) -> tuple[str, ...]:
+        """What a program's command begins with here."""
+        if self.name == platform.machine():
+            return ()
+        return (f"qemu-{self.qemu}-static", "-L", f"/usr/{self.triple}")
+
+    def missing(self) -> list[str]:
+        """Give what is needed to build and run its programs and is not installed."""
+        return [name for name in (self.gcc, *self.runner[:1]) if shutil.which(name) is None]
+
+
+def _read(name: str) -> Isa:
+    header = (ROOT / "csrc/arch" / name / "arch.h").read_text(encoding="utf-8")
+    text = (ROOT / "tests/arch" / name / "isa.mk").read_text(encoding="utf-8")
+    said = dict(re.findall(rf"^ARCH_(\w+)_{name} *:= *(.*)$", text, re.MULTILINE))
+
+    def number(macro: str) -> int:
+        found = re.search(rf"^#define {macro} (\w+)", header, re.MULTILINE)
+        if found is None:
+            raise ValueError(f"csrc/arch/{name}/arch.h does not say what {macro} is")
+        return int(found[1], 0)
+
+    return Isa(
+        name=name,
+        triple=said["TRIPLE"],
+        qemu=said["QEMU"],
+        first=said["FIRST"],
+        flags=said.get("FLAGS", ""),
+        lacks=frozenset(said.get("LACKS", "").split()),
+        planned=(ROOT / "csrc/arch" / name / "abi.c").exists(),
+        tramp_size=number("FS_TRAMP_SIZE"),
+        table_slots=number("FS_TABLE_SLOTS"),
+        group_slots=number("FS_GROUP_SLOTS"),
+        page=number("FS_TEXT_ALIGN"),
+        landing=number("FS_PROT_LANDING") != 0,
+    )
+
+
+ISAS = {
+    path.parent.name: _read(path.parent.name)
+    for path in sorted((ROOT / "csrc/arch").glob("*/table.S"))
+}
