@@ -9,8 +9,8 @@
  * A mapped trampoline is 16 bytes:
  *
  *     larl  %r0, slot              6     within 4 GiB: any address
- *     j     stub                   4     stub: larl, lg %r1, hot; br %r1; one for 256 trampolines
- *     zeros                        6     no instruction begins with them
+ *     jg    stub                   6     stub: larl, lg %r1, hot; br %r1; one for 256 trampolines
+ *     trap                         4
  *
  * `hot` is one pointer per table and leads to fs_e0: lgr %r1, %r0; lg %r1, 0(%r1); br %r1. There
  * is no room to do that here. Were there any, each trampoline were an indirect jump of its own
@@ -58,6 +58,8 @@
 #ifdef __ASSEMBLER__
 /* What every assembly file needs: no executable stack. */
 #define FS_ASM_NOTES .section .note.GNU-stack, "", %progbits
+/* A jump into its own second half, 0001, which is no instruction: the trap that GCC makes, too. */
+#define FS_TRAP j .+2
 /* A hidden function with a frame description. */
 #define FS_FUNC(name)                                                                              \
     .globl name;                                                                                   \

@@ -25,17 +25,19 @@ fs_table_code:
     .rept FS_GROUP_SLOTS - 1
     .if fs_i
     larl %r0, .Ltable + FS_TABLE_CODE + fs_i * FS_SLOT_SIZE
-    j 1f
-    .skip FS_TRAMP_SIZE - 10, 0
+    jg 1f
+    FS_TRAP
     .else
-    .skip FS_TRAMP_SIZE, 0
+    .rept FS_TRAMP_SIZE / 4
+    FS_TRAP
+    .endr
     .endif
     .set fs_i, fs_i + 1
     .endr
 1:  larl %r1, .Ltable + FS_TABLE_CODE
     lg %r1, 0(%r1)
     br %r1
-    .skip FS_TRAMP_SIZE - 14, 0
+    nopr
     .set fs_i, fs_i + 1
     .endr
     .cfi_endproc
@@ -52,7 +54,7 @@ fs_resident_code:
     .rept FS_RESIDENT_SLOTS
     larl %r0, fs_resident_slots + fs_i * FS_SLOT_SIZE
     jg fs_e0
-    .skip FS_TRAMP_SIZE - 12, 0
+    FS_TRAP
     .set fs_i, fs_i + 1
     .endr
     .cfi_endproc
@@ -81,7 +83,7 @@ FS_END(fs_e0)
     lgr %r2, %r0;                                                                                  \
     lgr %r3, %r14;                                                                                 \
     brasl %r14, report; /* void report(void *slot, void *return_address) */                        \
-    .short 0;                                                                                      \
+    FS_TRAP;                                                                                       \
     FS_END(name)
 
 FS_REPORT(fs_freed, fs_report_freed)
