@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* arch.h - LoongArch, LP64: the numbers that C and assembly must agree on
  *
- * R, the register that a trampoline loads with its slot's address, is $t0 ($r12), where libffi's own
- * closure entry expects its closure; the jumps go through $t1 ($r13). Both are temporaries, and no
- * argument is ever in them (LoongArch psABI, "Register Convention"). The static chain, $t8, is free.
+ * R, the register that a trampoline loads with its slot's address, is $t0 ($r12), where libffi's
+ * own closure entry expects its closure; the jumps go through $t1 ($r13). Both are temporaries, and
+ * no argument is ever in them (LoongArch psABI, "Register Convention").
  *
  * A mapped trampoline is 16 bytes:
  *
  *     pcaddi $t0, slot             4     within 2 MiB: a table is 320 KiB
- *     b      stub                  4     stub: pcaddi, ld.d $t1, hot; jr $t1; one for 256 trampolines
- *     break  twice                 8
+ *     b      stub                  4     stub: pcaddi, ld.d $t1, hot; jr $t1; one for 256 of them
+ *     break                        8     twice
  *
  * `hot` is one pointer per table and leads to fs_e0: ld.d $t1, 0($t0); jr $t1. There would be room
  * to do those two at once. But then each trampoline were an indirect jump of its own that waits for
- * its slot's cache line, while the stub's pointer is in the cache, its jump is the same one for all,
- * and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines take the same way;
- * no LoongArch hardware was at hand.)
+ * its slot's cache line, while the stub's pointer is in the cache, its jump is the same one for
+ * all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines take the same
+ * way; no LoongArch hardware was at hand.)
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
@@ -42,8 +42,8 @@
 #define FS_SLOT_HANDLER 32
 #define FS_SLOT_DATA 40
 
-/* --- call frame information of a trampoline (LoongArch psABI, DWARF: $sp is 3, $ra is 1). The CFA
- *     is $sp all along and the return address is in its register; five bytes, the rest DW_CFA_nop. --- */
+/* --- call frame information of a trampoline (LoongArch psABI: $sp is 3, $ra is 1). The CFA is $sp
+ *     all along and the return address is in its register; five bytes, the rest DW_CFA_nop. ---- */
 #define FS_DWARF_RA 1
 /* clang-format off */
 #define FS_DWARF_PROGRAM {0x0c, 3, 0, 0, 0} /* DW_CFA_def_cfa sp 0 */

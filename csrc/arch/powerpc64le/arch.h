@@ -14,15 +14,15 @@
  *     b     stub                   4     one stub for 256 trampolines
  *     trap                         4
  *
- * The stub has five instructions, one more than a trampoline: it begins in the last two words of the
- * one before, which runs into it. It finds `hot` from the slot's address in r11, because where the
- * table begins is a multiple of FS_TABLE_SPAN: clrrdi, addis, ld r12, hot; mtctr; bctr.
+ * The stub has five instructions, one more than a trampoline: it begins in the last two words of
+ * the one before, which runs into it. It finds `hot` from the slot's address in r11, because where
+ * the table begins is a multiple of FS_TABLE_SPAN: clrrdi, addis, ld r12, hot; mtctr; bctr.
  *
- * `hot` is one pointer per table and leads to fs_e0: ld r12, 0(r11); mtctr r12; bctr. There would be
- * room to do that here, in 32 bytes. But then each trampoline were an indirect jump of its own that
- * waits for its slot's cache line, while the stub's pointer is in the cache, its jump is the same one
- * for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines take the
- * same way; no Power hardware was at hand.)
+ * `hot` is one pointer per table and leads to fs_e0: ld r12, 0(r11); mtctr r12; bctr. There would
+ * be room to do that here, in 32 bytes. But then each trampoline were an indirect jump of its own
+ * that waits for its slot's cache line, while the stub's pointer is in the cache, its jump is the
+ * same one for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines
+ * take the same way; no Power hardware was at hand.)
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
@@ -51,7 +51,7 @@
 #define FS_SLOT_DATA 48
 
 /* --- call frame information of a trampoline (64-bit ELF V2 ABI: r1 is 1, LR is 65). The CFA is r1
- *     all along and the return address is in its register; five bytes, the rest DW_CFA_nop. ----- */
+ *     all along and the return address is in its register; five bytes, the rest DW_CFA_nop. ---- */
 #define FS_DWARF_RA 65
 /* clang-format off */
 #define FS_DWARF_PROGRAM {0x0c, 1, 0, 0, 0} /* DW_CFA_def_cfa r1 0 */
