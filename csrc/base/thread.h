@@ -42,9 +42,17 @@ struct fs_seat {
 extern FS_HIDDEN struct fs_seat fs_seats[FS_SEATS];
 FS_HIDDEN struct fs_thread *fs_self_unseated(void);
 
+/* GCC has the builtin on every architecture of ours but Power (14 has not), where it is a register
+ * that the ABI reserves. */
 static inline uintptr_t fs_thread_pointer(void)
 {
+#ifdef __powerpc64__
+    uintptr_t tp;
+    __asm__("mr %0, 13" : "=r"(tp));
+    return tp;
+#else
     return (uintptr_t)__builtin_thread_pointer();
+#endif
 }
 
 static inline struct fs_seat *fs_seat_of(uintptr_t owner)

@@ -341,8 +341,8 @@ static FS_COLD void *alloc_slowly(unsigned slots, void **code)
         errno = -error;
         return NULL;
     }
-    void *slot;
-    struct fs_ref ref;
+    void *slot = NULL; /* GCC 14 takes it, and the next, for uninitialised without */
+    struct fs_ref ref = {0};
     fs_lock();
     int error = alloc_run(slots, &slot, &ref);
     fs_unlock();

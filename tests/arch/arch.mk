@@ -33,3 +33,4 @@ test-arch: $(READY) ## our tables on other architectures, alone and in a patched
 	@$(PYTEST) -q tests/test_arch.py
 	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) -m tests.arch.closures --build $(BUILD)
+	@bash tests/arch/root.sh $(BUILD)

@@ -47,6 +47,9 @@ GUESTS = (
     Guest("arm64", "aarch64", "arm64", "[0-9]-arm64-unsigned", "arm64"),
     Guest("arm64-16k", "aarch64", "arm64", "-arm64-16k-unsigned", "arm64"),
     Guest("riscv64", "riscv64", "riscv64", "[0-9]-riscv64", "riscv64"),
+    Guest("s390x", "s390x", "s390x", "[0-9]-s390x", "s390x"),
+    Guest("ppc64el", "powerpc64le", "ppc64el", "[0-9]-powerpc64le", "ppc64el"),
+    Guest("ppc64el-64k", "powerpc64le", "ppc64el", "-powerpc64le-64k", "ppc64el"),
 )
 
 
@@ -129,7 +132,7 @@ def judge(guest: Guest, outcome: Outcome) -> bool:
     bad = [job for job in outcome.jobs if job not in passed and job not in nothing]
     release, _, pages = outcome.kernel.split() if outcome.kernel else ("no kernel", "", "0")
     what = f"{release}, {int(pages) // 1024} KiB pages"
-    print(f"{guest.isa:9}{what:44}{len(passed):7}{len(bad):7}{len(nothing):7}", flush=True)
+    print(f"{guest.isa:13}{what:44}{len(passed):7}{len(bad):7}{len(nothing):7}", flush=True)
     for job in bad:
         print(f"    {job.words}: {job.status}", *job.output[-10:], sep="\n    | ")
     for line in outcome.splats:
@@ -146,7 +149,7 @@ def main() -> int:
     out = args.build.resolve() / "arch" / "guest"
     out.mkdir(parents=True, exist_ok=True)
     title = "tramp-level cases in an emulated machine"
-    print(f"{'':9}{title:44}{'passed':>7}{'failed':>7}{'n/a':>7}", flush=True)
+    print(f"{'':13}{title:44}{'passed':>7}{'failed':>7}{'n/a':>7}", flush=True)
     good = True
     try:
         for guest in GUESTS:

@@ -10,7 +10,9 @@ Numbers come from the architecture's ``csrc/arch/<isa>/arch.h``, the rest from i
 * ``ARCH_FLAGS_<isa>``: how its programs are compiled and linked;
 * ``ARCH_LOADER_<isa>``: the loader that its programs name: a kernel that runs it runs them, and no
   emulator is needed;
-* ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for.
+* ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for;
+* ``ARCH_ROOT_<isa>``: a suite of Debian's that has its cross compiler, where the oldest that we
+  build on has none (root.sh).
 
 An architecture is added by adding its two folders: there is no list here.
 """
@@ -38,6 +40,7 @@ class Isa:
     first: str
     loader: str
     lacks: frozenset[str]
+    root: str
     planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
     tramp_size: int
     table_slots: int
@@ -108,6 +111,7 @@ def _read(name: str) -> Isa:
         first=said["FIRST"],
         loader=said.get("LOADER", ""),
         lacks=frozenset(said.get("LACKS", "").split()),
+        root=said.get("ROOT", ""),
         planned=(ROOT / "csrc/arch" / name / "abi.c").exists(),
         tramp_size=number("FS_TRAMP_SIZE"),
         table_slots=number("FS_TABLE_SLOTS"),

@@ -23,14 +23,17 @@ LIST
 
 {
     for isa in "$here"/*/isa.mk; do
-        case $isa in
-        */"$(uname -m)"/isa.mk) ;; # this machine is one
+        case $isa:$(says ROOT "$isa") in
+        */"$(uname -m)"/isa.mk:*) ;; # this machine is one
+        *:?*) ;;                     # root.sh's
         *) of_isa "$isa" ;;
         esac
     done
     cat <<'LIST'
 qemu-system-aarch64|qemu-system-arm|boots an AArch64 kernel
 qemu-system-riscv64|qemu-system-misc|boots a RISC-V kernel
+qemu-system-s390x|qemu-system-misc|boots an s390x kernel
+qemu-system-ppc64|qemu-system-ppc|boots a ppc64le kernel
 cpio|cpio|packs the guest's programs
 quilt|quilt|applies the series
 autoreconf|autoconf|the series touches configure.ac

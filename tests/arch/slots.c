@@ -21,8 +21,14 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef PR_SET_MDWE /* Linux 6.3 */
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
 
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
@@ -253,6 +259,16 @@ static void a_table_is_whole_pages_of_64_KiB(void)
     CHECK(only("resident") || pages_checked > 8);
 }
 
+static void tables_are_made_under_PR_SET_MDWE(void)
+{
+    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)) {
+        puts("this kernel, or the emulator, has no PR_SET_MDWE");
+        exit(77);
+    }
+    every_slot_is_reached_by_its_own_address();
+    no_page_is_writable_and_executable();
+}
+
 struct bases {
     void *text, *data, *function;
 };
@@ -317,6 +333,7 @@ static const struct {
     CASE(a_forked_child_has_its_own_slots),
     CASE(no_page_is_writable_and_executable),
     CASE(a_table_is_whole_pages_of_64_KiB),
+    CASE(tables_are_made_under_PR_SET_MDWE),
     CASE(an_unwinder_is_told_of_mapped_trampolines),
     CASE(a_mapped_trampoline_is_entered_at_its_landing_pad_only),
 };

@@ -93,6 +93,22 @@ MACHINES = {
         "ttyS0",
         "riscv64-linux-gnu-gcc",
     ),
+    "s390x": Machine(  # nor for the next two
+        "s390x",
+        "qemu-system-s390x",
+        "qemu-system-misc",
+        ("-M", "s390-ccw-virtio", "-cpu", "max"),
+        "ttysclp0",
+        "s390x-linux-gnu-gcc",
+    ),
+    "ppc64el": Machine(
+        "powerpc64le",
+        "qemu-system-ppc64",
+        "qemu-system-ppc",
+        ("-M", "pseries", "-cpu", "power9", "-vga", "none"),
+        "hvc0",
+        "powerpc64le-linux-gnu-gcc",
+    ),
 }
 # A kernel without ACPI finds its timer and interrupts there, but one processor only.
 MACHINES["debug"] = replace(MACHINES["x86_64"], options=("-M", "pc", "-cpu", "max"))

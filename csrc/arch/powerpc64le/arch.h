@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* arch.h - 64-bit Power, little-endian, ELFv2: the numbers that C and assembly must agree on
+ *
+ * R, the register that a trampoline loads with its slot's address, is r11, the environment pointer,
+ * where libffi's own closure entry expects its closure. A call by pointer arrives with the callee's
+ * address in r12 (64-bit ELF V2 ABI, "Function Prologue"; a closure can be called no other way), so
+ * the slot is found from r12, and the link register is left alone. The jumps go through r12 and
+ * CTR, which gives the next one its own address in r12 again, as libffi's entry needs for its TOC.
+ *
+ * A mapped trampoline is 16 bytes:
+ *
+ *     addis r11, r12, slot         4     within 2 GiB
+ *     addi  r11, r11, slot         4
+ *     b     stub                   4     one stub for 256 trampolines
+ *     trap                         4
+ *
+ * The stub has five instructions, one more than a trampoline: it begins in the last two words of
+ * the one before, which runs into it. It finds `hot` from the slot's address in r11, because where
+ * the table begins is a multiple of FS_TABLE_SPAN: clrrdi, addis, ld r12, hot; mtctr; bctr.
+ *
+ * `hot` is one pointer per table and leads to fs_e0: ld r12, 0(r11); mtctr r12; bctr. There would
+ * be room to do that here, in 32 bytes. But then each trampoline were an indirect jump of its own
+ * that waits for its slot's cache line, while the stub's pointer is in the cache, its jump is the
+ * same one for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines
+ * take the same way; no Power hardware was at hand.)
+ *
+ * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
+ */
+#ifndef FS_ARCH_H
+#define FS_ARCH_H
+
+/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
+#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
+#define FS_SLOT_SIZE 64       /* bytes of data per slot */
+#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
+#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
+#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
+#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4 or 64 */
+#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
+#define FS_TABLE_SPAN_BITS 19                          /* the stub clears as many */
+#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
+#define FS_TEXT_ALIGN 0x10000                          /* the page that most kernels have here */
+
+/* More protection for mapped code than R-X: there is none. */
+#define FS_PROT_LANDING 0
+
+/* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
+#define FS_SLOT_ENTRY 0
+#define FS_SLOT_CIF 32
+#define FS_SLOT_HANDLER 40
+#define FS_SLOT_DATA 48
+
+/* --- call frame information of a trampoline (64-bit ELF V2 ABI: r1 is 1, LR is 65). The CFA is r1
+ *     all along and the return address is in its register; five bytes, the rest DW_CFA_nop. ---- */
+#define FS_DWARF_RA 65
+/* clang-format off */
+#define FS_DWARF_PROGRAM {0x0c, 1, 0, 0, 0} /* DW_CFA_def_cfa r1 0 */
+/* clang-format on */
+
+/* What follows is not C. */
+/* clang-format off */
+#ifdef __ASSEMBLER__
+/* What every assembly file needs: no executable stack, and which ABI it is. */
+#define FS_ASM_NOTES                                                                               \
+    .abiversion 2;                                                                                 \
+    .section .note.GNU-stack, "", %progbits
+/* A hidden function with a frame description, with one entry point that needs no TOC. */
+#define FS_FUNC(name)                                                                              \
+    .globl name;                                                                                   \
+    .hidden name;                                                                                  \
+    .type name, %function;                                                                         \
+    name:                                                                                          \
+    .cfi_startproc
+#define FS_END(name)                                                                               \
+    .cfi_endproc;                                                                                  \
+    .size name, .- name
+#endif
+/* clang-format on */
+
+#endif

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+# isa.mk - LoongArch: what the tests must know of it beyond arch.h (read by make and by isas.py)
+ARCH_TRIPLE_loongarch64 := loongarch64-linux-gnu
+ARCH_QEMU_loongarch64   := loongarch64
+ARCH_FIRST_loongarch64  := pcaddi
+ARCH_ROOT_loongarch64   := trixie
