@@ -20,8 +20,9 @@ ARCH_SUITES := bookworm trixie newest
 .PHONY: test-arch tests-arch
 tests-arch: $(ARCH_PROGRAMS)
 
+.SECONDEXPANSION:
 $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h tests/arch/%/probe.S \
-                                         $(ARCH_COMMON) $(ARCH_HEADERS)
+                                         $$(wildcard tests/arch/$$*/*.c) $(ARCH_COMMON) $(ARCH_HEADERS)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(call ARCH_CC,$*) -std=gnu11 $(WARN) -O2 -g -fPIC -fvisibility=hidden -pthread -Icsrc \
