@@ -48,6 +48,8 @@ def applies(isa: str, case: str, provider: str) -> bool:
         return ISAS[isa].page >= 0x10000
     if case == "a_mapped_trampoline_is_entered_at_its_landing_pad_only":
         return ISAS[isa].landing and provider in {"file", "memfd"}
+    if case == "every_step_of_a_trampoline_is_unwound":
+        return (ROOT / "tests/arch" / isa / "step.c").exists()
     return case not in ISAS[isa].lacks
 
 

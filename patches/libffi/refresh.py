@@ -42,7 +42,7 @@ Description: closures from static tables, without writable and executable memory
  and mend them there. Nothing here is used before the hooks of the next patch.
 Author: The ffi_static authors
 Forwarded: no
-Last-Update: 2026-11-22
+Last-Update: 2026-11-27
 ---
 This patch header follows DEP-3: http://dep.debian.net/deps/dep3/
 """

@@ -5,7 +5,7 @@
 # built by Debian's cross compiler and run by qemu-user (tests/test_arch.py; x86-64 runs as it is).
 # `make test-arch` goes on to the patched libffi: tests/arch/closures.py.
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
-include $(ARCHES:%=tests/arch/%/isa.mk)
+-include $(ARCHES:%=tests/arch/%/isa.mk)
 ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(ARCH_TRIPLE_$(1))-gcc)
 COMMA := ,
 ARCH_LINK = $(addprefix -Wl$(COMMA)--dynamic-linker=,$(ARCH_LOADER_$(1))) \
@@ -13,6 +13,7 @@ ARCH_LINK = $(addprefix -Wl$(COMMA)--dynamic-linker=,$(ARCH_LOADER_$(1))) \
 ARCH_WRAP := $(foreach f,mmap mmap64 munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
+ARCH_OWN := $(wildcard tests/arch/*/*.c) # each for its own architecture
 ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/tramp/*.h tests/arch/*.h)
 
 ARCH_SUITES := bookworm trixie newest
@@ -21,11 +22,13 @@ ARCH_SUITES := bookworm trixie newest
 tests-arch: $(ARCH_PROGRAMS)
 
 $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h tests/arch/%/probe.S \
-                                         $(ARCH_COMMON) $(ARCH_HEADERS)
+                                         $(ARCH_COMMON) $(ARCH_HEADERS) $(ARCH_OWN)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(call ARCH_CC,$*) -std=gnu11 $(WARN) -O2 -g -fPIC -fvisibility=hidden -pthread -Icsrc \
-	  -Icsrc/arch/$* -Itests/arch $(ARCH_FLAGS_$*) $(call ARCH_LINK,$*) $(ARCH_WRAP) -o $@ $(filter %.c %.S,$^)
+	  -Icsrc/arch/$* -Itests/arch $(ARCH_FLAGS_$*) $(call ARCH_LINK,$*) $(ARCH_WRAP) -o $@ \
+	  $(filter-out $(ARCH_OWN),$(filter %.c %.S,$^)) \
+	  $(filter tests/arch/$*/%,$(ARCH_OWN))
 
 test-arch: $(READY) ## our tables on other architectures, alone and in a patched libffi (qemu-user)
 	@sh tests/arch/packages.sh

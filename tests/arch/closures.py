@@ -4,8 +4,10 @@
 libffi is cross-built from the sources that `make libffi` gets (build/libffi/<suite>/source), with
 and without the series, and upstream's ``closure.exp`` runs under qemu-user. Patched, it runs three
 times: with the providers in their order (which is the resident table, for so few closures), and
-with only ``file`` and only ``memfd``, so that every call goes through a mapped table. On AArch64
-one base is built once more with branch protection, and its pages guarded (BTI). ::
+with only ``file`` and only ``memfd``, so that every call goes through a mapped table; each time
+PROGRAMS run as well. What this kernel runs without an emulator (i386 on x86-64) runs with only
+``text``, too, and PROGRAMS also under PR_SET_MDWE. On AArch64 one base is built once more with
+branch protection, and its pages guarded (BTI). ::
 
     python -m tests.arch.closures [--build build] [--arch aarch64] [--suite newest] [--full]
 
@@ -31,7 +33,11 @@ SERIES = ROOT / "patches" / "libffi"
 #: Those with plans are `make test-libffi`'s.
 ARCHES = tuple(name for name, isa in ISAS.items() if not isa.planned)
 SUITES = ("bookworm", "trixie", "newest")
-PROVIDERS = ("", "file", "memfd")  # "": in their order; `text` qemu-user cannot do
+PROVIDERS = ("", "file", "memfd")  # "": in their order
+#: Only where the programs run without an emulator: qemu-user cannot do it.
+NATIVE_PROVIDERS = ("text",)
+#: Run on each patched build besides: what upstream's testsuite does not look at.
+PROGRAMS = ("tests/arch/raw.c", "tests/libffi/closures.c")
 #: The base whose own entries have landing pads is built with guarded pages too.
 GUARDED = ("aarch64", "newest")
 RESULT = re.compile(r"^([A-Z]+): (.*)$", re.MULTILINE)
@@ -166,6 +172,38 @@ def closure_tests(build: Build, provider: str, full: bool) -> dict[str, str]:
     return results
 
 
+def denier(out: Path) -> Path:
+    """Build what runs a command under PR_SET_MDWE and the like, for this machine."""
+    made = out / "deny"
+    run("the compiler", ["gcc", "-O2", "-o", str(made), str(ROOT / "tests/libffi/deny.c")], out)
+    return made
+
+
+def programs(build: Build, provider: str, out: Path) -> list[str]:
+    """Run PROGRAMS on a patched build, without an emulator also under PR_SET_MDWE; what fails."""
+    bad = []
+    chosen = {"FFI_STATIC_PROVIDER": provider} if provider else {}
+    runner = ISAS[build.arch].runner
+    launchers = [runner] if runner else [(), (str(denier(out)), "mdwe", "--")]
+    for name in PROGRAMS:
+        made = build.folder / Path(name).stem
+        command = [*build.compiler("gcc").split(), "-O2", "-Wall", "-Wextra", "-Werror"]
+        command += ["-Iinclude", "-o", str(made), str(ROOT / name), "-L.libs", "-lffi"]
+        run("the compiler", command, build.folder)
+        for launcher in launchers:
+            done = subprocess.run(
+                [*launcher, str(made)],
+                env={**os.environ, **chosen, "LD_LIBRARY_PATH": str(build.folder / ".libs")},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                said = f"exit status {done.returncode}: {done.stderr.strip()}"
+                bad.append(f"{' '.join(Path(word).name for word in launcher)} {name}: {said}")
+    return bad
+
+
 def row(build: Build, version: str, label: str, results: dict[str, str]) -> str:
     """One line of the table."""
     count = Counter(results.values())
@@ -197,7 +235,8 @@ def judge(out: Path, libffi: Path, suite: str, arches: list[str], full: bool) ->
         make_build(stock, stock_tree)
         reference = closure_tests(stock, "", full)
         print(row(stock, version, "stock", reference), flush=True)
-        runs = [("patched", provider) for provider in PROVIDERS]
+        more = () if ISAS[arch].runner else NATIVE_PROVIDERS
+        runs = [("patched", provider) for provider in (*PROVIDERS, *more)]
         runs += [("guarded", provider) for provider in PROVIDERS if (arch, suite) == GUARDED]
         for variant, provider in runs:
             build = Build(suite, arch, variant, out / suite / arch / variant)
@@ -208,7 +247,8 @@ def judge(out: Path, libffi: Path, suite: str, arches: list[str], full: bool) ->
             label = variant + (f", only {provider}" if provider else "")
             results = closure_tests(build, provider, full)
             print(row(build, version, label, results), flush=True)
-            worse += [f"{arch} {version} {label}: {w}" for w in compare(reference, results)]
+            found = compare(reference, results) + programs(build, provider, out)
+            worse += [f"{arch} {version} {label}: {w}" for w in found]
     return worse
 
 
@@ -227,7 +267,7 @@ def main() -> int:
     args = parser.parse_args()
     libffi = args.build.resolve() / "libffi"
     out = args.build.resolve() / "arch" / "libffi"
-    head = f"{'':13}{'libffi':8}{'closure.exp under qemu-user':30}"
+    head = f"{'':13}{'libffi':8}{'closure.exp':30}"
     print(f"{head}{'passed':>7}{'failed':>7}{'other':>7}", flush=True)
     worse = []
     try:

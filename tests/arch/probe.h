@@ -19,6 +19,11 @@ void probe_entry(void);
  * callee should have seen right after the call instruction. */
 uintptr_t probe_call(void *code, const uintptr_t in[32]);
 
+/* Where a trampoline moves the stack (step.c): call `code` with every instruction trapped; and do
+ * so and see that each is unwound: how many, or 0. */
+void probe_step(void *code);
+unsigned probe_steps(void *code) __attribute__((weak));
+
 extern uintptr_t probe_regs[32];
 extern const uintptr_t probe_kept; /* registers that a trampoline must leave alone */
 extern const uintptr_t probe_r;    /* the number of R */

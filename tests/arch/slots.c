@@ -289,6 +289,20 @@ static void an_unwinder_is_told_of_mapped_trampolines(void)
           bases.function == fs_resident_code);
 }
 
+static void every_step_of_a_trampoline_is_unwound(void)
+{
+    if (!probe_steps) {
+        puts("the stack does not move in this architecture's trampolines");
+        exit(77);
+    }
+    setenv("FFI_STATIC_UNWIND", "1", 1);
+    for (unsigned i = 0; i < FS_RESIDENT_SLOTS + 300; i++) {
+        if (only("resident") && i == FS_RESIDENT_SLOTS)
+            break;
+        CHECK(probe_steps(get(1, probe_self).code) > 10);
+    }
+}
+
 static void call_behind_its_landing_pad(void *code)
 {
     self((char *)code + 4);
@@ -335,6 +349,7 @@ static const struct {
     CASE(a_table_is_whole_pages_of_64_KiB),
     CASE(tables_are_made_under_PR_SET_MDWE),
     CASE(an_unwinder_is_told_of_mapped_trampolines),
+    CASE(every_step_of_a_trampoline_is_unwound),
     CASE(a_mapped_trampoline_is_entered_at_its_landing_pad_only),
 };
 

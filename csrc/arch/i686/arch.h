@@ -21,7 +21,9 @@
  *
  * One stub for the 127 trampolines of its page. The call returns to where it came from, so a
  * processor's stack of return addresses stays right. `hot` is one pointer per table and leads to
- * fs_e0: mov 4(%esp), %eax; jmp *(%eax). Why not at once: see x86-64's arch.h.
+ * fs_e0: mov 4(%esp), %eax; jmp *(%eax). Not at once, though eax has the slot: measured here too,
+ * with 100,000 closures in random order the detour takes a third of the time, because a jump of
+ * each trampoline's own waits for the slot's cache line (see x86-64's arch.h).
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */

@@ -66,6 +66,22 @@ FS_FUNC(probe_call)
     ret
 FS_END(probe_call)
 
+/* void probe_step(void *code): In: 4(%esp) = code. Calls it with the trap flag (0x100) set. */
+FS_FUNC(probe_step)
+    pushfl
+    .cfi_adjust_cfa_offset 4
+    orl $0x100, (%esp)
+    popfl
+    .cfi_adjust_cfa_offset -4
+    call *4(%esp)
+    pushfl
+    .cfi_adjust_cfa_offset 4
+    andl $~0x100, (%esp)
+    popfl
+    .cfi_adjust_cfa_offset -4
+    ret
+FS_END(probe_step)
+
     .section .rodata
     .balign 4
     .globl probe_kept, probe_r, probe_sp
