@@ -22,7 +22,7 @@ unsigned long pages_checked;
 void *__real_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t size);
 int __real_mprotect(void *at, size_t size, int prot);
-void *__real_mremap(void *old, size_t old_size, size_t new_size, int flags, void *to);
+void *__real_mremap(void *old, size_t old_size, size_t new_size, int flags, ...);
 void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
     __attribute__((alias("__wrap_mmap64")));
