@@ -3,9 +3,10 @@
 
 qemu-user translates system calls and cannot do all of what it translates: `text` does not work
 there, and pages are the host's. So Debian's own kernels are booted with one process that runs
-every case with every provider: AArch64 with pages of 4 and of 16 KiB, RISC-V with 4. The kernels
-come through a private apt root (100 MB each, kept in the build folder); nothing is installed but
-the emulator. A boot takes seconds. Who boots, and the first process, are tests/vm's. ::
+every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le with 4 and 64,
+RISC-V and s390x with 4. The kernels come through a private apt root (100 MB each, kept in the
+build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the
+first process, are tests/vm's. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k]
 
@@ -66,6 +67,22 @@ def private_apt(folder: Path) -> str:
     return str(folder / "apt.conf")
 
 
+def download(guest: Guest, names: list[str], folder: Path, config: str) -> None:
+    """Download the newest of the packages; an older one where a mirror has not got that (yet)."""
+    said = ""
+    for name in sorted(names, key=lambda n: [int(x) for x in re.findall(r"\d+", n)], reverse=True):
+        print(f"Getting {name} ...", flush=True)
+        try:
+            get = ("apt-get", "download", "-qq", f"{name}:{guest.debian}")
+            run("apt-get download", *get, cwd=folder, APT_CONFIG=config)
+        except CannotRunError as error:
+            print(f"  {name}: the mirror does not give it", flush=True)
+            said = str(error)
+        else:
+            return
+    raise CannotRunError(said)
+
+
 def kernel(guest: Guest, out: Path) -> Path:
     """Give the guest's kernel image, downloaded the first time."""
     folder = out / guest.name
@@ -77,11 +94,8 @@ def kernel(guest: Guest, out: Path) -> Path:
         matching = [name for name in names.split() if re.fullmatch(pattern, name)]
         if not matching:
             raise CannotRunError(f"{SUITE} has no package like {pattern}")
-        newest = max(matching, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
-        print(f"Getting {newest} ...", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
-        get = ("apt-get", "download", "-qq", f"{newest}:{guest.debian}")
-        run("apt-get download", *get, cwd=folder, APT_CONFIG=config)
+        download(guest, matching, folder, config)
         package = next(folder.glob("*.deb"))
         run("dpkg-deb", "sh", "-c",
             'dpkg-deb --fsys-tarfile "$1" | tar -x --wildcards "./boot/vmlinu*"',
