@@ -160,6 +160,11 @@ class Runner:
 
     def run(self, job: Job) -> Outcome:
         """Run `job`, or read what it gave when its library is still the same."""
+        with (self.libffi / job.suite / "work" / f"{job.variant}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # build.sh waits for it, or takes the tree away
+            return self._run(job)
+
+    def _run(self, job: Job) -> Outcome:
         tree = self.libffi / job.suite / "work" / job.variant / "b"
         libraries = sorted((tree / ".libs").glob("libffi.so.8.*"))
         if not libraries:
@@ -179,9 +184,7 @@ class Runner:
         (kept / "key").unlink(missing_ok=True)
         print(f"  {job.suite}, {job.variant}: {job.title} ...", flush=True)
         started = time.monotonic()
-        with (self.libffi / job.suite / "work" / f"{job.variant}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # build.sh waits for it
-            results = self._check(tree, job, launcher, kept)
+        results = self._check(tree, job, launcher, kept)
         (kept / "key").write_text(key)
         return Outcome(job, results, seconds=time.monotonic() - started, library=library)
 
