@@ -66,9 +66,9 @@
  *     that a struct in two of them, or in two general ones, is already whole in memory. ------ */
 #define FS_FRAME_GPR 0       /* rdi rsi rdx rcx r8 r9 */
 #define FS_FRAME_VEC 48      /* xmm0 .. xmm7, low halves */
-#define FS_FRAME_SCRATCH 112 /* gathered structs: 16 bytes for each of 14 registers */
-#define FS_FRAME_RET 336     /* the result: 32 bytes */
-#define FS_FRAME_ARGV 368    /* avalue[20] */
+#define FS_FRAME_RET 112     /* the result: 32 bytes, what most read of it within a byte's reach */
+#define FS_FRAME_ARGV 144    /* avalue[20] */
+#define FS_FRAME_SCRATCH 304 /* gathered structs: 16 bytes for each of 14 registers */
 #define FS_FRAME_TAIL 528    /* FS_TAIL_*, kept over the handler, which may free the closure */
 #define FS_FRAME_SIZE 536    /* = 8 mod 16: the stack is aligned after the caller's call */
 #define FS_FRAME_STACK 544   /* the caller's stack arguments: behind the return address */

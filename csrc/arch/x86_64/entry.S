@@ -49,17 +49,17 @@
  *
  *      general, frame 120                  vector, frame 152
  *      rsp+104   (alignment)               rsp+144   (alignment)
- *      rsp+96    result, 8                 rsp+128   result, 8 (+8)
- *      rsp+48    saved registers, 6 x 8    rsp+64    saved registers, 8 x 8
- *      rsp       avalue, 6 x 8             rsp       avalue, 8 x 8
+ *      rsp+96    result, 8                 rsp+80    saved registers, 8 x 8
+ *      rsp+48    saved registers, 6 x 8    rsp+16    avalue, 8 x 8
+ *      rsp       avalue, 6 x 8             rsp       result, 8 (+8)
  */
 #define SCALAR_G_FRAME 120
 #define SCALAR_V_FRAME 152
 
-.macro fs_scalar_call frame, ret
+.macro fs_scalar_call ret, avalue
     leaq \ret(%rsp), %rsi
     movq FS_SLOT_CIF(%r10), %rdi
-    movq %rsp, %rdx
+    leaq \avalue(%rsp), %rdx
     movq FS_SLOT_DATA(%r10), %rcx
     call *FS_SLOT_HANDLER(%r10)
 .endm
@@ -78,9 +78,9 @@
 .macro fs_spill_v n
     .irp r, xmm0, xmm1, xmm2, xmm3, xmm4, xmm5, xmm6, xmm7
     .if fs_k < \n
-    movlps %\r, 64 + 8 * fs_k(%rsp)
-    leaq 64 + 8 * fs_k(%rsp), %rax
-    movq %rax, 8 * fs_k(%rsp)
+    movlps %\r, 80 + 8 * fs_k(%rsp)
+    leaq 80 + 8 * fs_k(%rsp), %rax
+    movq %rax, 16 + 8 * fs_k(%rsp)
     .set fs_k, fs_k + 1
     .endif
     .endr
@@ -112,14 +112,14 @@ fs_nothing:
     subq $SCALAR_G_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_G_FRAME
     fs_spill_g \n
-    fs_scalar_call SCALAR_G_FRAME, 96
+    fs_scalar_call 96, 0
     fs_return \tail, 96, SCALAR_G_FRAME
     .else
     subq $SCALAR_V_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_V_FRAME
     fs_spill_v \n
-    fs_scalar_call SCALAR_V_FRAME, 128
-    fs_return \tail, 128, SCALAR_V_FRAME
+    fs_scalar_call 0, 16
+    fs_return \tail, 0, SCALAR_V_FRAME
     .endif
     .endif
     FS_END(fs_entry_\class\n\()_\tail)
@@ -162,9 +162,9 @@ fs_scalar_v:
  *      rsp+544   the caller's stack arguments
  *      rsp+536   return address
  *      rsp+528   tail
- *      rsp+368   avalue[20]
- *      rsp+336   result, 32
- *      rsp+112   gathered structs, 14 x 16
+ *      rsp+304   gathered structs, 14 x 16
+ *      rsp+144   avalue[20]
+ *      rsp+112   result, 32
  *      rsp+48    xmm0 .. xmm7, low halves
  *      rsp       rdi rsi rdx rcx r8 r9
  */
@@ -233,8 +233,8 @@ fs_planned_\kind:
     movq FS_FRAME_RET(%rsp), %rax
     movsd FS_FRAME_RET + 8(%rsp), %xmm0
     fs_frame_close
-99: leaq fs_tails - FS_TAIL_SIZE(%rip), %rdx
-    addq %rax, %rdx
+99: leaq fs_tails(%rip), %rdx
+    leaq -FS_TAIL_SIZE(%rdx, %rax), %rdx
     jmp *%rdx
 .endm
 
@@ -301,6 +301,7 @@ fs_plan_body_\kind:
     fs_argument \i
     .endr
     fs_planned_call \kind
+    .balign 32
 1:  movzbl FS_PLAN_GATHER(%r10), %ecx
     movzbl FS_PLAN_NARGS(%r10), %eax
     testl %ecx, %ecx
@@ -318,6 +319,7 @@ fs_plan_body_\kind:
     cmpl $2, %eax
     ja 3f
     fs_planned_call \kind
+    .balign 32
 3:  .irp i, 2, 3, 4, 5
     fs_argument \i
     .endr
