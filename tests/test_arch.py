@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,21 @@ def test_template_is_whole_pages_in_memory_and_in_the_file(isa: str) -> None:
     )
     assert align >= page
     assert (offset + at - start) % page == 0
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_clang_assembles_the_trampolines(isa: str, tmp_path: Path) -> None:
+    """It is stricter than gas, about immediates for one."""
+    if shutil.which("clang") is None:
+        pytest.skip("not installed: clang")
+    where = ROOT / "csrc"
+    command = ["clang", f"--target={ISAS[isa].triple}", "-fPIC", f"-I{where}"]
+    command += [f"-I{where}/arch/{isa}", "-c", str(where / "arch" / isa / "table.S")]
+    command += ["-o", str(tmp_path / "table.o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unknown target triple" in done.stderr or "unable to create target" in done.stderr:
+        pytest.skip(f"this clang does not know {isa}")
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("isa", ISAS)

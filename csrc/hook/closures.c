@@ -48,9 +48,11 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
-/* Is it inside a table? What follows one in its span is anybody's memory. */
+/* Is it inside a table, its slots or its code? What follows one in its span is anybody's memory. */
 static bool in_a_table(const void *address)
 {
+    if ((uintptr_t)address - (uintptr_t)fs_resident_code < FS_RESIDENT_SLOTS * FS_TRAMP_SIZE)
+        return true;
     struct fs_table *t = fs_slot_ref(address).table;
     return t == &fs_resident ||
            (t && (uintptr_t)address % FS_TABLE_SPAN < FS_TABLE_CODE + FS_TABLE_DATA);

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from pathlib import Path
 
@@ -29,6 +30,11 @@ M4 = "hook/ffi_static.m4"
 #: Files of those rooms that only the public functions use.
 LEFT_OUT = {"arch/hop.h", "hop.S"}
 
+#: Names that are internal here are so in libffi's namespace there: hidden is not private in an
+#: archive, and a program that links libffi.a may well have an fs_lock() of its own.
+INTERNAL = re.compile(r"\bfs_(?=[a-z0-9])")
+INSIDE_LIBFFI = "ffi_fs_"
+
 #: Files that only an architecture with a plan (one whose folder has abi.c) is built from, and the
 #: one that takes their place where there is none.
 PLANNED = ("src/static/plan/", "src/static/hook/planned.c")
@@ -38,11 +44,12 @@ HEADER = """\
 Description: closures from static tables, without writable and executable memory
  Adds src/static: trampolines in read-only text whose data is private memory, providers that map
  them, an allocator, and plans that are compiled once per closure. The files are copies of those
- in the ffi_static project's csrc/ and generated from there (patches/libffi/refresh.py): report
- and mend them there. Nothing here is used before the hooks of the next patch.
+ in the ffi_static project's csrc/, with fs_ in names made ffi_fs_, and generated from there
+ (patches/libffi/refresh.py): report and mend them there. Nothing here is used before the hooks
+ of the next patch.
 Author: The ffi_static authors
 Forwarded: no
-Last-Update: 2026-11-27
+Last-Update: 2026-11-28
 ---
 This patch header follows DEP-3: http://dep.debian.net/deps/dep3/
 """
@@ -55,7 +62,8 @@ def body_sources() -> dict[str, str]:
         for path in sorted((CSRC / room).rglob("*")):
             inside = {path.name, str(path.relative_to(CSRC))}
             if path.suffix in {".c", ".h", ".S"} and LEFT_OUT.isdisjoint(inside):
-                files[f"src/static/{path.relative_to(CSRC)}"] = path.read_text(encoding="utf-8")
+                text = path.read_text(encoding="utf-8")
+                files[f"src/static/{path.relative_to(CSRC)}"] = INTERNAL.sub(INSIDE_LIBFFI, text)
     files["m4/ffi_static.m4"] = m4_macros()
     files["src/static/static.am"] = automake_fragment(files)
     return dict(sorted(files.items()))

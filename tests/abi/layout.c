@@ -64,6 +64,10 @@ GOES_THROUGH(union_char_short_long, union { char a; short b; long c; }, &ffi_typ
 GOES_THROUGH(union_pointer_int, union { void *a; int b; }, &ffi_type_pointer, &ffi_type_sint32)
 GOES_THROUGH(union_of_three_doubles, union { double a; double b; double c; }, &ffi_type_double, &ffi_type_double,
              &ffi_type_double)
+GOES_THROUGH(union_long_double_int, union { long double a; int b; }, &ffi_type_longdouble,
+             &ffi_type_sint32)
+GOES_THROUGH(union_double_long_double, union { double a; long double b; }, &ffi_type_double,
+             &ffi_type_longdouble)
 GOES_THROUGH(packed_char_int, struct PACKED { char a; int b; }, &ffi_type_schar, &ffi_type_sint32)
 GOES_THROUGH(packed_int_double, struct PACKED { int a; double b; }, &ffi_type_sint32,
              &ffi_type_double)
@@ -240,6 +244,8 @@ int main(int argc, char **argv)
         T(union_char_short_long),
         T(union_pointer_int),
         T(union_of_three_doubles),
+        T(union_long_double_int),
+        T(union_double_long_double),
         T(union_in_a_struct),
         T(packed_char_int),
         T(packed_int_double),

@@ -257,6 +257,54 @@ DAY(free_of_the_middle_of_a_large_one)
     outcome("not noticed");
 }
 
+static void prepare_at(void *where, void *code)
+{
+    ffi_status status =
+        lib.prep_closure_loc(where, day_cif(1), day_handler(1), (void *)(uintptr_t)1, code);
+    outcome("not noticed: %s", status == FFI_OK ? "`FFI_OK`" : "an error");
+}
+
+DAY(prepared_after_free)
+{
+    struct live l, kept;
+    CHECK(live_make(&kept, 3) && live_make(&l, 1));
+    lib.closure_free(l.closure);
+    prepare_at(l.closure, l.code);
+}
+
+DAY(prepared_in_the_middle)
+{
+    struct live l;
+    CHECK((l.closure = lib.closure_alloc(1024, &l.code)) != NULL);
+    prepare_at((char *)l.closure + 512, (char *)l.code + 512);
+}
+
+/* Where code and data are one, that is the closure. */
+DAY(prepared_at_the_code_address)
+{
+    struct live l;
+    CHECK((l.closure = lib.closure_alloc(sizeof(ffi_closure), &l.code)) != NULL);
+    outcome("`NULL`");
+    prepare_at(l.code, l.code);
+}
+
+/* As a program may do that takes libffi's memory for an allocator's. */
+DAY(several_in_one_allocation)
+{
+    ffi_closure *pool = lib.closure_alloc(8 * sizeof *pool, (void **)&crowd[0].code);
+    CHECK(pool != NULL);
+    for (int i = 0; i < 8; i++) {
+        struct live *l = &crowd[i];
+        l->key = i;
+        l->closure = pool + i;
+        l->code = (char *)crowd[0].code + (size_t)i * sizeof *pool;
+        CHECK(lib.prep_closure_loc(l->closure, day_cif(i), day_handler(i), (void *)(uintptr_t)i,
+                                   l->code) == FFI_OK);
+    }
+    crowd_check(8);
+    outcome("goes on");
+}
+
 DAY(called_after_free)
 {
     struct live l, kept;

@@ -174,6 +174,22 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
             ("free_of_the_middle_of_a_large_one",),
             ABORTS + FOREIGN,
         ),
+        Row("prepared after it was freed", ("prepared_after_free",), ABORTS + ".*freed.*"),
+        Row(
+            "prepared: the middle of one of 1,024 bytes",
+            ("prepared_in_the_middle",),
+            ABORTS + ".*not the start of a closure.*",
+        ),
+        Row(
+            "prepared: its code address",
+            ("prepared_at_the_code_address",),
+            ABORTS + ".*not the start of a closure.*",
+        ),
+        Row(
+            "eight in one allocation, one behind the other",
+            ("several_in_one_allocation",),
+            ABORTS + ".*not the start of a closure.*",
+        ),
         Row("called after it was freed", ("called_after_free",), ABORTS + ".*freed.*"),
         Row("called before it was prepared", ("called_before_prepared",), ABORTS + ".*prepared.*"),
     ),

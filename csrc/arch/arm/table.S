@@ -38,13 +38,13 @@ fs_table_code:
     .set fs_i, 1
     .rept FS_TABLE_SLOTS - 2
     .set fs_d, FS_TABLE_CODE + fs_i * (FS_SLOT_SIZE - FS_TRAMP_SIZE) - PC_AHEAD
-    add ip, pc, fs_d & 0x3fc00
-    add ip, ip, fs_d & 0x3fc
+    add ip, pc, #fs_d & 0x3fc00
+    add ip, ip, #fs_d & 0x3fc
     b 1f
     fs_never
     .set fs_i, fs_i + 1
     .endr
-1:  ldr pc, [pc, FS_TRAMP_SIZE - PC_AHEAD]
+1:  ldr pc, [pc, #FS_TRAMP_SIZE - PC_AHEAD]
     .rept FS_TRAMP_SIZE / 4 - 1
     fs_never
     .endr
@@ -65,7 +65,7 @@ fs_resident_code:
     .rept FS_RESIDENT_SLOTS
     ldr ip, 2f
 1:  add ip, pc, ip
-    ldr pc, [ip, FS_SLOT_ENTRY]
+    ldr pc, [ip, #FS_SLOT_ENTRY]
 2:  .word fs_resident_slots + fs_i * FS_SLOT_SIZE - (1b + PC_AHEAD)
     .set fs_i, fs_i + 1
     .endr
@@ -76,7 +76,7 @@ fs_resident_code:
 /* In: ip = slot. Out: whatever the slot's entry makes of it. Kept: everything. */
     .balign 16
 FS_FUNC(fs_e0)
-    ldr pc, [ip, FS_SLOT_ENTRY]
+    ldr pc, [ip, #FS_SLOT_ENTRY]
 FS_END(fs_e0)
 
 /* A free slot's entry, and that of a slot nobody has prepared. In: ip = slot. Never return; the
@@ -90,9 +90,9 @@ FS_END(fs_e0)
     .cfi_def_cfa_offset 8;                                                                         \
     .cfi_offset fp, -8;                                                                            \
     .cfi_offset lr, -4;                                                                            \
-    add fp, sp, 4;                                                                                 \
+    add fp, sp, #4;                                                                                 \
     mov r0, ip;                                                                                    \
-    bic r1, lr, 1;                                                                                 \
+    bic r1, lr, #1;                                                                                 \
     bl report; /* void report(void *slot, void *return_address) */                                 \
     fs_never;                                                                                      \
     FS_END(name)

@@ -9,7 +9,8 @@
 #include "arch.h"
 #include "base/error.h"
 
-/* In the order of the psABI's merge rules: of two classes the larger wins, but MEMORY > all. */
+/* In the order of the psABI's merge rules: of two classes the larger wins, but MEMORY > all; X87
+ * with any other is MEMORY, be it because of its upper half. */
 enum class { NO_CLASS, SSE, INTEGER, X87, MEMORY };
 
 /* Limits that no C type reaches: what exceeds them is recursive or made up. */
@@ -104,9 +105,15 @@ static void merge_leaf(struct walk *w, const ffi_type *t, size_t offset)
     }
     w->is.narrow |= size < 8;
     enum class c = scalar_class(t);
-    for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++)
-        if (c > w->is.half[at])
+    for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++) {
+        enum class has = w->is.half[at];
+        if (has != NO_CLASS && (has == X87) != (c == X87)) { /* a union of long double and others */
+            w->is.half[0] = MEMORY;
+            return;
+        }
+        if (c > has)
             w->is.half[at] = c;
+    }
 }
 
 /* How an aggregate's members lie. Laid out one behind the other, do they fit its size? If not, the
