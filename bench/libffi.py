@@ -28,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench import processes  # noqa: E402
 from bench.reporting import machine, patched  # noqa: E402
 
 STOCK = "system"  # what callbench calls its baseline: here, the stock build
@@ -100,7 +101,7 @@ def libraries(build: Path, suite: str, stock: str = STOCK) -> dict[str, Path]:
 def measure_c(build: Path, libs: dict[str, Path], out: Path, *, quick: bool) -> Any:
     """Run callbench; its JSON."""
     command = [str(build / "bench/callbench"), "--system", str(libs[STOCK])]
-    command += ["--ours", str(build / "lib/libffi_static.so.0"), "--json", str(out)]
+    command += ["--ours", str(build / "lib/libffi_static.so.0")]
     for name, path in libs.items():
         command += ["--lib", f"{name}={path}"] if name != STOCK else []
     again = out.with_name("stock-again.so")  # a file of its own, or dlopen() gives the same library
@@ -108,11 +109,17 @@ def measure_c(build: Path, libs: dict[str, Path], out: Path, *, quick: bool) -> 
     command += ["--lib", f"{AGAIN}={again}"]
     log = out.with_suffix(".txt")
     with log.open("w") as output:
+        quickly = ["--quick"] if quick else []
         done = subprocess.run(
-            command + (["--quick"] if quick else []), stdout=output, check=False, cwd=ROOT
+            [*command, "--json", str(out), *quickly], stdout=output, check=False, cwd=ROOT
         )
     if done.returncode:
         raise BenchError(f"callbench ended with status {done.returncode}; see above and {log}")
+    if not quick:
+        try:
+            processes.measure_again(command, out)
+        except processes.ProcessError as error:
+            raise BenchError(str(error)) from None
     return json.loads(out.read_text())
 
 

@@ -97,6 +97,7 @@ def describe(results: Results) -> dict[str, str]:
         named["method"] = (
             f"rivals in turns, {results.c['rounds']:.0f} rounds of "
             f"{results.c['slice_ns'] / 1e3:.0f} µs each, medians, "
+            + (f"calls in {n:.0f} processes, " if (n := results.c.get("processes")) else "")
             + (f"pinned to CPU {cpu:.0f}" if cpu >= 0 else "not pinned to a CPU")
         )
     return named

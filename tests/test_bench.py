@@ -21,6 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench import processes  # noqa: E402
 from bench.reporting import targets  # noqa: E402
 from bench.reporting.results import Results  # noqa: E402
 
@@ -414,3 +415,42 @@ def test_a_failing_step_leaves_a_report_that_says_so(
     assert "[4/5]" in done.stderr  # the steps after it ran
     page = (tmp_path / "bench/report.md").read_text()
     assert "C calls, closures, memory: ended with status 2" in page
+
+
+# ---- calls in several processes
+
+
+def test_calls_of_several_processes_give_each_rows_median() -> None:
+    def calls(*ratios: float) -> list[dict[str, Any]]:
+        return [_row(f"row {i}", ratio) for i, ratio in enumerate(ratios)]
+
+    merged = processes.merge([calls(2, 8), calls(3, 2), calls(9, 4)])
+    assert [row["rivals"]["ours"]["times_as_fast"] for row in merged] == [3, 4]
+    assert [row["row"] for row in merged] == ["row 0", "row 1"]
+    assert processes.geometric_means(merged)["ours"] == pytest.approx(12**0.5)
+
+
+def test_a_process_that_fails_leaves_the_first_result_as_it_was(
+    results: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "c.json"
+    shutil.copy(results / "c.json", first)
+    before = first.read_bytes()
+    with pytest.raises(processes.ProcessError, match="ended with status 1"):
+        processes.measure_again(["false"], first)
+    assert first.read_bytes() == before
+
+
+def test_other_processes_results_are_put_into_the_first(
+    callbench: list[object], results: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "c.json"
+    shutil.copy(results / "c.json", first)
+    other = f"other={results / 'other libffi.so'}"
+    command = [str(word) for word in (*callbench, "--quick", "--lib", other)]
+    processes.measure_again(command, first, count=3)
+    found = json.loads(first.read_text())
+    assert found["processes"] == 3
+    assert [row["row"] for row in found["calls"]] == [row["row"] for row in _c(results)["calls"]]
+    assert found["live"] == _c(results)["live"]
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
