@@ -129,8 +129,9 @@ test-asan: setup lib ## the C tests under the address and undefined behaviour sa
 test-py-all: setup lib ## the Python tests on every CPython 3.9-3.14 that is installed
 	@bash tests/py_all.sh
 
-readme: $(READY) ## the last benchmark's table into README.md
-	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md
+readme: $(READY) ## the last benchmark's tables into README.md and docs/benchmarks.md
+	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
+	  --results docs/benchmarks.md
 
 test-clean-root: ## `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
 	@bash tests/clean_root.sh

@@ -7,10 +7,11 @@ the patched libffi was measured, ``ctypes.json`` from build/bench; prints one ta
 the machine named, and the targets beside what was measured; writes ``report.md``, ``report.json``
 and ``chart.svg`` there::
 
-    python bench/report.py [--out build/bench] [--not-measured "what: why"] [--readme README.md]
+    python bench/report.py [--out build/bench] [--not-measured "what: why"]
+                           [--readme README.md] [--results docs/benchmarks.md]
 
-With ``--readme`` the text between ``<!-- bench:begin -->`` and ``<!-- bench:end -->`` of that file
-is replaced, too. Exit status 1 when there is nothing to report.
+``--readme`` puts five rows, ``--results`` every table, between the marks ``<!-- bench:begin -->``
+and ``<!-- bench:end -->`` of that file. Exit status 1 when there is nothing to report.
 """
 
 from __future__ import annotations
@@ -115,6 +116,11 @@ def _providers(results: Results) -> str:
     return ", ".join(sorted(used)) or "no provider seen"
 
 
+def _stock_is_system(results: Results, named: dict[str, str]) -> bool:
+    base = re.escape(results.ctypes.get("base", "none"))
+    return bool(re.search(rf"\b{base}\b", named.get("system libffi", "")))
+
+
 def _judge(results: Results, named: dict[str, str]) -> list[targets.Verdict]:
     """Hold what was promised of the library, and of the patched libffi where it was measured.
 
@@ -122,9 +128,7 @@ def _judge(results: Results, named: dict[str, str]) -> list[targets.Verdict]:
     """
     verdicts = targets.judge(results)
     if patched.measured(results.c):
-        base = results.ctypes.get("base", "none")
-        same = re.search(rf"\b{re.escape(base)}\b", named.get("system libffi", ""))
-        again = results.baseline if same else ""
+        again = results.baseline if _stock_is_system(results, named) else ""
         verdicts += patched.judge(patched.Run(results.c, patched.STOCK, again))
     return verdicts
 
@@ -161,13 +165,23 @@ def page(results: Results, named: dict[str, str]) -> str:
     return "\n".join(parts)
 
 
+def _where(named: dict[str, str]) -> str:
+    keys = ("processor", "kernel", "distribution", "system libffi", "compiler")
+    where = "; ".join(named[key] for key in keys if key in named)
+    return f"{where}; {named['Python']}, cffi {named['cffi']}" if "Python" in named else where
+
+
 def readme_part(results: Results, named: dict[str, str]) -> str:
-    """Write the tables that a README shows."""
-    keys = ("processor", "kernel", "distribution", "system libffi", "compiler", "Python", "cffi")
-    where = "; ".join(named[key] for key in keys if key in named and key not in ("Python", "cffi"))
-    where += f"; {named['Python']}, cffi {named['cffi']}"
-    made = [table(results) for table in (tables.calls, tables.memory, tables.python)]
-    body = [f"Measured by `make bench` on: {where}.\n", _warning(results)]
+    """Write the one table that the README shows."""
+    parts = [_warning(results), tables.short(results).markdown()]
+    return "\n".join(part for part in parts if part) + f"\n{_where(named)}."
+
+
+def results_part(results: Results, named: dict[str, str]) -> str:
+    """Write every table, for the page of results."""
+    makers = (tables.calls, tables.live, tables.memory, tables.python, tables.ctypes)
+    made = [_verdicts(results, named), *(table(results) for table in makers)]
+    body = [f"Measured by `make bench` on: {_where(named)}.\n", _warning(results)]
     body += [table.markdown() for table in made if table.rows]
     return "\n".join(part for part in body if part)
 
@@ -185,6 +199,7 @@ def replace_in(readme: Path, text: str) -> None:
 def write(results: Results, folder: Path) -> dict[str, str]:
     """Write report.md, report.json and chart.svg; give the description of the machine."""
     named = describe(results)
+    results.ctypes["same_as_system"] = _stock_is_system(results, named)
     (folder / "report.md").write_text(page(results, named))
     caption = "; ".join(named[key] for key in ("processor", "kernel", "distribution"))
     if "system libffi" in named:
@@ -211,7 +226,8 @@ def main() -> int:
     """Read, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench", help="results' folder")
-    parser.add_argument("--readme", type=Path, help="replace the part between the two marks")
+    parser.add_argument("--readme", type=Path, help="put five rows between the two marks")
+    parser.add_argument("--results", type=Path, help="put every table between the two marks")
     parser.add_argument(
         "--not-measured", action="append", default=[], metavar="TEXT", help="add to that list"
     )
@@ -222,8 +238,9 @@ def main() -> int:
             print(f"report: nothing was measured in {options.out}: `make bench`", file=sys.stderr)
             return 1
         named = write(results, options.out)
-        if options.readme:
-            replace_in(options.readme, readme_part(results, named))
+        for page_, part in ((options.readme, readme_part), (options.results, results_part)):
+            if page_:
+                replace_in(page_, part(results, named))
     except (OSError, ValueError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 1

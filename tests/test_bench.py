@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import processes  # noqa: E402
-from bench.reporting import targets  # noqa: E402
+from bench.report import read  # noqa: E402
+from bench.reporting import tables, targets  # noqa: E402
 from bench.reporting.results import Results  # noqa: E402
 
 BUILD = ROOT / os.environ.get("BUILD", "build")
@@ -325,7 +326,26 @@ def test_readme_keeps_what_is_outside_of_the_marks(results: Path, tmp_path: Path
     assert text.startswith("above\n<!-- bench:begin -->\n")
     assert text.endswith("\n<!-- bench:end -->\nbelow\n")
     assert "old" not in text
-    assert text.count("| int(int) |") == 1
+    assert text.count("| `int(int)` |") == 1
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) <= 2 + 5
+    assert {row.count("|") for row in rows} == {6}
+
+
+def test_results_page_gets_every_table(results: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench:begin -->\n<!-- bench:end -->\n")
+    assert _report(results, "--results", page).returncode == 0
+    titles = [line for line in page.read_text().splitlines() if line.startswith("### ")]
+    assert titles[:2] == ["### Targets", "### Calls"]
+
+
+def test_stock_is_no_column_where_it_is_the_systems_libffi(results: Path) -> None:
+    found = read(results, [])
+    found.c["rivals"].append({**found.rival(found.baseline), "name": "stock"})
+    assert any("stock" in cell for cell in tables.calls(found).header)
+    found.ctypes["same_as_system"] = True
+    assert not any("stock" in cell for cell in tables.calls(found).header)
 
 
 def test_readme_without_marks_is_refused_and_kept(results: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Table:
     def markdown(self) -> str:
         """Give the table as Markdown, with its title as a heading."""
         marks = ["---" if i in self.left else "---:" for i in range(len(self.header))]
-        lines = [f"### {self.title}", ""]
+        lines = [f"### {self.title}", ""] if self.title else []
         lines += [self.remark, ""] if self.remark else []
         lines += [_bar(cells) for cells in (self.header, marks)]
         lines += [_bar([cell.replace("|", "\\|") for cell in row]) for row in self.rows]
@@ -78,6 +78,12 @@ def _fast(cell: dict[str, Any]) -> str:
 def _label(results: Results, name: str) -> str:
     known = {results.baseline: "system libffi", OURS: "ffi_static", OURS_TEXT: "ffi_static (text)"}
     return known.get(name, name)
+
+
+def _shown(results: Results, names: list[str]) -> list[str]:
+    """Leave out stock where the system's libffi is the same version: a column of 1.00x."""
+    same = results.ctypes.get("same_as_system", False)
+    return [name for name in names if not (same and name == patched.STOCK)]
 
 
 # ---- the one table of ratios
@@ -173,12 +179,43 @@ def one_table(results: Results) -> Table:
     )
 
 
+# ---- the table of the README
+
+#: One row each for the shortest call, pointers, many arguments, and a struct.
+SHORT = ("int_int", "ptr_ptr_ptr", "mixed10", "struct_dd")
+
+
+def short(results: Results) -> Table:
+    """Make five rows of four columns: some calls, and the geometric mean of all of them."""
+    table = Table(
+        "",
+        ["one call from C", "system libffi", "ffi_static", "times as fast", "written by hand"],
+        left=frozenset({0}),
+    )
+    for row in results.c.get("calls", []):
+        if row["id"] not in SHORT:
+            continue
+        system, ours, hand = (
+            row["rivals"].get(name, {}) for name in (results.baseline, OURS, "hand")
+        )
+        shown = [_number(cell.get("ns"), ".1f", " ns") for cell in (system, ours)]
+        hand_shown = _number(hand.get("ns"), ".1f", " ns")
+        table.rows.append([f"`{row['row']}`", *shown, _fast(ours), hand_shown])
+    means = [results.geometric_mean(name) for name in (OURS, "hand")]
+    ours_mean, hand_mean = (_number(mean, ".2f", "x") for mean in means)
+    count = len(results.c.get("calls", []))
+    table.rows.append(
+        [f"geometric mean of {count} signatures", "1x", "", f"**{ours_mean}**", hand_mean]
+    )
+    return table
+
+
 # ---- the tables of the page
 
 
 def calls(results: Results) -> Table:
     """Make the table of nanoseconds and instructions per call."""
-    names = results.rivals()
+    names = _shown(results, results.rivals())
     header = ["signature"]
     for name in names:
         header += [f"{_label(results, name)} ns (instr.)"]
@@ -219,7 +256,7 @@ def calls(results: Results) -> Table:
 
 def live(results: Results) -> Table:
     """Make the table of making, freeing and calling with many closures live."""
-    names = results.rivals(libraries=True)
+    names = _shown(results, results.rivals(libraries=True))
     header = ["nanoseconds per operation", "live"]
     header += [_label(results, name) for name in names] + ["plain records"]
     table = Table(
@@ -250,7 +287,7 @@ def memory(results: Results) -> Table:
         ["rival", "live", "PSS B", "RSS B", "mappings", "first closure", "system calls"],
         remark="Per closure, in a fresh process; the first closure is made and called.",
     )
-    for name in results.rivals(libraries=True):
+    for name in _shown(results, results.rivals(libraries=True)):
         first = results.first(name)
         ns = first.get("called_ns")
         shown = "-" if ns is None else f"{ns / 1e3:.1f} µs"
