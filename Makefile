@@ -24,7 +24,7 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 FS_CFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -fcf-protection=full -pthread \
              -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CFLAGS)
 
-ROOMS   := base arch/$(ISA) tramp plan closure nested
+ROOMS   := $(patsubst arch,arch/$(ISA),$(shell sed -n 's/^\([a-z]*\) .*\blib\b.*/\1/p' csrc/rooms.txt))
 SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
 OBJS    := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(SRCS))
 LIB     := $(BUILD)/lib
@@ -40,6 +40,17 @@ PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
 
+# Debian's releases whose libffi has a series; `newest` is upstream's, as Debian's unstable has it.
+SUITES  := bookworm trixie newest
+SUITE   ?= bookworm
+# What a slow target is to do of its whole: words of the names, each target says of which.
+ONLY    ?=
+DOCS    ?=
+
+comma   := ,
+empty   :=
+space   := $(empty) $(empty)
+
 # V=1 shows the commands themselves; -s nothing.
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
@@ -49,15 +60,20 @@ say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  
         test-clean-root lint lint-ruff lint-types lint-c format readme clean
 all: lib
 
-help: ## what the targets are
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+# A target's line is `name: ... ## [group] what it does`; a group's lines stand together.
+HELP_GROUPS := start check measure libffi kernel slow
+help: ## [start] what the targets are
+	@for group in $(HELP_GROUPS); do \
+	  echo "$$group"; \
+	  sed -n "s/^\([a-z][a-z-]*\):.*## \[$$group\] \(.*\)/  \1\t\2/p" $(MAKEFILE_LIST) | expand -t 22; \
+	done
 
 # ---- the ground: system packages, environment, library, package
 
-setup: $(SYSTEM) $(READY) ## system packages and .venv, as far as they are missing
-venv: $(READY) ## the private Python environment in .venv
-package: $(PACKAGE) ## the Python package, built into .venv
-lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## the C library, in build/lib
+setup: $(SYSTEM) $(READY) ## [start] system packages and .venv, as far as they are missing
+venv: $(READY) ## [start] the private Python environment in .venv
+package: $(PACKAGE) ## [start] the Python package, built into .venv
+lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, in build/lib
 
 $(SYSTEM): .ci/packages
 	@mkdir -p $(@D)
@@ -101,7 +117,7 @@ $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$
 	  $(ARCH_LDFLAGS) -o $@ $(OBJS)
 	$(Q)ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 
-install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
+install: lib ## [start] header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	install -m 644 csrc/include/ffi_static.h "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 $(LIB)/libffi_static.a "$(DESTDIR)$(LIBDIR)/"
@@ -115,43 +131,43 @@ install: lib ## header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
 
 # What tests would build themselves is built before them, so that two at a time do not collide.
 TEST_PROGRAMS := tests-c tests-bad-days tests-abi tests-debug tests-asan tests-tsan bench-c
-test: setup lib package ## everything: C, Python, bad days, lint, both compilers
+test: setup lib package ## [check] everything: C, Python, bad days, lint, both compilers
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS)
 	$(PYTEST) tests -n $(JOBS)
 
-test-quick: setup lib package ## without the tests marked slow
+test-quick: setup lib package ## [check] without the tests marked slow
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS)
 	$(PYTEST) tests -m "not slow" -n $(JOBS)
 
-test-asan: setup lib ## the C tests under the address and undefined behaviour sanitizers
+test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
 	$(PYTEST) tests/test_core.py tests/test_bad_days.py -k asan
 
-test-py-all: setup lib ## the Python tests on every CPython 3.9-3.14 that is installed
+test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.14 that is installed
 	@bash tests/py_all.sh
 
-readme: $(READY) ## the last benchmark's tables into README.md and docs/benchmarks.md
+readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/benchmarks.md
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
 	  --results docs/benchmarks.md
 
-test-clean-root: ## `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
+test-clean-root: ## [slow] `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
 	@bash tests/clean_root.sh
 
 # ---- lint: the same commands that tests/test_lint.py runs
 
 CFILES = $(shell find csrc tests bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp')
 
-lint: lint-ruff lint-types lint-c ## ruff, mypy strict, clang-format
+lint: lint-ruff lint-types lint-c ## [check] ruff, mypy strict, clang-format
 lint-ruff: $(READY)
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check .
 lint-types: $(READY)
 	@$(PY) -m mypy
 lint-c: $(READY)
 	@$(VENV)/bin/clang-format --dry-run -Werror $(CFILES)
-format: $(READY) ## let ruff and clang-format rewrite what they can
+format: $(READY) ## [check] let ruff and clang-format rewrite what they can
 	@$(PY) -m ruff check -q --fix-only . ; $(PY) -m ruff format -q .
 	@$(VENV)/bin/clang-format -i $(CFILES)
 
-clean: ## remove what was built (keeps .venv)
+clean: ## [start] remove what was built (keeps .venv)
 	rm -rf $(BUILD) ffi_static/*.so
 
 # ---- rooms with recipes of their own

@@ -18,10 +18,10 @@ BENCH_RUN = $(PY) bench/run.py --build $(BUILD) --suite $(SUITE) --ctypes-python
             --libs "$(BENCH_LIBS)" $(BENCH_ARGS)
 
 .PHONY: bench bench-quick bench-c bench-rivals
-bench: venv package lib bench-c bench-rivals ## measure everything (5 minutes); BENCH_LIBS="name=path ..."
+bench: venv package lib bench-c bench-rivals ## [measure] measure everything (5 minutes); BENCH_LIBS="name=path ..."
 	@$(BENCH_RUN)
 
-bench-quick: venv package lib bench-c ## the same in a few seconds, to try it: no measurement
+bench-quick: venv package lib bench-c ## [measure] the same in a few seconds, to try it: no measurement
 	@$(BENCH_RUN) --quick
 
 # A machine without a network or a Debian mirror still has everything else to measure.
@@ -29,10 +29,10 @@ bench-rivals:
 	@test "$(BENCH_LIBFFI)" = no || $(MAKE) --no-print-directory -s libffi-rivals || \
 	  echo "bench: going on without the patched libffi and its rivals (BENCH_LIBFFI=no: not even try)" >&2
 
-bench-dropin: venv package ## install() against stock ctypes and cffi (half a minute)
+bench-dropin: venv package ## [measure] install() against stock ctypes and cffi (half a minute)
 	@$(PY) bench/python/dropin.py --out $(BENCH_OUT)/dropin.json
 
-bench-c: $(BENCH_OUT)/callbench ## only the C benchmark, build/bench/callbench
+bench-c: $(BENCH_OUT)/callbench ## [measure] only the C benchmark, build/bench/callbench
 
 $(BENCH_OUT)/obj/%.o: bench/c/%.c | $(SYSTEM)
 	@mkdir -p $(@D)

@@ -16,7 +16,14 @@ import sysconfig
 
 from cffi import FFI
 
-ROOMS = ("base", "arch/{isa}", "tramp", "plan", "closure", "nested", "py")
+
+def rooms() -> list[str]:
+    """The rooms of csrc that the extension is built from."""
+    with open("csrc/rooms.txt", encoding="ascii") as file:
+        lines = [line.split() for line in file if not line.startswith("#")]
+    named = [room for room, *builds in lines if "python" in builds]
+    return [f"arch/{isa()}" if room == "arch" else room for room in named]
+
 
 PREAMBLE = """
 #include <ffi.h>
@@ -86,9 +93,9 @@ def sources() -> list[str]:
     """All C and assembly files of the rooms, relative to the top of the tree."""
     return [
         name
-        for room in ROOMS
+        for room in rooms()
         for pattern in ("*.c", "*.S")
-        for name in sorted(glob.glob(os.path.join("csrc", room.format(isa=isa()), pattern)))
+        for name in sorted(glob.glob(os.path.join("csrc", room, pattern)))
     ]
 
 

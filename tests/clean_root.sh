@@ -21,11 +21,8 @@ die() { echo "clean_root: $*" >&2; exit 1; }
 command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
 mkdir -p "$top"
 
-# The mirror that apt uses here, for the release that runs here (any Debian will do: first match).
 suite=${SUITE:-$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")}
-mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
-    | awk -v s="$suite" '$2 == s && $3 == "main" { print $1; exit }')}
-[ -n "$mirror" ] || die "apt here knows no mirror of $suite; give one: MIRROR=... SUITE=..."
+mirror=$(sh .ci/mirror) || die "debootstrap of $suite needs a mirror"
 
 if [ ! -s "$top/base-$suite.tar" ]; then
     echo "clean_root: debootstrap of a minimal $suite ..."

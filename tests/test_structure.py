@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: The rooms of csrc in the order of docs/design.md: each includes only what stands above it.
-ROOMS = ("include", "base", "arch", "tramp", "plan", "closure", "nested", "hook", "py")
+#: The rooms of csrc in their order: each includes only what stands above it.
+ROOMS = tuple(re.findall(r"^(\w+)", (ROOT / "csrc/rooms.txt").read_text(), re.MULTILINE))
 #: Rooms that must compile without libffi's and Python's headers, however indirectly.
-INNOCENT = {"base", "arch", "tramp", "nested", "kernel"}
+INNOCENT = {"base", "arch", "tramp", "kernel"}
 KERNEL_HEADERS = ("kernel", "include", "uapi", "linux")
 NOT_OURS = {"build", "dist", "__pycache__"}
 CODE = {".c", ".h", ".S", ".cc", ".py", ".pyi", ".sh", ".mk", ".map"}
@@ -242,7 +242,7 @@ PLANTED = [
     (foreign_headers_stay_out, "csrc/tramp/x.c", "#include <ffi.h>\n"),
     (foreign_headers_stay_out, "csrc/base/x.h", '#include "ffi_static.h"\n'),
     (foreign_headers_stay_out, "csrc/closure/x.c", "# include <Python.h>\n"),
-    (foreign_headers_stay_out, "csrc/nested/x.c", "#include <Python.h>\n"),
+    (foreign_headers_stay_out, "csrc/tramp/x.c", "#include <Python.h>\n"),
     (
         nothing_writable_and_executable,
         "csrc/base/x.c",

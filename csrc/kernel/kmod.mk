@@ -10,19 +10,19 @@ KMOD_SOURCES := $(wildcard csrc/kernel/*.[ch]) csrc/kernel/Kbuild $(wildcard csr
 .PHONY: kmod kmod-all lint-kmod patch-linux test-linux-patch \
         test-kmod-selinux
 
-kmod: $(KMOD)/$(or $(KERNEL),6.1)-$(or $(ARCH),x86_64)/trampfd.ko ## the trampfd kernel module: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64
+kmod: $(KMOD)/$(or $(KERNEL),6.1)-$(or $(ARCH),x86_64)/trampfd.ko ## [kernel] the trampfd kernel module: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64
 kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 newest-arm64,$(KMOD)/$(k)/trampfd.ko)
 
 $(KMOD)/%/trampfd.ko: $(KMOD_SOURCES)
 	@sh csrc/kernel/build.sh $(firstword $(subst -, ,$*)) $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 
-lint-kmod: ## sparse and checkpatch over the kernel module
+lint-kmod: ## [kernel] sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh
 
-patch-linux: ## patches/linux, again from csrc/kernel
+patch-linux: ## [kernel] patches/linux, again from csrc/kernel
 	@$(PYTHON) patches/linux/refresh.py
-test-linux-patch: ## applies patches/linux to Debian's linux-source and compiles the driver there
+test-linux-patch: ## [kernel] applies patches/linux to Debian's linux-source and compiles the driver there
 	@sh patches/linux/build.sh
 
-test-kmod-selinux: ## boots KERNEL under SELinux without execmem: tables must work all the same
+test-kmod-selinux: ## [kernel] boots KERNEL under SELinux without execmem: tables must work all the same
 	@sh tests/kernel/selinux.sh $(or $(KERNEL),6.1)

@@ -5,7 +5,7 @@
 # is in build/libffi/<suite>/deb, in scratch roots made there; root is needed. See
 # docs/libffi-packages.md.
 DEB_SCRIPTS := patches/libffi/deb
-DEB_SUITES  := bookworm trixie
+DEB_SUITES  := $(filter-out newest,$(SUITES))
 CHECK ?=
 
 .PHONY: deb deb-suite deb-again test-deb test-rpm test-musl
@@ -17,11 +17,11 @@ $(LIBFFI)/%/deb/.built: $(LIBFFI)/%/version $(LIBFFI_SERIES) $(wildcard $(DEB_SC
 	@CHECK="$(CHECK)" bash $(DEB_SCRIPTS)/build.sh $(LIBFFI)/$* $(@D)
 	@touch $@
 
-deb: deb-suite $(LIBFFI)/$(SUITE)/deb/.built ## Debian packages of the patched libffi: SUITE=bookworm|trixie CHECK=1
-test-deb: deb ## packages against stock's (lintian, ABI), installed and used in a scratch root
+deb: deb-suite $(LIBFFI)/$(SUITE)/deb/.built ## [libffi] Debian packages of the patched libffi: SUITE=bookworm|trixie CHECK=1
+test-deb: deb ## [libffi] packages against stock's (lintian, ABI), installed and used in a scratch root
 	@bash $(DEB_SCRIPTS)/compare.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/deb
 	@bash $(DEB_SCRIPTS)/try.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/deb
-test-rpm: $(LIBFFI)/$(SUITE)/version ## the spec's fragment: rpmspec, rpmlint, %prep run
+test-rpm: $(LIBFFI)/$(SUITE)/version ## [libffi] the spec's fragment: rpmspec, rpmlint, %prep run
 	@bash patches/libffi/rpm/check.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/rpm
-test-musl: $(LIBFFI)/$(SUITE)/version ## patched and stock libffi by musl-gcc, closure tests
+test-musl: $(LIBFFI)/$(SUITE)/version ## [libffi] patched and stock libffi by musl-gcc, closure tests
 	@bash tests/libffi/packages/musl.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/musl

@@ -3,8 +3,6 @@
 #
 # SUITE chooses the base: bookworm, trixie (Debian's own source packages) or newest (upstream's
 # latest release, as Debian's unstable carries it). Everything is under build/libffi/<suite>.
-SUITE   ?= bookworm
-SUITES  := bookworm trixie newest
 LIBFFI  := $(BUILD)/libffi
 LIBFFI_RECIPES := patches/libffi/build.sh
 LIBFFI_SERIES  := $(wildcard patches/libffi/*.patch patches/libffi/series.*)
@@ -12,7 +10,7 @@ LIBFFI_SERIES  := $(wildcard patches/libffi/*.patch patches/libffi/series.*)
 .PHONY: libffi libffi-all libffi-refresh test-libffi bench-libffi
 .SECONDARY: $(foreach f,version .patched .stock .asan .clang .cet,$(SUITES:%=$(LIBFFI)/%/$(f)))
 
-libffi: $(if $(filter $(SUITE),$(SUITES)),$(LIBFFI)/$(SUITE)/.built,libffi-what) ## patched libffi.so.8: SUITE=bookworm|trixie|newest
+libffi: $(if $(filter $(SUITE),$(SUITES)),$(LIBFFI)/$(SUITE)/.built,libffi-what) ## [libffi] patched libffi.so.8: SUITE=bookworm|trixie|newest
 	@echo "Patched libffi $$(cat $(LIBFFI)/$(SUITE)/version): $(LIBFFI)/$(SUITE)/lib/libffi.so.8"
 libffi-what:
 	@echo "make libffi: no SUITE '$(SUITE)'; there are: $(SUITES)" >&2; exit 2
@@ -48,7 +46,7 @@ $(LIBFFI)/newest/.built: $(LIBFFI)/newest/.upstream
 $(LIBFFI)/%/.built: $(LIBFFI)/%/.patched $(LIBFFI)/%/.stock
 	@touch $@
 
-libffi-refresh: ## the generated part of the libffi series, again from csrc
+libffi-refresh: ## [libffi] the generated part of the libffi series, again from csrc
 	@$(PYTHON) patches/libffi/refresh.py
 
 # ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
@@ -56,22 +54,19 @@ libffi-refresh: ## the generated part of the libffi series, again from csrc
 
 FULL  ?=
 STOCK ?=
-DOCS  ?=
 AGAIN ?=
 TEST_SUITES ?= $(SUITES)
-comma := ,
-empty :=
 $(LIBFFI)/deny: tests/libffi/deny.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 $(WARN) -O2 -o $@ $<
 TEST_BUILDS := $(foreach v,asan clang cet,$(LIBFFI)/$(firstword $(TEST_SUITES))/.$(v))
 TEST_LIBFFI = $(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
-  --jobs $(JOBS) $(if $(DOCS),--docs docs/libffi.md) --suites $(subst $(empty) $(empty),$(comma),$(strip $(TEST_SUITES)))
+  --jobs $(JOBS) $(if $(DOCS),--docs docs/libffi.md) --suites $(subst $(space),$(comma),$(strip $(TEST_SUITES)))
 ifdef STOCK
 test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.stock) $(LIBFFI)/deny
 	@$(TEST_LIBFFI) --stock
 else
-test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny venv ## upstream's testsuite on stock and patched (FULL=1)
+test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny venv ## [libffi] upstream's testsuite on stock and patched (FULL=1)
 	@$(PYTEST) -q tests/test_libffi.py
 	@$(TEST_LIBFFI)
 endif
@@ -81,6 +76,6 @@ endif
 LIBFFI_PYTHON ?= $(PYTHON)
 .PHONY: libffi-rivals
 libffi-rivals: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream
-bench-libffi: libffi-rivals lib bench-c ## the patched libffi against stock, upstream and ours
+bench-libffi: libffi-rivals lib bench-c ## [measure] the patched libffi against stock, upstream and ours
 	@$(PYTHON) bench/libffi.py --build $(BUILD) --suite $(SUITE) --python $(LIBFFI_PYTHON) \
 	  $(if $(DOCS),--docs docs/libffi.md) $(BENCH_ARGS)

@@ -23,9 +23,12 @@ HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
 BODY = HERE / "ffi-static-body.patch"
 
-#: Rooms whose files go into libffi, in the order in which one includes the other. The public
-#: functions (closure/) and Python (py/) stay outside.
-ROOMS = ("include", "kernel/include", "base", "arch", "tramp", "plan", "hook")
+#: Rooms whose files go into libffi: those that csrc/rooms.txt says, and two folders of headers.
+ROOMS = (
+    "include",
+    "kernel/include",
+    *re.findall(r"^(\w+) .*\blibffi\b", (CSRC / "rooms.txt").read_text(), re.MULTILINE),
+)
 M4 = "hook/ffi_static.m4"
 #: Files of those rooms that only the public functions use.
 LEFT_OUT = {"arch/hop.h", "hop.S"}

@@ -3,7 +3,7 @@
 # source.sh - gets the pristine libffi source of one suite through an apt root of its own
 #
 # The series is applied to what the distribution ships, so that is what we build from. A private
-# apt root under the output folder (.ci/apt-root; LIBFFI_MIRROR names another mirror) reaches the
+# apt root under the output folder (.ci/apt-root; DEBIAN_MIRROR names another mirror) reaches the
 # source packages of other suites than the machine's. apt checks the archive's signature and every
 # file's hash, dpkg-source those of the .dsc once more.
 #
@@ -42,7 +42,7 @@ apt-get source -qq --download-only $only libffi >"$root/log" 2>&1 || {
     tail -n 5 "$root/log" >&2
     rm -f "$root/updated" # the indexes are perhaps older than the mirror
     die "apt-get source libffi of Debian $release failed: what it said is above." \
-        "Try again later, or name another mirror: LIBFFI_MIRROR=http://.../debian"
+        "Try again later, or name another mirror: DEBIAN_MIRROR=http://.../debian"
 }
 if [ "$suite" = newest ]; then
     mkdir "$out/source"

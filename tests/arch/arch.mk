@@ -7,16 +7,13 @@
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
 -include $(ARCHES:%=tests/arch/%/isa.mk)
 ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(ARCH_TRIPLE_$(1))-gcc)
-COMMA := ,
-ARCH_LINK = $(addprefix -Wl$(COMMA)--dynamic-linker=,$(ARCH_LOADER_$(1))) \
-            $(addprefix -Wl$(COMMA)--disable-new-dtags$(COMMA)-rpath$(COMMA),$(dir $(ARCH_LOADER_$(1))))
+ARCH_LINK = $(addprefix -Wl$(comma)--dynamic-linker=,$(ARCH_LOADER_$(1))) \
+            $(addprefix -Wl$(comma)--disable-new-dtags$(comma)-rpath$(comma),$(dir $(ARCH_LOADER_$(1))))
 ARCH_WRAP := $(foreach f,mmap mmap64 munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
 ARCH_OWN := $(wildcard tests/arch/*/*.c) # each for its own architecture
 ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/tramp/*.h tests/arch/*.h)
-
-ARCH_SUITES := bookworm trixie newest
 
 .PHONY: test-arch tests-arch
 tests-arch: $(ARCH_PROGRAMS)
@@ -30,9 +27,9 @@ $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h 
 	  $(filter-out $(ARCH_OWN),$(filter %.c %.S,$^)) \
 	  $(filter tests/arch/$*/%,$(ARCH_OWN))
 
-test-arch: $(READY) ## our tables on other architectures, alone and in a patched libffi (qemu-user)
+test-arch: $(READY) ## [slow] our tables on other architectures, alone and in a patched libffi (qemu-user)
 	@sh tests/arch/packages.sh
-	@$(MAKE) --no-print-directory -s $(ARCH_SUITES:%=$(BUILD)/libffi/%/version)
+	@$(MAKE) --no-print-directory -s $(SUITES:%=$(BUILD)/libffi/%/version)
 	@$(PYTEST) -q tests/test_arch.py
 	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) -m tests.arch.closures --build $(BUILD)

@@ -6,5 +6,5 @@ SEED  ?= 1
 COUNT ?= 100000
 
 .PHONY: fuzz
-fuzz: lib ## 100,000 random signatures (SEED=1 COUNT=100000)
+fuzz: lib ## [slow] 100,000 random signatures (SEED=1 COUNT=100000)
 	$(PYTHON) -m tests.fuzz --seed $(SEED) --count $(COUNT) --lib $(LIB)

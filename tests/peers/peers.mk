@@ -4,14 +4,13 @@
 # Hours for everything; runs that are there already are kept in build/peers. `make test` runs the
 # short form (tests/test_peers.py).
 #   make test-peers ONLY='ctypes|test_c'    suites by their names
-ONLY ?=
 
 .PHONY: test-peers
-test-peers: $(READY) $(PACKAGE) ## ctypes' and cffi's own tests on every Python here, stock and with the drop-in
+test-peers: $(READY) $(PACKAGE) ## [slow] ctypes' and cffi's own tests on every Python here, stock and with the drop-in
 	@sh tests/peers/needs.sh
 	@$(PY) -m tests.peers both --only '$(ONLY)'
 
 .PHONY: test-peers-selinux
-test-peers-selinux: $(READY) $(PACKAGE) ## ctypes and cffi under SELinux without execmem, in an emulated machine
+test-peers-selinux: $(READY) $(PACKAGE) ## [slow] ctypes and cffi under SELinux without execmem, in an emulated machine
 	@sh tests/peers/needs_selinux.sh
 	@$(PY) -m tests.peers.selinux

@@ -52,7 +52,7 @@ $(VM)/bin/x86_64/compat32: tests/vm/selftests/compat32.c $(VM_HEADERS)
 KERNEL ?=
 ARCH   ?=
 PARTS  ?=
-test-vm: $(READY) ## the module in emulated machines: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64 PARTS=abc
+test-vm: $(READY) ## [kernel] the module in emulated machines: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64 PARTS=abc
 	@$(PY) -m tests.vm.run --build $(BUILD) $(KERNEL:%=--kernel %) $(ARCH:%=--arch %) $(PARTS:%=--parts %)
-test-vm-debug: $(READY) ## the module on a kernel with KASAN, lockdep and kmemleak (built, 20 minutes)
+test-vm-debug: $(READY) ## [kernel] the module on a kernel with KASAN, lockdep and kmemleak (built, 20 minutes)
 	@$(PY) -m tests.vm.run --build $(BUILD) --kernel debug

@@ -4,7 +4,7 @@
 #
 # Sourced by the scripts beside it. A package is built and used against the suite it is for,
 # whatever this machine runs; so everything happens in a root of that suite, below build/. The
-# mirror is the one that this machine's apt uses, asked for at run time (or LIBFFI_MIRROR).
+# mirror is the one that this machine's apt uses, asked for at run time (.ci/mirror).
 # Mounts live in a mount namespace that ends with the command: none can be left behind.
 # Fails when: not root, a tool is missing and cannot be installed, the mirror does not answer.
 
@@ -24,8 +24,9 @@ unshare|util-linux|mounts that end with the command
 LIST
 }
 
-mirror() { # the first Debian mirror that apt here is configured with
-    local found=${LIBFFI_MIRROR:-}
+mirror() { # the Debian mirror that apt here is configured with
+    sh "$(dirname "${BASH_SOURCE[0]}")/../../../.ci/mirror" || die "no mirror"
+}
     [ -n "$found" ] || found=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
         grep -E '/debian/?$' | sed -n 1p)
     [ -n "$found" ] || die "this machine's apt knows no Debian mirror." \
