@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.arch import same
 from tests.arch.isas import ISAS
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
 
@@ -152,3 +153,69 @@ def test_aarch64_object_says_that_it_is_fit_for_bti_and_pac() -> None:
         ["readelf", "-nW", str(target)], capture_output=True, text=True, check=True
     ).stdout
     assert "BTI, PAC" in notes
+
+
+# ---- arch-same, which compares two trees' machine code
+
+#: What is changed -> in which files, from what, to what, and what is said of it.
+CHANGES = {
+    "an instruction": ("table.S", "ud2", "ud2; ud2", r"table\.S \.text: had"),
+    "a register": ("table.S", "movq %r10, %rdi", "movq %r11, %rdi", r"table\.S \.text: 2 bytes"),
+    "a frame": (
+        "table.S",
+        ".cfi_def_cfa_register %rbp",
+        ".cfi_def_cfa_register %rbx",
+        r"table\.S \.eh_frame: 2 bytes",
+    ),
+    "a note": ("arch.h", "0xc0000002, 4, 3", "0xc0000002, 4, 1", r"\.note\.gnu\.property: 1 bytes"),
+    "a right": (
+        "arch.h",
+        '.GNU-stack, "", @progbits',
+        '.GNU-stack, "x", @progbits',
+        r"\.note\.GNU-stack: type, flags, alignment",
+    ),
+    "a callee": ("table.S", "fs_report_freed", "fs_report_unprepared", r"1 relocations differ"),
+    "a file": ("hop.S", None, None, r"^hop\.S: new$"),
+}
+
+
+def changed(folder: Path, name: str, before: str | None, put: str | None) -> same.Tool:
+    """Copy csrc with a change to x86-64's `name`; give the compiler that compares."""
+    isa = ISAS["x86_64"]
+    compilers = same.tools(isa, folder / "build")
+    if not compilers:
+        pytest.skip(f"not installed: {isa.gcc}, and clang, which knows {isa.name}")
+    shutil.copytree(ROOT / "csrc", folder / "csrc")
+    path = folder / "csrc/arch/x86_64" / name
+    if before is None or put is None:
+        path.unlink()
+    else:
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, put))
+    return compilers[0]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_arch_same_says_what_differs(change: str, tmp_path: Path) -> None:
+    name, before, put, said = CHANGES[change]
+    tool = changed(tmp_path, name, before, put)
+    found = same.compare(ISAS["x86_64"], tool, str(tmp_path))
+    assert any(re.search(said, line) for line in found.differences), found.differences
+
+
+def test_arch_same_tells_new_names_from_other_code(tmp_path: Path) -> None:
+    tool = changed(tmp_path, "table.S", "fs_freed", "fs_old")
+    table = tmp_path / "csrc/arch/x86_64/table.S"
+    table.write_text(table.read_text().replace("fs_report_freed", "fs_report_old"))
+    found = same.compare(ISAS["x86_64"], tool, str(tmp_path))
+    assert found.differences == []
+    assert found.renamed == {"fs_old": "fs_freed", "fs_report_old": "fs_report_freed"}
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_arch_same_says_the_same_of_the_same(isa: str, tmp_path: Path) -> None:
+    compilers = same.tools(ISAS[isa], tmp_path)
+    if not compilers:
+        pytest.skip(f"not installed: {ISAS[isa].gcc}, and clang does not know {isa}")
+    for tool in compilers:
+        assert same.compare(ISAS[isa], tool, str(ROOT)) == ([], {})

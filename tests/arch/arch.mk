@@ -18,7 +18,7 @@ ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/tramp/*.h tests/arch/*.h)
 
 ARCH_SUITES := bookworm trixie newest
 
-.PHONY: test-arch tests-arch
+.PHONY: test-arch tests-arch arch-same
 tests-arch: $(ARCH_PROGRAMS)
 
 $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h tests/arch/%/probe.S \
@@ -37,3 +37,7 @@ test-arch: $(READY) ## our tables on other architectures, alone and in a patched
 	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) -m tests.arch.closures --build $(BUILD)
 	@bash tests/arch/root.sh $(BUILD)
+
+arch-same: $(READY) ## BASE=commit: does csrc/arch make the same code as there?
+	@test -n "$(BASE)" || { echo "arch-same: compared with what? make arch-same BASE=HEAD" >&2; exit 2; }
+	@$(PY) -m tests.arch.same --build $(BUILD) --base $(BASE)

@@ -38,6 +38,7 @@ class Isa:
     triple: str
     qemu: str
     first: str
+    flags: tuple[str, ...]
     loader: str
     lacks: frozenset[str]
     root: str
@@ -109,6 +110,7 @@ def _read(name: str) -> Isa:
         triple=said["TRIPLE"],
         qemu=said["QEMU"],
         first=said["FIRST"],
+        flags=tuple(said.get("FLAGS", "").split()),
         loader=said.get("LOADER", ""),
         lacks=frozenset(said.get("LACKS", "").split()),
         root=said.get("ROOT", ""),
