@@ -89,8 +89,9 @@ def _spent(dump: Path, library: Path) -> Spent:
         if key == "ob":
             ours = value in {str(library), "???"}  # mapped code is of no object that valgrind knows
         elif key in {"fl", "fi", "fe"}:
-            # Entries, which macros make, have no line in any file.
-            kind = "c" if value.endswith((".c", ".h")) else "assembly"
+            # Entries, which macros make, have no line in any file. One header is assembly.
+            c = value.endswith((".c", ".h")) and not value.endswith("/arch/table.h")
+            kind = "c" if c else "assembly"
         elif key == "calls":
             inclusive = True  # the next line is what the callee cost, who is counted elsewhere
         elif line[:1].isdigit():

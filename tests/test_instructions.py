@@ -86,7 +86,7 @@ def _planted(library: Path, folder: Path, source: str, line: str) -> Path:
     ("source", "line", "kind"),
     [
         ("entry.S", ".macro fs_scalar_call ret, avalue\n", "call"),
-        ("table.S", "FS_FUNC(fs_e0)\n", "mapped"),
+        ("table.S", ".macro fs_enter\n", "mapped"),
     ],
 )
 def test_one_more_instruction_is_found(

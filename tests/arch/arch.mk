@@ -14,7 +14,7 @@ ARCH_WRAP := $(foreach f,mmap mmap64 munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
 ARCH_OWN := $(wildcard tests/arch/*/*.c) # each for its own architecture
-ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/tramp/*.h tests/arch/*.h)
+ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/arch/*.h csrc/tramp/*.h tests/arch/*.h)
 
 ARCH_SUITES := bookworm trixie newest
 
