@@ -173,7 +173,7 @@ static void ask_again(void)
     lasting = 0;
 }
 
-/* Every byte: outside of the stubs the template's, in each stub the kernel's jump and fs_enter_slot. */
+/* Every byte: outside of the stubs the template's, in each stub a jump to fs_enter_slot. */
 static bool is_intact(const char *code)
 {
     static const unsigned char jump[] = FS_TRAMPFD_STUB;
