@@ -17,7 +17,7 @@ BENCH_CFLAGS := -std=gnu11 $(WARN) -O2 -g -falign-functions=64 -Icsrc/include \
 BENCH_RUN = $(PY) bench/run.py --build $(BUILD) --suite $(SUITE) --ctypes-python $(LIBFFI_PYTHON) \
             --libs "$(BENCH_LIBS)" $(BENCH_ARGS)
 
-.PHONY: bench bench-quick bench-c bench-rivals
+.PHONY: bench bench-quick bench-c bench-rivals bench-dropin bench-instructions
 bench: venv package lib bench-c bench-rivals ## [measure] measure everything (5 minutes); BENCH_LIBS="name=path ..."
 	@$(BENCH_RUN)
 
@@ -31,6 +31,9 @@ bench-rivals:
 
 bench-dropin: venv package ## [measure] install() against stock ctypes and cffi (half a minute)
 	@$(PY) bench/python/dropin.py --out $(BENCH_OUT)/dropin.json
+
+bench-instructions: venv lib bench-c ## [measure] write bench/instructions.tsv, which the tests compare with
+	@$(PY) bench/guard.py --write
 
 bench-c: $(BENCH_OUT)/callbench ## [measure] only the C benchmark, build/bench/callbench
 

@@ -17,12 +17,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 CALLS = 2000
@@ -35,6 +40,21 @@ class CountError(RuntimeError):
     """Instructions could not be counted; the text says why and what to do."""
 
 
+class Marked(NamedTuple):
+    """One rival in one row: callgrind's dumps of a short and of a long run, and their lengths."""
+
+    row: str
+    rival: str
+    few: int
+    more: int
+    short: Path
+    long: Path
+
+    def each(self, few: float, more: float) -> float:
+        """Give what one call costs, where the short run costs ``few`` and the long one ``more``."""
+        return (more - few) / (self.more - self.few)
+
+
 def _total(path: Path) -> int:
     """Read how many instructions one dump of callgrind counted."""
     found = re.search(r"^summary: (\d+)", path.read_text(errors="replace"), re.MULTILINE)
@@ -43,39 +63,49 @@ def _total(path: Path) -> int:
     return int(found.group(1))
 
 
-def _per_call(folder: Path, output: str) -> Counts:
+def _marks(folder: Path, output: str) -> Iterator[Marked]:
     """Match what callbench said about its marks with callgrind's dumps, three for each pair."""
-    counts: Counts = {}
-    marked = [line.split() for line in output.splitlines() if line.startswith("marked ")]
-    for index, (_, row, rival, few, more) in enumerate(marked):
-        short = _total(folder / f"counts.{3 * index + 2}")
-        long = _total(folder / f"counts.{3 * index + 3}")
+    lines = [line.split() for line in output.splitlines() if line.startswith("marked ")]
+    if not lines:
+        raise CountError("callbench measured no row under valgrind")
+    for index, (_, row, rival, few, more) in enumerate(lines):
         if int(more) <= int(few):
             raise CountError(f"row {row}: both runs made {few} calls; take a larger --calls")
-        counts.setdefault(row, {})[rival] = (long - short) / (int(more) - int(few))
-    if not counts:
-        raise CountError("callbench measured no row under valgrind")
-    return counts
+        short, long = (folder / f"counts.{3 * index + n}" for n in (2, 3))
+        yield Marked(row, rival, int(few), int(more), short, long)
 
 
-def count(callbench: Path, arguments: list[str], calls: int = CALLS) -> Counts:
-    """Count instructions per call of every row and rival that ``arguments`` of callbench choose.
+def record(callbench: Path, arguments: list[str], folder: Path, provider: str = "") -> list[Marked]:
+    """Run callbench once under callgrind, its dumps in ``folder``; ``provider`` is ours to ask.
 
     Raises CountError when valgrind is not there, cannot run callbench, or answers something else.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise CountError("valgrind is not installed: apt install valgrind (or your system's name)")
+    command = [valgrind, "-q", "--tool=callgrind", "--dump-before=callbench_mark"]
+    command += ["--compress-strings=no", "--compress-pos=no"]  # so that a line speaks for itself
+    command += [f"--callgrind-out-file={folder}/counts", str(callbench), *arguments]
+    env = {**os.environ, **({"FFI_STATIC_PROVIDER": provider} if provider else {})}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    if done.returncode != 0:
+        raise CountError(
+            f"valgrind ended with status {done.returncode}: {done.stderr.strip()[-600:]}"
+        )
+    return list(_marks(folder, done.stdout))
+
+
+def count(callbench: Path, arguments: list[str], calls: int = CALLS) -> Counts:
+    """Count instructions per call of every row and rival that ``arguments`` of callbench choose.
+
+    Raises CountError as record() does.
+    """
+    counts: Counts = {}
     with tempfile.TemporaryDirectory(prefix="callgrind.") as folder:
-        command = [valgrind, "-q", "--tool=callgrind", "--dump-before=callbench_mark"]
-        command += [f"--callgrind-out-file={folder}/counts", str(callbench)]
-        command += [*arguments, "--marked", str(calls)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise CountError(
-                f"valgrind ended with status {done.returncode}: {done.stderr.strip()[-600:]}"
-            )
-        return _per_call(Path(folder), done.stdout)
+        for mark in record(callbench, [*arguments, "--marked", str(calls)], Path(folder)):
+            each = mark.each(_total(mark.short), _total(mark.long))
+            counts.setdefault(mark.row, {})[mark.rival] = each
+    return counts
 
 
 def table(counts: Counts) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import platform
 import re
 import shutil
+import struct
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.arch import elf, same
 from tests.arch.isas import ISAS
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
 
@@ -140,15 +142,93 @@ def test_every_trampoline_is_where_it_should_be(isa: str) -> None:
     assert wrong == []
 
 
-def test_aarch64_object_says_that_it_is_fit_for_bti_and_pac() -> None:
-    emulator("aarch64")
-    target = BUILD / "arch/aarch64/table.o"
-    program("aarch64")
-    source = ROOT / "csrc/arch/aarch64"
-    subprocess.run(
-        ["aarch64-linux-gnu-gcc", "-c", str(source / "table.S"), "-o", str(target)], check=True
+@pytest.fixture
+def aarch64_table(tmp_path: Path) -> Path:
+    """Give AArch64's table.o, by whichever compiler of this machine can make it."""
+    isa, csrc = ISAS["aarch64"], ROOT / "csrc"
+    compilers = same.tools(isa, tmp_path)
+    if not compilers:
+        pytest.skip(f"not installed: {isa.gcc}, and clang does not know aarch64")
+    command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/aarch64", "-c"]
+    table = tmp_path / "table.o"
+    subprocess.run([*command, f"{csrc}/arch/aarch64/table.S", "-o", table], check=True)
+    return table
+
+
+def test_aarch64_object_says_that_it_is_fit_for_bti_pac_and_gcs(aarch64_table: Path) -> None:
+    """The linker ANDs the bits, so one of ours that is missing is missing in all of libffi."""
+    note = elf.read(aarch64_table).sections[".note.gnu.property"].data
+    name, size, kind, owner, feature, width, bits, _ = struct.unpack("<III4sIIII", note)
+    assert (name, size, kind, owner) == (4, 16, 5, b"GNU\0")
+    assert (feature, width) == (0xC0000000, 4)  # GNU_PROPERTY_AARCH64_FEATURE_1_AND
+    bti, pac, gcs = 1, 2, 4
+    assert bits == bti | pac | gcs
+
+
+def test_aarch64_code_keeps_that_promise(aarch64_table: Path) -> None:
+    """What pushes to or pops from the guarded control stack: the two calls that do not return."""
+    object_ = elf.read(aarch64_table)
+    words = struct.unpack(
+        f"<{object_.sections['.text'].size // 4}I", object_.sections[".text"].data
     )
-    notes = subprocess.run(
-        ["readelf", "-nW", str(target)], capture_output=True, text=True, check=True
-    ).stdout
-    assert "BTI, PAC" in notes
+    calls = [w for w in words if w >> 26 == 0b100101]  # BL
+    by_register = [w >> 21 & 0b11 for w in words if w >> 25 == 0b1101011]  # 0 BR, 1 BLR, 2 RET
+    assert len(calls) == 2
+    assert by_register
+    assert set(by_register) == {0}
+
+
+# ---- arch-same, which compares two trees' machine code
+
+#: What is changed -> in which file of csrc/arch, from what, to what, and what is said of it.
+CHANGES = {
+    "an instruction": ("x86_64/table.S", "ud2", "ud2; ud2", r"table\.S \.text: had"),
+    "a register": ("x86_64/table.S", "%r10, %rdi", "%r11, %rdi", r"table\.S \.text: 2 bytes"),
+    "a frame": ("x86_64/table.S", "register %rbp", "register %rbx", r"\.eh_frame: 2 bytes"),
+    "a note": ("x86_64/arch.h", "BITS 3", "BITS 1", r"\.note\.gnu\.property: 1 bytes"),
+    "a right": ("asm.h", '.GNU-stack, ""', '.GNU-stack, "x"', r"\.note\.GNU-stack: type, flags"),
+    "a callee": ("table.h", "fs_report_freed", "fs_report_unprepared", r"1 relocations differ"),
+    "a file": ("x86_64/hop.S", None, None, r"^hop\.S: new$"),
+}
+
+
+def changed(folder: Path, name: str, before: str | None, put: str | None) -> same.Tool:
+    """Copy csrc with a change to `name` in csrc/arch; give the compiler that compares."""
+    isa = ISAS["x86_64"]
+    compilers = same.tools(isa, folder / "build")
+    if not compilers:
+        pytest.skip(f"not installed: {isa.gcc}, and clang, which knows {isa.name}")
+    shutil.copytree(ROOT / "csrc", folder / "csrc")
+    path = folder / "csrc/arch" / name
+    if before is None or put is None:
+        path.unlink()
+    else:
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, put))
+    return compilers[0]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_arch_same_says_what_differs(change: str, tmp_path: Path) -> None:
+    name, before, put, said = CHANGES[change]
+    tool = changed(tmp_path, name, before, put)
+    found = same.compare(ISAS["x86_64"], tool, str(tmp_path))
+    assert any(re.search(said, line) for line in found.differences), found.differences
+
+
+def test_arch_same_tells_new_names_from_other_code(tmp_path: Path) -> None:
+    tool = changed(tmp_path, "table.h", "fs_freed", "fs_old")
+    table = tmp_path / "csrc/arch/table.h"
+    table.write_text(table.read_text().replace("fs_report_freed", "fs_report_old"))
+    found = same.compare(ISAS["x86_64"], tool, str(tmp_path))
+    assert found.differences == []
+    assert found.renamed == {"fs_old": "fs_freed", "fs_report_old": "fs_report_freed"}
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_arch_same_says_the_same_of_the_same(isa: str, tmp_path: Path) -> None:
+    compilers = same.tools(ISAS[isa], tmp_path)
+    if not compilers:
+        pytest.skip(f"not installed: {ISAS[isa].gcc}, and clang does not know {isa}")
+    for tool in compilers:
+        assert same.compare(ISAS[isa], tool, str(ROOT)) == ([], {})

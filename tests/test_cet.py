@@ -137,7 +137,7 @@ def test_every_entry_and_public_function_is_a_landing_pad(
 ) -> None:
     named = [n for n in symbols if n.startswith(("fs_entry_", "ffi_static_"))]
     named = [n for n in named if not n.endswith(".cold")]  # reached by direct jumps alone
-    named += ["fs_e0", "fs_freed", "fs_unprepared", "fs_resident_code"]
+    named += ["fs_enter_slot", "fs_freed", "fs_unprepared", "fs_resident_code"]
     assert sum(n.startswith("fs_entry_") for n in named) > 10
     assert [n for n in named if code[symbols[n]][0] != ENDBR] == []
 

@@ -233,7 +233,7 @@ def library_table(isa: str, tmp_path: Path) -> bytes:
     """Give the code of the library's own table, assembled and linked from csrc/arch."""
     obj, linked = tmp_path / "table.o", tmp_path / "table.so"
     arch = ROOT / "csrc" / "arch" / isa
-    run(tool(isa, "gcc"), "-c", f"-I{arch}", arch / "table.S", "-o", obj)
+    run(tool(isa, "gcc"), "-c", f"-I{arch}", f"-I{ROOT}/csrc", arch / "table.S", "-o", obj)
     flags = ["-shared", "--unresolved-symbols=ignore-all"]
     # hidden symbols of the library's C would be asked for: only the table is wanted
     strip = ["--globalize-symbol=fs_report_freed", "--weaken"]

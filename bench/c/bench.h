@@ -65,8 +65,9 @@ int section_first(struct settings *s);
 
 /* One rival, one row, `calls` calls, nothing timed: what callgrind looks at. */
 int run_calls(struct settings *s, long calls);
-/* All rows and rivals with marks around two run lengths, for instructions.py. */
-int run_marked(struct settings *s, long calls);
+/* All rows and rivals with marks around two run lengths, for instructions.py: `n` calls, or, to
+ * `remake`, `n` closures that are made and freed. */
+int run_marked(struct settings *s, long n, bool remake);
 
 /* What a fresh process does for the memory and first sections (`--child`). */
 int child_memory(struct settings *s, long closures);

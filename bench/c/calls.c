@@ -208,24 +208,50 @@ __attribute__((noinline)) void callbench_mark(void)
     __asm__ volatile("" : : : "memory");
 }
 
-int run_marked(struct settings *s, long calls)
+/* Two run lengths between marks, and what instructions.py must know to tell them apart. */
+static void mark_two(const struct row *row, const struct contender *c, long n,
+                     long (*run)(const struct row *, const struct contender *, long))
+{
+    run(row, c, 10);
+    callbench_mark();
+    long few = run(row, c, n);
+    callbench_mark();
+    long more = run(row, c, n * 3);
+    callbench_mark();
+    printf("marked %s %s %ld %ld\n", row->id, c->rival->name, few, more);
+}
+
+static long call_it(const struct row *row, const struct contender *c, long n)
+{
+    return row->call(c->code, n);
+}
+
+/* Make `n` closures of the row's signature and free each at once; returns how many. */
+static long remake_it(const struct row *row, const struct contender *c, long n)
+{
+    ffi_cif cif = c->signature.cif;
+    void *code, *made;
+    long done = 0;
+    while (done < n && (made = rival_make(c->rival, &cif, row->handler, NULL, &code))) {
+        rival_drop(c->rival, made);
+        done++;
+    }
+    return done;
+}
+
+int run_marked(struct settings *s, long n, bool remake)
 {
     struct contender c;
     for (int at = 0; rows[at]; at++) {
         if (s->row && strcmp(s->row, rows[at]->id))
             continue;
         for (int i = 0; i < s->rivals.count; i++) {
-            if (!chosen(s, &s->rivals.list[i]))
+            const struct rival *r = &s->rivals.list[i];
+            if (!chosen(s, r) || (remake && !rival_is_library(r)))
                 continue;
-            if (enter(&c, &s->rivals.list[i], rows[at]) < 0)
+            if (enter(&c, r, rows[at]) < 0)
                 return -1;
-            rows[at]->call(c.code, 10);
-            callbench_mark();
-            long few = rows[at]->call(c.code, calls);
-            callbench_mark();
-            long more = rows[at]->call(c.code, calls * 3);
-            callbench_mark();
-            printf("marked %s %s %ld %ld\n", rows[at]->id, c.rival->name, few, more);
+            mark_two(rows[at], &c, n, remake ? remake_it : call_it);
             leave(&c);
         }
     }

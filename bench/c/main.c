@@ -29,7 +29,8 @@ static const char usage[] =
     "  --json FILE       write everything there, too\n"
     "  --list            rows and rivals, nothing measured\n"
     "  --calls N         make N calls per row and rival, nothing timed (for callgrind)\n"
-    "  --marked N        the same, with marks for bench/instructions.py\n";
+    "  --marked N        the same, with marks for bench/instructions.py\n"
+    "  --remade N        make and free N closures per row and library, with the same marks\n";
 
 enum { CALLS = 1, LIVE = 2, MEMORY = 4, FIRST = 8 };
 
@@ -39,7 +40,7 @@ struct options {
     char *libs[MAX_RIVALS];
     int lib_count, cpu;
     unsigned sections;
-    long calls, marked, closures;
+    long calls, marked, remade, closures;
     bool list;
 };
 
@@ -102,6 +103,8 @@ static void set_option(struct options *o, const char *name, char *value)
         o->calls = number(value, name);
     } else if (!strcmp(name, "marked")) {
         o->marked = number(value, name);
+    } else if (!strcmp(name, "remade")) {
+        o->remade = number(value, name);
     } else if (!strcmp(name, "child")) {
         o->child = value;
     } else if (!strcmp(name, "closures")) {
@@ -120,8 +123,8 @@ static void parse(struct options *o, int argc, char **argv)
         {"quick", 0, NULL, 0},    {"max-live", 1, NULL, 0}, {"patience", 1, NULL, 0},
         {"cpu", 1, NULL, 0},      {"json", 1, NULL, 0},     {"list", 0, NULL, 0},
         {"calls", 1, NULL, 0},    {"marked", 1, NULL, 0},   {"child", 1, NULL, 0},
-        {"closures", 1, NULL, 0}, {"text", 1, NULL, 0},     {"help", 0, NULL, 0},
-        {NULL, 0, NULL, 0},
+        {"closures", 1, NULL, 0}, {"text", 1, NULL, 0},     {"remade", 1, NULL, 0},
+        {"help", 0, NULL, 0},     {NULL, 0, NULL, 0},
     };
     int at, c;
     while ((c = getopt_long(argc, argv, "", known, &at)) == 0)
@@ -277,7 +280,9 @@ int main(int argc, char **argv)
     } else if (o.calls) {
         result = run_calls(s, o.calls);
     } else if (o.marked) {
-        result = run_marked(s, o.marked);
+        result = run_marked(s, o.marked, false);
+    } else if (o.remade) {
+        result = run_marked(s, o.remade, true);
     } else {
         result = measure(&o);
     }

@@ -52,7 +52,7 @@ bool fs_table_is_valid(const struct fs_table *t, const char **what)
         return true;
     if (!fs_table_is_intact(t->provider, t->code))
         return *what = "the trampolines are not the library's own code", false;
-    if (*(void **)t->slots != (void *)fs_e0)
+    if (*(void **)t->slots != (void *)fs_enter_slot)
         return *what = "the table's header was overwritten", false;
     return true;
 }

@@ -142,7 +142,7 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
         munmap(base, TABLE_BYTES);
         return error;
     }
-    *(void **)(base + FS_TABLE_CODE) = (void *)fs_e0;
+    *(void **)(base + FS_TABLE_CODE) = (void *)fs_enter_slot;
     *out = base;
     return 0;
 }

@@ -47,7 +47,7 @@ struct fs_table {
 extern FS_HIDDEN const char fs_table_code[];
 extern FS_HIDDEN const char fs_resident_code[];
 extern FS_HIDDEN char fs_resident_slots[];
-FS_HIDDEN void fs_e0(void);
+FS_HIDDEN void fs_enter_slot(void);
 
 /* Slots of word `w` that can be handed out, holes left out. */
 FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);

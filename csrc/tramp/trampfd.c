@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* trampfd.c - provider: trampolines that the kernel writes, from /dev/trampfd (csrc/kernel)
  *
- * The kernel is told where the table will lie, where its slots are and where fs_e0 is, and gives a
+ * The kernel is told where the table, its slots and fs_enter_slot lie, and gives a
  * descriptor whose pages it has written; they are mapped where the table lies and both descriptors
  * are closed. The trampolines are those of the template, byte for byte. The stub of each group is
  * not: its pointer is not in the table's header, which is data, but behind the jump, where nobody
@@ -118,7 +118,7 @@ static int create(int device, char *code, struct fs_why *why)
         .count = FS_TABLE_SLOTS,
         .first = 1, /* slot 0 is the header */
         .data_register = FS_TRAMPFD_R,
-        .code = (uintptr_t)fs_e0,
+        .code = (uintptr_t)fs_enter_slot,
         .data = (uintptr_t)code + FS_TABLE_CODE,
         .stride = FS_SLOT_SIZE,
         .map_addr = (uintptr_t)code,
@@ -173,12 +173,12 @@ static void ask_again(void)
     lasting = 0;
 }
 
-/* Every byte: outside of the stubs the template's, in each stub the kernel's jump and fs_e0. */
+/* Every byte: outside of the stubs the template's, in each stub a jump to fs_enter_slot. */
 static bool is_intact(const char *code)
 {
     static const unsigned char jump[] = FS_TRAMPFD_STUB;
     const size_t group = (size_t)FS_GROUP_SLOTS * FS_TRAMP_SIZE, stub = group - FS_TRAMP_SIZE;
-    const uintptr_t target = (uintptr_t)fs_e0;
+    const uintptr_t target = (uintptr_t)fs_enter_slot;
     _Static_assert(sizeof jump == TRAMPFD_COMPACT_LITERAL, "the literal follows");
     _Static_assert(sizeof jump + sizeof target == FS_TRAMP_SIZE, "and ends the stub");
     for (size_t at = 0; at < FS_TABLE_CODE; at += group)

@@ -13,9 +13,9 @@ ARCH_WRAP := $(foreach f,mmap mmap64 munmap mremap mprotect,-Wl,--wrap=$(f))
 ARCH_PROGRAMS := $(ARCHES:%=$(BUILD)/arch/%/slots)
 ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests/arch/pages.c
 ARCH_OWN := $(wildcard tests/arch/*/*.c) # each for its own architecture
-ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/tramp/*.h tests/arch/*.h)
+ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/arch/*.h csrc/tramp/*.h tests/arch/*.h)
 
-.PHONY: test-arch tests-arch
+.PHONY: test-arch tests-arch arch-same
 tests-arch: $(ARCH_PROGRAMS)
 
 $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h tests/arch/%/probe.S \
@@ -34,3 +34,7 @@ test-arch: $(READY) ## [slow] our tables on other architectures, alone and in a 
 	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) -m tests.arch.closures --build $(BUILD)
 	@bash tests/arch/root.sh $(BUILD)
+
+arch-same: $(READY) ## [check] BASE=commit: does csrc/arch make the same code as there?
+	@test -n "$(BASE)" || { echo "arch-same: compared with what? make arch-same BASE=HEAD" >&2; exit 2; }
+	@$(PY) -m tests.arch.same --build $(BUILD) --base $(BASE)

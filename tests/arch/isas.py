@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """isas - the architectures that csrc/arch has, and what the tests must know of each.
 
-Numbers come from the architecture's ``csrc/arch/<isa>/arch.h``, the rest from its
-``tests/arch/<isa>/isa.mk``, which make reads as well; a key without a value is left out there:
+Numbers come from the architecture's ``csrc/arch/<isa>/arch.h``, or from ``csrc/arch/sizes.h`` where
+that has none. The rest comes from its ``tests/arch/<isa>/isa.mk``, which make reads as well; a key
+without a value is left out there:
 
 * ``ARCH_TRIPLE_<isa>``: the GNU name that its cross compiler begins with;
 * ``ARCH_QEMU_<isa>``: the name of its ``qemu-...-static``;
@@ -38,6 +39,7 @@ class Isa:
     triple: str
     qemu: str
     first: str
+    flags: tuple[str, ...]
     loader: str
     lacks: frozenset[str]
     root: str
@@ -94,7 +96,8 @@ def runs(loader: str) -> bool:
 
 
 def _read(name: str) -> Isa:
-    header = (ROOT / "csrc/arch" / name / "arch.h").read_text(encoding="utf-8")
+    headers = (ROOT / "csrc/arch" / name / "arch.h", ROOT / "csrc/arch/sizes.h")
+    header = "".join(path.read_text(encoding="utf-8") for path in headers)
     text = (ROOT / "tests/arch" / name / "isa.mk").read_text(encoding="utf-8")
     said = dict(re.findall(rf"^ARCH_(\w+)_{name} *:= *(.*)$", text, re.MULTILINE))
 
@@ -109,6 +112,7 @@ def _read(name: str) -> Isa:
         triple=said["TRIPLE"],
         qemu=said["QEMU"],
         first=said["FIRST"],
+        flags=tuple(said.get("FLAGS", "").split()),
         loader=said.get("LOADER", ""),
         lacks=frozenset(said.get("LACKS", "").split()),
         root=said.get("ROOT", ""),

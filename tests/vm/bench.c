@@ -69,7 +69,7 @@ static char *table_of(const struct fs_provider *provider)
     char *slots = code + FS_TABLE_CODE;
     if (mprotect(slots, FS_TABLE_DATA, PROT_READ | PROT_WRITE) != 0)
         exit(2);
-    void (*entry)(void) = nothing, (*first)(void) = fs_e0;
+    void (*entry)(void) = nothing, (*first)(void) = fs_enter_slot;
     for (unsigned i = 0; i < FS_TABLE_SLOTS; i++)
         memcpy(slots + (size_t)i * FS_SLOT_SIZE, i ? &entry : &first, sizeof entry);
     return code;
@@ -165,7 +165,7 @@ static void creation(void)
         struct trampfd_create arg = {.size = sizeof arg,
                                      .count = COUNT,
                                      .data_register = FS_TRAMPFD_R,
-                                     .code = (uintptr_t)fs_e0,
+                                     .code = (uintptr_t)fs_enter_slot,
                                      .data = (uintptr_t)data,
                                      .stride = 16};
         double start = now();

@@ -13,27 +13,17 @@
  *     b     stub                   4     stub: ldr x16, hot; br x16; one for 256 trampolines
  *     brk                          4
  *
- * `hot` is one pointer per table and leads to fs_e0: ldr x16, [x17]; br x16. There would be room
- * to do those two at once. But then each trampoline were an indirect jump of its own that waits
- * for its slot's cache line, while the stub's pointer is in the cache, its jump is the same one
- * for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines take the
- * same way; no AArch64 hardware was at hand.)
+ * `hot` is one pointer per table and leads to fs_enter_slot: ldr x16, [x17]; br x16. There is room
+ * to do those two here; arch/table.h says why they are not.
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 64       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4, 16 or 64 */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
-#define FS_TEXT_ALIGN 0x10000                          /* the largest page that Linux has here */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
+#define FS_TEXT_ALIGN 0x10000 /* the largest page that Linux has here */
+#include "arch/sizes.h"
 
 /* Provider trampfd: R's number, and what comes before the literal in the kernel's stubs:
  * ldr x16, . + 8; br x16. */
@@ -62,30 +52,17 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
+#define FS_TRAP brk 0
 /* `bti c` as the hint that it is: assemblers know its name only for an architecture that has it,
  * processors without it run a nop. */
 #define FS_LANDING hint 34
-/* What every assembly file needs: no executable stack, and the property note (ELF for AArch64,
- * "Program Property": BTI, and PAC, which promises nothing of code that saves no return address
- * but that it does not stand in its way). */
-#define FS_ASM_NOTES                                                                               \
-    .section .note.GNU-stack, "", %progbits;                                                       \
-    .section .note.gnu.property, "a";                                                              \
-    .balign 8;                                                                                     \
-    .long 4, 16, 5;                                                                                \
-    .asciz "GNU";                                                                                  \
-    .long 0xc0000000, 4, 3, 0
-/* A hidden function with a frame description and a landing pad. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, %function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc;                                                                                \
-    FS_LANDING
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+/* ELF for AArch64, "Program Property": BTI is 1, PAC 2, GCS 4. Code here saves no return address,
+ * returns nowhere, and calls only what does not return, so there is nothing to sign and the guarded
+ * control stack stays as it is. The linker ANDs the bits: an object that lacks one takes that
+ * protection from the whole library. */
+#define FS_PROPERTY_TYPE 0xc0000000
+#define FS_PROPERTY_BITS 7
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

@@ -14,28 +14,22 @@
  *     b     stub                   4     stub: ldr pc, hot; one for the table
  *     udf                          4
  *
- * `hot` is one pointer per table and leads to fs_e0: ldr pc, [ip]. It must be within 4 KiB of the
- * stub, which therefore is the table's last trampoline, right in front of it. There would be room
- * for `ldr pc, [ip, ...]!` in place of the second add and the jump. But then each trampoline were
- * an indirect jump of its own that waits for its slot's cache line, while the stub's pointer is in
- * the cache, its jump is the same one for all, and the slot can be fetched meanwhile. (Measured on
- * x86-64, whose trampolines take the same way; no ARM hardware was at hand.)
+ * `hot` is one pointer per table and leads to fs_enter_slot: ldr pc, [ip]. It must be within 4 KiB
+ * of the stub, which therefore is the table's last trampoline, right in front of it. There is room
+ * for `ldr pc, [ip, ...]!` in place of the second add and the jump; arch/table.h says why it is not
+ * there.
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 32       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 4096   /* the group's last trampoline is its stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4, 16 or 64 */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 128 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x40000                          /* a table's address is a multiple */
-#define FS_TEXT_ALIGN 0x10000                          /* the largest page of a 64-bit kernel */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
+#define FS_TEXT_ALIGN 0x10000 /* the largest page of a 64-bit kernel */
+#define FS_SLOT_SIZE 32       /* half a cache line: pointers are half as large */
+#define FS_GROUP_SLOTS 4096   /* one group: the stub reaches the table's header only from its end */
+#define FS_TABLE_SPAN 0x40000
+#include "arch/sizes.h"
 
 /* More protection for mapped code than R-X: none. */
 #define FS_PROT_LANDING 0
@@ -57,25 +51,16 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: ARM code, whatever the compiler makes of C; frames described for
- * debuggers, because exceptions use EHABI's tables; no executable stack. */
+#define FS_TRAP .inst 0xe7f000f0 /* udf 0, a name that older assemblers lack */
+/* ARM code, whatever the compiler makes of C; frames described twice, for debuggers, and in the
+ * tables of EHABI, which exceptions use. */
 #define FS_ASM_BEGIN                                                                               \
     .syntax unified;                                                                               \
     .arm;                                                                                          \
     .cfi_sections .debug_frame
-#define FS_ASM_NOTES .section .note.GNU-stack, "", %progbits
-/* A hidden function with a frame description. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, %function;                                                                         \
-    name:                                                                                          \
-    .fnstart;                                                                                      \
-    .cfi_startproc
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .fnend;                                                                                        \
-    .size name, .- name
+#define FS_UNWIND_BEGIN .fnstart
+#define FS_UNWIND_END .fnend
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

@@ -21,25 +21,22 @@
  *
  * One stub for the 127 trampolines of its page. The call returns to where it came from, so a
  * processor's stack of return addresses stays right. `hot` is one pointer per table and leads to
- * fs_e0: mov 4(%esp), %eax; jmp *(%eax). Not at once, though eax has the slot: measured here too,
- * with 100,000 closures in random order the detour takes a third of the time, because a jump of
- * each trampoline's own waits for the slot's cache line (see x86-64's arch.h).
+ * fs_enter_slot: mov 4(%esp), %eax; jmp *(%eax). The stub has the slot in eax, but does not jump
+ * through it at once: arch/table.h says why. With 100,000 closures in random order the detour takes
+ * a third of the time.
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 32      /* bytes of code per slot */
-#define FS_SLOT_SIZE 32       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 128    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 128 KiB */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 128 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x40000                          /* a table's address is a multiple */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 4096
+#define FS_TRAMP_SIZE 32
+#define FS_SLOT_SIZE 32
+#define FS_GROUP_SLOTS 128
+#define FS_TABLE_SPAN 0x40000
+#include "arch/sizes.h"
 
 /* More protection for mapped code than R-X: none, IBT knows no marked pages. */
 #define FS_PROT_LANDING 0
@@ -71,35 +68,14 @@
 
 /* What follows is not for both. */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: no executable stack, and the CET property note (x86 psABI,
- * "Program property": IBT and SHSTK). */
-#define FS_ASM_NOTES                                                                               \
-    .section .note.GNU-stack, "", @progbits;                                                       \
-    .section .note.gnu.property, "a";                                                              \
-    .balign 4;                                                                                     \
-    .long 4, 12, 5;                                                                                \
-    .asciz "GNU";                                                                                  \
-    .long 0xc0000002, 4, 3
-/* A hidden function with a frame description and a landing pad. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, @function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc;                                                                                \
-    endbr32
-/* One that is reached from a trampoline: R and the caller's eax are above the return address. */
-#define FS_ENTRY(name)                                                                             \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, @function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc;                                                                                \
-    .cfi_def_cfa_offset 12;                                                                        \
-    endbr32
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+#define FS_TRAP int3
+#define FS_LANDING endbr32
+/* Where a trampoline jumps to, R and the caller's eax are below the return address. */
+#define FS_ENTRY_CFI .cfi_def_cfa_offset 12
+/* x86 psABI, "Program property": IBT and SHSTK. */
+#define FS_PROPERTY_TYPE 0xc0000002
+#define FS_PROPERTY_BITS 3
+#include "arch/asm.h"
 #else
 /* An entry for what expects its slot in eax, and the stack as the caller left it: goes on at the
  * slot's word FS_SLOT_EAX. libffi's raw closures are that. */

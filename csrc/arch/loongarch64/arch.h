@@ -11,27 +11,17 @@
  *     b      stub                  4     stub: pcaddi, ld.d $t1, hot; jr $t1; one for 256 of them
  *     break                        8     twice
  *
- * `hot` is one pointer per table and leads to fs_e0: ld.d $t1, 0($t0); jr $t1. There would be room
- * to do those two at once. But then each trampoline were an indirect jump of its own that waits for
- * its slot's cache line, while the stub's pointer is in the cache, its jump is the same one for
- * all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines take the same
- * way; no LoongArch hardware was at hand.)
+ * `hot` is one pointer per table and leads to fs_enter_slot: ld.d $t1, 0($t0); jr $t1. There is
+ * room to do those two here; arch/table.h says why they are not.
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 64       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4, 16 or 64 */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
-#define FS_TEXT_ALIGN 0x10000                          /* the largest page that Linux has here */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
+#define FS_TEXT_ALIGN 0x10000 /* the largest page that Linux has here */
+#include "arch/sizes.h"
 
 /* More protection for mapped code than R-X: there is none. */
 #define FS_PROT_LANDING 0
@@ -52,18 +42,8 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: no executable stack. */
-#define FS_ASM_NOTES .section .note.GNU-stack, "", %progbits
-/* A hidden function with a frame description. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, %function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+#define FS_TRAP break 0
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

@@ -18,28 +18,19 @@
  * the one before, which runs into it. It finds `hot` from the slot's address in r11, because where
  * the table begins is a multiple of FS_TABLE_SPAN: clrrdi, addis, ld r12, hot; mtctr; bctr.
  *
- * `hot` is one pointer per table and leads to fs_e0: ld r12, 0(r11); mtctr r12; bctr. There would
- * be room to do that here, in 32 bytes. But then each trampoline were an indirect jump of its own
- * that waits for its slot's cache line, while the stub's pointer is in the cache, its jump is the
- * same one for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines
- * take the same way; no Power hardware was at hand.)
+ * `hot` is one pointer per table and leads to fs_enter_slot: ld r12, 0(r11); mtctr r12; bctr.
+ * arch/table.h says why that is not done here, in trampolines of 32 bytes.
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 64       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4 or 64 */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
-#define FS_TABLE_SPAN_BITS 19                          /* the stub clears as many */
-#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
-#define FS_TEXT_ALIGN 0x10000                          /* the page that most kernels have here */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
+#define FS_TEXT_ALIGN 0x10000 /* the page that most kernels have here */
+#define FS_TABLE_SPAN_BITS 19 /* the stub clears as many */
+#define FS_TABLE_SPAN (1 << FS_TABLE_SPAN_BITS)
+#include "arch/sizes.h"
 
 /* More protection for mapped code than R-X: there is none. */
 #define FS_PROT_LANDING 0
@@ -60,20 +51,10 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: no executable stack, and which ABI it is. */
-#define FS_ASM_NOTES                                                                               \
-    .abiversion 2;                                                                                 \
-    .section .note.GNU-stack, "", %progbits
-/* A hidden function with a frame description, with one entry point that needs no TOC. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, %function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+#define FS_TRAP trap
+/* ELFv2. A function that needs no TOC has one entry point; .localentry says where the second is. */
+#define FS_ASM_BEGIN .abiversion 2
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

@@ -13,27 +13,17 @@
  *     j     stub                   4     stub: auipc, ld t3, hot; jr t3; one for 256 trampolines
  *     ebreak                       4
  *
- * `hot` is one pointer per table and leads to fs_e0: ld t3, 0(t1); jr t3. There would be room
- * for `ld; jr` of the slot in place of the jump. But then each trampoline were an indirect jump
- * of its own that waits for its slot's cache line, while the stub's pointer is in the cache, its
- * jump is the same one for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose
- * trampolines take the same way; no RISC-V hardware was at hand.)
+ * `hot` is one pointer per table and leads to fs_enter_slot: ld t3, 0(t1); jr t3. There is room for
+ * those two in place of the jump; arch/table.h says why they are not there.
  *
  * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 64       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4, 16 or 64 */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
-#define FS_TEXT_ALIGN 0x10000                          /* pages may grow beyond today's 4 KiB */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
+#define FS_TEXT_ALIGN 0x10000 /* pages may grow beyond today's 4 KiB */
+#include "arch/sizes.h"
 
 /* More protection for mapped code than R-X: none. Landing pads (Zicfilp) would need them in
  * libffi's own entries. */
@@ -55,18 +45,8 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: no executable stack. */
-#define FS_ASM_NOTES .section .note.GNU-stack, "", %progbits
-/* A hidden function with a frame description. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, %function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+#define FS_TRAP ebreak
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

@@ -4,7 +4,7 @@
  * R, the register that a trampoline loads with its slot's address, is %r0, where libffi's own
  * closure entry expects its closure. The jumps go through %r1. Both are volatile and carry no
  * argument (s390x ELF ABI, "Register Roles"); %r0 is also the static chain. It cannot be the base
- * of an address, so fs_e0 copies it first.
+ * of an address, so fs_enter_slot copies it first.
  *
  * A mapped trampoline is 16 bytes:
  *
@@ -12,11 +12,8 @@
  *     jg    stub                   6     stub: larl, lg %r1, hot; br %r1; one for 256 trampolines
  *     trap                         4
  *
- * `hot` is one pointer per table and leads to fs_e0: lgr %r1, %r0; lg %r1, 0(%r1); br %r1. There
- * is no room to do that here. Were there any, each trampoline were an indirect jump of its own
- * that waits for its slot's cache line, while the stub's pointer is in the cache, its jump is the
- * same one for all, and the slot can be fetched meanwhile. (Measured on x86-64, whose trampolines
- * take the same way; no such machine was at hand.)
+ * `hot` is one pointer per table and leads to fs_enter_slot: lgr %r1, %r0; lg %r1, 0(%r1); br %r1.
+ * There is no room to do that here; arch/table.h says why it would not be done if there were.
  *
  * Every instruction is of the first z/Architecture, and none sets the condition code.
  *
@@ -25,16 +22,9 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 64       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of 4, 16 or 64 */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
-#define FS_TEXT_ALIGN 4096                             /* the only page that Linux has here */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
+#define FS_TEXT_ALIGN 4096 /* the only page that Linux has here */
+#include "arch/sizes.h"
 
 /* More protection for mapped code than R-X: there is none. */
 #define FS_PROT_LANDING 0
@@ -56,20 +46,9 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: no executable stack. */
-#define FS_ASM_NOTES .section .note.GNU-stack, "", %progbits
 /* A jump into its own second half, 0001, which is no instruction: the trap that GCC makes, too. */
 #define FS_TRAP j .+2
-/* A hidden function with a frame description. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, %function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

@@ -10,23 +10,15 @@
  *     lea   slot(%rip), %r10       7
  *     jmp   stub                   5     stub: jmp *hot(%rip), one stub a page
  *
- * `hot` is one pointer per table and leads to fs_e0: jmp *(%r10). Two hops, because a jump
- * through the slot itself could not be predicted before the slot's cache line has arrived,
- * while the slot's address in %r10 lets it be fetched during both hops.
+ * `hot` is one pointer per table and leads to fs_enter_slot: jmp *(%r10). arch/table.h says why the
+ * way is not shorter.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
-/* --- tables: see tramp/table.h for what they are ------------------------------------------- */
-#define FS_TRAMP_SIZE 16      /* bytes of code per slot */
-#define FS_SLOT_SIZE 64       /* bytes of data per slot */
-#define FS_TABLE_SLOTS 4096   /* in a mapped table, holes counted */
-#define FS_GROUP_SLOTS 256    /* each group's last trampoline is the group's stub, not a slot */
-#define FS_RESIDENT_SLOTS 256 /* in the library's own text; no holes */
-#define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE) /* 64 KiB: whole pages of any size */
-#define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)  /* 256 KiB, right behind the code */
-#define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
+/* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 4096
+#include "arch/sizes.h"
 
 /* Provider trampfd: R's number in instructions, and what comes before the literal in the kernel's
  * stubs: jmp *2(%rip), two int3. */
@@ -108,26 +100,12 @@
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
-/* What every assembly file needs: no executable stack, and the CET property note (x86 psABI,
- * "Program property": IBT and SHSTK). */
-#define FS_ASM_NOTES                                                                               \
-    .section .note.GNU-stack, "", @progbits;                                                       \
-    .section .note.gnu.property, "a";                                                              \
-    .balign 8;                                                                                     \
-    .long 4, 16, 5;                                                                                \
-    .asciz "GNU";                                                                                  \
-    .long 0xc0000002, 4, 3, 0
-/* A hidden function with a frame description and a landing pad. */
-#define FS_FUNC(name)                                                                              \
-    .globl name;                                                                                   \
-    .hidden name;                                                                                  \
-    .type name, @function;                                                                         \
-    name:                                                                                          \
-    .cfi_startproc;                                                                                \
-    endbr64
-#define FS_END(name)                                                                               \
-    .cfi_endproc;                                                                                  \
-    .size name, .- name
+#define FS_TRAP int3
+#define FS_LANDING endbr64
+/* x86 psABI, "Program property": IBT and SHSTK. */
+#define FS_PROPERTY_TYPE 0xc0000002
+#define FS_PROPERTY_BITS 3
+#include "arch/asm.h"
 #endif
 /* clang-format on */
 

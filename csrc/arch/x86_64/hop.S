@@ -45,19 +45,14 @@
 
     .text
     .balign 64
-    .globl fs_hops
-    .hidden fs_hops
-    .type fs_hops, @function
-fs_hops:
-    .cfi_startproc
+FS_CODE(fs_hops)
     .set fs_c, 0
     .irp code, rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15
     fs_hop_row \code, fs_c
     .set fs_c, fs_c + 1
     .endr
     .org fs_hops + FS_HOP_REGISTERS * FS_HOP_REGISTERS * FS_HOP_SIZE, 0xcc
-    .cfi_endproc
-    .size fs_hops, . - fs_hops
+FS_END(fs_hops)
 
 /* In: r10 = slot. Out: at the code, r10 = data. Nothing else is changed. */
     .balign 16
