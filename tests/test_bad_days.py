@@ -168,6 +168,35 @@ def test_no_heap(case: str, order: str) -> None:
     bad("heap", case, provider=order)
 
 
+# ---- the lock
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize(
+    "case", ["tables_come_and_go", "fork_waits_for_an_allocator_that_waits_for_nobody"]
+)
+def test_nothing_is_called_under_the_lock(case: str, order: str) -> None:
+    bad("outside", case, provider=order)
+
+
+@pytest.mark.parametrize(
+    "case", ["the_unwinder_is_told", "fork_waits_for_an_allocator_that_waits_for_nobody"]
+)
+def test_the_unwinder_is_told_without_the_lock(case: str) -> None:
+    bad("outside", case, FFI_STATIC_UNWIND="1")
+
+
+@pytest.mark.parametrize("order", ["resident,trampfd", "bogus"])
+def test_a_refusal_is_put_into_words_without_the_lock(order: str) -> None:
+    if "trampfd" in PROVIDERS:
+        pytest.skip("there is a /dev/trampfd here, which refuses nothing")
+    bad("outside", "a_refusal_is_put_into_words", provider=order)
+
+
+def test_others_go_on_while_a_path_does_not_answer() -> None:
+    bad("outside", "others_go_on_while_a_path_does_not_answer", provider="resident,file")
+
+
 FD_CASES = [c for c in cases("bad_days", "limits") if c.startswith("every_fd")]
 
 
