@@ -80,6 +80,9 @@ def test_call_into_an_unmapped_table_ends_the_process(order: str) -> None:
 # ---- the library's file
 
 
+DEVICE_CASES = [c for c in cases("bad_days", "places") if c.startswith("device_")]
+
+
 @pytest.fixture
 def own_library(tmp_path: Path) -> Path:
     """A copy of the library, in a folder of its own, that a test may harm."""
@@ -90,7 +93,11 @@ def own_library(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("how", ["deleted", "garbage", "shifted", "copied", "directory"])
+@pytest.mark.parametrize(
+    "how",
+    ["deleted", "garbage", "shifted", "copied", "directory", "fifo", "socket", "device",
+     "linked_fifo"],
+)  # fmt: skip
 @pytest.mark.parametrize("when", ["harm_before_first", "harm_in_between"])
 def test_library_file(when: str, how: str, order: str, own_library: Path) -> None:
     refuses = "1" if order in ("resident", "file") else None
@@ -113,7 +120,24 @@ def test_path(name: str, order: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("case", [c for c in cases("bad_days", "places") if "memfd" not in c])
+def test_library_moved_and_linked(order: str, own_library: Path) -> None:
+    refuses = "1" if order == "resident" else None
+    path = str(own_library)
+    bad("disk", "moved_and_linked", provider=order, refuses=refuses, LD_LIBRARY_PATH=path)
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "trampfd"])
+@pytest.mark.parametrize("case", DEVICE_CASES)
+def test_device_is_something_else(case: str, order: str, own_library: Path) -> None:
+    refuses = "1" if order == "trampfd" else None
+    bad("places", case, provider=order, refuses=refuses, LD_LIBRARY_PATH=str(own_library))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    "case",
+    [c for c in cases("bad_days", "places") if "memfd" not in c and c not in DEVICE_CASES],
+)
 def test_place(case: str, order: str, own_library: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -168,6 +192,35 @@ def test_no_heap(case: str, order: str) -> None:
     bad("heap", case, provider=order)
 
 
+# ---- the lock
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize(
+    "case", ["tables_come_and_go", "fork_waits_for_an_allocator_that_waits_for_nobody"]
+)
+def test_nothing_is_called_under_the_lock(case: str, order: str) -> None:
+    bad("outside", case, provider=order)
+
+
+@pytest.mark.parametrize(
+    "case", ["the_unwinder_is_told", "fork_waits_for_an_allocator_that_waits_for_nobody"]
+)
+def test_the_unwinder_is_told_without_the_lock(case: str) -> None:
+    bad("outside", case, FFI_STATIC_UNWIND="1")
+
+
+@pytest.mark.parametrize("order", ["resident,trampfd", "bogus"])
+def test_a_refusal_is_put_into_words_without_the_lock(order: str) -> None:
+    if "trampfd" in PROVIDERS:
+        pytest.skip("there is a /dev/trampfd here, which refuses nothing")
+    bad("outside", "a_refusal_is_put_into_words", provider=order)
+
+
+def test_others_go_on_while_a_path_does_not_answer() -> None:
+    bad("outside", "others_go_on_while_a_path_does_not_answer", provider="resident,file")
+
+
 FD_CASES = [c for c in cases("bad_days", "limits") if c.startswith("every_fd")]
 
 
@@ -193,6 +246,24 @@ def test_memory_limit(case: str, order: str) -> None:
 @pytest.mark.parametrize("order", [DEFAULT, "resident,file", "text", "file", "memfd"])
 def test_smallest_stack(order: str) -> None:
     bad("limits", "the_smallest_stack_is_enough_to_make_tables", provider=order)
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+def test_file_size_limit(order: str) -> None:
+    refuses = "1" if order == "memfd" else None
+    bad("limits", "files_may_not_be_as_large_as_a_table", provider=order, refuses=refuses)
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize("case", ["locked_now_and_in_future", "locked_now"])
+def test_memory_is_locked(case: str, order: str) -> None:
+    bad("limits", case, provider=order)
+
+
+@pytest.mark.parametrize("order", ["resident,text,memfd", "text", "memfd"])
+def test_memory_is_locked_beyond_the_limit(order: str) -> None:
+    refuses = "1" if order == "text" else None
+    bad("limits", "locked_by_root_who_is_nobody_now", provider=order, refuses=refuses)
 
 
 # ---- policies
@@ -280,6 +351,11 @@ def test_anonymous_text_after_the_999th() -> None:
 
 def test_anonymous_text_while_others_call() -> None:
     bad("text", "anonymous_while_others_call")
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "resident,text,memfd"])
+def test_anonymous_text_while_others_make_tables(order: str) -> None:
+    bad("text", "anonymous_while_others_make_tables_and_fork", provider=order)
 
 
 # ---- FFI_STATIC_PROVIDER

@@ -12,14 +12,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-struct reader {
-    int fd;
-    size_t have, at;
-    char buffer[4096];
-};
-
 /* One character, -1 at the end, -errno - 1 below that on failure. */
-static int next_char(struct reader *r)
+static int next_char(struct fs_maps_reader *r)
 {
     if (r->at == r->have) {
         ssize_t n;
@@ -36,8 +30,8 @@ static int next_char(struct reader *r)
     return (unsigned char)r->buffer[r->at++];
 }
 
-/* Read a line into `line`; sets *cut when it was longer. 1: a line, 0: the end, or -errno. */
-static int next_line(struct reader *r, char *line, size_t size, bool *cut)
+/* Read a line into r->line; sets *cut when it was longer. 1: a line, 0: the end, or -errno. */
+static int next_line(struct fs_maps_reader *r, bool *cut)
 {
     size_t n = 0;
     *cut = false;
@@ -49,12 +43,12 @@ static int next_line(struct reader *r, char *line, size_t size, bool *cut)
             return 0;
         if (c == -1 || c == '\n')
             break;
-        if (n + 1 < size)
-            line[n++] = (char)c;
+        if (n + 1 < sizeof r->line)
+            r->line[n++] = (char)c;
         else
             *cut = true;
     }
-    line[n] = '\0';
+    r->line[n] = '\0';
     return 1;
 }
 
@@ -112,24 +106,20 @@ static bool parse(const char *line, struct fs_map *m)
 
 int fs_maps_find(const void *address, struct fs_map *out)
 {
-    static struct reader r;
-    static char line[PATH_MAX + 128];
-    static struct fs_map m;
-    r.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (r.fd < 0)
+    struct fs_maps_reader *r = &out->reader;
+    /* Not blocking: where /proc is not the kernel's, that may be a FIFO. */
+    r->fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (r->fd < 0)
         return -errno;
-    r.have = r.at = 0;
+    r->have = r->at = 0;
     uintptr_t want = (uintptr_t)address;
     bool cut;
     bool found = false;
     int result;
-    while (!found && (result = next_line(&r, line, sizeof line, &cut)) == 1)
-        found = parse(line, &m) && want >= m.start && want < m.end;
-    close(r.fd);
+    while (!found && (result = next_line(r, &cut)) == 1)
+        found = parse(r->line, out) && want >= out->start && want < out->end;
+    close(r->fd);
     if (!found)
         return result < 0 ? result : -ENOENT;
-    if (cut)
-        return -ENAMETOOLONG;
-    *out = m;
-    return 0;
+    return cut ? -ENAMETOOLONG : 0;
 }

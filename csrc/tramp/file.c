@@ -3,12 +3,14 @@
  *
  * The file behind a path may no longer be the one we run from: upgraded, deleted, another one
  * in a chroot. It is used only if it has the device and inode that the kernel shows for our own
- * text, and the caller compares the mapped bytes besides. Between open and mmap nothing goes by
- * name. The descriptor is closed at once.
+ * text, and the caller compares the mapped bytes besides. It is looked at before it is opened: to
+ * open a FIFO waits for a writer, to open a device may do anything. Between open and mmap nothing
+ * goes by name. The descriptor is closed at once.
  *
  * Fails when: /proc is not mounted, the file was replaced or deleted, the text is anonymous, all
  * descriptors are taken, or the file system shows another device in stat than in /proc (some
- * layered ones).
+ * layered ones). Where the file system does not answer (a dead server's), the thread waits for it;
+ * other threads do not wait for the thread.
  */
 #include "tramp/provider.h"
 #include "tramp/table.h"
@@ -33,49 +35,75 @@ static bool decode_newlines(char *path)
     return any;
 }
 
+static bool is_same(const struct stat *st, const struct fs_map *m)
+{
+    return S_ISREG(st->st_mode) && st->st_dev == m->dev && st->st_ino == m->inode;
+}
+
 static int open_same(struct fs_map *m, struct fs_why *why)
 {
     char answer[96];
-    int fd = open(m->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && decode_newlines(m->path))
-        fd = open(m->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fs_refuse(why, -errno, "open %.100s: %s", m->path,
-                         fs_errno_text(errno, answer, sizeof answer));
     struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == m->dev && st.st_ino == m->inode)
+    int error = stat(m->path, &st);
+    if (error && errno == ENOENT && decode_newlines(m->path))
+        error = stat(m->path, &st);
+    /* It may be another one by the time that it is opened: then nothing here waits either. */
+    int fd = -1;
+    if (!error && is_same(&st, m)) {
+        fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        error = fd < 0 || fstat(fd, &st) ? -1 : 0;
+    }
+    if (!error && fd >= 0 && is_same(&st, m))
         return fd;
-    close(fd);
+    if (error)
+        error = -errno;
+    if (fd >= 0)
+        close(fd);
+    if (error)
+        return fs_refuse(why, error, "open %.100s: %s", m->path,
+                         fs_errno_text(error, answer, sizeof answer));
     return fs_refuse(why, -ESTALE,
                      "%.100s is not the file that this library runs from (replaced, or another "
                      "root); restart the program to use the new one",
                      m->path);
 }
 
-static int map_file(char *code, struct fs_why *why)
+static int map_found(char *code, struct fs_map *m, struct fs_why *why)
 {
-    static struct fs_map m; /* a path is too much for a small stack; under fs_lock */
     char answer[96];
-    int error = fs_maps_find(fs_table_code, &m);
+    int error = fs_maps_find(fs_table_code, m);
     if (error)
         return fs_refuse(why, error, "finding the library's file in /proc/self/maps: %s",
                          fs_errno_text(error, answer, sizeof answer));
     uintptr_t start = (uintptr_t)fs_table_code;
-    if (m.inode == 0 || m.path[0] != '/')
+    if (m->inode == 0 || m->path[0] != '/')
         return fs_refuse(why, -ENOENT, "the library's text is not mapped from a file");
-    if (start + FS_TABLE_CODE > m.end)
+    if (start + FS_TABLE_CODE > m->end)
         return fs_refuse(why, -ENOENT, "the library's text is mapped in pieces");
-    int fd = open_same(&m, why);
+    int fd = open_same(m, why);
     if (fd < 0)
         return fd;
     char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd,
-                   (off_t)(m.offset + (start - m.start)));
+                   (off_t)(m->offset + (start - m->start)));
     error = p == MAP_FAILED ? -errno : 0;
     close(fd);
     if (error)
-        return fs_refuse(why, error, "mmap of %.100s readable and executable: %s", m.path,
+        return fs_refuse(why, error, "mmap of %.100s readable and executable: %s", m->path,
                          fs_errno_text(error, answer, sizeof answer));
     return 0;
+}
+
+static int map_file(char *code, struct fs_why *why)
+{
+    char answer[96];
+    struct fs_map *m; /* a path is too much for a small stack */
+    m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED)
+        return fs_refuse(why, -errno, "mmap of %zu bytes to read /proc/self/maps with: %s",
+                         sizeof *m, fs_errno_text(errno, answer, sizeof answer));
+    int error = map_found(code, m, why);
+    munmap(m, sizeof *m);
+    return error;
 }
 
 const struct fs_provider fs_provider_file = {

@@ -5,15 +5,20 @@
  * growing, shrinking and further sealing, and only then mapped R-X. No writable mapping of it
  * ever exists and none can be made. The descriptor is closed at once.
  *
- * Fails when: memfd_create is refused (seccomp, descriptors), or a policy forbids executing from
- * memory files. Costs FS_TABLE_CODE bytes of memory a table, where the others share the file's.
+ * Fails when: memfd_create is refused (seccomp, descriptors), a policy forbids executing from
+ * memory files, or RLIMIT_FSIZE, which holds for memory files as well, is smaller than a table;
+ * writing past it would end the process by SIGXFSZ. Costs FS_TABLE_CODE bytes of memory a table,
+ * where the others share the file's.
  */
 #include "tramp/provider.h"
 #include "tramp/table.h"
 #include "base/error.h"
+#include "base/lock.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -32,17 +37,33 @@ static int create(void)
     return fd < 0 ? -errno : fd;
 }
 
-static int fill(int fd)
+/* Under the lock: the template is whole (text.c). Memory files do not block, and the system call
+ * itself, unlike write(), is no cancellation point. */
+static int copy_template(int fd)
 {
     size_t done = 0;
     while (done < FS_TABLE_CODE) {
-        ssize_t n = write(fd, fs_table_code + done, FS_TABLE_CODE - done);
+        long n = syscall(SYS_write, fd, fs_table_code + done, FS_TABLE_CODE - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 ? -errno : -EIO;
         done += (size_t)n;
     }
+    return 0;
+}
+
+static int fill(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < FS_TABLE_CODE)
+        return -EFBIG;
+    fs_table_touch_template();
+    fs_lock();
+    int error = copy_template(fd);
+    fs_unlock();
+    if (error)
+        return error;
     if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
         return -errno;
     int have = fcntl(fd, F_GET_SEALS);
@@ -58,8 +79,9 @@ static int map_memfd(char *code, struct fs_why *why)
     int error = fill(fd);
     if (error) {
         close(fd);
-        return fs_refuse(why, error, "writing and sealing a memory file: %s",
-                         fs_errno_text(error, answer, sizeof answer));
+        return fs_refuse(why, error, "writing and sealing a memory file: %s%s",
+                         fs_errno_text(error, answer, sizeof answer),
+                         error == -EFBIG ? "; RLIMIT_FSIZE is smaller than a table" : "");
     }
     char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd, 0);
     error = p == MAP_FAILED ? -errno : 0;

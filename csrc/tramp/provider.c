@@ -3,6 +3,7 @@
 #include "tramp/provider.h"
 
 #include "base/error.h"
+#include "base/lock.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,11 +46,11 @@ int fs_refuse(struct fs_why *why, int error, const char *format, ...)
 static int unknown_name(const char *name, size_t length, const char *whole)
 {
     char names[128];
-    return fs_fail_locked(
-        -EINVAL,
-        "FFI_STATIC_PROVIDER=\"%.80s\": there is no provider \"%.*s\"; the legal names "
-        "are %s, several separated by commas",
-        whole, (int)(length < 80 ? length : 80), name, fs_provider_names(names, sizeof names));
+    return fs_fail(-EINVAL,
+                   "FFI_STATIC_PROVIDER=\"%.80s\": there is no provider \"%.*s\"; the legal names "
+                   "are %s, several separated by commas",
+                   whole, (int)(length < 80 ? length : 80), name,
+                   fs_provider_names(names, sizeof names));
 }
 
 /* Parse "name,name" into `order`. Doubled names are taken once. */
@@ -77,19 +78,26 @@ static int parse_order(const char *text, const struct fs_provider **order)
 int fs_provider_order(const struct fs_provider *const **order)
 {
     static const struct fs_provider *chosen[FS_PROVIDERS_MAX + 1];
-    if (!chosen[0]) {
-        const char *text = secure_getenv("FFI_STATIC_PROVIDER");
-        if (!text || !*text) {
-            *order = fs_providers;
-            memcpy(chosen, fs_providers, sizeof fs_providers);
-            return 0;
-        }
-        const struct fs_provider *parsed[FS_PROVIDERS_MAX + 1];
-        int error = parse_order(text, parsed);
-        if (error)
-            return error; /* not remembered: the program may still set it right */
-        memcpy(chosen, parsed, sizeof chosen);
+    static bool known; /* atomic: after this, `chosen` does not change */
+    if (__atomic_load_n(&known, __ATOMIC_ACQUIRE)) {
+        *order = chosen;
+        return 0;
     }
+    const struct fs_provider *parsed[FS_PROVIDERS_MAX + 1] = {NULL};
+    const char *text = secure_getenv("FFI_STATIC_PROVIDER");
+    int error = 0;
+    if (text && *text)
+        error = parse_order(text, parsed);
+    else
+        memcpy(parsed, fs_providers, sizeof fs_providers);
+    if (error)
+        return error; /* not remembered: the program may still set it right */
+    fs_lock();
+    if (!known) {
+        memcpy(chosen, parsed, sizeof chosen);
+        __atomic_store_n(&known, true, __ATOMIC_RELEASE);
+    }
+    fs_unlock();
     *order = chosen;
     return 0;
 }

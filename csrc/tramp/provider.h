@@ -11,7 +11,12 @@
  * sealed memfd). The one provider whose code is not the template to the last byte says itself what
  * each byte must be.
  *
- * Called under fs_lock(); must not call back into the allocator.
+ * Called *without* fs_lock(), because a path may lead to a file system that does not answer; with
+ * cancellation disabled, because open() and its like are cancellation points. Several threads may
+ * be in one provider at once, at different addresses. A provider that changes what others read
+ * (text moves the template) does that under the lock, and nothing else. No provider calls the
+ * allocator or malloc, and none opens what may be anything but the file that it means: no FIFO,
+ * no terminal, no other device.
  */
 #ifndef FS_PROVIDER_H
 #define FS_PROVIDER_H
@@ -56,7 +61,8 @@ extern FS_HIDDEN const struct fs_provider *const fs_providers[];
 FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t length);
 
 /* The order in force: FS_PROVIDERS_MAX + 1 entries, NULL at the end. Reads FFI_STATIC_PROVIDER on
- * the first call. -EINVAL, with the sentence set, when it names what does not exist. */
+ * the first call. Not under fs_lock(). -EINVAL, with the sentence set, when it names what does not
+ * exist. */
 FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
 
 /* "resident, trampfd, text, file, memfd" in `buffer`. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* registry.c - an open-addressing hash from table address to table
  *
- * A reader may be in an old array while a new one is made, so old arrays are kept until the
- * library goes. A removed key stays as a tombstone, so that probing goes on behind it, and is used
- * again by the next key that meets it. Tables come back to the addresses of closed ones
- * (table.c), so tombstones do not pile up and a new array is larger than the one before.
+ * A reader may be in an old array while a new one is made, so old arrays stay as they are until
+ * the library goes (books.h). A removed key stays as a tombstone, so that probing goes on behind
+ * it, and is used again by the next key that meets it. Tables come back to the addresses of closed
+ * ones (table.c), so tombstones do not pile up and a new array is larger than the one before.
  */
 #include "tramp/registry.h"
 
-#include <stdlib.h>
+#include "tramp/books.h"
 
 #define FIRST_SIZE 64
 
@@ -32,11 +32,10 @@ static int grow(void)
     size_t size = FIRST_SIZE;
     while (size < 4 * (live + 1))
         size *= 2;
-    struct fs_registry *a = calloc(1, sizeof *a + size * sizeof a->pair[0]);
+    struct fs_registry *a = fs_books_take(sizeof *a + size * sizeof a->pair[0]);
     if (!a)
         return -ENOMEM;
     a->mask = size - 1;
-    a->older = fs_registry_current;
     for (size_t i = 0; fs_registry_current && i <= fs_registry_current->mask; i++)
         if (fs_registry_current->pair[i].base > FS_REGISTRY_GONE)
             put(a, fs_registry_current->pair[i].base, fs_registry_current->pair[i].table);
@@ -71,11 +70,5 @@ void fs_registry_remove(uintptr_t base)
 
 void fs_registry_clear(void)
 {
-    struct fs_registry *a = fs_registry_current;
     fs_registry_current = NULL;
-    while (a) {
-        struct fs_registry *older = a->older;
-        free(a);
-        a = older;
-    }
 }

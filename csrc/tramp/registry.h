@@ -18,7 +18,6 @@ struct fs_registry_pair {
 };
 
 struct fs_registry {
-    struct fs_registry *older;
     size_t mask;
     size_t used; /* tombstones counted */
     struct fs_registry_pair pair[];
@@ -53,7 +52,8 @@ static inline struct fs_table *fs_registry_find(uintptr_t base)
 FS_HIDDEN int fs_registry_add(uintptr_t base, struct fs_table *t);
 FS_HIDDEN void fs_registry_remove(uintptr_t base);
 
-/* Free what it holds. Only when no other thread can be reading: at dlclose(). */
+/* Forget all, before the memory of it goes. Only when no other thread can be reading: at
+ * dlclose(). */
 FS_HIDDEN void fs_registry_clear(void);
 
 #endif

@@ -2,18 +2,20 @@
 /* table.c - making a table: reserve, ask the providers, compare, add the data
  *
  * The address is reserved first, PROT_NONE, so that a provider that fails half-way leaves
- * nothing behind, and so that code and data are always at their fixed distance.
+ * nothing behind, and so that code and data are always at their fixed distance. Several threads
+ * may make tables at once, each at an address of its own.
  */
 #include "tramp/table.h"
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "tramp/books.h"
 #include "tramp/provider.h"
 #include "tramp/registry.h"
 #include "tramp/unwind.h"
 
+#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -38,8 +40,10 @@ struct fs_table fs_resident = {
     .nslots = FS_RESIDENT_SLOTS,
     .provider = &fs_provider_resident,
 };
+/* Under the lock: */
 static bool resident_open;
 static struct fs_table *spare_structs; /* of closed tables; linked by `next` */
+static struct fs_table *closed;        /* those that an unwinder knows of; also read without */
 static char *lowest;                   /* of all tables so far: the next goes right below */
 
 uint64_t fs_table_usable(const struct fs_table *t, unsigned w)
@@ -113,10 +117,23 @@ bool fs_table_is_intact(const struct fs_provider *p, const char *code)
     return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
 }
 
-/* Does the provider's mapping hold what it should? */
+void fs_table_touch_template(void)
+{
+    for (size_t at = 0; at < FS_TABLE_CODE; at += 4096)
+        (void)*(const volatile char *)(fs_table_code + at);
+}
+
+/* Does the provider's mapping hold what it should? A difference may come from another thread's
+ * `text`, which for a moment takes a template away that no file can refill (text.c): under the
+ * lock it is there. */
 static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
 {
     if (fs_table_is_intact(p, code))
+        return 0;
+    fs_lock();
+    bool intact = fs_table_is_intact(p, code);
+    fs_unlock();
+    if (intact)
         return 0;
     return fs_refuse(why, -ESTALE,
                      "what was mapped is not the library's own code (the file was changed "
@@ -147,81 +164,89 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
     return 0;
 }
 
-/* A blank struct whose `code` is where the table had best go, NULL for anywhere. */
-static struct fs_table *take_struct(void)
+/* A blank struct whose `code` is where the table had best go, NULL for anywhere. 0 or -errno. */
+static int take_struct(struct fs_table **out)
 {
+    fs_lock();
     struct fs_table *t = spare_structs;
-    char *want = lowest ? lowest - FS_TABLE_SPAN : NULL;
-    if (!t) {
-        t = calloc(1, sizeof *t);
-        if (!t)
-            return NULL;
-    } else {
+    int error = 0;
+    if (t) {
+        char *want = t->code;
         spare_structs = t->next;
-        want = t->code;
         memset(t, 0, sizeof *t);
+        t->code = want;
+    } else if ((t = fs_books_take(sizeof *t))) {
+        if (lowest)
+            t->code = lowest -= FS_TABLE_SPAN; /* no other thread is given this place */
+    } else {
+        error = -errno;
     }
-    t->code = want;
-    return t;
+    fs_unlock();
+    *out = t;
+    return error;
 }
 
-/* Its address stays in it, for the next table: programs that go up and down stay where they are. */
+/* Under the lock. Its address stays in it, for the next table: programs that go up and down stay
+ * where they are. */
 static void give_struct(struct fs_table *t)
 {
     t->next = spare_structs;
     spare_structs = t;
 }
 
-static int open_mapped(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+/* The table that was to be at t->code could not be made, or is elsewhere. */
+static void give_struct_back(struct fs_table *t)
 {
-    struct fs_table *t = take_struct();
-    if (!t)
-        return fs_refuse(why, -ENOMEM,
-                         "no memory for a table's bookkeeping (malloc of %zu bytes failed; is "
-                         "RLIMIT_AS or RLIMIT_DATA reached?)",
-                         sizeof *t);
-    char *base = NULL;
-    int error = map_table(p, t->code, &base, why);
-    if (!error && (error = fs_registry_add((uintptr_t)base, t))) {
-        fs_refuse(why, error, "no memory for the registry of tables");
-        munmap(base, TABLE_BYTES);
-    }
+    fs_lock();
+    give_struct(t);
+    fs_unlock();
+}
+
+static int make_mapped(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+{
+    struct fs_table *t;
+    int error = take_struct(&t);
     if (error) {
-        give_struct(t);
+        char answer[96];
+        return fs_refuse(why, error,
+                         "mmap of %u KiB of memory for tables' book-keeping: %s (is RLIMIT_AS or "
+                         "RLIMIT_DATA reached?)",
+                         FS_BOOKS_CHUNK / 1024, fs_errno_text(error, answer, sizeof answer));
+    }
+    char *base = NULL;
+    error = map_table(p, t->code, &base, why);
+    if (error) {
+        give_struct_back(t);
         return error;
     }
     t->code = base;
-    if (!lowest || base < lowest)
-        lowest = base;
     t->slots = base + FS_TABLE_CODE;
     t->provider = p;
     t->nslots = FS_TABLE_SLOTS;
     t->unwind = fs_unwind_add(base, FS_TABLE_CODE);
     init_bits(t);
-    link_table(t);
-    fs_table_maps++;
     *out = t;
     return 0;
 }
 
-static int open_resident(struct fs_table **out, struct fs_why *why)
+static int make_resident(struct fs_table **out, struct fs_why *why)
 {
-    if (resident_open)
+    fs_lock();
+    bool taken = resident_open;
+    fs_unlock();
+    if (taken)
         return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
-    resident_open = true;
-    init_bits(&fs_resident);
-    link_table(&fs_resident);
     *out = &fs_resident;
     return 0;
 }
 
-static int open_from(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+static int make_from(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
 {
     why->text[0] = '\0';
-    return p->map ? open_mapped(p, out, why) : open_resident(out, why);
+    return p->map ? make_mapped(p, out, why) : make_resident(out, why);
 }
 
-int fs_table_open(struct fs_table **out)
+int fs_table_make(struct fs_table **out)
 {
     const struct fs_provider *const *order;
     int error = fs_provider_order(&order);
@@ -231,13 +256,32 @@ int fs_table_open(struct fs_table **out)
     size_t n = 0;
     for (; *order; order++) {
         struct fs_why why;
-        if (open_from(*order, out, &why) == 0)
+        if (make_from(*order, out, &why) == 0)
             return 0;
         if (n < sizeof reasons)
             n += (size_t)snprintf(reasons + n, sizeof reasons - n, "%s%s: %s", n ? "; " : "",
                                   (*order)->name, why.text);
     }
-    return fs_fail_locked(-ENOSYS, "no provider can make more trampolines here: %s", reasons);
+    return fs_fail(-ENOSYS, "no provider can make more trampolines here: %s", reasons);
+}
+
+int fs_table_add(struct fs_table *t)
+{
+    if (t == &fs_resident) {
+        if (resident_open)
+            return -EALREADY;
+        resident_open = true;
+        init_bits(t);
+    } else {
+        int error = fs_registry_add((uintptr_t)t->code, t);
+        if (error)
+            return error;
+        if (!lowest || t->code < lowest)
+            lowest = t->code;
+        fs_table_maps++;
+    }
+    link_table(t);
+    return 0;
 }
 
 static void unlink_table(struct fs_table *t)
@@ -250,22 +294,64 @@ static void unlink_table(struct fs_table *t)
         t->next->prev = t->prev;
 }
 
+static void unmap(const struct fs_table *t)
+{
+    munmap(t->code, TABLE_BYTES);
+}
+
+void fs_table_discard(struct fs_table *t)
+{
+    if (t == &fs_resident)
+        return;
+    fs_unwind_remove(t->unwind);
+    unmap(t);
+    give_struct_back(t);
+}
+
 void fs_table_close(struct fs_table *t)
 {
     FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
     unlink_table(t);
     fs_registry_remove((uintptr_t)t->code);
-    fs_unwind_remove(t->unwind);
-    munmap(t->code, TABLE_BYTES);
     fs_table_unmaps++;
+    if (t->unwind) {
+        t->next = closed;
+        __atomic_store_n(&closed, t, __ATOMIC_RELAXED);
+        return;
+    }
+    unmap(t);
     give_struct(t);
+}
+
+/* The mapping stays until the unwinder has forgotten its addresses: another table may come there
+ * as soon as they are free. */
+void fs_table_bury(void)
+{
+    while (fs_unlikely(__atomic_load_n(&closed, __ATOMIC_RELAXED) != NULL)) {
+        fs_lock();
+        struct fs_table *t = closed;
+        if (t)
+            __atomic_store_n(&closed, t->next, __ATOMIC_RELAXED);
+        fs_unlock();
+        if (t)
+            fs_table_discard(t);
+    }
+}
+
+void fs_table_forget_all(void)
+{
+    FS_ASSERT(!closed);
+    spare_structs = NULL;
+    lowest = NULL;
+    fs_registry_clear();
+    fs_books_release();
 }
 
 int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
 {
     struct fs_why why = {{0}};
-    int error = 0;
-    fs_lock();
+    int error = 0, cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     if (p->ask_again)
         p->ask_again();
     if (p->map) {
@@ -274,7 +360,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
         if (!error)
             munmap(base, TABLE_BYTES);
     }
-    fs_unlock();
+    pthread_setcancelstate(cancel, NULL);
     if (why_out && size)
         snprintf(why_out, size, "%s", why.text);
     return error;

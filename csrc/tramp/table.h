@@ -12,7 +12,15 @@
  * because its trampoline is the group's stub. The resident table has neither.
  *
  * A table's struct lives outside the mapping, where a stray write to a closure cannot reach it.
- * Everything here is under fs_lock() unless it says otherwise.
+ *
+ * Making a table asks the file system and the kernel, which may keep a thread waiting for ever, and
+ * formats sentences; forgetting one may call the process' unwinder. So both are done *without* the
+ * lock, and the functions here come in two kinds:
+ *   - under fs_lock(): fs_table_add(), fs_table_close(), all lists and bits;
+ *   - not under it, with cancellation disabled: fs_table_make(), fs_table_discard(),
+ *     fs_table_bury(), fs_table_try(). They take the lock themselves where they need it.
+ * A child that another thread forks while a table is being made inherits what was mapped and opened
+ * for it by then: some addresses, and a descriptor that is close-on-exec. Nothing points there.
  */
 #ifndef FS_TABLE_H
 #define FS_TABLE_H
@@ -52,19 +60,39 @@ FS_HIDDEN void fs_enter_slot(void);
 /* Slots of word `w` that can be handed out, holes left out. */
 FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);
 
-/* Make a table by asking the providers in order. -ENOSYS when all refused, -EINVAL when the
- * environment names an unknown one, -ENOMEM; the sentence has every reason. */
-FS_HIDDEN int fs_table_open(struct fs_table **out);
+/* Make a table by asking the providers in order; it is nobody's yet. 0: add it or discard it.
+ * -ENOSYS when all refused, -EINVAL when the environment names an unknown one; the sentence has
+ * every reason. Not under the lock. */
+FS_HIDDEN int fs_table_make(struct fs_table **out);
+
+/* Put a table that was made where addresses are looked up. 0; -EALREADY for the resident table,
+ * which another thread has added since; -ENOMEM. The caller discards what was not added. */
+FS_HIDDEN int fs_table_add(struct fs_table *t);
+
+/* Undo fs_table_make(). Not under the lock. */
+FS_HIDDEN void fs_table_discard(struct fs_table *t);
 
 /* Are all bytes of the code at `code`, which `p` has mapped, what they must be? */
 FS_HIDDEN bool fs_table_is_intact(const struct fs_provider *p, const char *code);
 
-/* Unmap a table none of whose slots is in use. The struct is kept for the next one. */
+/* Take out a table none of whose slots is in use, and unmap it. One that an unwinder knows of waits
+ * for fs_table_bury(). */
 FS_HIDDEN void fs_table_close(struct fs_table *t);
 
-/* Make a table from one provider only, and close it again: 0 or -errno, with the reason in
- * `why` (`size` bytes). Takes and releases the lock itself. */
+/* Tell the unwinder of the closed tables that it knows, and unmap them. Not under the lock; costs
+ * one look when there are none. */
+FS_HIDDEN void fs_table_bury(void);
+
+/* Forget everything: no mapped table is left and the library goes. */
+FS_HIDDEN void fs_table_forget_all(void);
+
+/* Make a table from one provider only, and unmap it again: 0 or -errno, with the reason in
+ * `why` (`size` bytes). Not under the lock. */
 FS_HIDDEN int fs_table_try(const struct fs_provider *p, char *why, size_t size);
+
+/* Read a byte of each page of the template: whoever is about to read it under the lock does not
+ * wait there for a disk. */
+FS_HIDDEN void fs_table_touch_template(void);
 
 /* All tables, for stats and checks. */
 extern FS_HIDDEN struct fs_table *fs_tables;

@@ -5,21 +5,35 @@
  * leaves the old mapping, which the file then refills. No path, no descriptor, no /proc, no new
  * executable permission: a policy that forbids those has nothing to object to.
  *
+ * The template is gone for a moment where it is anonymous memory, so the move, the look at what it
+ * left and the way back are under fs_lock(): no other thread compares with it, and no fork() copies
+ * the process, while it is away.
+ *
+ * DONTUNMAP takes the memory lock (mlockall) from the whole mapping that it moves a part of. So a
+ * template that is locked is unlocked first, which makes it a mapping of its own, and locked again
+ * afterwards; the new table is locked where its reservation is.
+ *
  * Fails when: the kernel is older (EINVAL), the text is sealed (mseal: EPERM), a seccomp filter
- * says so. Text that is not backed by a file (copied to anonymous huge pages by a remapper)
- * cannot be refilled: the move takes the only copy. Then it is moved back, and refused. So it is
- * under a user-mode emulator that takes DONTUNMAP for a plain move (QEMU 7.2 does).
+ * says so, or locked text could not be locked again (RLIMIT_MEMLOCK). Text that is not backed by a
+ * file (copied to anonymous huge pages by a remapper) cannot be refilled: the move takes the only
+ * copy. Then it is moved back, and refused. So it is under a user-mode emulator that takes
+ * DONTUNMAP for a plain move (QEMU 7.2 does).
  */
 #include "tramp/provider.h"
 #include "tramp/table.h"
 #include "base/error.h"
+#include "base/lock.h"
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
 #endif
 
 /* Does the system still see memory at the source? An emulator that has forgotten it would let the
@@ -28,8 +42,8 @@
 static bool source_known(void)
 {
     static bool known;
-    if (!known)
-        known = write(-1, fs_table_code, 1) < 0 && errno != EFAULT;
+    if (!known) /* not write(), which is a cancellation point */
+        known = syscall(SYS_write, -1, fs_table_code, 1) < 0 && errno != EFAULT;
     return known;
 }
 
@@ -50,28 +64,94 @@ static void move_back(char *moved, char *source)
                (uintptr_t)source, (uintptr_t)moved);
 }
 
-static int map_text(char *code, struct fs_why *why)
+/* Is the mapping that begins here locked in memory? The kernel refuses this advice, "not needed
+ * soon", for what is; to the rest it does no harm. */
+static bool is_locked(const char *at)
 {
-    char *source = (char *)(uintptr_t)fs_table_code;
-    char answer[96];
+    return madvise((void *)(uintptr_t)at, 4096, MADV_COLD) != 0 && errno == EINVAL;
+}
+
+/* Take the lock off the template: 0, or -errno when it could not be put on again. Locking what is
+ * locked changes nothing and asks the limit. */
+static int unlock_template(char *source)
+{
+    if (mlock(source, FS_TABLE_CODE) != 0 || munlock(source, FS_TABLE_CODE) != 0)
+        return -errno;
+    return 0;
+}
+
+enum outcome { MOVED, NOT_MOVED, NOT_LOCKED, LOST, ANONYMOUS };
+
+/* Under the lock. MOVED: the table is at `code`. Else *error says why not, and the template is
+ * where it was. */
+static enum outcome move_template(char *source, char *code, int *error)
+{
+    bool locked = is_locked(source), lock_table = is_locked(code);
+    if (locked && (*error = unlock_template(source)))
+        return NOT_LOCKED;
+    enum outcome outcome = MOVED;
     char *moved = mremap(source, FS_TABLE_CODE, FS_TABLE_CODE,
                          MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, code);
-    if (moved == MAP_FAILED)
-        return fs_refuse(why, -errno, "mremap(MREMAP_DONTUNMAP) of the library's text: %s%s",
-                         fs_errno_text(errno, answer, sizeof answer),
-                         errno == EINVAL   ? "; needs Linux 5.13 or newer"
-                         : errno == EPERM  ? "; the text is sealed or a seccomp filter forbids it"
-                         : errno == ENOMEM ? "; at a limit (RLIMIT_AS, vm.max_map_count)"
-                                           : "");
-    bool known = source_known();
-    if (known && source_intact(moved))
+    if (moved == MAP_FAILED) {
+        *error = -errno;
+        outcome = NOT_MOVED;
+    } else if (!source_known() || !source_intact(moved)) {
+        *error = -EFAULT;
+        outcome = source_known() ? ANONYMOUS : LOST;
+        move_back(moved, source);
+    }
+    if (locked && mlock(source, FS_TABLE_CODE) != 0 && outcome == MOVED) {
+        *error = -errno;
+        outcome = NOT_LOCKED;
+    }
+    if (outcome == MOVED && lock_table && mlock(moved, FS_TABLE_CODE) != 0) {
+        *error = -errno;
+        outcome = NOT_LOCKED;
+    }
+    return outcome;
+}
+
+static const char *what_helps(int error)
+{
+    switch (-error) {
+    case EINVAL:
+        return "; needs Linux 5.13 or newer";
+    case EPERM:
+        return "; the text is sealed or a seccomp filter forbids it";
+    case ENOMEM:
+        return "; at a limit (RLIMIT_AS, vm.max_map_count)";
+    default:
+        return "";
+    }
+}
+
+static int map_text(char *code, struct fs_why *why)
+{
+    char answer[96];
+    int error = 0;
+    fs_table_touch_template();
+    fs_lock();
+    enum outcome outcome = move_template((char *)(uintptr_t)fs_table_code, code, &error);
+    fs_unlock();
+    switch (outcome) {
+    case MOVED:
         return 0;
-    move_back(moved, source);
-    if (!known)
-        return fs_refuse(why, -EFAULT,
+    case NOT_MOVED:
+        return fs_refuse(why, error, "mremap(MREMAP_DONTUNMAP) of the library's text: %s%s",
+                         fs_errno_text(error, answer, sizeof answer), what_helps(error));
+    case NOT_LOCKED:
+        return fs_refuse(why, error,
+                         "the library's text is locked in memory, and mlock of it, or of a table: "
+                         "%s; raise RLIMIT_MEMLOCK",
+                         fs_errno_text(error, answer, sizeof answer));
+    case LOST:
+        return fs_refuse(why, error,
                          "mremap(MREMAP_DONTUNMAP) of the library's text lost the original (an "
                          "emulator that does not know the flag?)");
-    return fs_refuse(why, -EFAULT,
+    case ANONYMOUS:
+        break;
+    }
+    return fs_refuse(why, error,
                      "the library's text is anonymous memory (moved there by a huge page "
                      "remapper?), of which there is no second copy to map");
 }

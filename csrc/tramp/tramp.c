@@ -19,6 +19,7 @@
 #include "tramp/spare.h"
 #include "tramp/table.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define BATCH (FS_CACHE_SLOTS / 2)
@@ -28,6 +29,7 @@
 static struct fs_table *open_tables; /* with a free slot; empty ones last */
 static struct fs_table *open_last;
 static struct fs_spare spare; /* how many tables there are, and how many empty ones to keep */
+static bool unloading;        /* dlclose() has begun: empty tables are not kept */
 
 /* --- lists of tables, under the lock -------------------------------------------------------- */
 
@@ -142,7 +144,7 @@ static void join_empties(struct fs_table *t)
 
 static void close_superfluous(void)
 {
-    while (fs_spare_too_many(&spare)) {
+    while (unloading ? spare.empty : fs_spare_too_many(&spare)) {
         struct fs_table *t = open_last;
         list_remove(t);
         fs_spare_closed(&spare);
@@ -196,18 +198,19 @@ static int find_run(const struct fs_table *t, unsigned count)
     return -1;
 }
 
-static int open_table(struct fs_table **t)
+static int add_table(struct fs_table *t)
 {
-    int error = fs_table_open(t);
+    int error = fs_table_add(t);
     if (error)
         return error;
-    if (is_mapped(*t))
+    if (is_mapped(t))
         fs_spare_opened(&spare);
-    list_push_front(*t);
+    list_push_front(t);
     return 0;
 }
 
-static int alloc_run(unsigned count, void **out, struct fs_ref *ref)
+/* 0, or -ENOSPC when no table has so many slots in a row. */
+static int alloc_run(unsigned count, struct fs_ref *ref)
 {
     struct fs_table *t = open_tables;
     int index = t ? find_run(t, count) : -1;
@@ -216,26 +219,21 @@ static int alloc_run(unsigned count, void **out, struct fs_ref *ref)
             index = find_run(t, count);
     if (index < 0 && (t = open_last))
         index = find_run(t, count);
-    while (index < 0) { /* the resident table may be too full: then the next one is not */
-        int error = open_table(&t);
-        if (error)
-            return error;
-        index = find_run(t, count);
-    }
+    if (index < 0)
+        return -ENOSPC;
     take_run(t, (unsigned)index, count);
     *ref = (struct fs_ref){t, (unsigned)index};
-    *out = fs_table_slot(t, (unsigned)index);
     return 0;
 }
 
 /* BATCH single slots, or as many as there are, into an empty cache: lowest address on top. 0, or
- * -errno when there is none at all. A fork cannot come in between, so the order does not matter. */
+ * -ENOSPC when there is none at all. A fork cannot come in between, so the order does not matter.
+ */
 static int fill_cache(struct fs_thread *cache)
 {
     struct fs_table *t;
-    int error = open_tables ? 0 : open_table(&t);
-    if (error)
-        return error;
+    if (!open_tables)
+        return -ENOSPC;
     void **bottom = cache->slot, **p = bottom + BATCH;
     while (p > bottom && (t = open_tables)) {
         unsigned w = (unsigned)__builtin_ctzll(t->summary);
@@ -301,25 +299,87 @@ void fs_on_thread_gone(struct fs_thread *t)
     cache_flush(t, FS_CACHE_SLOTS);
 }
 
-/* Every table without a live slot goes; those with one stay for their callers. */
-void fs_on_unload(void)
+/* Not under the lock: the end of tables that were closed under it. After the last one of a library
+ * that is unloaded there is no book-keeping either. */
+static void bury(void)
 {
-    for (struct fs_table *t = fs_tables, *next; t; t = next) {
-        next = t->next;
-        if (is_mapped(t) && t->nfree == t->usable) {
-            list_remove(t);
-            fs_table_close(t);
-        }
-    }
-    fs_registry_clear();
+    fs_table_bury();
+    if (fs_likely(!unloading))
+        return;
+    fs_lock();
+    if (!spare.mapped)
+        fs_table_forget_all();
+    fs_unlock();
 }
 
-static int refill(struct fs_thread *t)
+/* Every table without a live slot goes; those with one stay for their callers, who may free it
+ * while the library's text is still there. What the unwinder knows must go before that does. */
+void fs_on_unload(void)
 {
+    unloading = true;
+    close_superfluous();
+    fs_unlock(); /* nobody else is inside */
+    bury();
     fs_lock();
-    int error = fill_cache(t);
-    fs_spare_tick(&spare);
+}
+
+/* What a thread wants of the tables: a filled cache or, without one, a run of `count` slots. */
+struct want {
+    struct fs_thread *cache;
+    unsigned count;
+    struct fs_ref ref; /* of the run */
+};
+
+/* Under the lock. 0, or -ENOSPC when there has to be another table. */
+static int try_to_serve(struct want *w)
+{
+    return w->cache ? fill_cache(w->cache) : alloc_run(w->count, &w->ref);
+}
+
+/* Under the lock. There was no table that could serve, and `fresh` is one. */
+static int serve_from(struct want *w, struct fs_table **fresh)
+{
+    int error = add_table(*fresh);
+    if (error == -ENOMEM)
+        return error;
+    *fresh = NULL; /* in the list, or, the resident one, there already */
+    return try_to_serve(w);
+}
+
+/* The lock is not held while a table is made: that may take as long as a file system pleases.
+ * Other threads may have freed slots, or added a table, by then: one that is not needed any more
+ * is discarded. The resident table may be too full for a run: then the next one is not. */
+static int serve(struct want *w)
+{
+    struct fs_table *fresh = NULL;
+    int error, made = 0;
+    fs_lock();
+    while ((error = try_to_serve(w)) == -ENOSPC && !made) {
+        if (fresh && (error = serve_from(w, &fresh)) != -ENOSPC)
+            break;
+        fs_unlock();
+        made = fs_table_make(&fresh);
+        fs_lock();
+    }
+    if (w->cache)
+        fs_spare_tick(&spare);
     fs_unlock();
+    if (fresh)
+        fs_table_discard(fresh);
+    if (error == -ENOMEM)
+        return fs_fail(-ENOSYS, "no memory for the registry of tables (is RLIMIT_AS or "
+                                "RLIMIT_DATA reached?)");
+    return error == -ENOSPC ? made : error;
+}
+
+/* Cancellation waits: what is opened for a table is closed again. */
+static FS_COLD int want_slots(struct want *w)
+{
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int error = serve(w);
+    bury();
+    pthread_setcancelstate(cancel, NULL);
     return error;
 }
 
@@ -334,25 +394,18 @@ static inline void hand_out(char *slot, size_t size)
 static FS_COLD void *alloc_slowly(unsigned slots, void **code)
 {
     struct fs_thread *t = fs_thread_get();
-    if (t && slots == 1) {
-        int error = t->count ? 0 : refill(t);
-        if (!error)
-            return fs_slot_alloc(1, code);
-        errno = -error;
-        return NULL;
-    }
-    void *slot = NULL; /* GCC 14 takes it, and the next, for uninitialised without */
-    struct fs_ref ref = {0};
-    fs_lock();
-    int error = alloc_run(slots, &slot, &ref);
-    fs_unlock();
+    struct want w = {.cache = slots == 1 ? t : NULL, .count = slots};
+    int error = w.cache && t->count ? 0 : want_slots(&w);
     if (error) {
         errno = -error;
         return NULL;
     }
+    if (w.cache)
+        return fs_slot_alloc(1, code);
+    void *slot = fs_ref_slot(w.ref);
     hand_out(slot, (size_t)slots * FS_SLOT_SIZE);
     if (code)
-        *code = fs_ref_code(ref);
+        *code = fs_ref_code(w.ref);
     return slot;
 }
 
@@ -402,6 +455,7 @@ static FS_COLD void free_slowly(struct fs_ref ref)
     else
         close_superfluous();
     fs_unlock();
+    bury();
 }
 
 void fs_slot_free(struct fs_ref ref)

@@ -20,6 +20,7 @@
 
 #include "arch.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "tramp/table.h"
 
 #if defined FS_TRAMPFD_STUB &&                                                                     \
@@ -30,6 +31,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define DEVICE "/dev/trampfd"
@@ -40,6 +43,7 @@ _Static_assert(FS_TABLE_CODE == TRAMPFD_COMPACT_MAP_SIZE(FS_TABLE_SLOTS, 4096) &
                    FS_TABLE_CODE == TRAMPFD_COMPACT_MAP_SIZE(FS_TABLE_SLOTS, 0x10000),
                "its tables are, whatever the page size is");
 
+/* Under the lock: */
 static int lasting;               /* a refusal that will not change, or 0 */
 static struct fs_why lasting_why; /* its sentence */
 
@@ -75,10 +79,19 @@ static const char *what_helps(int error)
     }
 }
 
+#define MISC_MAJOR 10 /* Linux, Documentation/admin-guide/devices.txt */
+
+/* What is not of the module's kind is not opened: a FIFO waits for a writer, a terminal for a
+ * carrier, and a device may take being opened for an order. */
 static int open_device(struct fs_why *why)
 {
     char answer[96];
-    int fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int fd = stat(DEVICE, &st);
+    if (!fd && (!S_ISCHR(st.st_mode) || major(st.st_rdev) != MISC_MAJOR))
+        return fs_refuse(why, -ENODEV, DEVICE " is not the device of the kernel module trampfd");
+    if (!fd)
+        fd = open(DEVICE, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd >= 0)
         return fd;
     int error = -errno;
@@ -155,22 +168,29 @@ static int map_trampfd(char *code, struct fs_why *why)
 {
     int error = make_and_map(code, why);
     if (error && !will_change(error)) {
+        fs_lock();
         lasting = error;
         lasting_why = *why;
+        fs_unlock();
     }
     return error;
 }
 
 static int refused(struct fs_why *why)
 {
-    if (lasting)
+    fs_lock();
+    int error = lasting;
+    if (error)
         *why = lasting_why;
-    return lasting;
+    fs_unlock();
+    return error;
 }
 
 static void ask_again(void)
 {
+    fs_lock();
     lasting = 0;
+    fs_unlock();
 }
 
 /* Every byte: outside of the stubs the template's, in each stub a jump to fs_enter_slot. */

@@ -36,14 +36,16 @@ struct section {
  * thread that no longer exists. */
 static bool wanted(void)
 {
-    static pid_t asked_by;
+    static pid_t asked_by; /* atomic; all who ask first find the same */
     if (!&__register_frame || !&__deregister_frame)
         return false;
-    if (!asked_by) {
+    pid_t by = __atomic_load_n(&asked_by, __ATOMIC_RELAXED);
+    if (!by) {
         const char *text = secure_getenv("FFI_STATIC_UNWIND");
-        asked_by = text && strcmp(text, "1") == 0 ? getpid() : -1;
+        by = text && strcmp(text, "1") == 0 ? getpid() : -1;
+        __atomic_store_n(&asked_by, by, __ATOMIC_RELAXED);
     }
-    return asked_by == getpid();
+    return by == getpid();
 }
 
 static bool is_llvm(void)

@@ -10,6 +10,8 @@
  * exception, and a child forked while another thread holds it hangs in its first throw. And only
  * where the process has an unwinder (libgcc's or LLVM's) when this library is loaded. The
  * resident table is part of the library and always described. gdb and perf need none of this.
+ *
+ * Not under fs_lock(): the environment, malloc and the unwinder have locks of their own.
  */
 #ifndef FS_UNWIND_H
 #define FS_UNWIND_H

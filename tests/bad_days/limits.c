@@ -6,6 +6,7 @@
  */
 #include "fs_test.h"
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -288,5 +289,130 @@ CASE(the_smallest_stack_is_enough_to_make_tables)
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(have, MANY);
     CHECK(test_stats().maps >= 3);
+    test_free_many(many, have);
+}
+
+/* A memory file is a file: what writes more than RLIMIT_FSIZE to it is sent SIGXFSZ. */
+CASE(files_may_not_be_as_large_as_a_table)
+{
+    size_t have = test_make_many_small(many, 100);
+    rlim_t was = limited(RLIMIT_FSIZE, 4096);
+    fill(&have);
+    if (getenv("FS_TEST_REFUSES")) {
+        CHECK(have < MANY);
+        CHECK_HAS(api.error(), "RLIMIT_FSIZE");
+    } else {
+        CHECK_EQ(have, MANY);
+    }
+    limited(RLIMIT_FSIZE, was);
+    fill(&have);
+    CHECK_EQ(have, MANY);
+    test_free_many(many, have);
+}
+
+/* --- mlockall() ----------------------------------------------------------------------------- */
+
+/* Of the mapping that holds `address`, what /proc/self/smaps has behind VmFlags. */
+static bool is_locked(const void *address)
+{
+    FILE *file = fopen("/proc/self/smaps", "re");
+    char line[512];
+    bool inside = false, locked = false, found = false;
+    CHECK(file != NULL);
+    while (!found && fgets(line, sizeof line, file)) {
+        uintptr_t start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            inside = start <= (uintptr_t)address && (uintptr_t)address < end;
+        found = inside && !strncmp(line, "VmFlags:", 8);
+        locked = found && strstr(line, " lo");
+    }
+    fclose(file);
+    CHECK(found);
+    return locked;
+}
+
+/* The bytes that are locked, as the process' limit counts them. */
+static size_t locked_kib(void)
+{
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[512];
+    size_t kib = SIZE_MAX;
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) && sscanf(line, "VmLck: %zu", &kib) != 1)
+        continue;
+    fclose(file);
+    CHECK(kib != SIZE_MAX);
+    return kib;
+}
+
+static struct test_map library_text;
+
+/* All of the library's text, whatever mappings it is in by now. */
+static void check_library(void)
+{
+    for (uintptr_t at = library_text.start; at < library_text.end; at += 4096)
+        CHECK(is_locked((void *)at));
+}
+
+static void lock_all(int flags)
+{
+    library_text = test_map_of((void *)(uintptr_t)ffi_static_alloc);
+    if (mlockall(flags))
+        test_skip("mlockall: %s: needs root or a larger RLIMIT_MEMLOCK", strerror(errno));
+    check_library();
+}
+
+CASE(locked_now_and_in_future)
+{
+    lock_all(MCL_CURRENT | MCL_FUTURE);
+    for (int round = 0; round < 2; round++) {
+        CHECK_EQ(test_make_many_small(many, MANY), MANY);
+        check_library();
+        for (size_t i = 0; i < MANY; i += 1000) {
+            CHECK(is_locked(many[i].code));
+            CHECK(is_locked(many[i].closure));
+        }
+        test_free_many(many, MANY);
+        check_library();
+    }
+}
+
+/* A table is new, and not what was locked: its code is no more locked than its data. */
+CASE(locked_now)
+{
+    lock_all(MCL_CURRENT);
+    size_t locked = locked_kib();
+    for (int round = 0; round < 2; round++) {
+        CHECK_EQ(test_make_many_small(many, MANY), MANY);
+        check_library();
+        for (size_t i = 0; i < MANY; i += 1000) {
+            if (!strcmp(api.provider_of(many[i].code), "resident"))
+                continue; /* the library's own */
+            CHECK(!is_locked(many[i].code));
+            CHECK(!is_locked(many[i].closure));
+        }
+        test_free_many(many, MANY);
+        CHECK_EQ(locked_kib(), locked);
+    }
+}
+
+/* A daemon's habit: lock all as root, then be nobody, whose limit is lower than what is locked.
+ * What was locked stays so; $FS_TEST_REFUSES says that the provider cannot keep it. */
+CASE(locked_by_root_who_is_nobody_now)
+{
+    lock_all(MCL_CURRENT);
+    limited(RLIMIT_MEMLOCK, 4096);
+    if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+        test_skip("setresuid: %s: needs root", strerror(errno));
+    size_t have = 0, locked = locked_kib();
+    fill(&have);
+    check_library();
+    CHECK_EQ(locked_kib(), locked);
+    if (getenv("FS_TEST_REFUSES")) {
+        CHECK(have < MANY);
+        CHECK_HAS(api.error(), "RLIMIT_MEMLOCK");
+    } else {
+        CHECK_EQ(have, MANY);
+    }
     test_free_many(many, have);
 }

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 static void own_mounts(void)
@@ -28,16 +29,24 @@ static void make_folders(char *path)
     }
 }
 
-/* <root>/<path of the library>: its own bytes, or int3 throughout. */
-static void another_file_at_the_same_path(const char *root, bool garbage)
+/* <root>/<path of the library>, in folders that are there. */
+static const char *same_path(const char *root, char *real)
 {
-    static char bytes[1 << 20];
-    char path[4096], real[4096];
+    static char path[8192];
     Dl_info info;
     CHECK(dladdr((void *)(uintptr_t)ffi_static_alloc, &info) != 0);
     CHECK(realpath(info.dli_fname, real) != NULL);
     CHECK(snprintf(path, sizeof path, "%s%s", root, real) < (int)sizeof path);
     make_folders(path);
+    return path;
+}
+
+/* There, its own bytes, or int3 throughout. */
+static void another_file_at_the_same_path(const char *root, bool garbage)
+{
+    static char bytes[1 << 20];
+    char real[4096];
+    const char *path = same_path(root, real);
     int from = open(real, O_RDONLY | O_CLOEXEC);
     ssize_t size = read(from, bytes, sizeof bytes);
     CHECK(size > 0 && size < (ssize_t)sizeof bytes);
@@ -78,11 +87,9 @@ CASE(chroot_with_another_file_at_the_path)
 }
 
 /* /proc/self/maps is there and names a path, under which lies something else. */
-static void chroot_with_proc(bool garbage)
+static void chroot_with_proc(void)
 {
     char proc[4096];
-    CHECK_EQ(test_argc, 1);
-    another_file_at_the_same_path(test_argv[0], garbage);
     own_mounts();
     CHECK(snprintf(proc, sizeof proc, "%s/proc", test_argv[0]) < (int)sizeof proc);
     CHECK(mkdir(proc, 0755) == 0 || errno == EEXIST);
@@ -91,18 +98,32 @@ static void chroot_with_proc(bool garbage)
         test_skip("chroot: %s: needs root", strerror(errno));
     CHECK_EQ(chdir("/"), 0);
     CHECK(access("/proc/self/maps", R_OK) == 0);
+    alarm(60);
     go();
 }
 
 CASE(chroot_with_another_file_at_the_path_and_proc)
 {
-    chroot_with_proc(true);
+    CHECK_EQ(test_argc, 1);
+    another_file_at_the_same_path(test_argv[0], true);
+    chroot_with_proc();
 }
 
 /* The same bytes are not the same file: it may be written to by those who own that root. */
 CASE(chroot_with_a_copy_at_the_path_and_proc)
 {
-    chroot_with_proc(false);
+    CHECK_EQ(test_argc, 1);
+    another_file_at_the_same_path(test_argv[0], false);
+    chroot_with_proc();
+}
+
+/* Who opens a FIFO waits until somebody writes to it. */
+CASE(chroot_with_a_fifo_at_the_path_and_proc)
+{
+    char real[4096];
+    CHECK_EQ(test_argc, 1);
+    CHECK_EQ(mkfifo(same_path(test_argv[0], real), 0666), 0);
+    chroot_with_proc();
 }
 
 CASE(proc_is_absent)
@@ -119,6 +140,39 @@ CASE(proc_is_absent_after_the_999th)
     own_mounts();
     CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
     test_free_many(many, have);
+    go();
+}
+
+/* /dev/trampfd is there, and something else: a FIFO would keep who opens it waiting. */
+static void device_is(mode_t kind)
+{
+    own_mounts();
+    alarm(60);
+    CHECK_EQ(mount("none", "/dev", "tmpfs", 0, NULL), 0);
+    if (mknod("/dev/trampfd", kind | 0666, makedev(1, 5))) /* or /dev/zero */
+        test_skip("mknod: %s: needs root", strerror(errno));
+    CHECK(access("/dev/trampfd", R_OK) == 0);
+    go();
+}
+
+CASE(device_is_a_fifo)
+{
+    device_is(S_IFIFO);
+}
+
+CASE(device_is_another)
+{
+    device_is(S_IFCHR);
+}
+
+/* The kernel's list of mappings is not the kernel's. */
+CASE(proc_is_a_folder_of_fifos)
+{
+    own_mounts();
+    alarm(60);
+    CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
+    CHECK_EQ(mkdir("/proc/self", 0755), 0);
+    CHECK_EQ(mkfifo("/proc/self/maps", 0666), 0);
     go();
 }
 

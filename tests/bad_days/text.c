@@ -167,3 +167,48 @@ CASE(anonymous_while_others_call)
     text_is_whole();
     test_free_many(made, 4);
 }
+
+static void *make_on(void *data)
+{
+    enum { N = 3000 };
+    struct made *made = calloc(N, sizeof *made);
+    CHECK(made != NULL);
+    while (!atomic_load(&stop)) {
+        CHECK_EQ(test_make_many_small(made, N), N);
+        for (size_t i = 0; i < N; i++)
+            test_call_small(&made[i]);
+        test_free_many(made, N);
+        atomic_fetch_add(&calls, N);
+    }
+    free(made);
+    return data;
+}
+
+/* While `text` has the template away for the moment of its test, another thread's provider would
+ * copy zeroes, or compare with them; and so would a child that was forked then, for ever. */
+CASE(anonymous_while_others_make_tables_and_fork)
+{
+    pthread_t threads[4];
+    begin();
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, make_on, NULL), 0);
+    while (atomic_load(&calls) < 20000)
+        sched_yield();
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(60);
+            test_maps_reopen();
+            text_is_whole();
+            CHECK_EQ(test_make_many_small(many, 1000), 1000);
+            CHECK_EQ(api.check(), 0);
+            _exit(0);
+        }
+        test_wait(child);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    text_is_whole();
+}

@@ -291,3 +291,69 @@ CASE(a_thread_uses_closures_while_it_ends)
     }
     CHECK_EQ(api.check(), 0);
 }
+
+/* Cancelled before it makes a closure: what opens a file is a cancellation point, the library is
+ * none. The thread ends at the first of its own. */
+static size_t made_by_it;
+
+static void *is_to_be_cancelled(void *data)
+{
+    CHECK_EQ(pthread_cancel(pthread_self()), 0);
+    made_by_it = test_make_many_small(many, MANY);
+    CHECK(ffi_static_provider_probe("file", NULL, 0) <= 0);
+    CHECK(ffi_static_provider_probe("memfd", NULL, 0) <= 0);
+    pthread_testcancel();
+    test_fail(__FILE__, __LINE__, "was not cancelled");
+    return data;
+}
+
+CASE(a_thread_that_is_to_be_cancelled_makes_tables)
+{
+    alarm(120);
+    for (int round = 0; round < 3; round++) {
+        pthread_t thread;
+        void *result = NULL;
+        size_t fds = test_open_fds(), cached = test_stats().cached;
+        CHECK_EQ(pthread_create(&thread, NULL, is_to_be_cancelled, NULL), 0);
+        CHECK_EQ(pthread_join(thread, &result), 0);
+        CHECK(result == PTHREAD_CANCELED);
+        CHECK_EQ(made_by_it, MANY);
+        CHECK_EQ(test_open_fds(), fds);
+        CHECK_EQ(test_stats().live, MANY);
+        CHECK_EQ(test_stats().cached, cached);
+        for (size_t i = 0; i < MANY; i++)
+            test_call_small(&many[i]);
+        test_free_many(many, MANY);
+    }
+}
+
+/* All need the same table at the same moment. Each may make one; one is kept. */
+static pthread_barrier_t together;
+
+static void *needs_a_table(void *data)
+{
+    struct made *made = data;
+    pthread_barrier_wait(&together);
+    CHECK_EQ(test_make_many_small(made, 100), 100);
+    pthread_barrier_wait(&together);
+    return data;
+}
+
+CASE(threads_that_need_a_table_at_once_keep_one)
+{
+    CHECK_EQ(pthread_barrier_init(&together, NULL, THREADS + 1), 0);
+    for (int round = 0; round < 20; round++) {
+        pthread_t threads[THREADS];
+        for (size_t i = 0; i < THREADS; i++)
+            CHECK_EQ(pthread_create(&threads[i], NULL, needs_a_table, &many[100 * i]), 0);
+        pthread_barrier_wait(&together);
+        pthread_barrier_wait(&together);
+        CHECK_EQ(test_stats().tables, 1);
+        for (size_t i = 0; i < THREADS; i++)
+            CHECK_EQ(pthread_join(threads[i], NULL), 0);
+        for (size_t i = 0; i < 100 * THREADS; i++)
+            test_call_small(&many[i]);
+        CHECK_EQ(api.check(), 0);
+        test_free_many(many, 100 * THREADS);
+    }
+}

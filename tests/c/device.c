@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* device.c - provider trampfd before a /dev/trampfd of the test's own, which may fail and lie
  *
- * The program's open() and ioctl() stand before libc's. For the device they answer as the kernel
- * module is documented to (uapi/linux/trampfd.h), with a sealed memory file of instructions that
- * are encoded here once more; or they fail, or one byte is wrong. What the real module does is
+ * The program's stat(), open() and ioctl() stand before libc's. For the device they answer as the
+ * kernel module is documented to (uapi/linux/trampfd.h), with a sealed memory file of instructions
+ * that are encoded here once more; or they fail, or one byte is wrong. What the real module does is
  * seen in a virtual machine (tests/vm); what the library makes of any answer, here.
  */
 #include "fs_test.h"
@@ -11,7 +11,9 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include "../../csrc/kernel/include/uapi/linux/trampfd.h"
 
@@ -23,6 +25,8 @@ enum { TRAMPOLINES = 4096, CODE = TRAMPOLINES * 16, DATA = TRAMPOLINES * 64 };
 
 static struct {
     int opens, creates;
+    mode_t mode;                  /* what stat() says, 0: the module's device */
+    unsigned major;               /* the same */
     int open_error, create_error; /* fail so */
     long wrong;                   /* this byte is, unless negative */
     bool unmappable;              /* the descriptor can be mapped for nothing */
@@ -78,6 +82,16 @@ static int create(const struct trampfd_create *c)
     return fd;
 }
 
+int stat(const char *path, struct stat *st)
+{
+    if (strcmp(path, "/dev/trampfd"))
+        return fstatat(AT_FDCWD, path, st, 0);
+    memset(st, 0, sizeof *st);
+    st->st_mode = device.mode ? device.mode : S_IFCHR | 0666;
+    st->st_rdev = makedev(device.major ? device.major : 10, 100);
+    return 0;
+}
+
 int open(const char *path, int flags, ...)
 {
     va_list rest;
@@ -87,7 +101,7 @@ int open(const char *path, int flags, ...)
     if (strcmp(path, "/dev/trampfd"))
         return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
     device.opens++;
-    CHECK(flags & O_CLOEXEC);
+    CHECK(flags & O_CLOEXEC && flags & O_NONBLOCK && flags & O_NOCTTY);
     if ((errno = device.open_error))
         return -1;
     return (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", flags, 0);
@@ -131,6 +145,29 @@ CASE(it_comes_right_after_the_resident_table)
     CHECK_EQ(strcmp(test_map_of(many[300].code).perms, "r-xp"), 0);
     test_free_many(many, MANY);
     CHECK_EQ(test_stats().live, 0);
+}
+
+/* A FIFO would keep who opens it waiting, and a watchdog or a tape takes that for an order. */
+CASE(what_is_not_the_device_is_not_opened)
+{
+    static const struct {
+        mode_t mode;
+        unsigned major;
+    } others[] = {{S_IFIFO | 0666, 0}, {S_IFREG | 0666, 0},  {S_IFDIR | 0755, 0},
+                  {S_IFBLK | 0666, 0}, {S_IFSOCK | 0666, 0}, {S_IFCHR | 0666, 5}};
+    char why[256];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        device.mode = others[i].mode;
+        device.major = others[i].major;
+        CHECK_EQ(probe(why, sizeof why), -ENODEV);
+        CHECK_HAS(why, "not the device");
+    }
+    CHECK_EQ(device.opens, 0);
+    CHECK_EQ(test_make_many(many, 1000), 1000); /* by another provider */
+    CHECK_EQ(device.opens, 0);
+    device.mode = device.major = 0;
+    CHECK_EQ(probe(why, sizeof why), 0);
+    test_free_many(many, 1000);
 }
 
 CASE(what_it_is_asked_for)
