@@ -320,6 +320,7 @@ static int refill(struct fs_thread *t)
     int error = fill_cache(t);
     fs_spare_tick(&spare);
     fs_unlock();
+    FS_CHECK_TABLES();
     return error;
 }
 
@@ -346,6 +347,7 @@ static FS_COLD void *alloc_slowly(unsigned slots, void **code)
     fs_lock();
     int error = alloc_run(slots, &slot, &ref);
     fs_unlock();
+    FS_CHECK_TABLES();
     if (error) {
         errno = -error;
         return NULL;
@@ -402,6 +404,7 @@ static FS_COLD void free_slowly(struct fs_ref ref)
     else
         close_superfluous();
     fs_unlock();
+    FS_CHECK_TABLES();
 }
 
 void fs_slot_free(struct fs_ref ref)
