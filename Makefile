@@ -24,7 +24,7 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 FS_CFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -fcf-protection=full -pthread \
              -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CFLAGS)
 
-ROOMS   := base arch/$(ISA) tramp plan closure nested
+ROOMS   := base arch/$(ISA) tramp plan closure
 SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
 OBJS    := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(SRCS))
 LIB     := $(BUILD)/lib

@@ -16,7 +16,7 @@ import sysconfig
 
 from cffi import FFI
 
-ROOMS = ("base", "arch/{isa}", "tramp", "plan", "closure", "nested", "py")
+ROOMS = ("base", "arch/{isa}", "tramp", "plan", "closure", "py")
 
 PREAMBLE = """
 #include <ffi.h>
