@@ -80,6 +80,7 @@ FS_CODE(fs_table_code)
     fs_stub
     .set fs_i, fs_i + FS_STUB_SLOTS
     .endr
+    .org .Ltable + FS_TABLE_CODE /* assemblers refuse it when a macro has made too much */
 FS_END(fs_table_code)
 
 /* The resident table: the first trampolines of a process, for which nothing is mapped and the
