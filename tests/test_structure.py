@@ -37,6 +37,14 @@ MACHINE = re.compile(
     r"(?<![\w.$}])(?<!\w[\"'])/(?:(?:work|tmp/(?:ref|brief|ground)|opt/wheels)(?![\w-])|root/\.|home/\w+)"
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<to>[^)\s]+)\)")
+#: Where rooms are listed for a tool: the line, and what stands around each name.
+LISTS_OF_ROOMS = {
+    "Makefile": r"^ROOMS +:= (.*)$",
+    "ffi_static/_build_lib.py": r"^ROOMS = \((.*)\)$",
+    "patches/libffi/refresh.py": r"^ROOMS = \((.*)\)$",
+    "tests/test_structure.py": r"^ROOMS = \((.*)\)$",
+    "csrc/README.md": r"^\| \[?`([a-z]+/)`",
+}
 #: Where both rights are named together, and why; in other tests the lines above say refuse or kill.
 PLACES = {
     "ffi_static/_policies.py": "doctor's question to the system, in a child",
@@ -116,6 +124,21 @@ def rooms_respected(root: Path) -> list[str]:
                 above = ROOMS[: ROOMS.index(room)]
                 if room_of(csrc, target) not in above:
                     wrong.append(f"{path.relative_to(root)} ({room}) includes {match['what']}")
+    return wrong
+
+
+def listed_rooms_are_there(root: Path) -> list[str]:
+    wrong = []
+    for name, line in LISTS_OF_ROOMS.items():
+        path = root / name
+        listed = re.findall(line, text_of(path), re.MULTILINE) if path.exists() else []
+        rooms = {
+            room.partition("/")[0] for words in listed for room in re.findall(r"[\w/${}()]+", words)
+        }
+        gone = sorted(room for room in rooms if not (root / "csrc" / room).is_dir())
+        wrong += [f"{name} lists the room {room}, which is not there" for room in gone]
+        if path.exists() and not listed:
+            wrong.append(f"{name} has no list of rooms, or not as this rule reads it")
     return wrong
 
 
@@ -218,6 +241,7 @@ def anchors(page: Path) -> set[str]:
 
 RULES = (
     rooms_respected,
+    listed_rooms_are_there,
     foreign_headers_stay_out,
     nothing_writable_and_executable,
     files_introduce_themselves,
@@ -239,10 +263,18 @@ PLANTED = [
     (rooms_respected, "csrc/plan/x.c", '#include "arch/x86_64/arch.h"\n'),
     (rooms_respected, "csrc/arch/other/x.c", '#include "../x86_64/arch.h"\n'),
     (rooms_respected, "csrc/attic/x.c", "int x;\n"),
+    (listed_rooms_are_there, "Makefile", "ROOMS   := base arch/$(ISA) attic\n"),
+    (
+        listed_rooms_are_there,
+        "ffi_static/_build_lib.py",
+        'ROOMS = ("base", "arch/{isa}", "attic")\n',
+    ),
+    (listed_rooms_are_there, "csrc/README.md", "| `attic/` | tramp | (planned) |\n"),
+    (listed_rooms_are_there, "Makefile", "LISTED := base tramp\n"),
     (foreign_headers_stay_out, "csrc/tramp/x.c", "#include <ffi.h>\n"),
     (foreign_headers_stay_out, "csrc/base/x.h", '#include "ffi_static.h"\n'),
     (foreign_headers_stay_out, "csrc/closure/x.c", "# include <Python.h>\n"),
-    (foreign_headers_stay_out, "csrc/tramp/x.c", "#include <Python.h>\n"),
+    (foreign_headers_stay_out, "csrc/hook/x.c", "#include <Python.h>\n"),
     (
         nothing_writable_and_executable,
         "csrc/base/x.c",

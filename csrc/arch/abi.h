@@ -4,6 +4,9 @@
  * The calling convention as a little machine: begin, then one step per argument, each answering
  * where the frame that this architecture's entries build (its arch.h) holds that argument. The
  * rooms above count and store; what a register is they do not know.
+ *
+ * An architecture without an abi.c has trampolines only: there, closures of a patched libffi keep
+ * libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ABI_H
 #define FS_ABI_H

@@ -25,6 +25,10 @@
 #ifndef FS_TABLE_SPAN
 #define FS_TABLE_SPAN 0x80000 /* a table's address is a multiple */
 #endif
+#ifndef FS_PROT_LANDING
+/* More protection for mapped code than R-X: none. x86's IBT, for one, knows no marked pages. */
+#define FS_PROT_LANDING 0
+#endif
 /* Both are whole pages of any size; the data lies right behind the code. */
 #define FS_TABLE_CODE (FS_TABLE_SLOTS * FS_TRAMP_SIZE)
 #define FS_TABLE_DATA (FS_TABLE_SLOTS * FS_SLOT_SIZE)

@@ -29,6 +29,12 @@
  * only jump through a slot. This was measured on x86-64 and i386; there was no hardware of the
  * others. Resident slots are few and stay in the cache, so resident trampolines jump through them
  * where they have room to.
+ *
+ * Slots are data: what is written to one is loaded, never executed. So preparing a closure needs no
+ * cache maintenance, no fence.i, no ibar and no system call on behalf of other cores. Mapped code
+ * comes from a file, whose pages the kernel makes coherent.
+ *
+ * Fails when: a slot's first word is not a code address. That of a free slot is fs_freed's.
  */
 /* clang-format off */
 #include "arch/asm.h"
@@ -74,6 +80,7 @@ FS_CODE(fs_table_code)
     fs_stub
     .set fs_i, fs_i + FS_STUB_SLOTS
     .endr
+    .org .Ltable + FS_TABLE_CODE /* assemblers refuse it when a macro has made too much */
 FS_END(fs_table_code)
 
 /* The resident table: the first trampolines of a process, for which nothing is mapped and the

@@ -214,8 +214,8 @@ struct ffi_static_stats {
 FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size);
 
 /* Check every table's invariants (bitmap against slot words, trampolines' bytes against the
- * library's own). 0, or -EUCLEAN with the finding in ffi_static_error(). Debug builds run it
- * after each slow-path operation. */
+ * library's own). 0, or -EUCLEAN with the finding in ffi_static_error(). A debug build (-DFS_DEBUG)
+ * runs it after each operation that takes the lock, and aborts with the finding. */
 FFI_STATIC_API int ffi_static_check(void);
 
 #ifdef __cplusplus

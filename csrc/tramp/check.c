@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* check.c - the tables' invariants, spelled out, and the reports of calls that must not be
  *
- * What a debug build checks on the way, and what anyone may ask for with ffi_static_check().
+ * A debug build checks them after each operation that takes the lock (FS_CHECK_TABLES), and anyone
+ * may ask for it with ffi_static_check().
  */
 #include "tramp/tramp.h"
 
@@ -38,7 +39,8 @@ static bool word_is_valid(const struct fs_table *t, unsigned w, const char **wha
     return true;
 }
 
-bool fs_table_is_valid(const struct fs_table *t, const char **what)
+/* Is every invariant of the table as it should be? If not, *what says which is broken. */
+static bool table_is_valid(const struct fs_table *t, const char **what)
 {
     unsigned nfree = 0;
     for (unsigned w = 0; w < t->nslots / FS_WORD_SLOTS; w++) {
@@ -63,7 +65,7 @@ int fs_tramp_check(void)
     fs_lock();
     for (struct fs_table *t = fs_tables; t && !error; t = t->next) {
         const char *what = "";
-        if (fs_table_is_valid(t, &what))
+        if (table_is_valid(t, &what))
             continue;
         const char *name = t->provider->name;
         void *code = t->code;

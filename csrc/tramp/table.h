@@ -101,9 +101,6 @@ extern FS_HIDDEN uint64_t fs_table_maps, fs_table_unmaps;
 /* The resident table, always there; its slots are first filled when it is opened. */
 extern FS_HIDDEN struct fs_table fs_resident;
 
-/* Is every invariant of the table as it should be? If not, *what says which is broken. */
-FS_HIDDEN bool fs_table_is_valid(const struct fs_table *t, const char **what);
-
 static inline void *fs_table_slot(const struct fs_table *t, unsigned index)
 {
     return t->slots + (size_t)index * FS_SLOT_SIZE;

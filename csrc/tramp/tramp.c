@@ -379,6 +379,7 @@ static FS_COLD int want_slots(struct want *w)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     int error = serve(w);
     bury();
+    FS_CHECK_TABLES();
     pthread_setcancelstate(cancel, NULL);
     return error;
 }
@@ -456,6 +457,7 @@ static FS_COLD void free_slowly(struct fs_ref ref)
         close_superfluous();
     fs_unlock();
     bury();
+    FS_CHECK_TABLES();
 }
 
 void fs_slot_free(struct fs_ref ref)

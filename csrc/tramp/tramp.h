@@ -54,6 +54,8 @@ FS_HIDDEN void fs_tramp_stats(struct fs_tramp_stats *out);
 
 /* Check all tables (see ffi_static_check()). 0 or -EUCLEAN. */
 FS_HIDDEN int fs_tramp_check(void);
+/* In a debug build the same after each operation that took the lock; aborts with the finding. */
+#define FS_CHECK_TABLES() FS_ASSERT(fs_tramp_check() == 0 || (fs_die(fs_error_text(), 0, 0), false))
 
 /* Entries' reports, called from table.S. */
 FS_HIDDEN FS_NORETURN void fs_report_freed(void *slot, void *caller);

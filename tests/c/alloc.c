@@ -7,6 +7,8 @@
  * may be given as the first argument.
  */
 #include "fs_test.h"
+#include <signal.h>
+#include <sys/wait.h>
 
 static uint64_t seed = 20261122;
 
@@ -261,4 +263,33 @@ CASE(what_a_freed_run_leaves_is_no_closure)
         CHECK_EQ(api.check(), 0);
     }
     CHECK_EQ(test_stats().live, 0);
+}
+
+/* A run is freed and its last slot written to: ffi_static_check() says so. A debug build finds it
+ * by itself after the next operation that takes the lock, the making of another run, and aborts. */
+CASE(a_write_to_a_freed_closure_is_found)
+{
+    enum { SLOT = 64, RUN = 8 * SLOT };
+    void *code;
+    char *run = (char *)api.alloc(RUN, 0, &code);
+    CHECK(run != NULL);
+    CHECK_EQ(api.release((ffi_static_closure *)(void *)run), 0);
+    void **word = (void **)(void *)(run + RUN - SLOT), *freed = *word;
+    *word = code;
+    CHECK_EQ(api.check(), -EUCLEAN);
+    CHECK_HAS(api.error(), "a free slot was written to (use after free?)");
+    pid_t child = fork();
+    if (child == 0) {
+        void *other = api.alloc(2 * SLOT, 0, &code);
+        _exit(other == (void *)run ? 0 : 1); /* beside it, so that the slot stays free */
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+#ifdef FS_DEBUG
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+#else
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+#endif
+    *word = freed;
+    CHECK_EQ(api.check(), 0);
 }

@@ -15,14 +15,15 @@
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ldr x16, [x17]; br x16. There is room
  * to do those two here; arch/table.h says why they are not.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* the largest page that Linux has here */
+/* PROT_BTI (Linux 5.8): an indirect jump into a mapped table must arrive at a `bti c`, as in the
+ * library's own text where that is marked. mmap() ignores it where there is no such thing. */
+#define FS_PROT_LANDING 0x10
 #include "arch/sizes.h"
 
 /* Provider trampfd: R's number, and what comes before the literal in the kernel's stubs:
@@ -31,10 +32,6 @@
 /* clang-format off */
 #define FS_TRAMPFD_STUB {0x50, 0, 0, 0x58, 0, 2, 0x1f, 0xd6}
 /* clang-format on */
-
-/* PROT_BTI (Linux 5.8): an indirect jump into a mapped table must arrive at a `bti c`, as in the
- * library's own text where that is marked. mmap() ignores it where there is no such thing. */
-#define FS_PROT_LANDING 0x10
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

@@ -18,8 +18,6 @@
  * of the stub, which therefore is the table's last trampoline, right in front of it. There is room
  * for `ldr pc, [ip, ...]!` in place of the second add and the jump; arch/table.h says why it is not
  * there.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
@@ -30,9 +28,6 @@
 #define FS_GROUP_SLOTS 4096   /* one group: the stub reaches the table's header only from its end */
 #define FS_TABLE_SPAN 0x40000
 #include "arch/sizes.h"
-
-/* More protection for mapped code than R-X: none. */
-#define FS_PROT_LANDING 0
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

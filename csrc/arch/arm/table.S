@@ -4,11 +4,6 @@
  * A trampoline does two things: it puts its slot's address into ip and goes to static code. It
  * touches no other register, no flag and no stack, so it can stand in front of any calling
  * convention. Register state at fs_enter_slot: the caller's, but ip = slot.
- *
- * Slots are data: what is written to one is loaded, never executed, so preparing a closure needs
- * no cache maintenance. Mapped code comes from a file, whose pages the kernel makes coherent.
- *
- * Fails when: the slot's first word is not a code address. Free slots hold fs_freed.
  */
 #include "arch.h"
 

@@ -24,8 +24,6 @@
  * fs_enter_slot: mov 4(%esp), %eax; jmp *(%eax). The stub has the slot in eax, but does not jump
  * through it at once: arch/table.h says why. With 100,000 closures in random order the detour takes
  * a third of the time.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
@@ -37,9 +35,6 @@
 #define FS_GROUP_SLOTS 128
 #define FS_TABLE_SPAN 0x40000
 #include "arch/sizes.h"
-
-/* More protection for mapped code than R-X: none, IBT knows no marked pages. */
-#define FS_PROT_LANDING 0
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

@@ -5,8 +5,6 @@
  * goes to static code. It touches no other register. State where the slot's entry is reached: that
  * of the caller, but 4(%esp) = slot, (%esp) = the caller's eax, and eax and the flags are spent,
  * of which no convention passes anything but DF, which is kept.
- *
- * Fails when: the slot's first word is not a code address. Free slots hold fs_freed.
  */
 #include "arch.h"
 

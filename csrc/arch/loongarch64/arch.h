@@ -13,8 +13,6 @@
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld.d $t1, 0($t0); jr $t1. There is
  * room to do those two here; arch/table.h says why they are not.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
@@ -22,9 +20,6 @@
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* the largest page that Linux has here */
 #include "arch/sizes.h"
-
-/* More protection for mapped code than R-X: there is none. */
-#define FS_PROT_LANDING 0
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

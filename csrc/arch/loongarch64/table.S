@@ -4,11 +4,6 @@
  * A trampoline does two things: it puts its slot's address into $t0 and goes to static code by
  * $t1. It touches no other register and no stack, so it can stand in front of any calling
  * convention. Register state at fs_enter_slot: the caller's, but t0 = slot and t1 is spent.
- *
- * Slots are data: what is written to one is loaded, never executed, so preparing a closure needs
- * no ibar. Mapped code comes from a file, whose pages the kernel makes coherent.
- *
- * Fails when: the slot's first word is not a code address. Free slots hold fs_freed.
  */
 #include "arch.h"
 

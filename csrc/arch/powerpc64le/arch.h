@@ -20,8 +20,6 @@
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld r12, 0(r11); mtctr r12; bctr.
  * arch/table.h says why that is not done here, in trampolines of 32 bytes.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
@@ -31,9 +29,6 @@
 #define FS_TABLE_SPAN_BITS 19 /* the stub clears as many */
 #define FS_TABLE_SPAN (1 << FS_TABLE_SPAN_BITS)
 #include "arch/sizes.h"
-
-/* More protection for mapped code than R-X: there is none. */
-#define FS_PROT_LANDING 0
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

@@ -6,11 +6,7 @@
  * of any calling convention. Register state at fs_enter_slot: the caller's, but r11 = slot, and r12
  * and CTR are spent. r2 is still the caller's TOC; code that needs its own makes it from r12.
  *
- * Slots are data: what is written to one is loaded, never executed, so preparing a closure needs
- * no cache maintenance. Mapped code comes from a file, whose pages the kernel makes coherent.
- *
- * Fails when: the slot's first word is not a code address (free slots hold fs_freed); or somebody
- * calls without the address in r12, which the ABI forbids.
+ * Fails when: somebody calls without the address in r12, which the ABI forbids.
  */
 #include "arch.h"
 

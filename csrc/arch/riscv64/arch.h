@@ -15,19 +15,15 @@
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld t3, 0(t1); jr t3. There is room for
  * those two in place of the jump; arch/table.h says why they are not there.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* pages may grow beyond today's 4 KiB */
-#include "arch/sizes.h"
-
-/* More protection for mapped code than R-X: none. Landing pads (Zicfilp) would need them in
- * libffi's own entries. */
+/* Landing pads (Zicfilp) for mapped code would need them in libffi's own entries. */
 #define FS_PROT_LANDING 0
+#include "arch/sizes.h"
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

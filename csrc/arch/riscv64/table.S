@@ -4,11 +4,6 @@
  * A trampoline does two things: it puts its slot's address into t1 and goes to static code by
  * t3. It touches no other register and no stack, so it can stand in front of any calling
  * convention. Register state at fs_enter_slot: the caller's, but t1 = slot and t3 is spent.
- *
- * Slots are data: what is written to one is loaded, never executed, so preparing a closure needs
- * no fence.i and no system call on behalf of other harts.
- *
- * Fails when: the slot's first word is not a code address. Free slots hold fs_freed.
  */
 #include "arch.h"
 

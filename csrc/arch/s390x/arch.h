@@ -16,8 +16,6 @@
  * There is no room to do that here; arch/table.h says why it would not be done if there were.
  *
  * Every instruction is of the first z/Architecture, and none sets the condition code.
- *
- * There is no abi.c here: closures of libffi keep libffi's own entries (hook/unplanned.c).
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
@@ -25,9 +23,6 @@
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 4096 /* the only page that Linux has here */
 #include "arch/sizes.h"
-
-/* More protection for mapped code than R-X: there is none. */
-#define FS_PROT_LANDING 0
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0

@@ -4,8 +4,6 @@
  * A trampoline does two things: it puts its slot's address into %r0 and goes to static code by %r1.
  * It touches no other register, no condition code and no stack, so it can stand in front of any
  * calling convention. Register state at fs_enter_slot: the caller's, but r0 = slot, r1 is spent.
- *
- * Fails when: the slot's first word is not a code address. Free slots hold fs_freed.
  */
 #include "arch.h"
 

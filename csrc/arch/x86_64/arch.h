@@ -27,9 +27,6 @@
 #define FS_TRAMPFD_STUB {0xff, 0x25, 2, 0, 0, 0, 0xcc, 0xcc}
 /* clang-format on */
 
-/* More protection for mapped code than R-X: none, IBT knows no marked pages. */
-#define FS_PROT_LANDING 0
-
 /* --- a slot that is a closure: offsets of its words ---------------------------------------- */
 #define FS_SLOT_ENTRY 0
 #define FS_SLOT_PLAN 8

@@ -4,8 +4,6 @@
  * A trampoline does two things: it puts its slot's address into %r10 and goes to static code. It
  * touches no other register, no flag and no stack, so it can stand in front of any calling
  * convention. Register state at fs_enter_slot: exactly the caller's, but %r10 = slot.
- *
- * Fails when: the slot's first word is not a code address. Free slots hold fs_freed.
  */
 #include "arch.h"
 
