@@ -73,6 +73,21 @@ typedef struct ffi_static_closure {
  * ffi_static_error() lists each one's reason). */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
+/* How to describe what libffi has no words for: set `size` and `alignment` of the FFI_TYPE_STRUCT by
+ * hand, as C has them (sizeof, _Alignof), and list the members.
+ *   - a union: all members, in their order; an array as one struct of its elements. All, because
+ *     the psABI passes a union by the merged classes of its members: {long double, long[2]} goes in
+ *     two integer registers, {long double} in memory.
+ *   - a packed struct: its members. It is known by a size or an alignment that is too small.
+ *   - a union that an attribute makes larger than its members, or a struct with a member that an
+ *     attribute aligns: wrap what is aligned into a struct of its own, with the size and alignment
+ *     that it has in C. Told from sizes alone, these are plain structs.
+ * Not to be described: bit-fields, and packed structs that another attribute aligns. Complete types
+ * that are described wrongly are passed wrongly; nothing can notice. gcc and clang differ over two
+ * kinds of at most 16 bytes: of a packed struct around a member that an attribute aligns, closures do
+ * what gcc does; of an array of packed structs whose fields are unaligned from the second element
+ * on, what clang and the psABI do (memory). */
+
 /* Make `closure` run `handler` with the signature of `cif`, which ffi_prep_cif() prepared and
  * which, with its types, must outlive the closure. The signature is compiled here, once. May be
  * called again on a live closure, when no thread is entering it. `flags` must be 0.

@@ -7,5 +7,5 @@ tests-abi: $(ABI_TESTS:%=$(BUILD)/tests/abi/%)
 $(ABI_TESTS:%=$(BUILD)/tests/abi/%): $(BUILD)/tests/abi/%: tests/abi/%.c tests/abi/harness.h \
     $(LIB)/libffi_static.a
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Icsrc/include $< -o $@ \
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Wno-psabi -Icsrc/include $< -o $@ \
 	  $(LIB)/libffi_static.a -lffi -pthread
