@@ -46,9 +46,12 @@ extern "C" {
 /* What a closure runs. The same as libffi's: `ret` is room for the result (at least
  * sizeof(ffi_arg) bytes; for a struct or complex result, its size), `args[i]` points at the
  * i-th argument, valid until the handler returns, and `user_data` is what prep was given.
- * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. Where the
- * result is void, what is written to `ret` is lost, and what is read there means nothing: it may
- * be memory that other calls write to at the same time. */
+ * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. A result
+ * that comes back in registers is zero until it is written: a handler that fails and writes nothing
+ * returns 0, a null pointer, 0.0. A result that the ABI returns in memory is in the caller's own
+ * memory and is what the caller left there. Where the result is void, what is written to `ret` is
+ * lost, and what is read there means nothing: it may be memory that other calls write to at the same
+ * time. */
 typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
 
 /* A closure. Its words belong to the library; it is declared so that you can embed it as the

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # abi.mk - the named C tests of the closure's life, its refusals and odd layouts; linked statically
-ABI_TESTS := errors life layout
+ABI_TESTS := errors life layout silent
 
 .PHONY: tests-abi
 tests-abi: $(ABI_TESTS:%=$(BUILD)/tests/abi/%)

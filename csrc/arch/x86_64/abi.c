@@ -464,11 +464,14 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
 extern FS_HIDDEN void *const fs_planned_u[7][FS_VEC_BUCKETS];
 extern FS_HIDDEN void *const fs_planned_m[7][FS_VEC_BUCKETS];
 extern FS_HIDDEN void *const fs_planned_d[7][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_x[2];
 
 void *fs_abi_plan_entry(const struct fs_abi *abi)
 {
     static const unsigned char bucket[9] = {0, 1, 2, 3, 3, 4, 4, 4, 4};
     unsigned vec = bucket[abi->vec];
+    if (abi->tail == FS_TAIL_X87X2)
+        return fs_planned_x[abi->gpr || abi->vec];
     int16_t tail = fs_abi_tail_code(abi);
     return tail == 0  ? fs_planned_u[abi->gpr][vec]
            : tail < 0 ? fs_planned_m[abi->gpr][vec]

@@ -9,7 +9,9 @@
  *
  * exactly once, aligned, with real frame descriptions: an exception may pass, a debugger may
  * look. What the return needs is taken from the closure *before* the handler runs, because the
- * handler may free it.
+ * handler may free it. What *ret holds comes back in registers and is zero before, so that a handler
+ * that fails and writes nothing returns 0, a null pointer, 0.0, and not what lay on the stack. Only
+ * memory that the caller gave for a result (FS_TAIL_MEM) is the caller's, and stays as it is.
  *
  * Three kinds, chosen when the closure is prepared (abi.c):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
@@ -64,6 +66,12 @@
     call *FS_SLOT_HANDLER(%r10)
 .endm
 
+.macro fs_scalar_clear tail, ret
+    .if \tail != FS_TAIL_NONE
+    movq $0, \ret(%rsp)
+    .endif
+.endm
+
 .macro fs_spill_g n
     .irp r, rdi, rsi, rdx, rcx, r8, r9
     .if fs_k < \n
@@ -112,12 +120,14 @@ fs_nothing:
     subq $SCALAR_G_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_G_FRAME
     fs_spill_g \n
+    fs_scalar_clear \tail, 96
     fs_scalar_call 96, 0
     fs_return \tail, 96, SCALAR_G_FRAME
     .else
     subq $SCALAR_V_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_V_FRAME
     fs_spill_v \n
+    fs_scalar_clear \tail, 0
     fs_scalar_call 0, 16
     fs_return \tail, 0, SCALAR_V_FRAME
     .endif
@@ -187,9 +197,10 @@ fs_scalar_v:
     .endr
 .endm
 
-/* Three kinds of planned entries, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR,
- * m(emory) by FS_TAIL_MEM, d(ispatched) by any other.
- * const fs_planned_<kind>[7][FS_VEC_BUCKETS]: by general registers, then by vector registers. */
+/* Four kinds of planned entries, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR,
+ * m(emory) by FS_TAIL_MEM, x by FS_TAIL_X87X2, d(ispatched) by any other.
+ * const fs_planned_<kind>[7][FS_VEC_BUCKETS]: by general registers, then by vector registers; but
+ * fs_planned_x[2]: nothing saved, or all. */
 .macro fs_planned_table kind
     .pushsection .data.rel.ro.fs_planned_\kind, "aw", @progbits
     .balign 8
@@ -212,6 +223,13 @@ fs_planned_\kind:
     movq FS_FRAME_RET + 8(%rsp), %rdx
     movsd FS_FRAME_RET(%rsp), %xmm0
     movsd FS_FRAME_RET + 8(%rsp), %xmm1
+    fs_frame_close
+.endm
+
+/* A complex long double: the imaginary part first, so that the real one is st0. */
+.macro fs_return_complex
+    fldt FS_FRAME_RET + 16(%rsp)
+    fldt FS_FRAME_RET(%rsp)
     fs_frame_close
 .endm
 
@@ -244,6 +262,11 @@ fs_planned_\kind:
     movq FS_FRAME_GPR(%rsp), %rsi
     .else
     leaq FS_FRAME_RET(%rsp), %rsi
+    xorps %xmm0, %xmm0
+    movups %xmm0, FS_FRAME_RET(%rsp)
+    .endif
+    .ifc \kind, x
+    movups %xmm0, FS_FRAME_RET + 16(%rsp)
     .endif
     .ifc \kind, d
     movzwl FS_PLAN_TAIL(%r10), %eax
@@ -259,6 +282,9 @@ fs_planned_\kind:
     .ifc \kind, m
     movq FS_FRAME_GPR(%rsp), %rax
     fs_frame_close
+    .endif
+    .ifc \kind, x
+    fs_return_complex
     .endif
     .ifc \kind, d
     movl FS_FRAME_TAIL(%rsp), %eax
@@ -347,6 +373,10 @@ fs_plan_body_\kind:
     fs_planned_entries \kind, 6
     fs_planned_body \kind
     .endr
+    fs_planned_table x
+    fs_planned_entry x, 0, 0
+    fs_planned_entry x, 6, 8
+    fs_planned_body x
 
 /* In: r10 = closure whose plan is a struct fs_long.
  * int fs_plan_run(ffi_static_closure *closure [rdi], struct fs_frame *frame [rsi]) calls the
@@ -400,9 +430,7 @@ fs_tails:
     fldt FS_FRAME_RET(%rsp)
     fs_frame_close
     fs_tail FS_TAIL_X87X2
-    fldt FS_FRAME_RET + 16(%rsp)
-    fldt FS_FRAME_RET(%rsp)
-    fs_frame_close
+    fs_return_complex
     fs_tail FS_TAIL_HALVES
     movl FS_FRAME_RET(%rsp), %eax
     movl FS_FRAME_RET + 4(%rsp), %ecx
