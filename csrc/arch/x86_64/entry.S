@@ -21,10 +21,10 @@
  */
 #include "arch.h"
 
-/* Load the result and go. `at` is the result's offset from rsp. An integer, a pointer and a double
- * share one tail, an unsigned int and a float another: the register that the caller does not look
- * at may hold anything. */
-.macro fs_return tail, at, frame
+/* Load the result, which is at `at` from rsp, the way that FS_TAIL_<tail> says. An integer, a pointer
+ * and a double share one tail, an unsigned int and a float another: the register that the caller
+ * does not look at may hold anything. */
+.macro fs_load tail, at
     .if \tail == FS_TAIL_WORD
     movq \at(%rsp), %rax
     movq \at(%rsp), %xmm0
@@ -41,7 +41,24 @@
     movsbq \at(%rsp), %rax
     .elseif \tail == FS_TAIL_U8
     movzbl \at(%rsp), %eax
+    .elseif \tail == FS_TAIL_GV
+    movq \at(%rsp), %rax
+    movsd \at + 8(%rsp), %xmm0
+    .elseif \tail == FS_TAIL_VG
+    movsd \at(%rsp), %xmm0
+    movq \at + 8(%rsp), %rax
+    .elseif \tail == FS_TAIL_X87
+    fldt \at(%rsp)
+    .elseif \tail == FS_TAIL_X87X2 /* the imaginary part first, so that the real one is st0 */
+    fldt \at + 16(%rsp)
+    fldt \at(%rsp)
+    .elseif \tail != FS_TAIL_NONE
+    .error "fs_load does not know this tail"
     .endif
+.endm
+
+.macro fs_return tail, at, frame
+    fs_load \tail, \at
     addq $\frame, %rsp
     .cfi_adjust_cfa_offset -\frame
     ret
@@ -95,7 +112,7 @@
 .endm
 
 /* Nothing to keep and nothing to return: the handler takes this entry's place. libffi's contract is
- * that it does not fill *ret then; what does all the same finds memory there. */
+ * that it does not fill *ret then. A handler that writes *ret anyway writes into this scratch area. */
 .macro fs_scalar_nothing
     leaq fs_nothing(%rip), %rsi
     movq FS_SLOT_CIF(%r10), %rdi
@@ -226,10 +243,8 @@ fs_planned_\kind:
     fs_frame_close
 .endm
 
-/* A complex long double: the imaginary part first, so that the real one is st0. */
-.macro fs_return_complex
-    fldt FS_FRAME_RET + 16(%rsp)
-    fldt FS_FRAME_RET(%rsp)
+.macro fs_return_frame tail
+    fs_load \tail, FS_FRAME_RET
     fs_frame_close
 .endm
 
@@ -244,13 +259,10 @@ fs_planned_\kind:
 .macro fs_dispatch
     cmpl $FS_TAIL_S32 * FS_TAIL_SIZE, %eax
     jne 98f
-    movslq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
+    fs_return_frame FS_TAIL_S32
 98: cmpl $FS_TAIL_GV * FS_TAIL_SIZE, %eax
     jne 99f
-    movq FS_FRAME_RET(%rsp), %rax
-    movsd FS_FRAME_RET + 8(%rsp), %xmm0
-    fs_frame_close
+    fs_return_frame FS_TAIL_GV
 99: leaq fs_tails(%rip), %rdx
     leaq -FS_TAIL_SIZE(%rdx, %rax), %rdx
     jmp *%rdx
@@ -284,7 +296,7 @@ fs_planned_\kind:
     fs_frame_close
     .endif
     .ifc \kind, x
-    fs_return_complex
+    fs_return_frame FS_TAIL_X87X2
     .endif
     .ifc \kind, d
     movl FS_FRAME_TAIL(%rsp), %eax
@@ -399,38 +411,14 @@ FS_FUNC(fs_entry_long)
 
     .balign FS_TAIL_SIZE
 fs_tails:
-    fs_tail FS_TAIL_S32
-    movslq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_U32
-    movl FS_FRAME_RET(%rsp), %eax
-    movss FS_FRAME_RET(%rsp), %xmm0
-    fs_frame_close
-    fs_tail FS_TAIL_S16
-    movswq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_U16
-    movzwl FS_FRAME_RET(%rsp), %eax
-    fs_frame_close
-    fs_tail FS_TAIL_S8
-    movsbq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_U8
-    movzbl FS_FRAME_RET(%rsp), %eax
-    fs_frame_close
-    fs_tail FS_TAIL_GV
-    movq FS_FRAME_RET(%rsp), %rax
-    movsd FS_FRAME_RET + 8(%rsp), %xmm0
-    fs_frame_close
-    fs_tail FS_TAIL_VG
-    movsd FS_FRAME_RET(%rsp), %xmm0
-    movq FS_FRAME_RET + 8(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_X87
-    fldt FS_FRAME_RET(%rsp)
-    fs_frame_close
-    fs_tail FS_TAIL_X87X2
-    fs_return_complex
+    .irp tail, FS_TAIL_S32, FS_TAIL_U32, FS_TAIL_S16, FS_TAIL_U16, FS_TAIL_S8, FS_TAIL_U8
+    fs_tail \tail
+    fs_return_frame \tail
+    .endr
+    .irp tail, FS_TAIL_GV, FS_TAIL_VG, FS_TAIL_X87, FS_TAIL_X87X2
+    fs_tail \tail
+    fs_return_frame \tail
+    .endr
     fs_tail FS_TAIL_HALVES
     movl FS_FRAME_RET(%rsp), %eax
     movl FS_FRAME_RET + 4(%rsp), %ecx
