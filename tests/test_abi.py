@@ -22,7 +22,7 @@ if not build.shim_folder().is_dir():
     pytest.skip(f"no call shim: {build.shim_folder()} does not exist", allow_module_level=True)
 
 CASES = cases.all_cases()
-PROGRAMS = ("errors", "life", "layout")
+PROGRAMS = ("errors", "life", "layout", "silent")
 NAMED = [
     (program, name)
     for program in PROGRAMS

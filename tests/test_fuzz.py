@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fuzz import build
+from tests.fuzz import build, psabi
 from tests.fuzz import model as m
 from tests.fuzz.signature import Signature, draw
 from tests.support.ctests import build as make
@@ -32,6 +32,7 @@ if not build.shim_folder().is_dir():
 
 SEED = 1
 COUNT = 2000
+ODD = 1000
 CHUNK = 250
 #: What each fault makes the checks say: the fuzzer can fail, and for the right reason.
 FAULTS = {
@@ -66,7 +67,7 @@ def stock_gets_wrong(sig: Signature) -> bool:
     A struct of one long double is returned in st(0); it looks in rax and rdx. A struct of alignment
     16 in registers is given to the handler where they were saved, at any multiple of 8.
     """
-    returned = isinstance(sig.result, m.Struct) and m.x87_depth(sig.result) == 1
+    returned = isinstance(sig.result, m.Struct) and psabi.x87_depth(sig.result) == 1
     return returned or any(over_aligned_in_registers(kind) for kind in sig.args)
 
 
@@ -100,6 +101,17 @@ def sample() -> Iterator[tuple[Path, list[Signature]]]:
 )
 def test_signatures(first: int) -> None:
     seen = build.fuzz(options(), range(first, first + CHUNK))
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == CHUNK
+    assert seen.calls >= 4 * CHUNK
+
+
+@pytest.mark.parametrize(
+    "first", range(0, ODD, CHUNK), ids=lambda n: f"seed-{SEED}-from-{n}-to-{n + CHUNK - 1}"
+)
+def test_unions_and_packed_structs(first: int) -> None:
+    assert {cc for cc, _ in build.compilers()[:2]} == {"gcc", "clang"}
+    seen = build.fuzz(options(odd=True), range(first, first + CHUNK))
     assert not seen.failures, "\n\n".join(seen.failures.values())
     assert seen.signatures == CHUNK
     assert seen.calls >= 4 * CHUNK
@@ -156,6 +168,8 @@ def test_signature_depends_on_seed_and_index_alone() -> None:
     assert draw(3, 17).prototype == draw(3, 17).prototype
     assert len({draw(3, i).prototype for i in range(50)}) > 45
     assert draw(3, 17).prototype != draw(4, 17).prototype
+    assert draw(3, 17, odd=True).prototype == draw(3, 17, odd=True).prototype
+    assert draw(3, 17, odd=True).prototype != draw(3, 17).prototype
 
 
 def test_draws_reach_every_kind() -> None:
@@ -168,11 +182,39 @@ def test_draws_reach_every_kind() -> None:
     structs = [k for k in kinds if isinstance(k, m.Struct)]
     assert {k.size for k in structs} >= set(range(1, 25))
     assert len({k.size for k in structs}) > 60
-    assert any(m.x87_depth(k) for k in structs)
+    assert any(psabi.x87_depth(k) for k in structs)
     assert any(over_aligned_in_registers(s.result) for s in sigs)
     assert sum(over_aligned_in_registers(a) for s in sigs for a in s.args) > 100
     assert any(k.aligned and k.size > m.MEMORY_ABOVE for k in structs)
-    assert any(m.in_memory(s.result) and not s.args for s in sigs)
+    assert any(psabi.in_memory(s.result) and not s.args for s in sigs)
     assert max(len(s.args) for s in sigs) > 255
     assert min(len(s.args) for s in sigs) == 0
     assert any(isinstance(t, m.Struct) for k in structs for t, _ in k.members)
+
+
+def test_odd_draws_reach_every_merge() -> None:
+    """Unions of each pair of classes come, in either eightbyte, taken and given."""
+    sigs = [draw(SEED, i, odd=True) for i in range(ODD)]
+    taken = [k for s in sigs for k in s.args if isinstance(k, m.Struct)]
+    given = [s.result for s in sigs if isinstance(s.result, m.Struct)]
+    for kinds in (taken, given):
+        assert {k.pack for k in kinds} == {0, 1, 2, 4, 8}
+        unions = [k for k in kinds if k.union and k.size == m.MEMORY_ABOVE]
+        found = {"/".join(psabi.classes(k) or ["MEMORY"]) for k in unions}
+        both = {f"{a}/{b}" for a in ("SSE", "INTEGER") for b in ("SSE", "INTEGER")}
+        assert found >= {*both, "X87/X87UP", "MEMORY"}
+        x87 = [k for k in unions if any(t is m.LDOUBLE for t, _ in k.members)]
+        assert any(psabi.classes(k) == ["INTEGER", "INTEGER"] for k in x87)
+        assert any(psabi.in_memory(k) for k in x87)
+        assert any(psabi.in_memory(k) for k in kinds if k.pack and k.size <= m.MEMORY_ABOVE)
+    assert psabi.classes(m.CLDOUBLE) == ["COMPLEX_X87"]
+
+
+def test_merging_is_in_the_order_of_the_members() -> None:
+    """The psABI's merge is not associative: SSE meets X87 in memory, unless INTEGER came first."""
+    x, d, ll = (m.LDOUBLE, 0), (m.DOUBLE, 0), (m.INT64, 2)
+    assert psabi.classes(m.Struct((x, d, ll), "", union=True)) is None
+    assert psabi.classes(m.Struct((x, ll, d), "", union=True)) == ["INTEGER", "INTEGER"]
+    inner = m.Struct((x, (m.INT64, 0)), "", union=True)
+    assert psabi.classes(inner) is None
+    assert psabi.classes(m.Struct(((inner, 0), ll), "", union=True)) is None

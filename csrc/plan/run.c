@@ -23,9 +23,12 @@ int fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
     for (unsigned i = 0; i < p->nargs; i++)
         args[i] = base + 8 * (size_t)p->word[i];
     void *result = base + FS_FRAME_RET;
-    if (tail < 0)
+    if (tail < 0) { /* the caller's memory, whose address the entry returns */
         memcpy(&result, base + FS_FRAME_GPR, sizeof result);
-    memcpy(base + FS_FRAME_RET, &result, sizeof result); /* what the entry returns in that case */
+        memcpy(base + FS_FRAME_RET, &result, sizeof result);
+    } else { /* a handler that writes nothing returns zero */
+        memset(result, 0, FS_FRAME_RET_SIZE);
+    }
     closure->handler(closure->cif, result, args, closure->user_data);
     return tail;
 }

@@ -37,7 +37,7 @@ PROVIDERS = ("", "file", "memfd")  # "": in their order
 #: Only where the programs run without an emulator: qemu-user cannot do it.
 NATIVE_PROVIDERS = ("text",)
 #: Run on each patched build besides: what upstream's testsuite does not look at.
-PROGRAMS = ("tests/arch/raw.c", "tests/libffi/closures.c")
+PROGRAMS = ("tests/arch/raw.c", "tests/libffi/closures.c", "tests/libffi/silent.c")
 #: The base whose own entries have landing pads is built with guarded pages too.
 GUARDED = ("aarch64", "newest")
 RESULT = re.compile(r"^([A-Z]+): (.*)$", re.MULTILINE)

@@ -26,14 +26,19 @@ def main() -> int:
     p.add_argument("--lib", type=Path, default=defaults.lib, help="where libffi_static.a is")
     p.add_argument("--limit", type=int, default=defaults.limit, help="stop after N failures")
     p.add_argument("--show", action="store_true", help="print the prototypes and do nothing")
+    p.add_argument("--odd", action="store_true", help="draw unions and packed structs")
     a = p.parse_args()
     indices = [a.only] if a.only is not None else list(range(a.first, a.first + a.count))
     if a.show:
         for i in indices:
-            print(draw(a.seed, i).prototype)
+            print(draw(a.seed, i, a.odd).prototype)
         return 0
-    o = build.Options(a.seed, a.backend, a.rounds, a.jobs, a.cc, a.lib, a.limit)
-    print(f"fuzz: seed {a.seed}, {len(indices)} signatures, closures of {a.backend}", flush=True)
+    o = build.Options(a.seed, a.backend, a.rounds, a.jobs, a.cc, a.lib, a.limit, a.odd)
+    print(
+        f"fuzz: seed {a.seed}, {len(indices)} signatures{' with unions' if a.odd else ''},"
+        f" closures of {a.backend}",
+        flush=True,
+    )
     try:
         seen = build.fuzz(o, indices, tell=True)
     except build.BuildError as e:

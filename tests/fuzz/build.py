@@ -43,7 +43,10 @@ class BuildError(Exception):
 
 @dataclass
 class Options:
-    """What to run. `cc` restricts the compilers, "gcc -O2"; `lib` holds libffi_static.a."""
+    """What to run. `cc` restricts the compilers, "gcc -O2"; `lib` holds libffi_static.a.
+
+    `odd` draws unions and packed structs.
+    """
 
     seed: int = 1
     backend: str = "ours"
@@ -52,6 +55,7 @@ class Options:
     cc: str = ""
     lib: Path = ROOT / "build" / "lib"
     limit: int = 20
+    odd: bool = False
 
 
 @dataclass
@@ -173,8 +177,9 @@ def run_batch(
 def again(o: Options, index: int, cc: str) -> str:
     """The command that runs this signature alone."""
     backend = f" --backend {o.backend}" if o.backend != "ours" else ""
+    odd = " --odd" if o.odd else ""
     return (
-        f"python3 -m tests.fuzz --seed {o.seed} --rounds {o.rounds}{backend}"
+        f"python3 -m tests.fuzz --seed {o.seed} --rounds {o.rounds}{backend}{odd}"
         f" --only {index} --cc '{cc}'"
     )
 
@@ -214,7 +219,7 @@ def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     total = Outcome()
 
     def work(n: int) -> Outcome:
-        sigs = [draw(o.seed, i) for i in batches[n]]
+        sigs = [draw(o.seed, i, o.odd) for i in batches[n]]
         return run_batch(o, out / f"batch{n}", sigs, turns[n % len(turns)], objects)
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:

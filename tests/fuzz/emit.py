@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import model as m
+from . import psabi
 from .signature import Signature
 
 
@@ -28,14 +29,33 @@ def descriptor(kind: m.Type, ffi: str) -> str:
     return (
         f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(kind)}}};\n"
         f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size},"
-        f" {kind.align}, {n}, {whole}, {signed}, {int(m.in_memory(kind))},"
-        f" {m.x87_depth(kind)}, L_{kind.tag}}};\n"
+        f" {kind.align}, {n}, {whole}, {signed}, {int(psabi.in_memory(kind))},"
+        f" {psabi.x87_depth(kind)}, L_{kind.tag}}};\n"
     )
 
 
 def c_name(kind: m.Type) -> str:
     """The type's name in the generated C."""
-    return kind.name if isinstance(kind, m.Scalar) else f"struct {kind.name}"
+    return kind.name if isinstance(kind, m.Scalar) else f"{kind.keyword} {kind.name}"
+
+
+def _elements(kind: m.Struct) -> str:
+    """Its libffi elements: an array is its elements, in a union a struct of them."""
+    lines, elements = [], []
+    for i, (inner, count) in enumerate(kind.members):
+        if not kind.union or not count:
+            elements += [_ffi(inner)] * (count or 1)
+            continue
+        array = f"{kind.name}_m{i}"
+        listed = ", ".join([_ffi(inner)] * count)
+        lines += [
+            f"static ffi_type *E_{array}[] = {{{listed}, NULL}};",
+            f"static ffi_type T_{array} = {{{count * inner.size}, {inner.align},"
+            f" FFI_TYPE_STRUCT, E_{array}}};",
+        ]
+        elements.append(f"&T_{array}")
+    lines.append(f"static ffi_type *E_{kind.name}[] = {{{', '.join(elements)}, NULL}};")
+    return "\n".join(lines)
 
 
 def struct(kind: m.Struct, passed: bool, by_hand: bool) -> str:
@@ -43,25 +63,27 @@ def struct(kind: m.Struct, passed: bool, by_hand: bool) -> str:
 
     `by_hand`: its libffi type says size and alignment, instead of leaving them to libffi.
     """
-    lines = [f"struct {kind.name} {{"]
+    name = c_name(kind)
+    lines = [f"#pragma pack(push, {kind.pack})"] if kind.pack > 1 else []
+    lines.append(f"{name} {{")
     lines += [
         f"    {c_name(t)} m{i}{f'[{n}]' if n else ''};" for i, (t, n) in enumerate(kind.members)
     ]
     laid_out = f"{kind.size}, {kind.align}" if by_hand else "0, 0"
+    lines.append(f"}}{kind.attribute};")
+    lines += ["#pragma pack(pop)"] if kind.pack > 1 else []
+    lines.append(
+        f"_Static_assert(sizeof({name}) == {kind.size}"
+        f' && _Alignof({name}) == {kind.align}, "layout");'
+    )
     lines += [
-        f"}}{kind.attribute};",
-        f"_Static_assert(sizeof(struct {kind.name}) == {kind.size}"
-        f' && _Alignof(struct {kind.name}) == {kind.align}, "layout");',
-    ]
-    lines += [
-        f'_Static_assert(offsetof(struct {kind.name}, m{i}) == {at}, "layout");'
+        f'_Static_assert(offsetof({name}, m{i}) == {at}, "layout");'
         for i, at in enumerate(kind.offsets)
     ]
     if passed and kind.padded():
-        lines.append(f"struct W_{kind.name} {{ struct {kind.name} s; {kind.padded()} }};")
-    elements = ", ".join(f"{_ffi(t)}" for t, n in kind.members for _ in range(n or 1))
+        lines.append(f"struct W_{kind.name} {{ {name} s; {kind.padded()} }};")
     lines += [
-        f"static ffi_type *E_{kind.name}[] = {{{elements}, NULL}};",
+        _elements(kind),
         f"static ffi_type T_{kind.name} = {{{laid_out}, FFI_TYPE_STRUCT, E_{kind.name}}};",
     ]
     text = "\n".join(lines) + "\n"
@@ -75,7 +97,7 @@ def _ffi(kind: m.Type) -> str:
 def _wide(kind: m.Type) -> str:
     if isinstance(kind, m.Scalar):
         return kind.wide
-    return f"struct {'W_' if kind.padded() else ''}{kind.name}"
+    return f"struct W_{kind.name}" if kind.padded() else c_name(kind)
 
 
 def _wide_result(kind: m.Type | None) -> str:
@@ -111,7 +133,7 @@ def signature(sig: Signature) -> str:
     passed = [*sig.args, sig.result]
     used = _reached(passed)
     # libffi lays nothing out inside a type whose size is given.
-    by_hand = _reached(s for s in sig.structs if s.aligned)
+    by_hand = _reached(s for s in sig.structs if s.by_hand)
     parts = [struct(s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index
     result = c_name(sig.result) if sig.result else "void"

@@ -3,7 +3,8 @@
 
 The layout is computed here and asserted in the generated C (`_Static_assert`), so the compiler
 is the judge. Nothing here knows how a type is passed, except `padded()`, which must not change
-the class of a struct when it makes room for garbage behind it (x86-64 psABI 1.0, section 3.2.3).
+the class of a struct when it makes room for garbage behind it (x86-64 psABI 1.0, section 3.2.3);
+`psabi` knows the rest.
 """
 
 from __future__ import annotations
@@ -93,46 +94,96 @@ COMPLEX_INTEGERS = tuple(
 )
 
 
+def covered(leaves: list[Leaf]) -> tuple[Leaf, ...]:
+    """The bits that carry a value where `leaves` overlap, as a union's do.
+
+    Those that lie on each other exactly stay what they are, if they are alike; the bytes under all
+    others are raw, or floating where nothing else covers them.
+    """
+    apart: list[Leaf] = []
+    for leaf in dict.fromkeys(leaves):
+        on = [x for x in apart if x.offset < leaf.offset + leaf.size]
+        on = [x for x in on if leaf.offset < x.offset + x.size]
+        if not on:
+            apart.append(leaf)
+            continue
+        kind = "f" if {x.kind for x in (leaf, *on)} == {"f"} else "i"
+        taken = {n for x in (leaf, *on) for n in range(x.offset, x.offset + x.size)}
+        apart = [x for x in apart if x not in on]
+        for word in sorted({n // EIGHTBYTE for n in taken}):
+            here = [n for n in taken if n // EIGHTBYTE == word]
+            apart.append(Leaf(min(here), max(here) + 1 - min(here), kind))
+    return tuple(sorted(apart, key=lambda x: x.offset))
+
+
 @dataclass(frozen=True)
 class Struct:
-    """A struct type. `members` are (type, n): n = 0 is a plain member, n > 0 an array of n.
+    """A struct or union. `members` are (type, n): n = 0 is a plain member, n > 0 an array of n.
 
-    `aligned`, unless 0, is the alignment that an attribute asks for. libffi's elements cannot say
-    it: its users give size and alignment by hand.
+    `aligned`, unless 0, is the alignment that an attribute asks for. `pack`, unless 0, is the most
+    that a member is aligned to: 1 by the attribute, more by the pragma. libffi's elements can say
+    neither, nor that a type is a union: its users give size and alignment by hand.
     """
 
     members: tuple[tuple[Type, int], ...]
     name: str
     aligned: int = 0
+    union: bool = False
+    pack: int = 0
     size: int = field(init=False)
     align: int = field(init=False)
     offsets: tuple[int, ...] = field(init=False)
     leaves: tuple[Leaf, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Lay the members out by the psABI's rule: each at its natural alignment."""
-        at, align = 0, max(1, self.aligned)
+        """Lay the members out by the psABI's rule: each at its alignment, a union's all at 0."""
+        at, end, align = 0, 0, max(1, self.aligned)
         offsets: list[int] = []
         leaves: list[Leaf] = []
         for kind, count in self.members:
-            at = -(-at // kind.align) * kind.align
+            own = min(kind.align, self.pack or kind.align)
+            at = 0 if self.union else -(-at // own) * own
             offsets.append(at)
-            align = max(align, kind.align)
+            align = max(align, own)
             for _ in range(count or 1):
                 leaves.extend(Leaf(at + x.offset, x.size, x.kind) for x in kind.leaves)
                 at += kind.size
+            end = max(end, at)
         for key, value in (
-            ("size", -(-at // align) * align),
+            ("size", -(-end // align) * align),
             ("align", align),
             ("offsets", tuple(offsets)),
-            ("leaves", tuple(leaves)),
+            ("leaves", covered(leaves) if self.union else tuple(leaves)),
         ):
             object.__setattr__(self, key, value)
 
     @property
+    def by_hand(self) -> bool:
+        """Whether libffi cannot lay it out from its elements."""
+        return bool(self.aligned or self.union or self.pack)
+
+    @property
+    def packs(self) -> bool:
+        """Whether this type or one inside it is packed."""
+        inner = (kind for kind, _ in self.members)
+        return bool(self.pack) or any(isinstance(k, Struct) and k.packs for k in inner)
+
+    @property
+    def over_aligned(self) -> bool:
+        """Whether an attribute aligned this type or one inside it."""
+        inner = (kind for kind, _ in self.members)
+        return bool(self.aligned) or any(isinstance(k, Struct) and k.over_aligned for k in inner)
+
+    @property
+    def keyword(self) -> str:
+        """The C keyword before its name."""
+        return "union" if self.union else "struct"
+
+    @property
     def attribute(self) -> str:
         """What stands behind the closing brace, with a space before it, or ''."""
-        return f" __attribute__((aligned({self.aligned})))" if self.aligned else ""
+        packed = " __attribute__((packed))" if self.pack == 1 else ""
+        return packed + (f" __attribute__((aligned({self.aligned})))" if self.aligned else "")
 
     @property
     def tag(self) -> str:
@@ -146,7 +197,8 @@ class Struct:
             f"{kind.spelled} {chr(97 + i % 26)}{f'[{n}]' if n else ''};"
             for i, (kind, n) in enumerate(self.members)
         )
-        return f"struct {{ {inner} }}{self.attribute}"
+        pragma = f" pack({self.pack})" if self.pack > 1 else ""
+        return f"{self.keyword}{pragma} {{ {inner} }}{self.attribute}"
 
     def padded(self) -> str:
         """A C member that fills the struct's last slot without changing its class, or ''."""
@@ -154,25 +206,10 @@ class Struct:
         if not room:
             return ""
         last = self.size // EIGHTBYTE * EIGHTBYTE
-        floating = all(x.kind == "f" for x in self.leaves if x.offset >= last)
-        if floating and self.size <= MEMORY_ABOVE:
+        floating = all(x.kind == "f" for x in self.leaves if x.offset + x.size > last)
+        if floating and room == EIGHTBYTE // 2 and self.size <= MEMORY_ABOVE:
             return "float pad;"
         return f"unsigned char pad[{room}];"
 
 
 Type = Union[Scalar, Struct]
-
-
-def x87_depth(kind: Type | None) -> int:
-    """How many x87 registers hold a result of this type: 0, 1 or 2."""
-    if kind is None or kind.size > 2 * MEMORY_ABOVE:
-        return 0
-    if kind is CLDOUBLE:
-        return 2
-    alone = len(kind.leaves) == 1 and kind.leaves[0].kind == "x"
-    return 1 if alone and kind.size == MEMORY_ABOVE else 0
-
-
-def in_memory(kind: Type | None) -> bool:
-    """Whether a result of this type goes through a hidden pointer."""
-    return isinstance(kind, Struct) and kind.size > MEMORY_ABOVE

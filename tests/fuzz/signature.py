@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from . import model as m
+from . import psabi
 
 
 @dataclass
@@ -187,9 +188,82 @@ class Drawer:
         return self.small() if what < 0.75 else self.any_struct()
 
 
-def draw(seed: int, index: int) -> Signature:
-    """Signature number `index` of `seed`."""
-    drawer = Drawer(seed, index)
+class OddDrawer(Drawer):
+    """Draws unions and packed structs where `Drawer` draws structs.
+
+    The members are those whose classes meet: long double, integers and floating types in either
+    eightbyte, structs and unions of them. Left out is what libffi's types cannot tell
+    (ffi_static.h); what clang gets wrong (psabi.clang_loses); and what gcc and clang pass in two
+    ways: a packed struct with a member that is aligned by an attribute, and an array of packed
+    structs (gcc looks at the alignment of the first one's fields only).
+    """
+
+    def __init__(self, seed: int, index: int) -> None:
+        """The stream of (seed, index), another one than `Drawer`'s."""
+        super().__init__(seed, index)
+        self.rng = random.Random(f"{seed}:{index}:odd")
+
+    def make(self, members: list[tuple[m.Type, int]], union: bool, pack: int = 0) -> m.Struct:
+        """Name a new union, or a packed or plain struct."""
+        made = m.Struct(tuple(members), f"S{self.index}_{len(self.structs)}", 0, union, pack)
+        self.structs.append(made)
+        return made
+
+    def _member(self, depth: int) -> tuple[m.Type, int]:
+        """A member of at most 16 bytes, or rarely one more."""
+        rng = self.rng
+        what = rng.random()
+        if what < 0.25:
+            return m.LDOUBLE, 0
+        if what < 0.50:
+            return rng.choice((*m.INTEGERS, *m.FLOATS, m.INT64, m.DOUBLE, m.CFLOAT, m.CDOUBLE)), 0
+        if what < 0.72:
+            kind: m.Scalar = rng.choice((*m.INTEGERS, m.INT64, m.INT8, *m.FLOATS, m.FLOAT))
+            most = m.MEMORY_ABOVE // kind.size
+            return kind, most if rng.random() < 0.4 else rng.randint(1, most)
+        if what < 0.77:
+            return rng.choice((m.CLDOUBLE, *m.COMPLEX_INTEGERS)), 0
+        if depth < 2 and what < 0.95:
+            inner = self.odd(depth + 1)
+            return inner, rng.choice((0, 0, 0, 1) if inner.packs else (0, 0, 0, 1, 2))
+        return super().small(), 0
+
+    def odd(self, depth: int = 0) -> m.Struct:
+        """A union, a packed struct or union, or a struct with such a member."""
+        rng = self.rng
+        members = [self._member(depth) for _ in range(rng.randint(1 if depth else 2, 4))]
+        what = rng.random()
+        union = what < 0.65 or 0.75 <= what < 0.80
+        if not union:
+            members = members[: rng.randint(1, 3)]
+        pack = rng.choice((1, 1, 2, 4, 8)) if 0.65 <= what < 0.80 else 0
+        if pack and any(isinstance(k, m.Struct) and k.over_aligned for k, _ in members):
+            return self.odd(depth)
+        made = self.make(members, union, pack)
+        if psabi.clang_loses(made):
+            return self.odd(depth)
+        return made if made.size <= m.MEMORY_ABOVE or rng.random() < 0.2 else self.odd(depth)
+
+    def small(self) -> m.Struct:
+        """Nearly always a union or a packed struct."""
+        return self.odd() if self.rng.random() < 0.9 else super().small()
+
+    def any_struct(self, depth: int = 0) -> m.Struct:
+        """Nearly always a union or a packed struct."""
+        return self.odd() if self.rng.random() < 0.9 else super().any_struct(depth)
+
+    def any_type(self) -> m.Type:
+        """Every second one is an aggregate."""
+        return self.odd() if self.rng.random() < 0.3 else super().any_type()
+
+    def outcome(self) -> m.Type | None:
+        """The result type, a union or a packed struct more often than not."""
+        return self.odd() if self.rng.random() < 0.7 else super().outcome()
+
+
+def draw(seed: int, index: int, odd: bool = False) -> Signature:
+    """Signature number `index` of `seed`; `odd`: of the stream with unions and packed structs."""
+    drawer = (OddDrawer if odd else Drawer)(seed, index)
     args = drawer.arguments()
     result = drawer.outcome()
-    return Signature(index, result, args, drawer.structs, f"seed {seed}")
+    return Signature(index, result, args, drawer.structs, f"seed {seed}{', odd' if odd else ''}")

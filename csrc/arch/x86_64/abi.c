@@ -1,34 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* abi.c - x86-64: the System V psABI's parameter passing (section 3.2.3), on libffi's types
  *
- * An aggregate of at most two eightbytes is classified by its scalar leaves: each leaf merges its
- * class into the eightbyte it lies in. Larger ones, and ones with unaligned fields, go in memory.
+ * An aggregate of at most two eightbytes is classified as the psABI says, one aggregate at a time:
+ * its members' classes merge in their order, then come the rules for the whole. Both matter:
+ * merging is not associative, and a nested union that is in memory takes everything around it
+ * along. Larger aggregates, and ones with unaligned fields, go in memory.
+ *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
 #include "arch/abi.h"
 #include "arch.h"
 #include "base/error.h"
 
-/* In the order of the psABI's merge rules: of two classes the larger wins, but MEMORY > all; X87
- * with any other is MEMORY, be it because of its upper half. */
-enum class { NO_CLASS, SSE, INTEGER, X87, MEMORY };
+/* The psABI's classes. SSEUP is not among them, since libffi has no vectors, nor COMPLEX_X87, which
+ * only a complex long double by itself has (aggregate_tail). */
+enum eightbyte { NO_CLASS, SSE, INTEGER, X87, X87UP, MEMORY };
 
 /* Limits that no C type reaches: what exceeds them is recursive or made up. */
 #define MAX_DEPTH 64
 #define MAX_NODES 1000000
 
-/* Of an aggregate's two eightbytes; half[0] == MEMORY: of the whole. */
+/* Of two eightbytes; if one is MEMORY, both are. */
 struct classes {
-    enum class half[2];
-    bool narrow; /* some member has less than 8 bytes */
+    enum eightbyte half[2];
 };
+static const struct classes in_memory = {{MEMORY, MEMORY}};
 
 struct walk {
-    struct classes is;
     size_t size;    /* of the whole aggregate */
     unsigned nodes; /* visited so far */
     unsigned leaves;
     bool classify; /* it is small enough to have classes */
+    bool narrow;   /* some member has less than 8 bytes */
 };
 
 static const char *const type_trouble = "a type with code %d, size %zu and alignment %u is %s";
@@ -75,12 +78,45 @@ static size_t scalar_size(const ffi_type *t)
     }
 }
 
-static enum class scalar_class(const ffi_type *t) {
-    switch (t->type){
-        case FFI_TYPE_FLOAT : case FFI_TYPE_DOUBLE : return SSE;
-        case FFI_TYPE_LONGDOUBLE : return X87;
-        default : return INTEGER;
+static enum eightbyte scalar_class(const ffi_type *t)
+{
+    switch (t->type) {
+    case FFI_TYPE_FLOAT:
+    case FFI_TYPE_DOUBLE:
+        return SSE;
+    case FFI_TYPE_LONGDOUBLE:
+        return X87;
+    default:
+        return INTEGER;
     }
+}
+
+/* Two fields in one eightbyte: the psABI's rule 4 of "Aggregates and unions", (a) to (f). */
+static enum eightbyte merge(enum eightbyte a, enum eightbyte b)
+{
+    if (a == b || b == NO_CLASS)
+        return a;
+    if (a == NO_CLASS)
+        return b;
+    if (a == MEMORY || b == MEMORY)
+        return MEMORY;
+    if (a == INTEGER || b == INTEGER)
+        return INTEGER;
+    return MEMORY; /* SSE with the x87 ones, which are equal or not in the same eightbyte */
+}
+
+static void merge_member(struct classes *all, const struct classes *member)
+{
+    all->half[0] = merge(all->half[0], member->half[0]);
+    all->half[1] = merge(all->half[1], member->half[1]);
+}
+
+/* An aggregate whose members are merged: rule 5, (a) and (b). */
+static void settle(struct classes *is)
+{
+    if (is->half[0] == MEMORY || is->half[1] == MEMORY ||
+        (is->half[1] == X87UP && is->half[0] != X87))
+        *is = in_memory;
 }
 
 static int check_node(const ffi_type *t, struct walk *w, unsigned depth)
@@ -93,39 +129,36 @@ static int check_node(const ffi_type *t, struct walk *w, unsigned depth)
     return 0;
 }
 
-static void merge_leaf(struct walk *w, const ffi_type *t, size_t offset)
+/* A scalar at `offset` of the whole. Every scalar's alignment is its size, be it in a packed struct
+ * or not. */
+static struct classes leaf_classes(const ffi_type *t, size_t offset, struct walk *w)
 {
     size_t size = scalar_size(t);
+    struct classes is = {{NO_CLASS, NO_CLASS}};
     w->leaves++;
-    if (!w->classify || w->is.half[0] == MEMORY)
-        return;
-    if (offset + size > w->size) { /* nested sizes that contradict each other */
-        w->is.half[0] = MEMORY;
-        return;
-    }
-    w->is.narrow |= size < 8;
-    enum class c = scalar_class(t);
-    for (size_t at = offset / 8; at <= (offset + size - 1) / 8; at++) {
-        enum class has = w->is.half[at];
-        if (has != NO_CLASS && (has == X87) != (c == X87)) { /* a union of long double and others */
-            w->is.half[0] = MEMORY;
-            return;
-        }
-        if (c > has)
-            w->is.half[at] = c;
-    }
+    w->narrow |= size < 8;
+    if (!w->classify || offset % size)
+        return in_memory;
+    if (offset >= w->size || size > w->size - offset) /* nested sizes that contradict each other */
+        return in_memory;
+    is.half[offset / 8] = scalar_class(t);
+    if (is.half[0] == X87)
+        is.half[1] = X87UP;
+    return is;
 }
 
 /* How an aggregate's members lie. Laid out one behind the other, do they fit its size? If not, the
- * size was set by hand: for a union, whose members all begin at 0, or, where a member wants more
- * alignment than the whole has, for a packed struct. */
+ * size was set by hand: for a packed struct, which has room for all its members but none between
+ * them, or for a union, which has not. What attributes do besides cannot be told from this: a union
+ * that they make larger than its members, a packed struct that they align, a member that they
+ * align. Such a type needs its parts as structs of their own (ffi_static.h). */
 enum layout { PLAIN, UNION, PACKED };
 
 static int find_layout(const ffi_type *t, enum layout *layout)
 {
     if (!t->elements || (t->size && !t->elements[0]))
         return bad_type(t, "an incomplete aggregate: it has no elements");
-    size_t end = 0;
+    size_t end = 0, sum = 0;
     bool misfit = false;
     for (ffi_type **e = t->elements; *e; e++) {
         unsigned alignment = (*e)->alignment;
@@ -133,13 +166,23 @@ static int find_layout(const ffi_type *t, enum layout *layout)
             return bad_type(*e, "incomplete: its alignment is not a power of two");
         misfit |= alignment > t->alignment;
         end = align_up(end, alignment) + (*e)->size;
+        sum += (*e)->size;
     }
-    *layout = t->type == FFI_TYPE_COMPLEX || end <= t->size ? PLAIN : misfit ? PACKED : UNION;
+    *layout = t->type == FFI_TYPE_COMPLEX || end <= t->size ? PLAIN
+              : misfit && sum <= t->size                    ? PACKED
+                                                            : UNION;
     return 0;
 }
 
-/* Visit `t` at `offset` of the aggregate; *end becomes the first offset behind it. */
-static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, unsigned depth)
+/* The alignment that member `e` has inside of `t`. */
+static size_t member_alignment(const ffi_type *t, const ffi_type *e, enum layout layout)
+{
+    return layout == PACKED && e->alignment > t->alignment ? t->alignment : e->alignment;
+}
+
+/* The classes of `t` at `offset` of the whole aggregate, in the whole's eightbytes. */
+static int visit(const ffi_type *t, size_t offset, struct classes *is, struct walk *w,
+                 unsigned depth)
 {
     if (!t)
         return fs_fail(-EINVAL, "a struct's element type is NULL");
@@ -149,44 +192,45 @@ static int visit(const ffi_type *t, size_t offset, size_t *end, struct walk *w, 
     if (!is_aggregate(t)) {
         if (scalar_size(t) == 0 || t->size != scalar_size(t))
             return bad_type(t, "not a type that a struct can hold");
-        merge_leaf(w, t, offset);
-        *end = offset + t->size;
+        *is = leaf_classes(t, offset, w);
         return 0;
     }
     enum layout layout = PLAIN;
     if ((error = find_layout(t, &layout)))
         return error;
-    if (layout == PACKED)
-        w->is.half[0] = MEMORY;
-    size_t at = offset;
+    *is = (struct classes){{NO_CLASS, NO_CLASS}};
+    size_t at = 0;
     for (ffi_type **e = t->elements; *e; e++) {
         if (!w->classify && e > t->elements && e[0] == e[-1])
             continue; /* an array's next element: nothing new in it */
-        at = layout == UNION ? offset : align_up(at, (*e)->alignment);
-        if ((error = visit(*e, at, &at, w, depth + 1)))
+        struct classes member;
+        at = layout == UNION ? 0 : align_up(at, member_alignment(t, *e, layout));
+        if ((error = visit(*e, offset + at, &member, w, depth + 1)))
             return error;
+        merge_member(is, &member);
+        at += (*e)->size;
         if (t->type == FFI_TYPE_COMPLEX) { /* one element stands for both parts */
-            if ((error = visit(*e, at, &at, w, depth + 1)))
+            if ((error = visit(*e, offset + at, &member, w, depth + 1)))
                 return error;
+            merge_member(is, &member);
             break;
         }
     }
-    *end = offset + t->size;
+    settle(is);
     return 0;
 }
 
-static int classify(const ffi_type *t, struct classes *out)
+static int classify(const ffi_type *t, struct classes *out, bool *narrow)
 {
     struct walk w = {.size = t->size, .classify = t->size <= 16};
-    size_t end;
-    int error = visit(t, 0, &end, &w, 0);
+    int error = visit(t, 0, out, &w, 0);
     if (error)
         return error;
     if (t->size == 0 && w.leaves)
         return bad_type(t, "incomplete: it has members but no size");
-    if (t->size > 16 || w.is.half[0] == MEMORY || w.is.half[1] == MEMORY)
-        w.is = (struct classes){.half = {MEMORY, NO_CLASS}};
-    *out = w.is;
+    if (t->size > 16)
+        *out = in_memory;
+    *narrow = w.narrow;
     return 0;
 }
 
@@ -231,10 +275,11 @@ static unsigned scalar_tail(const ffi_type *t)
 static int aggregate_tail(const ffi_type *t, unsigned *tail)
 {
     struct classes is;
-    int error = classify(t, &is);
+    bool narrow;
+    int error = classify(t, &is, &narrow);
     if (error)
         return error;
-    unsigned alike = is.narrow ? FS_TAIL_HALVES : FS_TAIL_PAIR;
+    unsigned alike = narrow ? FS_TAIL_HALVES : FS_TAIL_PAIR;
     if (is.half[0] == X87) /* struct { long double }; a complex one is larger, see below */
         *tail = FS_TAIL_X87;
     else if (is.half[0] == MEMORY && t->type == FFI_TYPE_COMPLEX && t->elements[0] &&
@@ -291,7 +336,7 @@ static void place_on_stack(struct fs_abi *abi, const ffi_type *t, struct fs_plac
     abi->only_gpr = abi->only_vec = false;
 }
 
-static uint32_t next_word(struct fs_abi *abi, enum class c)
+static uint32_t next_word(struct fs_abi *abi, enum eightbyte c)
 {
     if (c == SSE)
         return FS_FRAME_VEC / 8 + abi->vec++;
@@ -301,10 +346,11 @@ static uint32_t next_word(struct fs_abi *abi, enum class c)
 static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
 {
     struct classes is;
-    int error = classify(t, &is);
+    bool narrow;
+    int error = classify(t, &is, &narrow);
     if (error)
         return error;
-    const enum class *half = is.half;
+    const enum eightbyte *half = is.half;
     abi->only_gpr = abi->only_vec = false;
     if (t->size == 0) { /* GNU C's empty struct takes no place; any address serves */
         place->word = FS_FRAME_RET / 8;
@@ -319,7 +365,7 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
         gpr += half[i] == INTEGER;
         vec += half[i] == SSE;
     }
-    bool memory = half[0] == MEMORY || half[0] == X87 || half[1] == X87;
+    bool memory = half[0] == MEMORY || half[0] == X87;
     if (memory || abi->gpr + gpr > 6 || abi->vec + vec > 8) {
         place_on_stack(abi, t, place);
         return 0;
@@ -344,7 +390,7 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
     int error = check_scalar(t, "argument", index);
     if (error)
         return error;
-    enum class c = scalar_class(t);
+    enum eightbyte c = scalar_class(t);
     if (c == INTEGER && abi->gpr < 6) {
         abi->only_vec = false;
         place->word = next_word(abi, c);
@@ -418,11 +464,14 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
 extern FS_HIDDEN void *const fs_planned_u[7][FS_VEC_BUCKETS];
 extern FS_HIDDEN void *const fs_planned_m[7][FS_VEC_BUCKETS];
 extern FS_HIDDEN void *const fs_planned_d[7][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_x[2];
 
 void *fs_abi_plan_entry(const struct fs_abi *abi)
 {
     static const unsigned char bucket[9] = {0, 1, 2, 3, 3, 4, 4, 4, 4};
     unsigned vec = bucket[abi->vec];
+    if (abi->tail == FS_TAIL_X87X2)
+        return fs_planned_x[abi->gpr || abi->vec];
     int16_t tail = fs_abi_tail_code(abi);
     return tail == 0  ? fs_planned_u[abi->gpr][vec]
            : tail < 0 ? fs_planned_m[abi->gpr][vec]

@@ -55,7 +55,8 @@
  *     that a struct in two of them, or in two general ones, is already whole in memory. ------ */
 #define FS_FRAME_GPR 0       /* rdi rsi rdx rcx r8 r9 */
 #define FS_FRAME_VEC 48      /* xmm0 .. xmm7, low halves */
-#define FS_FRAME_RET 112     /* the result: 32 bytes, what most read of it within a byte's reach */
+#define FS_FRAME_RET 112     /* the result, what most read of it within a byte's reach */
+#define FS_FRAME_RET_SIZE 32 /* zero when the handler starts, as far as this result needs it */
 #define FS_FRAME_ARGV 144    /* avalue[20] */
 #define FS_FRAME_SCRATCH 304 /* gathered structs: 16 bytes for each of 14 registers */
 #define FS_FRAME_TAIL 528    /* FS_TAIL_*, kept over the handler, which may free the closure */

@@ -9,7 +9,9 @@
  *
  * exactly once, aligned, with real frame descriptions: an exception may pass, a debugger may
  * look. What the return needs is taken from the closure *before* the handler runs, because the
- * handler may free it.
+ * handler may free it. What *ret holds comes back in registers and is zero before, so that a handler
+ * that fails and writes nothing returns 0, a null pointer, 0.0, and not what lay on the stack. Only
+ * memory that the caller gave for a result (FS_TAIL_MEM) is the caller's, and stays as it is.
  *
  * Three kinds, chosen when the closure is prepared (abi.c):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
@@ -19,10 +21,10 @@
  */
 #include "arch.h"
 
-/* Load the result and go. `at` is the result's offset from rsp. An integer, a pointer and a double
- * share one tail, an unsigned int and a float another: the register that the caller does not look
- * at may hold anything. */
-.macro fs_return tail, at, frame
+/* Load the result, which is at `at` from rsp, the way that FS_TAIL_<tail> says. An integer, a pointer
+ * and a double share one tail, an unsigned int and a float another: the register that the caller
+ * does not look at may hold anything. */
+.macro fs_load tail, at
     .if \tail == FS_TAIL_WORD
     movq \at(%rsp), %rax
     movq \at(%rsp), %xmm0
@@ -39,7 +41,24 @@
     movsbq \at(%rsp), %rax
     .elseif \tail == FS_TAIL_U8
     movzbl \at(%rsp), %eax
+    .elseif \tail == FS_TAIL_GV
+    movq \at(%rsp), %rax
+    movsd \at + 8(%rsp), %xmm0
+    .elseif \tail == FS_TAIL_VG
+    movsd \at(%rsp), %xmm0
+    movq \at + 8(%rsp), %rax
+    .elseif \tail == FS_TAIL_X87
+    fldt \at(%rsp)
+    .elseif \tail == FS_TAIL_X87X2 /* the imaginary part first, so that the real one is st0 */
+    fldt \at + 16(%rsp)
+    fldt \at(%rsp)
+    .elseif \tail != FS_TAIL_NONE
+    .error "fs_load does not know this tail"
     .endif
+.endm
+
+.macro fs_return tail, at, frame
+    fs_load \tail, \at
     addq $\frame, %rsp
     .cfi_adjust_cfa_offset -\frame
     ret
@@ -62,6 +81,12 @@
     leaq \avalue(%rsp), %rdx
     movq FS_SLOT_DATA(%r10), %rcx
     call *FS_SLOT_HANDLER(%r10)
+.endm
+
+.macro fs_scalar_clear tail, ret
+    .if \tail != FS_TAIL_NONE
+    movq $0, \ret(%rsp)
+    .endif
 .endm
 
 .macro fs_spill_g n
@@ -87,7 +112,7 @@
 .endm
 
 /* Nothing to keep and nothing to return: the handler takes this entry's place. libffi's contract is
- * that it does not fill *ret then; what does all the same finds memory there. */
+ * that it does not fill *ret then. A handler that writes *ret anyway writes into this scratch area. */
 .macro fs_scalar_nothing
     leaq fs_nothing(%rip), %rsi
     movq FS_SLOT_CIF(%r10), %rdi
@@ -112,12 +137,14 @@ fs_nothing:
     subq $SCALAR_G_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_G_FRAME
     fs_spill_g \n
+    fs_scalar_clear \tail, 96
     fs_scalar_call 96, 0
     fs_return \tail, 96, SCALAR_G_FRAME
     .else
     subq $SCALAR_V_FRAME, %rsp
     .cfi_adjust_cfa_offset SCALAR_V_FRAME
     fs_spill_v \n
+    fs_scalar_clear \tail, 0
     fs_scalar_call 0, 16
     fs_return \tail, 0, SCALAR_V_FRAME
     .endif
@@ -187,9 +214,10 @@ fs_scalar_v:
     .endr
 .endm
 
-/* Three kinds of planned entries, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR,
- * m(emory) by FS_TAIL_MEM, d(ispatched) by any other.
- * const fs_planned_<kind>[7][FS_VEC_BUCKETS]: by general registers, then by vector registers. */
+/* Four kinds of planned entries, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR,
+ * m(emory) by FS_TAIL_MEM, x by FS_TAIL_X87X2, d(ispatched) by any other.
+ * const fs_planned_<kind>[7][FS_VEC_BUCKETS]: by general registers, then by vector registers; but
+ * fs_planned_x[2]: nothing saved, or all. */
 .macro fs_planned_table kind
     .pushsection .data.rel.ro.fs_planned_\kind, "aw", @progbits
     .balign 8
@@ -215,6 +243,11 @@ fs_planned_\kind:
     fs_frame_close
 .endm
 
+.macro fs_return_frame tail
+    fs_load \tail, FS_FRAME_RET
+    fs_frame_close
+.endm
+
 .macro fs_frame_close
     addq $FS_FRAME_SIZE, %rsp
     .cfi_adjust_cfa_offset -FS_FRAME_SIZE
@@ -226,13 +259,10 @@ fs_planned_\kind:
 .macro fs_dispatch
     cmpl $FS_TAIL_S32 * FS_TAIL_SIZE, %eax
     jne 98f
-    movslq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
+    fs_return_frame FS_TAIL_S32
 98: cmpl $FS_TAIL_GV * FS_TAIL_SIZE, %eax
     jne 99f
-    movq FS_FRAME_RET(%rsp), %rax
-    movsd FS_FRAME_RET + 8(%rsp), %xmm0
-    fs_frame_close
+    fs_return_frame FS_TAIL_GV
 99: leaq fs_tails(%rip), %rdx
     leaq -FS_TAIL_SIZE(%rdx, %rax), %rdx
     jmp *%rdx
@@ -244,6 +274,11 @@ fs_planned_\kind:
     movq FS_FRAME_GPR(%rsp), %rsi
     .else
     leaq FS_FRAME_RET(%rsp), %rsi
+    xorps %xmm0, %xmm0
+    movups %xmm0, FS_FRAME_RET(%rsp)
+    .endif
+    .ifc \kind, x
+    movups %xmm0, FS_FRAME_RET + 16(%rsp)
     .endif
     .ifc \kind, d
     movzwl FS_PLAN_TAIL(%r10), %eax
@@ -259,6 +294,9 @@ fs_planned_\kind:
     .ifc \kind, m
     movq FS_FRAME_GPR(%rsp), %rax
     fs_frame_close
+    .endif
+    .ifc \kind, x
+    fs_return_frame FS_TAIL_X87X2
     .endif
     .ifc \kind, d
     movl FS_FRAME_TAIL(%rsp), %eax
@@ -347,6 +385,10 @@ fs_plan_body_\kind:
     fs_planned_entries \kind, 6
     fs_planned_body \kind
     .endr
+    fs_planned_table x
+    fs_planned_entry x, 0, 0
+    fs_planned_entry x, 6, 8
+    fs_planned_body x
 
 /* In: r10 = closure whose plan is a struct fs_long.
  * int fs_plan_run(ffi_static_closure *closure [rdi], struct fs_frame *frame [rsi]) calls the
@@ -369,40 +411,14 @@ FS_FUNC(fs_entry_long)
 
     .balign FS_TAIL_SIZE
 fs_tails:
-    fs_tail FS_TAIL_S32
-    movslq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_U32
-    movl FS_FRAME_RET(%rsp), %eax
-    movss FS_FRAME_RET(%rsp), %xmm0
-    fs_frame_close
-    fs_tail FS_TAIL_S16
-    movswq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_U16
-    movzwl FS_FRAME_RET(%rsp), %eax
-    fs_frame_close
-    fs_tail FS_TAIL_S8
-    movsbq FS_FRAME_RET(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_U8
-    movzbl FS_FRAME_RET(%rsp), %eax
-    fs_frame_close
-    fs_tail FS_TAIL_GV
-    movq FS_FRAME_RET(%rsp), %rax
-    movsd FS_FRAME_RET + 8(%rsp), %xmm0
-    fs_frame_close
-    fs_tail FS_TAIL_VG
-    movsd FS_FRAME_RET(%rsp), %xmm0
-    movq FS_FRAME_RET + 8(%rsp), %rax
-    fs_frame_close
-    fs_tail FS_TAIL_X87
-    fldt FS_FRAME_RET(%rsp)
-    fs_frame_close
-    fs_tail FS_TAIL_X87X2
-    fldt FS_FRAME_RET + 16(%rsp)
-    fldt FS_FRAME_RET(%rsp)
-    fs_frame_close
+    .irp tail, FS_TAIL_S32, FS_TAIL_U32, FS_TAIL_S16, FS_TAIL_U16, FS_TAIL_S8, FS_TAIL_U8
+    fs_tail \tail
+    fs_return_frame \tail
+    .endr
+    .irp tail, FS_TAIL_GV, FS_TAIL_VG, FS_TAIL_X87, FS_TAIL_X87X2
+    fs_tail \tail
+    fs_return_frame \tail
+    .endr
     fs_tail FS_TAIL_HALVES
     movl FS_FRAME_RET(%rsp), %eax
     movl FS_FRAME_RET + 4(%rsp), %ecx

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* silent.c - a handler that writes no result: every kind of entry returns zero
+ *
+ * Before each call the stack below the caller is filled, so that what an entry does not clear
+ * shows. One case for each way in which results come back (arch.h, FS_TAIL_*) and for each of the
+ * entries (entry.S): straight-line ones by number and class of arguments, planned ones, the long
+ * one.
+ */
+#include <complex.h>
+
+#include "harness.h"
+
+#define MANY 24
+
+static ffi_type *longs[MANY], *doubles[MANY], *mixed[MANY];
+
+static void silent(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif, (void)ret, (void)args;
+    ++*(int *)user;
+}
+
+__attribute__((noinline)) static void dirty_stack(void)
+{
+    volatile unsigned char below[16384];
+    for (unsigned i = 0; i < sizeof below; i++)
+        below[i] = 0xa5;
+}
+
+static void fill_types(void)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        longs[i] = &ffi_type_slong;
+        doubles[i] = &ffi_type_double;
+        mixed[i] = i % 2 ? &ffi_type_double : &ffi_type_slong;
+    }
+}
+
+/* A closure of `nargs` such arguments. It and its cif stay: the process ends soon. */
+static void *silent_closure(ffi_type *result, ffi_type **types, unsigned nargs, int *runs)
+{
+    ffi_cif *cif = calloc(1, sizeof *cif);
+    void *code;
+    CHECK(cif && ffi_prep_cif(cif, FFI_DEFAULT_ABI, nargs, result, types) == FFI_OK);
+    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    CHECK(ffi_static_prep(c, cif, silent, runs, 0) == 0);
+    return code;
+}
+
+static int all_zero(const void *bytes, size_t n)
+{
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < n; i++)
+        if (b[i])
+            return 0;
+    return 1;
+}
+
+#define EXPECT_ZERO(T, bytes, call)                                                                \
+    do {                                                                                           \
+        dirty_stack();                                                                             \
+        T got = (call);                                                                            \
+        CHECK(all_zero(&got, bytes), #T ", %u arguments", nargs);                                  \
+        CHECK(runs == ++expected, "the handler ran %d times", runs);                               \
+    } while (0)
+
+#define L long
+#define D double
+/* Every count of one class that has its own entry, and more, whose extra ones go on the stack. */
+#define RETURNS(name, T, bytes, ...)                                                               \
+    static void name(void)                                                                         \
+    {                                                                                              \
+        ffi_type *type = __VA_ARGS__;                                                              \
+        int runs = 0, expected = 0;                                                                \
+        fill_types();                                                                              \
+        for (unsigned nargs = 0; nargs <= MANY; nargs++) {                                         \
+            void *g = silent_closure(type, longs, nargs, &runs);                                   \
+            void *v = silent_closure(type, doubles, nargs, &runs);                                 \
+            void *m = silent_closure(type, mixed, nargs, &runs);                                   \
+            EXPECT_ZERO(T, bytes, ((T(*)(ALL_LONGS))g)(ONES));                                     \
+            EXPECT_ZERO(T, bytes, ((T(*)(ALL_DOUBLES))v)(ONES));                                   \
+            EXPECT_ZERO(T, bytes, ((T(*)(ALL_MIXED))m)(ONES));                                     \
+        }                                                                                          \
+    }
+/* As many as the longest takes: a callee may be given more than it looks at. */
+#define FOUR(a, b) a, b, a, b
+#define TWENTY_FOUR(a, b) FOUR(a, b), FOUR(a, b), FOUR(a, b), FOUR(a, b), FOUR(a, b), FOUR(a, b)
+#define ALL_LONGS TWENTY_FOUR(L, L)
+#define ALL_DOUBLES TWENTY_FOUR(D, D)
+#define ALL_MIXED TWENTY_FOUR(L, D)
+#define ONES TWENTY_FOUR(1, 1)
+
+#define STRUCT(...)                                                                                \
+    &(ffi_type)                                                                                    \
+    {                                                                                              \
+        .type = FFI_TYPE_STRUCT, .elements = (ffi_type *[])                                        \
+        {                                                                                          \
+            __VA_ARGS__, NULL                                                                      \
+        }                                                                                          \
+    }
+
+typedef struct {
+    long a, b;
+} two_longs;
+typedef struct {
+    double a, b;
+} two_doubles;
+typedef struct {
+    long a;
+    double b;
+} long_double_pair;
+typedef struct {
+    double a;
+    long b;
+} double_long_pair;
+typedef struct {
+    int a, b, c, d;
+} four_ints;
+typedef struct {
+    long double a;
+} one_long_double;
+
+RETURNS(signed_char, signed char, 1, &ffi_type_schar)
+RETURNS(unsigned_char, unsigned char, 1, &ffi_type_uchar)
+RETURNS(signed_short, short, 2, &ffi_type_sshort)
+RETURNS(unsigned_short, unsigned short, 2, &ffi_type_ushort)
+RETURNS(signed_int, int, 4, &ffi_type_sint)
+RETURNS(unsigned_int, unsigned, 4, &ffi_type_uint)
+RETURNS(signed_long, long, 8, &ffi_type_slong)
+RETURNS(pointer, void *, 8, &ffi_type_pointer)
+RETURNS(single_float, float, 4, &ffi_type_float)
+RETURNS(double_float, double, 8, &ffi_type_double)
+RETURNS(long_double, long double, 10, &ffi_type_longdouble)
+RETURNS(complex_float, float complex, 8, &ffi_type_complex_float)
+RETURNS(complex_double, double complex, 16, &ffi_type_complex_double)
+RETURNS(struct_of_two_longs, two_longs, 16, STRUCT(&ffi_type_slong, &ffi_type_slong))
+RETURNS(struct_of_two_doubles, two_doubles, 16, STRUCT(&ffi_type_double, &ffi_type_double))
+RETURNS(struct_of_long_and_double, long_double_pair, 16, STRUCT(&ffi_type_slong, &ffi_type_double))
+RETURNS(struct_of_double_and_long, double_long_pair, 16, STRUCT(&ffi_type_double, &ffi_type_slong))
+RETURNS(struct_of_four_ints, four_ints, 16,
+        STRUCT(&ffi_type_sint, &ffi_type_sint, &ffi_type_sint, &ffi_type_sint))
+RETURNS(struct_of_long_double, one_long_double, 10, STRUCT(&ffi_type_longdouble))
+
+/* Two x87 registers: both parts, without what pads them. */
+static void complex_long_double(void)
+{
+    int runs = 0, expected = 0;
+    fill_types();
+    for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+        void *code = silent_closure(&ffi_type_complex_longdouble, mixed, nargs, &runs);
+        dirty_stack();
+        long double complex got = ((long double complex (*)(ALL_MIXED))code)(ONES);
+        long double part[2] = {creall(got), cimagl(got)};
+        CHECK(all_zero(&part[0], 10) && all_zero(&part[1], 10), "%u arguments", nargs);
+        CHECK(runs == ++expected);
+    }
+}
+
+/* What the caller gave for the result is the caller's: it stays, and its address comes back. */
+static void memory_of_the_caller_stays(void)
+{
+    ffi_type *type = STRUCT(&ffi_type_slong, &ffi_type_slong, &ffi_type_slong);
+    int runs = 0;
+    fill_types();
+    for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+        long room[4] = {11, 22, 33, 44};
+        void *code = silent_closure(type, longs, nargs, &runs);
+        dirty_stack();
+        void *back = ((void *(*)(void *, ALL_LONGS))code)(room, ONES);
+        CHECK(back == room && runs == (int)nargs + 1);
+        CHECK(room[0] == 11 && room[1] == 22 && room[2] == 33 && room[3] == 44);
+    }
+}
+
+/* void: nothing comes back, and the handler finds memory that it may write to. */
+static void write_anyway(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif, (void)args;
+    memset(ret, 0x5a, sizeof(ffi_arg));
+    ++*(int *)user;
+}
+
+static void no_result(void)
+{
+    int runs = 0;
+    fill_types();
+    for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+        ffi_cif cif;
+        void *code;
+        CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, nargs, &ffi_type_void, mixed) == FFI_OK);
+        ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+        CHECK(ffi_static_prep(c, &cif, write_anyway, &runs, 0) == 0);
+        ((void (*)(ALL_MIXED))code)(ONES);
+        CHECK(runs == (int)nargs + 1 && ffi_static_free(c) == 0);
+    }
+}
+
+/* A handler may write as little as its type has. */
+static void write_minus_seven(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)args, (void)user;
+    memset(ret, 0xf9, 1);
+    memset((char *)ret + 1, 0xff, cif->rtype->size - 1);
+}
+
+static void narrow_results_are_widened(void)
+{
+    ffi_type *types[] = {&ffi_type_schar, &ffi_type_sshort, &ffi_type_sint, &ffi_type_slong};
+    fill_types();
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+            ffi_cif cif;
+            void *code;
+            CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, nargs, types[i], mixed) == FFI_OK);
+            ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+            CHECK(ffi_static_prep(c, &cif, write_minus_seven, NULL, 0) == 0);
+            dirty_stack();
+            CHECK(((long (*)(ALL_MIXED))code)(ONES) == -7, "%u bytes, %u arguments",
+                  (unsigned)types[i]->size, nargs);
+            CHECK(ffi_static_free(c) == 0);
+        }
+}
+
+#define T(name)                                                                                    \
+    {                                                                                              \
+#name, name                                                                                \
+    }
+int main(int argc, char **argv)
+{
+    static const struct test tests[] = {
+        T(signed_char),
+        T(unsigned_char),
+        T(signed_short),
+        T(unsigned_short),
+        T(signed_int),
+        T(unsigned_int),
+        T(signed_long),
+        T(pointer),
+        T(single_float),
+        T(double_float),
+        T(long_double),
+        T(complex_float),
+        T(complex_double),
+        T(struct_of_two_longs),
+        T(struct_of_two_doubles),
+        T(struct_of_long_and_double),
+        T(struct_of_double_and_long),
+        T(struct_of_four_ints),
+        T(struct_of_long_double),
+        T(complex_long_double),
+        T(memory_of_the_caller_stays),
+        T(no_result),
+        T(narrow_results_are_widened),
+        {NULL, NULL},
+    };
+    return run_tests(tests, argc, argv);
+}
