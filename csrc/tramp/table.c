@@ -23,7 +23,8 @@
 
 #define TABLE_BYTES ((size_t)FS_TABLE_CODE + FS_TABLE_DATA)
 
-_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA <= FS_TABLE_SPAN, "a table fits its span");
+_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA + FS_TABLE_CODE <= FS_TABLE_SPAN,
+               "a table fits its span, with what a provider may have before the next one");
 _Static_assert(FS_TABLE_CODE % 0x10000 == 0 && FS_TABLE_DATA % 0x10000 == 0,
                "both are whole pages, whether those have 4, 16 or 64 KiB");
 _Static_assert(FS_TABLE_SLOTS % FS_GROUP_SLOTS == 0, "whole groups");
@@ -74,27 +75,37 @@ static void link_table(struct fs_table *t)
     fs_tables = t;
 }
 
-/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN: at `want`, unless that is
- * NULL, if it is free, else wherever there is room for twice as much. */
-static char *reserve(char *want)
+/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN, and of `before` bytes
+ * right in front: at `want`, unless that is NULL, if it is free, else wherever there is room for
+ * twice as much. */
+static char *reserve(char *want, size_t before)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    const size_t needed = before + TABLE_BYTES;
     if (want) {
-        char *got = mmap(want, TABLE_BYTES, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        want -= before;
+        char *got = mmap(want, needed, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == want)
-            return got;
+            return got + before;
         if (got != MAP_FAILED) /* a kernel before 4.17 took the address as a hint */
-            munmap(got, TABLE_BYTES);
+            munmap(got, needed);
     }
     size_t size = 2 * (size_t)FS_TABLE_SPAN;
     char *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
-    char *base = (char *)(((uintptr_t)p + FS_TABLE_SPAN - 1) & ~((uintptr_t)FS_TABLE_SPAN - 1));
-    if (base > p)
-        munmap(p, (size_t)(base - p));
+    uintptr_t first = (uintptr_t)p + before; /* where the code can begin at the earliest */
+    char *base = (char *)((first + FS_TABLE_SPAN - 1) & ~((uintptr_t)FS_TABLE_SPAN - 1));
+    if (base - before > p)
+        munmap(p, (size_t)(base - before - p));
     munmap(base + TABLE_BYTES, (size_t)(p + size - (base + TABLE_BYTES)));
     return base;
+}
+
+/* Give back what reserve() gave. */
+static void release(const struct fs_provider *p, char *base)
+{
+    munmap(base - p->before, p->before + TABLE_BYTES);
 }
 
 static int map_data(char *code, struct fs_why *why)
@@ -129,9 +140,10 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
     int error = p->refused ? p->refused(why) : 0;
     if (error)
         return error;
-    char *base = reserve(want);
+    char *base = reserve(want, p->before);
     if (!base)
-        return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s", TABLE_BYTES / 1024,
+        return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s",
+                         (p->before + TABLE_BYTES) / 1024,
                          fs_errno_text(errno, answer, sizeof answer));
     error = p->map(base, why);
     if (!error)
@@ -139,7 +151,7 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
     if (!error)
         error = map_data(base, why);
     if (error) {
-        munmap(base, TABLE_BYTES);
+        release(p, base);
         return error;
     }
     *(void **)(base + FS_TABLE_CODE) = (void *)fs_e0;
@@ -184,7 +196,7 @@ static int open_mapped(const struct fs_provider *p, struct fs_table **out, struc
     int error = map_table(p, t->code, &base, why);
     if (!error && (error = fs_registry_add((uintptr_t)base, t))) {
         fs_refuse(why, error, "no memory for the registry of tables");
-        munmap(base, TABLE_BYTES);
+        release(p, base);
     }
     if (error) {
         give_struct(t);
@@ -256,7 +268,7 @@ void fs_table_close(struct fs_table *t)
     unlink_table(t);
     fs_registry_remove((uintptr_t)t->code);
     fs_unwind_remove(t->unwind);
-    munmap(t->code, TABLE_BYTES);
+    release(t->provider, t->code);
     fs_table_unmaps++;
     give_struct(t);
 }
@@ -272,7 +284,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
         char *base;
         error = map_table(p, NULL, &base, &why);
         if (!error)
-            munmap(base, TABLE_BYTES);
+            release(p, base);
     }
     fs_unlock();
     if (why_out && size)
