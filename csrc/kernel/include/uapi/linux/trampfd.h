@@ -235,8 +235,8 @@ struct trampfd_info {
  *
  * mmap() of the new descriptor: of the constants, and of the code right behind them; after these
  * errors but ENOMEM it can be tried again. Which of several that apply is told is not fixed.
- *   EINVAL      not one of the two parts, whole (offset 0 or `size`, length `size`), not MAP_PRIVATE,
- *               not PROT_READ, or the code without PROT_EXEC
+ *   EINVAL      not one of the two parts, whole (offset 0 or `size`, length `size`), not
+ *               MAP_PRIVATE, not PROT_READ, or the code without PROT_EXEC
  *   EACCES      PROT_WRITE, or the constants with PROT_EXEC (also when that is only implied, by
  *               personality(READ_IMPLIES_EXEC))
  *   EPERM       another process than made it (a fork's child, one it was sent to, or after exec)
