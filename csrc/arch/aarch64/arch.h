@@ -35,10 +35,10 @@
 #define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
 #define FS_TEXT_ALIGN 0x10000                          /* the largest page that Linux has here */
 
-/* Provider trampfd: R's number; where a trampoline loads its slot's address from the constants, which
- * are FS_TABLE_CODE bytes before the code, and how: ldr x17, . + 12 - FS_TABLE_CODE; and the stub,
- * which jumps through the first word of its group's constants: ldr x16, . - 4080 - FS_TABLE_CODE;
- * br x16; brk 0. */
+/* Provider trampfd: R's number; where a trampoline loads its slot's address from the constants,
+ * which are FS_TABLE_CODE bytes before the code, and how: ldr x17, . + 12 - FS_TABLE_CODE; and the
+ * stub, which jumps through the first word of its group's constants: ldr x16, . - 4080 -
+ * FS_TABLE_CODE; br x16; brk 0. */
 #define FS_TRAMPFD_R 17
 #define FS_TRAMPFD_LOAD_AT 4
 /* clang-format off */

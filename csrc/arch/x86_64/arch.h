@@ -28,8 +28,8 @@
 #define FS_TABLE_SPAN 0x80000                          /* a table's address is a multiple */
 #define FS_TEXT_ALIGN 4096
 
-/* Provider trampfd: R's number in instructions; where a trampoline loads its slot's address from the
- * constants, which are FS_TABLE_CODE bytes before the code, and how: mov . + 12 - FS_TABLE_CODE
+/* Provider trampfd: R's number in instructions; where a trampoline loads its slot's address from
+ * the constants, which are FS_TABLE_CODE bytes before the code, and how: mov . + 12 - FS_TABLE_CODE
  * (%rip), %r10, counted from the mov; and the stub, which jumps through the first word of its
  * group's constants: jmp *. - 4080 - FS_TABLE_CODE(%rip), then int3. */
 #define FS_TRAMPFD_R 10
