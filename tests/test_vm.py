@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import re
 import shutil
 import subprocess
 
@@ -18,7 +19,7 @@ import pytest
 
 from tests.support.ctests import BUILD
 from tests.vm import run as vm
-from tests.vm.machine import MACHINES, SPLAT, CannotRunError, Job, Outcome
+from tests.vm.machine import MACHINES, SPLAT, CannotRunError, Job, Outcome, need
 
 GOOD = ["TAP version 13", "1..2", "ok 1 one", "# a remark", "ok 2 two # SKIP"]
 
@@ -83,6 +84,24 @@ def test_a_job_that_had_to_fail_and_did_not() -> None:
 def test_a_splat_is_a_failure(line: str) -> None:
     assert SPLAT.search(line)
     assert judged(GOOD, splats=[line]).failed == [f"the kernel said: {line}"]
+
+
+@pytest.mark.parametrize("name", [name for name in MACHINES if MACHINES[name].compiler != "gcc"])
+def test_a_machine_asks_for_its_compilers_c_library(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No compiler of Debian's depends on it, and without recommends nothing brings it."""
+    asked: list[str] = []
+
+    def ask(*_: object, **how: str) -> subprocess.CompletedProcess[str]:
+        asked.extend(how["input"].splitlines())
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr("tests.vm.machine.subprocess.run", ask)
+    need(MACHINES[name])
+    triplet = MACHINES[name].compiler[:-4]
+    (line,) = (line for line in asked if line.startswith(f"/usr/{triplet}/include/"))
+    assert re.fullmatch(r"libc6-dev-[a-z0-9]+-cross", line.split("|")[1])
 
 
 def test_a_program_that_dies_on_purpose_is_no_splat() -> None:

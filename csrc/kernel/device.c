@@ -11,7 +11,6 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
 #include <linux/uaccess.h>
 
 #include "trampfd.h"
@@ -47,45 +46,13 @@ static int check_fields(const struct trampfd_create *arg)
 		return -EINVAL;
 	if (!arg->count || arg->first >= arg->count)
 		return -EINVAL;
-	if (!compact && (arg->first || arg->map_addr))
-		return -EINVAL;
-	if (compact && (!arg->map_addr || !PAGE_ALIGNED(arg->map_addr)))
+	if (!compact && arg->first)
 		return -EINVAL;
 	if ((arg->flags & TRAMPFD_DATA_ARRAY) && arg->stride)
 		return -EINVAL;
 	if (!(arg->flags & TRAMPFD_CODE_ARRAY) && arg->code % trampfd_arch.code_align)
 		return -EINVAL;
 	return check_registers(arg);
-}
-
-/* Of all that it needs no array for: the last trampoline's datum is the highest. */
-static int check_data_range(const struct trampfd_create *arg)
-{
-	u64 size, end;
-	u32 last = arg->count - 1;
-
-	if (check_mul_overflow(arg->stride, (u64)last, &size) ||
-	    check_add_overflow(arg->data, size, &end))
-		return -ERANGE;
-	if ((arg->flags & TRAMPFD_COMPACT) &&
-	    last % TRAMPFD_COMPACT_GROUP == TRAMPFD_COMPACT_GROUP - 1) {
-		if (last == arg->first)
-			return 0; /* a hole and nothing else */
-		end -= arg->stride;
-	}
-	return trampfd_check_data(end);
-}
-
-static int check_ranges(const struct trampfd_create *arg)
-{
-	u64 size, end;
-
-	if (arg->flags & TRAMPFD_COMPACT) {
-		size = TRAMPFD_COMPACT_MAP_SIZE(arg->count, PAGE_SIZE);
-		if (check_add_overflow(arg->map_addr, size, &end) || end > TASK_SIZE_MAX)
-			return -ERANGE;
-	}
-	return arg->flags & TRAMPFD_DATA_ARRAY ? 0 : check_data_range(arg);
 }
 
 static int check_create(const struct trampfd_create *arg)
@@ -96,9 +63,8 @@ static int check_create(const struct trampfd_create *arg)
 		return error;
 	if (arg->count > TRAMPFD_MAX_COUNT)
 		return -EOVERFLOW;
-	error = check_ranges(arg);
-	if (error || (arg->flags & TRAMPFD_CODE_ARRAY))
-		return error;
+	if (arg->flags & TRAMPFD_CODE_ARRAY)
+		return 0;
 	return trampfd_check_targets(&arg->code, 1);
 }
 

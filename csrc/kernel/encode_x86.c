@@ -6,13 +6,20 @@
  * for all sixteen. No form here has a register as the base of an address: rbp, r12 and r13 have
  * exceptions there, and are mis-encoded easily.
  *
- * Where indirect branch tracking is on, an indirect branch can only arrive at an endbr64. The
- * bytes that a caller chooses are operands and literals, so those must not hold one. None can
- * reach beyond them: no byte of an opcode here is one of its four (f3 0f 1e fa), the highest byte
- * of an address is 0, and displacements inside a block have two zeros.
+ * Whoever can jump anywhere can jump into the middle of an instruction, so what a program chooses
+ * must be worth nothing there. It chooses registers, which are three bits of a byte and one of a
+ * prefix, and `size`, how far away the constants are: 1 to 128 times 4096. The constants lie before
+ * the code, 16 bytes further up than the trampoline, so the displacements to them are
+ *
+ *	05 x0 fy ff	data	(0a x0 fy ff: the code of a compact block)
+ *	07 x0 fy ff	code, jmp
+ *	06 x0 fy ff	code, mov
+ *
+ * with 0 to f for x and 8 to f for y. None holds 0f, with which syscall, wrpkru and all else begins
+ * that a gadget is wanted for. (A compact trampoline's jump holds it, 0f 00 00 in the first fifteen
+ * of a block, whatever was chosen: sldt.) Begun inside of one, what is run is soon undefined, a
+ * trap, or the rest of the trampoline. tests/test_kernel.py makes all that there can be.
  */
-#include <linux/errno.h>
-#include <linux/limits.h>
 #include <linux/string.h>
 
 #include "trampfd.h"
@@ -33,7 +40,6 @@ const struct trampfd_arch trampfd_arch = {
 	.registers = NO_STACK_PTR,
 	.code_register = ~0u,
 	.code_align = 1,
-	.data_end = U64_MAX,
 };
 
 void trampfd_arch_pad(void *at, size_t size)
@@ -47,89 +53,56 @@ static u8 *put32(u8 *p, u32 value)
 	return p + sizeof(value);
 }
 
-static u8 *put64(u8 *p, u64 value)
-{
-	memcpy(p, &value, sizeof(value));
-	return p + sizeof(value);
-}
-
-static bool holds_endbr(u64 value)
-{
-	int shift;
-
-	for (shift = 0; shift <= 32; shift += 8)
-		if ((u32)(value >> shift) == ENDBR64)
-			return true;
-	return false;
-}
-
 /* The displacement from the end of a field of four bytes. */
 static u8 *put_disp32(u8 *p, const void *target)
 {
 	return put32(p, (u32)((const u8 *)target - (p + 4)));
 }
 
-int trampfd_arch_literal(void *at, u64 code)
+/* mov target(%rip), %reg */
+static u8 *put_load(u8 *p, u32 reg, const void *target)
 {
-	if (holds_endbr(code))
-		return -EILSEQ;
-	put64(at, code);
-	return 0;
+	*p++ = REX_W | REX_R(reg);
+	*p++ = 0x8b;
+	*p++ = RIP_DISP(reg);
+	return put_disp32(p, target);
 }
 
-int trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
-			  u32 code_register)
+/* jmp *target(%rip) */
+static u8 *put_jump(u8 *p, const void *target)
 {
+	*p++ = 0xff;
+	*p++ = 0x25;
+	return put_disp32(p, target);
+}
+
+void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_register)
+{
+	const void *code = at - size + TRAMPFD_CODE_AT;
 	u8 *p = put32(at, ENDBR64);
 
-	if (holds_endbr(data))
-		return -EILSEQ;
-	*p++ = REX_W | REX_B(data_register); /* movabs $data, %R */
-	*p++ = 0xb8 | LOW(data_register);
-	p = put64(p, data);
+	p = put_load(p, data_register, at - size + TRAMPFD_DATA_AT);
 	if (code_register == trampfd_arch.code_register) {
-		*p++ = 0xff; /* jmp *literal(%rip) */
-		*p++ = 0x25;
-		put_disp32(p, literal);
-		return 0;
+		put_jump(p, code);
+		return;
 	}
-	*p++ = REX_W | REX_R(code_register); /* mov literal(%rip), %C */
-	*p++ = 0x8b;
-	*p++ = RIP_DISP(code_register);
-	p = put_disp32(p, literal);
+	p = put_load(p, code_register, code);
 	if (code_register >= 8)
 		*p++ = 0x40 | REX_B(code_register);
 	*p++ = 0xff; /* jmp *%C */
 	*p++ = REG_DIRECT | LOW(code_register);
-	return 0;
 }
 
-int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub)
+void trampfd_arch_compact(void *at, long size, u32 data_register, const void *stub)
 {
 	u8 *p = put32(at, ENDBR64);
-	s64 disp = (s64)(data - (pc + 4 + 7));
 
-	if (disp != (s32)disp)
-		return -ERANGE;
-	if ((u32)disp == ENDBR64)
-		return -EILSEQ;
-	*p++ = REX_W | REX_R(data_register); /* lea data(%rip), %R */
-	*p++ = 0x8d;
-	*p++ = RIP_DISP(data_register);
-	p = put32(p, (u32)disp);
+	p = put_load(p, data_register, at - size + TRAMPFD_DATA_AT);
 	*p++ = 0xe9; /* jmp stub */
-	put_disp32(p, at + stub);
-	return 0;
+	put_disp32(p, stub);
 }
 
-int trampfd_arch_stub(void *at, u64 code)
+void trampfd_arch_stub(void *at, const void *literal)
 {
-	u8 *p = at;
-
-	*p++ = 0xff; /* jmp *2(%rip) */
-	*p++ = 0x25;
-	p = put_disp32(p, at + TRAMPFD_COMPACT_LITERAL);
-	*p++ = INT3;
-	*p++ = INT3;
-	return trampfd_arch_literal(p, code);
+	put_jump(at, literal);
 }

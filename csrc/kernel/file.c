@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * file.c - the descriptor of a table, and the one mapping of it
+ * file.c - the descriptor of a table, and the one mapping of each of its parts
  *
  * A table's file needs an inode in a file system from which code may be mapped. That of anonymous
  * inodes is not one (SB_I_NOEXEC, which mmap() looks at since 6.17), and their inodes are private,
@@ -9,8 +9,10 @@
  * It is pinned by open devices, and by tables through their files' path; the file system in turn
  * holds the module, so that it cannot go before the last table has.
  *
- * The mapping can only ever be read and executed: without VM_MAYWRITE no mprotect() makes it
- * writable and no forced write (ptrace, /proc/pid/mem) makes a copy of it.
+ * Neither mapping can ever be written to: without VM_MAYWRITE no mprotect() makes it writable and
+ * no forced write (ptrace, /proc/pid/mem) makes a copy of it. The constants, which are the
+ * program's choice, can never be executed: without VM_MAYEXEC no mprotect() makes them so. The code
+ * is mapped last, and only behind its own constants, so that none is ever there without.
  */
 #include <linux/dcache.h>
 #include <linux/err.h>
@@ -29,7 +31,9 @@
 
 static const char table_name[] = "anon_inode:[trampfd]";
 
-/* ---- the mapping */
+/* ---- the mappings */
+
+enum { PART_CONSTANTS, PART_CODE };
 
 static vm_fault_t table_fault(struct vm_fault *vmf)
 {
@@ -50,13 +54,11 @@ static int table_may_split(struct vm_area_struct *vma, unsigned long addr)
 
 /*
  * Asked when everything is already at the new address; the kernel moves it back then. Other threads
- * could have called it there in between: compact_area() is what refuses, this is behind it.
+ * could have called it there in between: table_area() is what refuses, this is behind it.
  */
 static int table_mremap(struct vm_area_struct *vma)
 {
-	const struct trampfd_table *table = vma->vm_private_data;
-
-	return table->map_addr ? -EINVAL : 0;
+	return -EINVAL;
 }
 
 static const struct vm_operations_struct table_vm_ops = {
@@ -65,42 +67,61 @@ static const struct vm_operations_struct table_vm_ops = {
 	.mremap = table_mremap,
 };
 
+/* Do the table's constants end where the code is about to begin? */
+static bool is_behind_constants(const struct vm_area_struct *code,
+				const struct trampfd_table *table)
+{
+	const struct vm_area_struct *before = find_vma(code->vm_mm, code->vm_start - 1);
+
+	return before && before->vm_ops == &table_vm_ops && before->vm_private_data == table &&
+	       !before->vm_pgoff && before->vm_end == code->vm_start;
+}
+
+/* May the part be mapped with these rights? */
+static int check_rights(unsigned long flags, unsigned int part)
+{
+	if ((flags & VM_WRITE) || (part == PART_CONSTANTS && (flags & VM_EXEC)))
+		return -EACCES;
+	if (!(flags & VM_READ) || (part == PART_CODE && !(flags & VM_EXEC)))
+		return -EINVAL;
+	return flags & (VM_SHARED | VM_MAYSHARE) ? -EINVAL : 0;
+}
+
 static int table_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct trampfd_table *table = file->private_data;
+	unsigned int part = vma->vm_pgoff ? PART_CODE : PART_CONSTANTS;
+	int error;
 
 	if (vma->vm_mm != table->mm)
 		return -EPERM;
-	if (vma->vm_flags & VM_WRITE)
-		return -EACCES;
-	if ((vma->vm_flags & (VM_READ | VM_EXEC)) != (VM_READ | VM_EXEC) ||
-	    (vma->vm_flags & (VM_SHARED | VM_MAYSHARE)))
+	error = check_rights(vma->vm_flags, part);
+	if (error)
+		return error;
+	if (vma->vm_pgoff != part * table->nr_part || vma_pages(vma) != table->nr_part)
 		return -EINVAL;
-	if (vma->vm_pgoff || vma_pages(vma) != table->nr_pages)
-		return -EINVAL;
-	if (table->map_addr && vma->vm_start != table->map_addr)
+	if (part == PART_CODE && !is_behind_constants(vma, table))
 		return -EADDRNOTAVAIL;
-	if (atomic_xchg(&table->mapped, 1))
+	if (test_and_set_bit(part, &table->mapped))
 		return -EBUSY;
-	trampfd_change_flags(vma, VM_DONTEXPAND, VM_MAYWRITE | VM_MAYSHARE);
+	trampfd_change_flags(vma, VM_DONTEXPAND,
+			     VM_MAYWRITE | VM_MAYSHARE | (part == PART_CODE ? 0 : VM_MAYEXEC));
 	vma->vm_private_data = table;
 	vma->vm_ops = &table_vm_ops;
 	return 0;
 }
 
 /*
- * A compact table has one place. mmap() and mremap() ask for it before they map or move anything;
- * mremap() gives no type of mapping. Only what is fixed is known to be wanted there, whether or not
- * something is there already.
+ * The parts must lie side by side, so a program says where. mmap() and mremap() ask this before
+ * they map or move anything; mremap(), after which they would no longer lie so, gives no type of
+ * mapping.
  */
-static unsigned long compact_area(struct file *file, unsigned long addr, unsigned long len,
-				  unsigned long pgoff, unsigned long flags)
+static unsigned long table_area(struct file *file, unsigned long addr, unsigned long len,
+				unsigned long pgoff, unsigned long flags)
 {
-	const struct trampfd_table *table = file->private_data;
-
 	if (!(flags & MAP_TYPE))
 		return -EINVAL;
-	return (flags & MAP_FIXED) && addr == table->map_addr ? addr : -EADDRNOTAVAIL;
+	return flags & MAP_FIXED ? addr : -EADDRNOTAVAIL;
 }
 
 static int table_release(struct inode *inode, struct file *file)
@@ -111,14 +132,7 @@ static int table_release(struct inode *inode, struct file *file)
 
 static const struct file_operations table_fops = {
 	.owner = THIS_MODULE,
-	.mmap = table_mmap,
-	.release = table_release,
-	.llseek = noop_llseek,
-};
-
-static const struct file_operations compact_fops = {
-	.owner = THIS_MODULE,
-	.get_unmapped_area = compact_area,
+	.get_unmapped_area = table_area,
 	.mmap = table_mmap,
 	.release = table_release,
 	.llseek = noop_llseek,
@@ -198,7 +212,6 @@ static struct inode *create_inode(const struct trampfd_table *table)
  */
 struct file *trampfd_file_create(struct trampfd_table *table)
 {
-	const struct file_operations *fops = table->map_addr ? &compact_fops : &table_fops;
 	struct inode *inode = create_inode(table);
 	struct file *file;
 
@@ -207,7 +220,7 @@ struct file *trampfd_file_create(struct trampfd_table *table)
 	/* alloc_file_pseudo() takes the operations as they are; the last fput() puts their module.
 	 */
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(inode, trampfd_mount, table_name, O_RDONLY, fops);
+	file = alloc_file_pseudo(inode, trampfd_mount, table_name, O_RDONLY, &table_fops);
 	if (IS_ERR(file)) {
 		module_put(THIS_MODULE);
 		iput(inode);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * table.c - a table's pages: allocated, filled with trampolines, given back
+ * table.c - a table's pages: allocated, filled, given back
  *
- * A page is padding before it is anything else, so that nothing of what was in it before can be
- * read, and falling off the end of a trampoline traps. Blocks are 4096 bytes whatever a page is;
- * arrays are read a block's worth at a time, once, and what was read is what is checked and used.
+ * What a program chose goes into the constants, which are zeros before. The code is padding before
+ * it is anything else, so that falling off the end of a trampoline traps; nothing of the program's
+ * is in it, so all pages of it that are full are one page. Nothing of what was in a page before can
+ * be read. Blocks are 4096 bytes whatever a page is; arrays are read a block's worth at a time,
+ * once, and what was read is what is checked and used.
  */
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -18,19 +20,21 @@
 
 #define BLOCKS_PER_PAGE (PAGE_SIZE / TRAMPFD_BLOCK)
 #define BLOCK_MAX	TRAMPFD_COMPACT_GROUP
+#define STUB		(TRAMPFD_BLOCK - TRAMPFD_COMPACT_SIZE)
 
-/* The part of a table that one block is. */
+/* The part of a table that one block of constants is for. */
 struct block {
 	const struct trampfd_create *arg;
 	unsigned int start, count; /* indices */
-	u64 pc;			   /* where a program will see it; compact only */
 	u64 data[BLOCK_MAX], code[BLOCK_MAX];
 };
 
-static unsigned int block_indices(const struct trampfd_create *arg)
+static unsigned int tramp_size(const struct trampfd_create *arg)
 {
-	return arg->flags & TRAMPFD_COMPACT ? TRAMPFD_COMPACT_GROUP : TRAMPFD_BLOCK_TRAMPS;
+	return arg->flags & TRAMPFD_COMPACT ? TRAMPFD_COMPACT_SIZE : TRAMPFD_TRAMP_SIZE;
 }
+
+/* ---- the constants */
 
 static int read_array(u64 *out, u64 array, unsigned int start, unsigned int count)
 {
@@ -57,8 +61,10 @@ static int get_code(struct block *block)
 	unsigned int i;
 	int error;
 
-	if (!(arg->flags & TRAMPFD_CODE_ARRAY))
+	if (!(arg->flags & TRAMPFD_CODE_ARRAY)) {
+		memset64(block->code, arg->code, block->count);
 		return 0;
+	}
 	error = read_array(block->code, arg->code, block->start, block->count);
 	for (i = 0; i < block->count && !error; i++)
 		if (block->code[i] % trampfd_arch.code_align)
@@ -66,57 +72,27 @@ static int get_code(struct block *block)
 	return error ?: trampfd_check_targets(block->code, block->count);
 }
 
-/* Can a program have that address, and a trampoline load it? 0 or -ERANGE. */
-int trampfd_check_data(u64 data)
+static void fill_compact(const struct block *block, void *mem)
 {
-	return data < min_t(u64, TASK_SIZE_MAX, trampfd_arch.data_end) ? 0 : -ERANGE;
-}
-
-static int fill_compact(const struct block *block, void *mem)
-{
-	const struct trampfd_create *arg = block->arg;
-	unsigned int i, stub = TRAMPFD_BLOCK - TRAMPFD_COMPACT_SIZE;
-	int error = trampfd_arch_stub(mem + stub, arg->code);
-
-	for (i = 0; i < block->count && !error; i++) {
-		unsigned int at = i * TRAMPFD_COMPACT_SIZE;
-		u64 data = block->data[i];
-
-		if (at == stub || block->start + i < arg->first)
-			continue;
-		error = trampfd_check_data(data);
-		if (!error)
-			error = trampfd_arch_compact(mem + at, block->pc + at, data,
-						     arg->data_register, stub - at);
-	}
-	return error;
-}
-
-static int fill_absolute(const struct block *block, void *mem)
-{
-	const struct trampfd_create *arg = block->arg;
-	bool each = arg->flags & TRAMPFD_CODE_ARRAY;
-	u32 code_register = trampfd_arch.code_register;
-	void *literal = mem + TRAMPFD_BLOCK - sizeof(u64);
 	unsigned int i;
-	int error = each ? 0 : trampfd_arch_literal(literal, arg->code);
 
-	if (arg->flags & TRAMPFD_CODE_REGISTER)
-		code_register = arg->code_register;
-	for (i = 0; i < block->count && !error; i++) {
-		void *at = mem + i * TRAMPFD_TRAMP_SIZE;
-		u64 data = block->data[i];
+	memcpy(mem, &block->arg->code, sizeof(u64)); /* the stub's */
+	for (i = 0; i < block->count; i++) {
+		unsigned int at = i * TRAMPFD_COMPACT_SIZE;
 
-		error = trampfd_check_data(data);
-		if (each && !error) {
-			literal = at + TRAMPFD_TRAMP_SIZE - sizeof(u64);
-			error = trampfd_arch_literal(literal, block->code[i]);
-		}
-		if (!error)
-			error = trampfd_arch_absolute(at, data, arg->data_register, literal,
-						      code_register);
+		if (at != STUB && block->start + i >= block->arg->first)
+			memcpy(mem + at + TRAMPFD_DATA_AT, &block->data[i], sizeof(u64));
 	}
-	return error;
+}
+
+static void fill_absolute(const struct block *block, void *mem)
+{
+	unsigned int i;
+
+	for (i = 0; i < block->count; i++, mem += TRAMPFD_TRAMP_SIZE) {
+		memcpy(mem + TRAMPFD_DATA_AT, &block->data[i], sizeof(u64));
+		memcpy(mem + TRAMPFD_CODE_AT, &block->code[i], sizeof(u64));
+	}
 }
 
 static int fill_block(struct block *block, void *mem)
@@ -129,43 +105,103 @@ static int fill_block(struct block *block, void *mem)
 	error = get_data(block) ?: get_code(block);
 	if (error)
 		return error;
-	return block->arg->flags & TRAMPFD_COMPACT ? fill_compact(block, mem)
-						   : fill_absolute(block, mem);
+	if (block->arg->flags & TRAMPFD_COMPACT)
+		fill_compact(block, mem);
+	else
+		fill_absolute(block, mem);
+	return 0;
 }
 
-static int fill_pages(struct trampfd_table *table, const struct trampfd_create *arg)
+static int fill_constants(struct trampfd_table *table, const struct trampfd_create *arg)
 {
-	unsigned int n = 0, per_block = block_indices(arg);
+	unsigned int n = 0, per_block = TRAMPFD_BLOCK / tramp_size(arg);
 	struct block *block = kmalloc(sizeof(*block), GFP_KERNEL);
 	int error = 0;
 
 	if (!block)
 		return -ENOMEM;
 	block->arg = arg;
-	block->pc = arg->map_addr;
 	for (block->start = 0; block->start < arg->count && !error; block->start += per_block) {
 		struct page *page = table->pages[n / BLOCKS_PER_PAGE];
 
 		block->count = min(per_block, arg->count - block->start);
 		error = fill_block(block, page_address(page) + n % BLOCKS_PER_PAGE * TRAMPFD_BLOCK);
-		block->pc += TRAMPFD_BLOCK;
 		n++;
 	}
 	kfree(block);
 	return error;
 }
 
-static int alloc_pages_for(struct trampfd_table *table)
+static int make_constants(struct trampfd_table *table, const struct trampfd_create *arg)
 {
 	unsigned int i;
 
-	for (i = 0; i < table->nr_pages; i++) {
-		struct page *page = alloc_page(TRAMPFD_GFP);
-
-		if (!page)
+	for (i = 0; i < table->nr_part; i++) {
+		table->pages[i] = alloc_page(TRAMPFD_GFP | __GFP_ZERO);
+		if (!table->pages[i])
 			return -ENOMEM;
-		trampfd_arch_pad(page_address(page), PAGE_SIZE);
-		table->pages[i] = page;
+	}
+	return fill_constants(table, arg);
+}
+
+/* ---- the code */
+
+/* Does each index of the page have its trampoline? All such pages of a table are the same. */
+static bool is_full(const struct trampfd_create *arg, unsigned int page)
+{
+	unsigned int each = PAGE_SIZE / tramp_size(arg);
+
+	return page * each >= arg->first && (page + 1) * each <= arg->count;
+}
+
+static unsigned int count_code_pages(const struct trampfd_create *arg, unsigned int nr_part)
+{
+	unsigned int i, partial = 0;
+
+	for (i = 0; i < nr_part; i++)
+		partial += !is_full(arg, i);
+	return partial + (partial < nr_part);
+}
+
+static void fill_code(void *mem, const struct trampfd_create *arg, unsigned int page, long size)
+{
+	unsigned int each = tramp_size(arg), index = page * (PAGE_SIZE / each);
+	unsigned int end = min_t(unsigned int, arg->count, index + PAGE_SIZE / each);
+	u32 code_register = arg->flags & TRAMPFD_CODE_REGISTER ? arg->code_register
+							       : trampfd_arch.code_register;
+
+	trampfd_arch_pad(mem, PAGE_SIZE);
+	for (; index < end; index++, mem += each) {
+		void *block = PTR_ALIGN_DOWN(mem, TRAMPFD_BLOCK), *stub = block + STUB;
+
+		if (arg->flags & TRAMPFD_COMPACT)
+			trampfd_arch_stub(stub, block - size);
+		if (index < arg->first || ((arg->flags & TRAMPFD_COMPACT) && mem == stub))
+			continue;
+		if (arg->flags & TRAMPFD_COMPACT)
+			trampfd_arch_compact(mem, size, arg->data_register, stub);
+		else
+			trampfd_arch_absolute(mem, size, arg->data_register, code_register);
+	}
+}
+
+static int make_code(struct trampfd_table *table, const struct trampfd_create *arg)
+{
+	struct page **code = table->pages + table->nr_part, *full = NULL;
+	unsigned int i;
+
+	for (i = 0; i < table->nr_part; i++) {
+		if (full && is_full(arg, i)) {
+			get_page(full);
+			code[i] = full;
+			continue;
+		}
+		code[i] = alloc_page(TRAMPFD_GFP);
+		if (!code[i])
+			return -ENOMEM;
+		fill_code(page_address(code[i]), arg, i, (long)table->nr_part << PAGE_SHIFT);
+		if (is_full(arg, i))
+			full = code[i];
 	}
 	return 0;
 }
@@ -178,25 +214,25 @@ static int alloc_pages_for(struct trampfd_table *table)
  */
 struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg)
 {
-	unsigned int blocks = DIV_ROUND_UP(arg->count, block_indices(arg));
-	unsigned int nr_pages = DIV_ROUND_UP(blocks, BLOCKS_PER_PAGE);
+	unsigned int nr_part = DIV_ROUND_UP(arg->count, PAGE_SIZE / tramp_size(arg));
 	struct trampfd_table *table;
 	int error;
 
-	table = kvzalloc(struct_size(table, pages, nr_pages), TRAMPFD_GFP);
+	table = kvzalloc(struct_size(table, pages, 2 * nr_part), TRAMPFD_GFP);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
-	table->nr_pages = nr_pages;
-	table->user = trampfd_charge(nr_pages);
+	table->nr_part = nr_part;
+	table->nr_pages = 2 * nr_part;
+	table->charged = nr_part + count_code_pages(arg, nr_part);
+	table->user = trampfd_charge(table->charged);
 	if (IS_ERR(table->user)) {
 		error = PTR_ERR(table->user);
 		kvfree(table);
 		return ERR_PTR(error);
 	}
-	table->map_addr = arg->map_addr;
 	table->mm = current->mm;
 	mmgrab(table->mm);
-	error = alloc_pages_for(table) ?: fill_pages(table, arg);
+	error = make_constants(table, arg) ?: make_code(table, arg);
 	if (error) {
 		trampfd_table_free(table);
 		return ERR_PTR(error);
@@ -211,7 +247,7 @@ void trampfd_table_free(struct trampfd_table *table)
 	for (i = 0; i < table->nr_pages; i++)
 		if (table->pages[i])
 			put_page(table->pages[i]);
-	trampfd_uncharge(table->user, table->nr_pages);
+	trampfd_uncharge(table->user, table->charged);
 	mmdrop(table->mm);
 	kvfree(table);
 }

@@ -4,7 +4,7 @@
  *
  *	device.c	/dev/trampfd: the ioctls, what is wrong with a struct, loading and unloading
  *	table.c		a table's pages: allocated, filled and given back
- *	file.c		the descriptor of a table, and the one mapping of it
+ *	file.c		the descriptor of a table, and the one mapping of each part
  *	target.c	which code a trampoline may lead to
  *	account.c	how many pages a user has
  *	encode_*.c	the instructions of one architecture
@@ -15,7 +15,6 @@
 #ifndef TRAMPFD_H
 #define TRAMPFD_H
 
-#include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
@@ -27,8 +26,8 @@ struct trampfd_user;
 
 #define TRAMPFD_FLAGS \
 	(TRAMPFD_COMPACT | TRAMPFD_CODE_ARRAY | TRAMPFD_DATA_ARRAY | TRAMPFD_CODE_REGISTER)
-/* 256 (compact) or 517 blocks: a second or so on the slowest machine, and killable. */
-#define TRAMPFD_MAX_COUNT 65536
+/* 512 KiB of code and as much of constants: what an arm64 load reaches, and soon written. */
+#define TRAMPFD_MAX_COUNT 16384
 /* Charged to the cgroup; when that is full, the caller is told so, and these kill nobody. */
 #define TRAMPFD_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
@@ -37,16 +36,18 @@ struct trampfd_user;
  * @mm:       who made it and may map it. Grabbed, so that no other has its address; not got, so
  *            that a process that ends is not kept.
  * @user:     who is charged for the pages
- * @map_addr: where it will be mapped; 0: anywhere
- * @mapped:   it has been
- * @nr_pages: how many are in @pages, filled from the first
- * @pages:    the code
+ * @mapped:   bit n: part n has been
+ * @charged:  how many pages there are, each counted once
+ * @nr_part:  how many pages each part takes in memory maps
+ * @nr_pages: twice as many
+ * @pages:    the constants, then the code, of which all full pages are one and the same
  */
 struct trampfd_table {
 	struct mm_struct *mm;
 	struct trampfd_user *user;
-	u64 map_addr;
-	atomic_t mapped;
+	unsigned long mapped;
+	unsigned int charged;
+	unsigned int nr_part;
 	unsigned int nr_pages;
 	struct page *pages[] __counted_by(nr_pages);
 };
@@ -54,7 +55,6 @@ struct trampfd_table {
 /* table.c: the struct must have been checked. ERR_PTR with a documented errno. */
 struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg);
 void trampfd_table_free(struct trampfd_table *table);
-int trampfd_check_data(u64 data);
 
 /* file.c: a file that owns the table, unless ERR_PTR. Only while trampfd_file_pin() is held. */
 struct file *trampfd_file_create(struct trampfd_table *table);
@@ -70,32 +70,27 @@ void trampfd_uncharge(struct trampfd_user *user, unsigned int pages);
 void trampfd_usage(u64 *pages, u64 *limit);
 
 /*
- * The architecture's part. Blocks are filled where the kernel sees them; what is PC-relative
- * counts from where the program will. `data` and `code` are addresses that a program can have.
+ * The architecture's part. Code is written where the kernel sees it; all of it is relative to the
+ * PC, so it runs wherever it is mapped, as long as its constants are `size` bytes before it. No
+ * number goes into it but the registers' and `size`.
  */
 struct trampfd_arch {
 	u32 machine;
 	u64 registers;	   /* bit n: n can be loaded */
 	u32 code_register; /* used when none is named; ~0: none */
 	u32 code_align;
-	u64 data_end; /* data lies below */
 };
 
 extern const struct trampfd_arch trampfd_arch;
 
 /* Fill with what traps when it is run. */
 void trampfd_arch_pad(void *at, size_t size);
-/*
- * What is written is 8, 32, 16 and 16 bytes. -EILSEQ: a landing pad would be where none should be.
- */
-/* The code's address, as data. */
-int trampfd_arch_literal(void *at, u64 code);
-/* Load `data` and jump to what `literal`, somewhere in the same block, says. */
-int trampfd_arch_absolute(void *at, u64 data, u32 data_register, const void *literal,
-			  u32 code_register);
-/* What runs at `pc`: load `data`, jump to what is `stub` bytes further on. -ERANGE: too far. */
-int trampfd_arch_compact(void *at, u64 pc, u64 data, u32 data_register, u32 stub);
-/* Jump to `code`, which is in the last 8 bytes. */
-int trampfd_arch_stub(void *at, u64 code);
+/* What is written below is at most 32, 16 and 16 bytes. */
+/* Load the data from the constants, and jump to the code's address that is beside it. */
+void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_register);
+/* Load the data from the constants, and jump to `stub`. */
+void trampfd_arch_compact(void *at, long size, u32 data_register, const void *stub);
+/* Jump to the address that is at `literal`. */
+void trampfd_arch_stub(void *at, const void *literal);
 
 #endif

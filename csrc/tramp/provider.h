@@ -31,13 +31,18 @@ struct fs_why {
 struct fs_provider {
     const char *name;
     const char *about;
-    /* Replace the FS_TABLE_CODE bytes of PROT_NONE reservation at `code` by the template, R-X.
+    /* How many bytes it maps right before the code as well: data that is never executable and never
+     * writable. Part of the reservation; a multiple of FS_TEXT_ALIGN. */
+    size_t before;
+    /* Replace the FS_TABLE_CODE bytes of PROT_NONE reservation at `code` by the template, R-X, and
+     * the `before` bytes in front of it by what belongs there, R--.
      * 0, or -errno with *why filled; on failure `code` may be left in any state of protection
      * but never mapped writable or from elsewhere: the caller unmaps the whole reservation.
      * NULL for the resident provider, whose table is part of the library. */
     int (*map)(char *code, struct fs_why *why);
-    /* Are the FS_TABLE_CODE bytes at `code` those that `map` puts there, every one of them? NULL:
-     * they are the template's. Must answer false where there is any doubt. */
+    /* Are the FS_TABLE_CODE bytes at `code`, and the `before` bytes in front of it, those that
+     * `map` puts there, every one of them? NULL: they are the template's. Must answer false where
+     * there is any doubt. */
     bool (*is_intact)(const char *code);
     /* Has `map` refused for a reason that will not change? Then that -errno, and *why; else 0.
      * Asked before anything is reserved. NULL: there are no such reasons. */

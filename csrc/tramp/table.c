@@ -25,7 +25,8 @@
 
 #define TABLE_BYTES ((size_t)FS_TABLE_CODE + FS_TABLE_DATA)
 
-_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA <= FS_TABLE_SPAN, "a table fits its span");
+_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA + FS_TABLE_CODE <= FS_TABLE_SPAN,
+               "a table fits its span, with what a provider may have before the next one");
 _Static_assert(FS_TABLE_CODE % 0x10000 == 0 && FS_TABLE_DATA % 0x10000 == 0,
                "both are whole pages, whether those have 4, 16 or 64 KiB");
 _Static_assert(FS_TABLE_SLOTS % FS_GROUP_SLOTS == 0, "whole groups");
@@ -78,27 +79,37 @@ static void link_table(struct fs_table *t)
     fs_tables = t;
 }
 
-/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN: at `want`, unless that is
- * NULL, if it is free, else wherever there is room for twice as much. */
-static char *reserve(char *want)
+/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN, and of `before` bytes
+ * right in front: at `want`, unless that is NULL, if it is free, else wherever there is room for
+ * twice as much. */
+static char *reserve(char *want, size_t before)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    const size_t needed = before + TABLE_BYTES;
     if (want) {
-        char *got = mmap(want, TABLE_BYTES, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        want -= before;
+        char *got = mmap(want, needed, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == want)
-            return got;
+            return got + before;
         if (got != MAP_FAILED) /* a kernel before 4.17 took the address as a hint */
-            munmap(got, TABLE_BYTES);
+            munmap(got, needed);
     }
     size_t size = 2 * (size_t)FS_TABLE_SPAN;
     char *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
-    char *base = (char *)(((uintptr_t)p + FS_TABLE_SPAN - 1) & ~((uintptr_t)FS_TABLE_SPAN - 1));
-    if (base > p)
-        munmap(p, (size_t)(base - p));
+    uintptr_t first = (uintptr_t)p + before; /* where the code can begin at the earliest */
+    char *base = (char *)((first + FS_TABLE_SPAN - 1) & ~((uintptr_t)FS_TABLE_SPAN - 1));
+    if (base - before > p)
+        munmap(p, (size_t)(base - before - p));
     munmap(base + TABLE_BYTES, (size_t)(p + size - (base + TABLE_BYTES)));
     return base;
+}
+
+/* Give back what reserve() gave. */
+static void release(const struct fs_provider *p, char *base)
+{
+    munmap(base - p->before, p->before + TABLE_BYTES);
 }
 
 static int map_data(char *code, struct fs_why *why)
@@ -146,9 +157,10 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
     int error = p->refused ? p->refused(why) : 0;
     if (error)
         return error;
-    char *base = reserve(want);
+    char *base = reserve(want, p->before);
     if (!base)
-        return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s", TABLE_BYTES / 1024,
+        return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s",
+                         (p->before + TABLE_BYTES) / 1024,
                          fs_errno_text(errno, answer, sizeof answer));
     error = p->map(base, why);
     if (!error)
@@ -156,7 +168,7 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
     if (!error)
         error = map_data(base, why);
     if (error) {
-        munmap(base, TABLE_BYTES);
+        release(p, base);
         return error;
     }
     *(void **)(base + FS_TABLE_CODE) = (void *)fs_enter_slot;
@@ -294,17 +306,12 @@ static void unlink_table(struct fs_table *t)
         t->next->prev = t->prev;
 }
 
-static void unmap(const struct fs_table *t)
-{
-    munmap(t->code, TABLE_BYTES);
-}
-
 void fs_table_discard(struct fs_table *t)
 {
     if (t == &fs_resident)
         return;
     fs_unwind_remove(t->unwind);
-    unmap(t);
+    release(t->provider, t->code);
     give_struct_back(t);
 }
 
@@ -319,7 +326,7 @@ void fs_table_close(struct fs_table *t)
         __atomic_store_n(&closed, t, __ATOMIC_RELAXED);
         return;
     }
-    unmap(t);
+    release(t->provider, t->code);
     give_struct(t);
 }
 
@@ -358,7 +365,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
         char *base;
         error = map_table(p, NULL, &base, &why);
         if (!error)
-            munmap(base, TABLE_BYTES);
+            release(p, base);
     }
     pthread_setcancelstate(cancel, NULL);
     if (why_out && size)

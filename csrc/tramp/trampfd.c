@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* trampfd.c - provider: trampolines that the kernel writes, from /dev/trampfd (csrc/kernel)
  *
- * The kernel is told where the table, its slots and fs_enter_slot lie, and gives a
- * descriptor whose pages it has written; they are mapped where the table lies and both descriptors
- * are closed. The trampolines are those of the template, byte for byte. The stub of each group is
- * not: its pointer is not in the table's header, which is data, but behind the jump, where nobody
- * can write: neither this process nor its debugger.
+ * The kernel is told where the slots are and where fs_enter_slot is, and gives a descriptor whose
+ * pages it has written: constants, which are mapped right before the table, and code, which is
+ * mapped where the table lies; then both descriptors are closed.
+ *
+ *      constants                     code                          slots (data)
+ *      | addresses, R--            | 4096 trampolines R-X        | 4096 slots RW, MAP_PRIVATE |
+ *      ^ code - FS_TABLE_CODE        ^ multiple of FS_TABLE_SPAN
+ *
+ * A trampoline is the template's but for one instruction: it loads its slot's address from the
+ * constants, where the template computes it. The stub of each group jumps through a pointer there
+ * as well, and not through one in the table's header, which is data. Nobody can write to either
+ * part: neither this process nor its debugger.
  *
  * Fails when: there is no such device, which is so nearly everywhere; a sandbox hides it; no
  * descriptor is free; the user has as many pages as a user may have; our text is not a file's, or
@@ -39,9 +46,10 @@
 
 _Static_assert(FS_TRAMP_SIZE == TRAMPFD_COMPACT_SIZE, "the kernel's trampolines are as large");
 _Static_assert(FS_GROUP_SLOTS == TRAMPFD_COMPACT_GROUP, "its groups are");
-_Static_assert(FS_TABLE_CODE == TRAMPFD_COMPACT_MAP_SIZE(FS_TABLE_SLOTS, 4096) &&
-                   FS_TABLE_CODE == TRAMPFD_COMPACT_MAP_SIZE(FS_TABLE_SLOTS, 0x10000),
+_Static_assert(FS_TABLE_CODE == TRAMPFD_COMPACT_CODE_SIZE(FS_TABLE_SLOTS, 4096) &&
+                   FS_TABLE_CODE == TRAMPFD_COMPACT_CODE_SIZE(FS_TABLE_SLOTS, 0x10000),
                "its tables are, whatever the page size is");
+#define CONSTANTS FS_TABLE_CODE /* as large as the code */
 
 /* Under the lock: */
 static int lasting;               /* a refusal that will not change, or 0 */
@@ -56,7 +64,6 @@ static bool will_change(int error)
     case EDQUOT:
     case EINTR:
     case EAGAIN:
-    case EILSEQ: /* of this address */
     case ETXTBSY:
         return true;
     default:
@@ -112,8 +119,6 @@ static const char *what_helps_create(int error)
         return "; this user has as many trampolines as the module's limit allows";
     case ETXTBSY:
         return "; the library's file is open for writing";
-    case EILSEQ:
-        return "; by chance, at this address";
     case EMFILE:
     case ENFILE:
         return "; all descriptors are taken";
@@ -134,7 +139,6 @@ static int create(int device, char *code, struct fs_why *why)
         .code = (uintptr_t)fs_enter_slot,
         .data = (uintptr_t)code + FS_TABLE_CODE,
         .stride = FS_SLOT_SIZE,
-        .map_addr = (uintptr_t)code,
     };
     int fd = ioctl(device, TRAMPFD_CREATE, &table);
     if (fd >= 0)
@@ -144,9 +148,23 @@ static int create(int device, char *code, struct fs_why *why)
                      fs_errno_text(error, answer, sizeof answer), what_helps_create(error));
 }
 
+/* Both parts, the constants first: the kernel maps the code behind them only. */
+static int map_parts(int fd, char *code, struct fs_why *why)
+{
+    const int flags = MAP_PRIVATE | MAP_FIXED;
+    char answer[96];
+    if (mmap(code - CONSTANTS, CONSTANTS, PROT_READ, flags, fd, 0) == MAP_FAILED)
+        return fs_refuse(why, -errno, "mmap of the kernel's constants, readable: %s",
+                         fs_errno_text(errno, answer, sizeof answer));
+    if (mmap(code, FS_TABLE_CODE, FS_PROT_CODE, flags, fd, CONSTANTS) == MAP_FAILED)
+        return fs_refuse(why, -errno,
+                         "mmap of the kernel's trampolines, readable and executable: %s",
+                         fs_errno_text(errno, answer, sizeof answer));
+    return 0;
+}
+
 static int make_and_map(char *code, struct fs_why *why)
 {
-    char answer[96];
     int device = open_device(why);
     if (device < 0)
         return device;
@@ -154,14 +172,9 @@ static int make_and_map(char *code, struct fs_why *why)
     close(device);
     if (fd < 0)
         return fd;
-    char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd, 0);
-    int error = p == MAP_FAILED ? -errno : 0;
+    int error = map_parts(fd, code, why);
     close(fd);
-    if (error)
-        return fs_refuse(why, error,
-                         "mmap of the kernel's trampolines, readable and executable: %s",
-                         fs_errno_text(error, answer, sizeof answer));
-    return 0;
+    return error;
 }
 
 static int map_trampfd(char *code, struct fs_why *why)
@@ -193,19 +206,50 @@ static void ask_again(void)
     fs_unlock();
 }
 
-/* Every byte: outside of the stubs the template's, in each stub a jump to fs_enter_slot. */
+/* The template's trampoline, with the load instead of the instruction that is there. The template's
+ * padding has none. */
+static bool is_trampoline(const char *at, const char *template, bool is_padding)
+{
+    static const unsigned char load[] = FS_TRAMPFD_LOAD;
+    const size_t behind = FS_TRAMPFD_LOAD_AT + sizeof load;
+    if (is_padding)
+        return memcmp(at, template, FS_TRAMP_SIZE) == 0;
+    return memcmp(at, template, FS_TRAMPFD_LOAD_AT) == 0 &&
+           memcmp(at + FS_TRAMPFD_LOAD_AT, load, sizeof load) == 0 &&
+           memcmp(at + behind, template + behind, FS_TRAMP_SIZE - behind) == 0;
+}
+
+/* The constants of the group whose code is at `code`; `slots` is its first slot's address, 0 where
+ * that is the header. In front fs_enter_slot, then a unit for each trampoline; the rest is zero. */
+static bool are_constants(const char *code, uintptr_t slots, bool has_header)
+{
+    const uintptr_t *word = (const uintptr_t *)(const void *)(code - CONSTANTS);
+    const unsigned words = FS_TRAMP_SIZE / sizeof *word;
+    _Static_assert(FS_TRAMP_SIZE == TRAMPFD_DATA_AT, "the data of one is in the next one's unit");
+    bool good = word[0] == (uintptr_t)fs_enter_slot;
+    for (unsigned i = 1; i < FS_GROUP_SLOTS; i++) {
+        bool has_none = has_header && i == 1;
+        good &= word[i * words] == (has_none ? 0 : slots + (i - 1) * FS_SLOT_SIZE);
+    }
+    for (unsigned i = 0; i < FS_GROUP_SLOTS; i++)
+        good &= word[i * words + 1] == 0;
+    return good;
+}
+
+/* Every byte, of the constants as well. */
 static bool is_intact(const char *code)
 {
-    static const unsigned char jump[] = FS_TRAMPFD_STUB;
-    const size_t group = (size_t)FS_GROUP_SLOTS * FS_TRAMP_SIZE, stub = group - FS_TRAMP_SIZE;
-    const uintptr_t target = (uintptr_t)fs_enter_slot;
-    _Static_assert(sizeof jump == TRAMPFD_COMPACT_LITERAL, "the literal follows");
-    _Static_assert(sizeof jump + sizeof target == FS_TRAMP_SIZE, "and ends the stub");
-    for (size_t at = 0; at < FS_TABLE_CODE; at += group)
-        if (memcmp(code + at, fs_table_code + at, stub) != 0 ||
-            memcmp(code + at + stub, jump, sizeof jump) != 0 ||
-            memcmp(code + at + stub + sizeof jump, &target, sizeof target) != 0)
+    static const unsigned char stub[FS_TRAMP_SIZE] = FS_TRAMPFD_STUB;
+    const unsigned hole = FS_GROUP_SLOTS - 1;
+    const uintptr_t slots = (uintptr_t)code + FS_TABLE_CODE;
+    for (unsigned i = 0; i < FS_TABLE_SLOTS; i++) {
+        const size_t at = (size_t)i * FS_TRAMP_SIZE;
+        if (i % FS_GROUP_SLOTS == 0 && !are_constants(code + at, slots + i * FS_SLOT_SIZE, i == 0))
             return false;
+        if (i % FS_GROUP_SLOTS == hole ? memcmp(code + at, stub, sizeof stub) != 0
+                                       : !is_trampoline(code + at, fs_table_code + at, i == 0))
+            return false;
+    }
     return true;
 }
 #else
@@ -238,6 +282,7 @@ const struct fs_provider fs_provider_trampfd = {
     .name = "trampfd",
     .about = "trampolines that the kernel writes and nobody else can, from /dev/trampfd: needs the "
              "kernel module",
+    .before = FS_TABLE_CODE,
     .map = map_trampfd,
     .is_intact = is_intact,
     .refused = refused,

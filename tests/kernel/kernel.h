@@ -15,22 +15,14 @@
 #include <linux/types.h>
 
 typedef uint8_t u8;
-typedef int32_t s32;
 typedef uint32_t u32;
 typedef uint64_t u64;
-typedef int64_t s64;
-typedef struct {
-    int counter;
-} atomic_t;
 struct mm_struct;
 struct vm_area_struct;
 struct page;
 
 #define __counted_by(member)
-#define U64_MAX UINT64_MAX
-#define BIT_ULL(n) (1ULL << (n))
 #define GENMASK_ULL(high, low) (~0ULL >> (63 - (high)) & ~0ULL << (low))
-#define SZ_1M 0x100000
 #define cpu_to_le32(x) (x) /* the machines that run the tests are little-endian */
 
 /* compat.h: the newer of both ways compiles without a struct vm_area_struct. */

@@ -57,8 +57,11 @@ static int table(void)
     int fd = ioctl(dev, TRAMPFD_CREATE, &arg);
     if (fd < 0)
         return errno + 1000; /* not the mapping that was refused */
-    char *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-    int error = at == MAP_FAILED ? errno : 0;
+    char *at = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const int how = MAP_PRIVATE | MAP_FIXED;
+    expect("mapping the constants", mmap(at, 4096, PROT_READ, how, fd, 0) == at, 1);
+    at += 4096;
+    int error = mmap(at, 4096, PROT_READ | PROT_EXEC, how, fd, 4096) == at ? 0 : errno;
     if (!error)
         expect("the trampoline's data", ((long (*)(void))(uintptr_t)(at + TRAMPFD_OFFSET(3U)))(),
                0x12345678 + 3 * 64);

@@ -52,10 +52,11 @@ static double median(double *values, unsigned n)
 static char *reserve(void)
 {
     uintptr_t hint = 0x100000000000 + (uintptr_t)rand() % 0x20000 * FS_TABLE_SPAN;
-    char *at = mmap((void *)hint, 2 * FS_TABLE_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *at = mmap((void *)hint, 3 * FS_TABLE_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         exit(2);
-    return (char *)(((uintptr_t)at + FS_TABLE_SPAN - 1) & -(uintptr_t)FS_TABLE_SPAN);
+    /* With room in front, for what a provider has there. */
+    return (char *)(((uintptr_t)at + 2 * FS_TABLE_SPAN - 1) & -(uintptr_t)FS_TABLE_SPAN);
 }
 
 static char *table_of(const struct fs_provider *provider)
@@ -160,6 +161,7 @@ static void creation(void)
     enum { COUNT = 4096, ROUNDS = 51 };
     static double times[ROUNDS], maps[ROUNDS];
     static char data[COUNT][16];
+    const int how = MAP_PRIVATE | MAP_FIXED | MAP_POPULATE;
     int device = open("/dev/trampfd", O_RDONLY | O_CLOEXEC);
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct trampfd_create arg = {.size = sizeof arg,
@@ -171,13 +173,14 @@ static void creation(void)
         double start = now();
         int fd = ioctl(device, TRAMPFD_CREATE, &arg);
         double made = now();
-        size_t size = TRAMPFD_MAP_SIZE(COUNT, (size_t)sysconf(_SC_PAGESIZE));
-        char *at = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-        if (fd < 0 || at == MAP_FAILED)
+        size_t size = TRAMPFD_CODE_SIZE(COUNT, (size_t)sysconf(_SC_PAGESIZE));
+        char *at = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (fd < 0 || at == MAP_FAILED || mmap(at, size, PROT_READ, how, fd, 0) != at ||
+            mmap(at + size, size, PROT_READ | PROT_EXEC, how, fd, (off_t)size) != at + size)
             exit(1);
         times[i] = (now() - start) / COUNT;
         maps[i] = (now() - made) / COUNT;
-        munmap(at, size);
+        munmap(at, 2 * size);
         close(fd);
     }
     double map = median(maps, ROUNDS);

@@ -132,7 +132,7 @@ static uint32_t number(void)
 
 static void change(struct trampfd_create *a)
 {
-    switch (below(10)) {
+    switch (below(9)) {
     case 0:
         a->flags ^= 1u << below(below(4) ? 4 : 32);
         break;
@@ -157,9 +157,6 @@ static void change(struct trampfd_create *a)
     case 7:
         a->stride = below(2) ? number() : rnd() >> below(64);
         break;
-    case 8:
-        a->map_addr = below(2) ? address() & -page() : address();
-        break;
     default:
         ((unsigned char *)a)[below(sizeof *a)] ^= (unsigned char)(1u << below(8));
     }
@@ -174,8 +171,6 @@ static struct trampfd_create right(void)
     a.stride = below(64);
     if (below(3) == 0) {
         a.flags |= TRAMPFD_COMPACT;
-        a.map_addr = (1ull << 40) + page() * below(1 << 20);
-        a.data = a.map_addr + below(1 << 24) - (1 << 23);
         a.first = (uint32_t)below(a.count);
     } else if (below(3) == 0) {
         a.flags |= TRAMPFD_CODE_REGISTER;
@@ -206,10 +201,9 @@ static void fill_array(void)
 static void show(const struct trampfd_create *a)
 {
     printf("# size %u flags %#x count %u first %u data_register %u code_register %u code %#llx "
-           "data %#llx stride %#llx map_addr %#llx\n",
+           "data %#llx stride %#llx\n",
            a->size, a->flags, a->count, a->first, a->data_register, a->code_register,
-           (unsigned long long)a->code, (unsigned long long)a->data, (unsigned long long)a->stride,
-           (unsigned long long)a->map_addr);
+           (unsigned long long)a->code, (unsigned long long)a->data, (unsigned long long)a->stride);
 }
 
 static bool calls_are_ours(const struct trampfd_create *a)
@@ -226,21 +220,22 @@ static bool calls_are_ours(const struct trampfd_create *a)
     return true;
 }
 
-/* System calls on parts and wholes of a mapped table: it is there as it was, or not at all. */
+/* System calls on parts and wholes of one of the two mappings: it is there as it was, or not at
+ * all. */
 static void abuse(struct table *table)
 {
-    for (unsigned i = (unsigned)below(6); i; i--) {
+    for (unsigned i = (unsigned)below(8); i; i--) {
         size_t pages = table->size / page(), from = below(pages), n = 1 + below(pages - from);
-        unsigned char *at = table->at + from * page();
-        bool whole = n == pages;
-        int rights = (int)below(8);
+        bool whole = n == pages, is_code = below(2);
+        unsigned char *at = table->at + from * page() - (is_code ? 0 : table->size);
+        int rights = (int)below(8), all = is_code ? PROT_READ | PROT_EXEC : PROT_READ;
         switch (below(5)) {
         case 0:
             /* What it has already is given for a part as well: nothing is changed by that. */
             CHECK((mprotect(at, n * page(), rights) == 0) ==
-                  (rights == (PROT_READ | PROT_EXEC) || (whole && !(rights & PROT_WRITE))));
+                  (rights == all || (whole && !(rights & ~all))));
             if (whole)
-                CHECK(mprotect(at, n * page(), PROT_READ | PROT_EXEC) == 0);
+                CHECK(mprotect(at, n * page(), all) == 0);
             break;
         case 1:
             if (!whole)
@@ -259,31 +254,34 @@ static void abuse(struct table *table)
     }
 }
 
+/* One mmap() of anything, in a room of its own: only the constants can be mapped without more. */
+static bool map_wrongly(int fd, const struct trampfd_create *a)
+{
+    int rights = (int)below(8), how = below(2) ? MAP_PRIVATE : MAP_SHARED;
+    size_t part = map_size(a), size = below(2) ? part : (1 + below(20)) * page();
+    off_t offset = (off_t)(below(2) ? below(2) * part : below(4) * page());
+    bool good = rights == PROT_READ && how == MAP_PRIVATE && size == part && !offset;
+    void *room = region(size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    void *at = mmap(room, size, rights, how | (below(4) ? MAP_FIXED : 0), fd, offset);
+    int error = errno;
+    CHECK(munmap(room, size) == 0);
+    if (at == room && good)
+        return true;
+    CHECK(at == MAP_FAILED);
+    CHECK(error == EINVAL || error == EACCES || error == EADDRNOTAVAIL);
+    return false;
+}
+
 static void use(const struct trampfd_create *a, int fd)
 {
     struct table table = {.arg = *a, .fd = fd, .size = map_size(a)};
-    if (below(3) == 0) { /* not as it should be */
-        int rights = (int)below(8), how = below(2) ? MAP_PRIVATE : MAP_SHARED;
-        size_t size = below(2) ? table.size : (1 + below(20)) * page();
-        off_t offset = (off_t)(below(2) * page() * below(4));
-        bool good = rights == (PROT_READ | PROT_EXEC) && how == MAP_PRIVATE && size == table.size &&
-                    !offset && !(a->flags & TRAMPFD_COMPACT);
-        void *at = mmap(NULL, size, rights, how, fd, offset);
-        CHECK((at != MAP_FAILED) == good);
-        if (good) {
-            CHECK(munmap(at, size) == 0);
-            close(fd);
-            return;
-        }
-        CHECK(errno == EINVAL || errno == EACCES || errno == EADDRNOTAVAIL);
-    }
-    table.at = map(fd, a);
-    if (table.at == MAP_FAILED) {
-        CHECK(errno == EEXIST || errno == EPERM || errno == ENOMEM); /* something is at map_addr */
-        CHECK(a->flags & TRAMPFD_COMPACT);
+    if (below(3) == 0 && map_wrongly(fd, a)) {
+        CHECK(map(fd, a) == MAP_FAILED && errno == EBUSY);
         close(fd);
         return;
     }
+    table.at = map(fd, a);
+    CHECK(table.at != MAP_FAILED);
     check_bytes(&table);
     abuse(&table);
     check_bytes(&table);

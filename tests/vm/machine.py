@@ -146,7 +146,13 @@ def need(machine: Machine) -> None:
         "xz|xz-utils|unpacks kernel modules",
     ]
     if machine.compiler != "gcc":
-        wanted.append(f"{machine.compiler}|gcc-{machine.compiler[:-4]}|compiles for the guest")
+        triplet = machine.compiler[:-4]
+        debian = {"aarch64": "arm64", "powerpc64le": "ppc64el"}.get(machine.isa, machine.isa)
+        wanted += [
+            f"{machine.compiler}|gcc-{triplet}|compiles for the guest",
+            # only recommended by the compiler, so that a bare machine does not have it
+            f"/usr/{triplet}/include/stdio.h|libc6-dev-{debian}-cross|its C library",
+        ]
     done = subprocess.run(
         [ROOT / ".ci/need", "make test-vm"],
         input="".join(f"{line}\n" for line in wanted),

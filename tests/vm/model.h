@@ -2,7 +2,7 @@
 /* model.h - what the kernel may answer to a struct trampfd_create, from the header's words alone
  *
  * The header has an order for what is wrong with the fields themselves, so of these one errno is
- * right. What is wrong with what they point at (arrays, code, data) may be found in any order:
+ * right. What is wrong with what they point at (arrays, code) may be found in any order:
  * each cause that is there is a right answer, and when there is none, only success is.
  */
 #ifndef MODEL_H

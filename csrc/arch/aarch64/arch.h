@@ -26,11 +26,16 @@
 #define FS_PROT_LANDING 0x10
 #include "arch/sizes.h"
 
-/* Provider trampfd: R's number, and what comes before the literal in the kernel's stubs:
- * ldr x16, . + 8; br x16. */
+/* Provider trampfd: R's number; where a trampoline loads its slot's address from the constants,
+ * which are FS_TABLE_CODE bytes before the code, and how: ldr x17, . + 12 - FS_TABLE_CODE; and the
+ * stub, which jumps through the first word of its group's constants: ldr x16, . - 4080 -
+ * FS_TABLE_CODE; br x16; brk 0. */
 #define FS_TRAMPFD_R 17
+#define FS_TRAMPFD_LOAD_AT 4
 /* clang-format off */
-#define FS_TRAMPFD_STUB {0x50, 0, 0, 0x58, 0, 2, 0x1f, 0xd6}
+#define FS_TRAMPFD_LOAD {0x71, 0x00, 0xf8, 0x58}
+#define FS_TRAMPFD_STUB {0x90, 0x80, 0xf7, 0x58, 0x00, 0x02, 0x1f, 0xd6, \
+                         0x00, 0x00, 0x20, 0xd4, 0x00, 0x00, 0x20, 0xd4}
 /* clang-format on */
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */

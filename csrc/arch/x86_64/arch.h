@@ -20,11 +20,16 @@
 #define FS_TEXT_ALIGN 4096
 #include "arch/sizes.h"
 
-/* Provider trampfd: R's number in instructions, and what comes before the literal in the kernel's
- * stubs: jmp *2(%rip), two int3. */
+/* Provider trampfd: R's number in instructions; where a trampoline loads its slot's address from
+ * the constants, which are FS_TABLE_CODE bytes before the code, and how: mov . + 12 - FS_TABLE_CODE
+ * (%rip), %r10, counted from the mov; and the stub, which jumps through the first word of its
+ * group's constants: jmp *. - 4080 - FS_TABLE_CODE(%rip), then int3. */
 #define FS_TRAMPFD_R 10
+#define FS_TRAMPFD_LOAD_AT 4
 /* clang-format off */
-#define FS_TRAMPFD_STUB {0xff, 0x25, 2, 0, 0, 0, 0xcc, 0xcc}
+#define FS_TRAMPFD_LOAD {0x4c, 0x8b, 0x15, 0x05, 0x00, 0xff, 0xff}
+#define FS_TRAMPFD_STUB {0xff, 0x25, 0x0a, 0xf0, 0xfe, 0xff, 0xcc, 0xcc,                           \
+                         0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc}
 /* clang-format on */
 
 /* --- a slot that is a closure: offsets of its words ---------------------------------------- */

@@ -6,67 +6,58 @@
 #include "table.h"
 
 void expected_bytes(const struct table *table, const uint64_t *datas, const uint64_t *codes,
-                    unsigned char *out);
+                    unsigned char *constants, unsigned char *code);
 
 #ifdef __x86_64__
-/* mov imm64: REX.W (+B) b8+r; mov rip-relative: REX.W (+R) 8b /r; jmp *r: (REX.B) ff /4. */
-static void absolute(const struct trampfd_create *arg, unsigned char *at, size_t literal,
-                     uint64_t value)
+static unsigned char *bytes(unsigned char *p, const char *what, size_t n)
 {
-    static const unsigned char endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    unsigned r = arg->data_register, c = arg->code_register;
-    unsigned char *p = at;
-    int32_t to;
-    memcpy(p, endbr64, 4);
-    p += 4;
-    *p++ = (unsigned char)(r < 8 ? 0x48 : 0x49);
-    *p++ = (unsigned char)(0xb8 + r % 8);
-    memcpy(p, &value, 8);
-    p += 8;
-    if (arg->flags & TRAMPFD_CODE_REGISTER) {
-        *p++ = (unsigned char)(c < 8 ? 0x48 : 0x4c);
-        *p++ = 0x8b;
-        *p++ = (unsigned char)(0x05 + c % 8 * 8);
-        to = (int32_t)((ptrdiff_t)literal - (p + 4 - at));
-        memcpy(p, &to, 4);
-        p += 4;
-        if (c >= 8)
-            *p++ = 0x41;
-        *p++ = 0xff;
-        *p++ = (unsigned char)(0xe0 + c % 8);
-    } else {
-        *p++ = 0xff;
-        *p++ = 0x25;
-        to = (int32_t)((ptrdiff_t)literal - (p + 4 - at));
-        memcpy(p, &to, 4);
+    memcpy(p, what, n);
+    return p + n;
+}
+
+/* A displacement: `from` trampoline to `to`, both in bytes of the code. */
+static unsigned char *relative(unsigned char *p, const unsigned char *base, ptrdiff_t to)
+{
+    int32_t value = (int32_t)(to - (p + 4 - base));
+    memcpy(p, &value, 4);
+    return p + 4;
+}
+
+/* REX.W (+R) 8b /r with mod 0 and rm 5: mov to(%rip), reg. */
+static unsigned char *load(unsigned char *p, const unsigned char *base, unsigned r, ptrdiff_t to)
+{
+    const char head[] = {(char)(r < 8 ? 0x48 : 0x4c), (char)0x8b, (char)(0x05 + r % 8 * 8)};
+    return relative(bytes(p, head, 3), base, to);
+}
+
+/* jmp through memory: ff /4; through a register: (REX.B) ff /4 with mod 3. */
+static void absolute(const struct trampfd_create *arg, unsigned char *at, ptrdiff_t size)
+{
+    unsigned c = arg->code_register;
+    unsigned char *p = bytes(at, "\xf3\x0f\x1e\xfa", 4);
+    p = load(p, at, arg->data_register, 16 - size);
+    if (!(arg->flags & TRAMPFD_CODE_REGISTER)) {
+        relative(bytes(p, "\xff\x25", 2), at, 24 - size);
+        return;
     }
+    p = load(p, at, c, 24 - size);
+    if (c >= 8)
+        *p++ = 0x41;
+    *p++ = 0xff;
+    *p++ = (unsigned char)(0xe0 + c % 8);
 }
 
-/* lea rip-relative: REX.W (+R) 8d /r; jmp rel32: e9. `address` is the trampoline's own. */
-static void compact(const struct trampfd_create *arg, unsigned char *at, uint64_t address,
-                    unsigned in_block, uint64_t value)
+static void compact(const struct trampfd_create *arg, unsigned char *at, ptrdiff_t size,
+                    unsigned in_block)
 {
-    unsigned r = arg->data_register;
-    int32_t to_data = (int32_t)(value - (address + 11)), to_stub = (int32_t)(255 - in_block) * 16;
-    const unsigned char head[] = {0xf3,
-                                  0x0f,
-                                  0x1e,
-                                  0xfa,
-                                  (unsigned char)(r < 8 ? 0x48 : 0x4c),
-                                  0x8d,
-                                  (unsigned char)(0x05 + r % 8 * 8)};
-    memcpy(at, head, 7);
-    memcpy(at + 7, &to_data, 4);
-    at[11] = 0xe9;
-    to_stub -= 16;
-    memcpy(at + 12, &to_stub, 4);
+    unsigned char *p = bytes(at, "\xf3\x0f\x1e\xfa", 4);
+    p = load(p, at, arg->data_register, 16 - size);
+    relative(bytes(p, "\xe9", 1), at, (ptrdiff_t)(255 - in_block) * 16);
 }
 
-static void stub(unsigned char *at, uint64_t code)
+static void stub(unsigned char *at, ptrdiff_t size)
 {
-    static const unsigned char jump[] = {0xff, 0x25, 2, 0, 0, 0, 0xcc, 0xcc};
-    memcpy(at, jump, 8);
-    memcpy(at + 8, &code, 8);
+    relative(bytes(at, "\xff\x25", 2), at, -4080 - size);
 }
 
 static void padding(unsigned char *out, size_t size)
@@ -82,47 +73,35 @@ static void word(unsigned char **p, uint32_t instruction)
 
 enum { BTI_C = (int)0xd503245f };
 
-/* ldr Xt, literal: 58 imm19<<5; br Xn: d61f0000 | n<<5; movz: d2800000, movk: f2800000. */
-static void absolute(const struct trampfd_create *arg, unsigned char *at, size_t literal,
-                     uint64_t value)
+/* ldr Xt, literal: 58 imm19<<5; br Xn: d61f0000 | n<<5; b: 14 imm26. `to` is from the word on. */
+static uint32_t load(unsigned r, ptrdiff_t to)
 {
-    unsigned r = arg->data_register;
+    return 0x58000000u | ((uint32_t)(to / 4) & 0x7ffff) << 5 | r;
+}
+
+static void absolute(const struct trampfd_create *arg, unsigned char *at, ptrdiff_t size)
+{
     unsigned c = arg->flags & TRAMPFD_CODE_REGISTER ? arg->code_register : 16;
     unsigned char *p = at;
     word(&p, (uint32_t)BTI_C);
-    word(&p, 0xd2800000u | (uint32_t)(value & 0xffff) << 5 | r);
-    word(&p, 0xf2a00000u | (uint32_t)(value >> 16 & 0xffff) << 5 | r);
-    word(&p, 0xf2c00000u | (uint32_t)(value >> 32 & 0xffff) << 5 | r);
-    word(&p, 0x58000000u | (uint32_t)(((ptrdiff_t)literal - (p - at)) / 4 & 0x7ffff) << 5 | c);
+    word(&p, load(arg->data_register, 16 - 4 - size));
+    word(&p, load(c, 24 - 8 - size));
     word(&p, 0xd61f0000u | c << 5);
 }
 
-/* adr: 10000000 | immlo<<29 | immhi<<5; adrp: 90000000, of pages; add imm12: 91000000. */
-static void compact(const struct trampfd_create *arg, unsigned char *at, uint64_t address,
-                    unsigned in_block, uint64_t value)
+static void compact(const struct trampfd_create *arg, unsigned char *at, ptrdiff_t size,
+                    unsigned in_block)
 {
-    unsigned r = arg->data_register;
     unsigned char *p = at;
-    int64_t near = (int64_t)(value - (address + 4));
-    int64_t pages = (int64_t)(value >> 12) - (int64_t)((address + 4) >> 12);
-    uint32_t stub_at = (255 - in_block) * 16;
-    bool is_near = near >= -(1 << 20) && near < 1 << 20;
-    int64_t imm = is_near ? near : pages;
     word(&p, (uint32_t)BTI_C);
-    word(&p, (is_near ? 0x10000000u : 0x90000000u) | (uint32_t)(imm & 3) << 29 |
-                 (uint32_t)(imm >> 2 & 0x7ffff) << 5 | r);
-    if (!is_near)
-        word(&p, 0x91000000u | (uint32_t)(value & 0xfff) << 10 | r << 5 | r);
-    word(&p, 0x14000000u | (uint32_t)((stub_at - (uint32_t)(p - at)) / 4));
-    if (is_near)
-        word(&p, 0xd4200000u);
+    word(&p, load(arg->data_register, 16 - 4 - size));
+    word(&p, 0x14000000u | ((255 - in_block) * 16 - 8) / 4);
 }
 
-static void stub(unsigned char *at, uint64_t code)
+static void stub(unsigned char *at, ptrdiff_t size)
 {
-    word(&at, 0x58000050u);
+    word(&at, load(16, -4080 - size));
     word(&at, 0xd61f0200u);
-    memcpy(at, &code, 8);
 }
 
 static void padding(unsigned char *out, size_t size)
@@ -132,39 +111,33 @@ static void padding(unsigned char *out, size_t size)
 }
 #endif
 
-static void absolute_block(const struct table *table, unsigned from, const uint64_t *datas,
-                           const uint64_t *codes, unsigned char *out)
-{
-    const struct trampfd_create *arg = &table->arg;
-    for (unsigned i = from; i < arg->count && i < from + TRAMPFD_BLOCK_TRAMPS; i++) {
-        unsigned char *at = out + (i - from) * TRAMPFD_TRAMP_SIZE;
-        bool own = arg->flags & TRAMPFD_CODE_ARRAY;
-        absolute(arg, at, own ? 24 : (size_t)(out + TRAMPFD_BLOCK - 8 - at), datas[i]);
-        if (own)
-            memcpy(at + 24, &codes[i], 8);
-    }
-    if (!(arg->flags & TRAMPFD_CODE_ARRAY))
-        memcpy(out + TRAMPFD_BLOCK - 8, &codes[0], 8);
-}
-
 static void compact_block(const struct table *table, unsigned from, const uint64_t *datas,
-                          const uint64_t *codes, unsigned char *out)
+                          uint64_t target, unsigned char *constants, unsigned char *code)
 {
-    const struct trampfd_create *arg = &table->arg;
-    for (unsigned i = from; i < from + TRAMPFD_COMPACT_GROUP - 1; i++)
-        if (is_tramp(arg, i))
-            compact(arg, out + (i - from) * 16, arg->map_addr + i * 16, i - from, datas[i]);
-    stub(out + TRAMPFD_BLOCK - 16, codes[0]);
+    for (unsigned i = 0; i < TRAMPFD_COMPACT_GROUP - 1; i++) {
+        if (!is_tramp(&table->arg, from + i))
+            continue;
+        memcpy(constants + (i + 1) * 16, &datas[from + i], 8);
+        compact(&table->arg, code + i * 16, (ptrdiff_t)table->size, i);
+    }
+    memcpy(constants, &target, 8);
+    stub(code + TRAMPFD_BLOCK - 16, (ptrdiff_t)table->size);
 }
 
 void expected_bytes(const struct table *table, const uint64_t *datas, const uint64_t *codes,
-                    unsigned char *out)
+                    unsigned char *constants, unsigned char *code)
 {
-    bool is_compact = table->arg.flags & TRAMPFD_COMPACT;
-    unsigned each = is_compact ? TRAMPFD_COMPACT_GROUP : TRAMPFD_BLOCK_TRAMPS;
-    padding(out, table->size);
-    for (unsigned from = 0; from < table->arg.count; from += each) {
-        unsigned char *block = out + from / each * TRAMPFD_BLOCK;
-        (is_compact ? compact_block : absolute_block)(table, from, datas, codes, block);
+    const struct trampfd_create *arg = &table->arg;
+    memset(constants, 0, table->size);
+    padding(code, table->size);
+    if (arg->flags & TRAMPFD_COMPACT) {
+        for (unsigned i = 0; i < arg->count; i += TRAMPFD_COMPACT_GROUP)
+            compact_block(table, i, datas, codes[0], constants + i * 16, code + i * 16);
+        return;
+    }
+    for (unsigned i = 0; i < arg->count; i++) {
+        memcpy(constants + i * 32 + 16, &datas[i], 8);
+        memcpy(constants + i * 32 + 24, &codes[i], 8);
+        absolute(arg, code + i * 32, (ptrdiff_t)table->size);
     }
 }

@@ -65,23 +65,9 @@ REFUSED_COMPACT(first_equal_to_count, EINVAL, a.first = a.count)
 REFUSED_COMPACT(first_of_all_ones, EINVAL, a.first = UINT32_MAX)
 REFUSED(code_register_without_its_flag, EINVAL, a.code_register = CODE_R)
 REFUSED(stride_with_a_data_array, EINVAL, a.flags = TRAMPFD_DATA_ARRAY; a.data = (uintptr_t)array)
-REFUSED(map_addr_without_compact, EINVAL, a.map_addr = (uintptr_t)data_at & -page())
 REFUSED(compact_with_a_code_array, EINVAL, a.flags = exclusive; a.code = (uintptr_t)array)
 REFUSED_COMPACT(compact_with_a_code_register, EINVAL, a.flags |= TRAMPFD_CODE_REGISTER;
                 a.code_register = CODE_R)
-REFUSED_COMPACT(map_addr_not_page_aligned, EINVAL, a.map_addr += 16)
-REFUSED_COMPACT(map_addr_at_the_end_of_addresses, ERANGE, a.map_addr = user_top() & -page())
-REFUSED_COMPACT(map_addr_whose_end_is_past_the_end, ERANGE, a.count = 255 * 40;
-                a.map_addr = (user_top() & -page()) - page())
-REFUSED_COMPACT(map_addr_in_the_kernel, ERANGE, a.map_addr = 0xffff800000000000)
-REFUSED_COMPACT(map_addr_whose_end_wraps, ERANGE, a.map_addr = -page())
-REFUSED(data_in_the_kernel, ERANGE, a.data = 0xffff888000000000)
-REFUSED(data_just_past_the_end_of_addresses, ERANGE, a.data = user_top())
-REFUSED(data_of_all_ones, ERANGE, a.data = UINT64_MAX)
-REFUSED(data_whose_last_is_past_the_end, ERANGE, a.count = 2; a.data = user_top() - 8; a.stride = 8)
-REFUSED(stride_that_overflows, ERANGE, a.count = 3; a.stride = 1ull << 63)
-REFUSED(stride_that_wraps_to_where_it_began, ERANGE, a.count = 5; a.stride = 1ull << 62)
-REFUSED(stride_of_all_ones_goes_down, ERANGE, a.count = 2; a.data = 0; a.stride = UINT64_MAX)
 REFUSED(data_array_unmapped, EFAULT, a.flags = TRAMPFD_DATA_ARRAY; a.stride = 0; a.data = page())
 REFUSED(data_array_at_null, EFAULT, a.flags = TRAMPFD_DATA_ARRAY; a.stride = 0; a.data = 0)
 REFUSED(data_array_in_the_kernel, EFAULT, a.flags = TRAMPFD_DATA_ARRAY; a.stride = 0;
@@ -106,14 +92,6 @@ REFUSED(code_register_right_modulo_32, EINVAL, a.flags = TRAMPFD_CODE_REGISTER;
 #ifdef __aarch64__
 REFUSED(scratch_register_as_data_register, EINVAL, a.data_register = SCRATCH)
 REFUSED(code_not_a_multiple_of_4, EINVAL, a.code += 2)
-REFUSED(data_with_a_tag, ERANGE, a.data |= 0x5aull << 56)
-#else
-REFUSED(data_that_contains_a_landing_pad, EILSEQ, a.data = 0xfa1e0ff3)
-REFUSED(data_that_contains_a_landing_pad_one_byte_in, EILSEQ, a.data = 0xfa1e0ff342)
-REFUSED(last_data_that_contains_a_landing_pad, EILSEQ, a.count = 3; a.stride = 16;
-        a.data = 0xfa1e0ff3 - 32)
-REFUSED_COMPACT(distance_that_is_a_landing_pad, EILSEQ, a.stride = 0; a.count = 1;
-                a.map_addr = 1ull << 40; a.data = a.map_addr + 11 + (uint64_t)(int32_t)0xfa1e0ff3)
 #endif
 
 TEST_FOR(unknown_flag, 28)
@@ -211,25 +189,6 @@ TEST(a_data_array_that_reaches_into_nothing)
     CHECK(create(&a) >= 0);
 }
 
-TEST(a_data_array_with_one_bad_address)
-{
-    ONE;
-    enum { N = 1000 };
-    static uint64_t datas[N];
-    struct trampfd_create a = valid();
-    a.flags = TRAMPFD_DATA_ARRAY;
-    a.stride = 0;
-    a.data = (uintptr_t)datas;
-    a.count = N;
-    for (unsigned i = 0; i < N; i += 333) {
-        datas[i] = user_top();
-        refused(&a, ERANGE);
-        datas[i] = 0;
-    }
-    datas[N - 1] = UINT64_MAX;
-    refused(&a, ERANGE);
-}
-
 TEST(a_code_array_with_one_bad_address)
 {
     ONE;
@@ -241,7 +200,7 @@ TEST(a_code_array_with_one_bad_address)
     a.flags = TRAMPFD_CODE_ARRAY;
     a.code = (uintptr_t)codes;
     a.count = N;
-    static const unsigned places[] = {0, 1, 126, 127, 500, N - 1};
+    static const unsigned places[] = {0, 1, 127, 128, 500, N - 1};
     for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
         codes[places[i]] = (uintptr_t)codes & ~7ull; /* writable */
         refused(&a, EACCES);
@@ -250,17 +209,6 @@ TEST(a_code_array_with_one_bad_address)
         codes[places[i]] = (uintptr_t)target(0);
     }
     CHECK(create(&a) >= 0);
-}
-
-TEST(the_last_address_that_a_program_can_have_is_accepted_as_data)
-{
-    ONE;
-    struct trampfd_create a = valid();
-    uint64_t top = user_top(), most = SCRATCH < 0 ? UINT64_MAX : 1ull << 48; /* arm64: movk * 3 */
-    a.data = (top < most ? top : most) - 1;
-    struct table table = make(&a);
-    check_bytes(&table);
-    check_calls(&table);
 }
 
 TEST(an_unknown_ioctl)

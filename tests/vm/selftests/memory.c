@@ -76,7 +76,10 @@ TEST(munmap_of_a_part_is_refused)
     CHECK_ERRNO(munmap(table.at, page()), EINVAL);
     CHECK_ERRNO(munmap(table.at + page(), page()), EINVAL);
     CHECK_ERRNO(munmap(table.at + page(), 2 * page()), EINVAL);
-    CHECK_ERRNO(munmap(table.at - page(), 2 * page()), EINVAL);
+    CHECK_ERRNO(munmap(table.at - page(), 2 * page()), EINVAL); /* of both parts */
+    CHECK_ERRNO(munmap(table.at - table.size, page()), EINVAL);
+    CHECK_ERRNO(munmap(table.at - 2 * page(), page()), EINVAL);
+    CHECK_ERRNO(munmap(table.at - table.size, table.size + page()), EINVAL);
     intact(&table);
 }
 
@@ -84,7 +87,7 @@ TEST(munmap_of_the_whole_takes_the_pages_back)
 {
     ONE;
     struct table table = three_pages();
-    CHECK_EQ(user_pages(), 3);
+    CHECK_EQ(user_pages(), 3 + 1); /* pages of code that are full are one */
     unmap(&table);
     CHECK_EQ(user_pages(), 0);
     CHECK_EQ(in_child(call_first, &table), KILLED + SIGSEGV);
@@ -94,8 +97,8 @@ TEST(mapping_over_a_part_is_refused)
 {
     ONE;
     struct table table = three_pages();
-    for (unsigned i = 0; i < 3; i++) {
-        void *at = mmap(table.at + i * page(), page(), PROT_READ | PROT_WRITE,
+    for (int i = -3; i < 3; i++) {
+        void *at = mmap(table.at + i * (long)page(), page(), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         /* 6.1 says ENOMEM for whatever it could not unmap. */
         CHECK(at == MAP_FAILED && (errno == EINVAL || errno == ENOMEM));
@@ -114,6 +117,7 @@ TEST(mapping_over_the_whole_replaces_it)
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == table.at);
     memset(table.at, 1, table.size);
     close(table.fd);
+    CHECK(munmap(table.at - table.size, table.size) == 0);
     CHECK_EQ(user_pages(), 0);
 }
 
@@ -161,21 +165,39 @@ static char *elsewhere(size_t size)
     return at;
 }
 
-TEST(mremap_moves_an_absolute_table)
+/* The parts would no longer lie side by side: the code, the constants, or both at once. */
+static void not_moved(const struct trampfd_create *arg)
+{
+    struct table table = make(arg);
+    char *to = elsewhere(4 * table.size);
+    unsigned char *constants = table.at - table.size;
+    const int how = MREMAP_MAYMOVE | MREMAP_FIXED;
+    CHECK_ERRNO(mremap(table.at, table.size, table.size, how, to), EINVAL);
+    CHECK_ERRNO(mremap(constants, table.size, table.size, how, to), EINVAL);
+    CHECK(mremap(constants, 2 * table.size, 2 * table.size, how, to) == MAP_FAILED);
+    CHECK(mremap(constants, 0, table.size, MREMAP_MAYMOVE) == MAP_FAILED);
+    CHECK(mremap(constants, table.size, 2 * table.size, MREMAP_MAYMOVE) == MAP_FAILED);
+    CHECK(mremap(table.at, table.size, 2 * table.size, MREMAP_MAYMOVE) == MAP_FAILED);
+    if (table.size > page())
+        CHECK(mremap(table.at, table.size, page(), MREMAP_MAYMOVE) == MAP_FAILED);
+    CHECK_ERRNO(mremap(constants, table.size, table.size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL),
+                EINVAL);
+    intact(&table);
+}
+
+TEST(mremap_of_an_absolute_table_is_refused)
 {
     ONE;
-    struct table table = three_pages();
-    unsigned char *old = table.at;
-    char *to = elsewhere(table.size);
-    table.at = mremap(table.at, table.size, table.size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)to);
-    CHECK(table.at == (void *)to);
-    intact(&table);
-    CHECK_EQ(user_pages(), 3);
-    CHECK(has_vm_flag(table.at, "ex") && !has_vm_flag(table.at, "mw"));
-    CHECK_ERRNO(mprotect(table.at, table.size, PROT_READ | PROT_WRITE), EACCES);
-    CHECK(msync(old, table.size, MS_ASYNC) == -1 && errno == ENOMEM);
-    unmap(&table);
-    CHECK_EQ(user_pages(), 0);
+    struct trampfd_create arg = valid();
+    arg.count = in_pages(3);
+    not_moved(&arg);
+}
+
+TEST(mremap_of_a_compact_table_is_refused)
+{
+    ONE;
+    struct trampfd_create arg = valid_compact(3 * (unsigned)page() / 16);
+    not_moved(&arg);
 }
 
 TEST(mremap_of_a_part_is_refused)
@@ -198,19 +220,6 @@ TEST(mremap_of_something_onto_a_part_is_refused)
     intact(&table);
 }
 
-TEST(mremap_of_a_compact_table_is_refused)
-{
-    ONE;
-    struct trampfd_create arg = valid_compact(3 * (unsigned)page() / 16);
-    struct table table = make(&arg);
-    char *to = elsewhere(table.size);
-    CHECK_ERRNO(mremap(table.at, table.size, table.size, MREMAP_MAYMOVE | MREMAP_FIXED, to),
-                EINVAL);
-    CHECK(mremap(table.at, table.size, 2 * table.size, MREMAP_MAYMOVE) == MAP_FAILED);
-    CHECK(mremap(table.at, table.size, page(), MREMAP_MAYMOVE) == MAP_FAILED);
-    intact(&table);
-}
-
 /* MADV_*: each advice there is and some that there are not. What is left afterwards: the bytes. */
 static const int advices[] = {0,  1,  2,  3,  4,  8,  9,  10, 11, 12, 13, 14,  15,  16, 17,
                               18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 99, 102, 103, -1};
@@ -218,10 +227,13 @@ enum { DONTFORK = 10, GUARD_INSTALL = 102, GUARD_REMOVE = 103 };
 
 static void advise(struct table *table, int advice)
 {
+    unsigned char *constants = table->at - table->size;
     (void)madvise(table->at, table->size, advice);
     (void)madvise(table->at + page(), page(), advice);
+    (void)madvise(constants, table->size, advice);
+    (void)madvise(constants + page(), page(), advice);
     if (advice == GUARD_INSTALL)
-        (void)madvise(table->at, table->size, GUARD_REMOVE);
+        (void)madvise(constants, 2 * table->size, GUARD_REMOVE);
     intact(table);
 }
 
@@ -230,7 +242,8 @@ TEST_FOR(madvise_each, sizeof advices / sizeof *advices)
     struct table table = three_pages();
     advise(&table, advices[which]);
     CHECK_ERRNO(mprotect(table.at, table.size, PROT_READ | PROT_WRITE), EACCES);
-    CHECK(has_vm_flag(table.at, "de"));
+    CHECK_ERRNO(mprotect(table.at - table.size, table.size, RX), EACCES);
+    CHECK(has_vm_flag(table.at, "de") && has_vm_flag(table.at - table.size, "de"));
     unmap(&table);
     CHECK_EQ(user_pages(), 0);
 }
@@ -248,6 +261,7 @@ TEST(madvise_dontneed_brings_the_same_bytes_back)
     struct table table = three_pages();
     for (unsigned i = 0; i < 100; i++) {
         CHECK(madvise(table.at + i % 3 * page(), page(), MADV_DONTNEED) == 0);
+        CHECK(madvise(table.at - (1 + i % 3) * page(), page(), MADV_DONTNEED) == 0);
         check_calls(&table);
     }
     check_bytes(&table);
@@ -318,6 +332,8 @@ TEST(memory_policies_and_other_questions_about_a_table)
     (void)syscall(SYS_mbind, table.at, page(), 2, &nodes, 8, 3);
     (void)syscall(SYS_move_pages, 0, 1, pages, &node, &status, 2);
     (void)syscall(SYS_remap_file_pages, table.at, page(), 0, 1, 0);
+    (void)syscall(SYS_remap_file_pages, table.at, page(), 0, 0, 0);
+    (void)syscall(SYS_remap_file_pages, table.at - table.size, page(), 0, 3, 0);
     (void)syscall(SYS_remap_file_pages, table.at, table.size, 0, 2, 0);
     intact(&table);
 }
@@ -349,11 +365,12 @@ TEST(a_userfaultfd_cannot_fill_a_table)
     int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         ktest_skip("no userfaultfd: %s", strerrorname(errno));
-    range.start = (uintptr_t)table.at;
+    range.start = (uintptr_t)table.at - table.size;
     range.len = table.size;
     CHECK(syscall(SYS_ioctl, fd, 0xc018aa3f, &api) == 0);
-    for (range.mode = 1; range.mode < 8; range.mode++)
-        CHECK(syscall(SYS_ioctl, fd, 0xc020aa00, &range) == -1);
+    for (unsigned part = 0; part < 2; part++, range.start += table.size)
+        for (range.mode = 1; range.mode < 8; range.mode++)
+            CHECK(syscall(SYS_ioctl, fd, 0xc020aa00, &range) == -1);
     intact(&table);
 }
 
@@ -364,5 +381,7 @@ TEST(a_sealed_table_stays)
     if (syscall(462, table.at, table.size, 0) != 0)
         ktest_skip("this kernel has no mseal: %s", strerrorname(errno));
     CHECK_ERRNO(munmap(table.at, table.size), EPERM);
+    CHECK(syscall(462, table.at - table.size, table.size, 0) == 0);
+    CHECK_ERRNO(munmap(table.at - table.size, table.size), EPERM);
     intact(&table);
 }

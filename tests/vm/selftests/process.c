@@ -33,8 +33,9 @@ static void use_and_unmap(void *table)
     struct table *own = table;
     intact(own);
     CHECK_ERRNO(mprotect(own->at, own->size, PROT_READ | PROT_WRITE), EACCES);
+    CHECK_ERRNO(mprotect(own->at - own->size, own->size, PROT_READ | PROT_EXEC), EACCES);
     CHECK_ERRNO(munmap(own->at, page()), EINVAL);
-    CHECK(madvise(own->at, own->size, MADV_DONTNEED) == 0);
+    CHECK(madvise(own->at - own->size, 2 * own->size, MADV_DONTNEED) == 0);
     intact(own);
     unmap(own);
 }
@@ -52,7 +53,7 @@ TEST(a_child_that_unmaps_leaves_its_parents_mapping)
     struct table table = make_valid(in_pages(3));
     CHECK_EQ(in_child(use_and_unmap, &table), PASSED);
     intact(&table);
-    CHECK_EQ(user_pages(), 3);
+    CHECK_EQ(user_pages(), 3 + 1);
 }
 
 TEST(a_parent_that_unmaps_leaves_its_childs_mapping)
@@ -66,7 +67,7 @@ TEST(a_parent_that_unmaps_leaves_its_childs_mapping)
     if (pid == 0) {
         CHECK(read(go[0], &byte, 1) == 1);
         intact(&table);
-        CHECK_EQ(user_pages(), 3);
+        CHECK_EQ(user_pages(), 3 + 1);
         unmap(&table);
         fflush(stdout);
         _exit(0);
@@ -91,20 +92,22 @@ TEST(a_grandchild_has_it_too)
     intact(&table);
 }
 
-static void move_compact(void *table)
+static void move(void *table)
 {
     struct table *own = table;
-    CHECK(mremap(own->at, own->size, own->size, MREMAP_MAYMOVE | MREMAP_FIXED,
-                 (void *)(1ull << 42)) == MAP_FAILED);
+    const int how = MREMAP_MAYMOVE | MREMAP_FIXED;
+    void *to = (void *)(1ull << 42);
+    CHECK(mremap(own->at, own->size, own->size, how, to) == MAP_FAILED);
+    CHECK(mremap(own->at - own->size, own->size, own->size, how, to) == MAP_FAILED);
     intact(own);
 }
 
-TEST(a_child_cannot_move_a_compact_table)
+TEST(a_child_cannot_move_a_table)
 {
     ONE;
     struct trampfd_create arg = valid_compact(3 * (unsigned)page() / 16);
     struct table table = make(&arg);
-    CHECK_EQ(in_child(move_compact, &table), PASSED);
+    CHECK_EQ(in_child(move, &table), PASSED);
 }
 
 struct unmapped {
@@ -116,6 +119,26 @@ static void map_foreign(void *data_)
 {
     struct unmapped *one = data_;
     CHECK_ERRNO(map(one->fd, &one->arg), EPERM);
+    unsigned char *at = reserve(&one->arg);
+    CHECK_ERRNO(map_code(one->fd, &one->arg, at), EPERM);
+}
+
+/* The constants are there, inherited; the code is not for the child to add. */
+static void map_code_foreign(void *data_)
+{
+    struct table *one = data_;
+    CHECK_ERRNO(map_code(one->fd, &one->arg, one->at), EPERM);
+}
+
+TEST(a_forked_child_cannot_map_the_code_behind_its_parents_constants)
+{
+    ONE;
+    struct table one = {.arg = valid()};
+    one.fd = create(&one.arg);
+    one.at = reserve(&one.arg);
+    CHECK(map_constants(one.fd, &one.arg, one.at) != MAP_FAILED);
+    CHECK_EQ(in_child(map_code_foreign, &one), PASSED);
+    CHECK(map_code(one.fd, &one.arg, one.at) == one.at);
 }
 
 TEST(a_forked_child_cannot_map_what_its_parent_made)
@@ -281,12 +304,12 @@ TEST(after_exec_the_descriptor_cannot_be_mapped)
 static void exec_nothing(void *data_)
 {
     char number[32];
-    struct trampfd_create arg = valid();
+    struct table table = {.arg = valid()};
     (void)data_;
-    arg.flags = TRAMPFD_COMPACT;
-    arg.map_addr = 1ull << 43;
-    arg.data = 1ull << 43;
-    struct table table = make(&arg);
+    table.fd = create(&table.arg);
+    table.at = (unsigned char *)(1ull << 43);
+    CHECK(map_constants(table.fd, &table.arg, table.at) != MAP_FAILED);
+    CHECK(map_code(table.fd, &table.arg, table.at) == table.at);
     snprintf(number, sizeof number, "%#lx", (long)table.at);
     exec_as("nothing-there", number);
 }
@@ -355,6 +378,7 @@ static void deny_write_execute(void *data_)
     intact(&table);
     CHECK(mprotect(table.at, table.size, PROT_READ) == 0);
     CHECK_ERRNO(mprotect(table.at, table.size, PROT_READ | PROT_EXEC), EACCES);
+    CHECK_ERRNO(mprotect(table.at - table.size, table.size, PROT_READ | PROT_EXEC), EACCES);
 }
 
 TEST(under_memory_deny_write_execute)
@@ -429,7 +453,7 @@ TEST(a_child_without_the_mapping_when_asked)
 {
     ONE;
     struct table table = make_valid(in_pages(3));
-    CHECK(madvise(table.at, table.size, MADV_DONTFORK) == 0);
+    CHECK(madvise(table.at - table.size, 2 * table.size, MADV_DONTFORK) == 0);
     pid_t pid = fork();
     if (pid == 0) {
         unsigned char there[3];
@@ -439,7 +463,7 @@ TEST(a_child_without_the_mapping_when_asked)
     }
     CHECK_EQ(status_of(pid), PASSED);
     intact(&table);
-    (void)madvise(table.at, table.size, MADV_DOFORK);
+    (void)madvise(table.at - table.size, 2 * table.size, MADV_DOFORK);
     intact(&table);
 }
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* table.c - making, mapping, checking and calling a table
  *
- * See table.h. Where an address near the program's data is needed (the compact form), it is asked
- * of the kernel and given back: the program is linked at a fixed address, so that 2 GiB (on arm64
- * 1 MiB) are free on one side of it.
+ * See table.h.
  */
 #include "table.h"
 #include <dirent.h>
@@ -23,7 +21,18 @@ size_t page(void)
 
 unsigned in_pages(unsigned n)
 {
-    return n * (unsigned)(page() / TRAMPFD_BLOCK) * TRAMPFD_BLOCK_TRAMPS;
+    return n * (unsigned)(page() / TRAMPFD_TRAMP_SIZE);
+}
+
+uint64_t pages_of(const struct trampfd_create *arg)
+{
+    unsigned each = (unsigned)(page() / tramp_offset(arg, 1)), full = 0, partial = 0;
+    for (unsigned from = 0; from < arg->count; from += each)
+        if (from >= arg->first && from + each <= arg->count)
+            full++;
+        else
+            partial++;
+    return full + partial + partial + (full ? 1 : 0);
 }
 
 int device(void)
@@ -52,29 +61,11 @@ struct trampfd_create valid(void)
     };
 }
 
-/* Pages that are free, within reach of `data_at` (page aligned, `size` bytes). */
-static uintptr_t free_near_data(size_t size)
-{
-    uintptr_t step = 64 * 1024, at = (uintptr_t)data_at / step * step;
-    for (unsigned i = 1; i < 1000; i++) {
-        uintptr_t try = at - i * step;
-        void *got = mmap((void *)try, size, PROT_NONE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-        if (got == MAP_FAILED)
-            continue;
-        CHECK(munmap(got, size) == 0);
-        if (got == (void *)try)
-            return try;
-    }
-    FAIL("no %zu bytes free within reach of the data", size);
-}
-
 struct trampfd_create valid_compact(unsigned count)
 {
     struct trampfd_create arg = valid();
     arg.flags = TRAMPFD_COMPACT;
     arg.count = count;
-    arg.map_addr = free_near_data(map_size(&arg));
     return arg;
 }
 
@@ -89,8 +80,8 @@ int create(const void *arg)
 
 size_t map_size(const struct trampfd_create *arg)
 {
-    return arg->flags & TRAMPFD_COMPACT ? TRAMPFD_COMPACT_MAP_SIZE(arg->count, page())
-                                        : TRAMPFD_MAP_SIZE(arg->count, page());
+    return arg->flags & TRAMPFD_COMPACT ? TRAMPFD_COMPACT_CODE_SIZE(arg->count, page())
+                                        : TRAMPFD_CODE_SIZE(arg->count, page());
 }
 
 size_t tramp_offset(const struct trampfd_create *arg, unsigned i)
@@ -105,11 +96,36 @@ bool is_tramp(const struct trampfd_create *arg, unsigned i)
     return i < arg->count && i >= arg->first && i % TRAMPFD_COMPACT_GROUP != 255;
 }
 
+unsigned char *reserve(const struct trampfd_create *arg)
+{
+    size_t size = map_size(arg);
+    char *at = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? MAP_FAILED : (void *)(at + size);
+}
+
+void *map_constants(int fd, const struct trampfd_create *arg, unsigned char *code)
+{
+    size_t size = map_size(arg);
+    return mmap(code - size, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+}
+
+void *map_code(int fd, const struct trampfd_create *arg, unsigned char *code)
+{
+    size_t size = map_size(arg);
+    return mmap(code, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, (off_t)size);
+}
+
 void *map(int fd, const struct trampfd_create *arg)
 {
-    int fixed = arg->flags & TRAMPFD_COMPACT ? MAP_FIXED_NOREPLACE : 0;
-    return mmap((void *)(uintptr_t)arg->map_addr, map_size(arg), PROT_READ | PROT_EXEC,
-                MAP_PRIVATE | fixed, fd, 0);
+    unsigned char *code = reserve(arg);
+    if (code == MAP_FAILED)
+        return MAP_FAILED;
+    if (map_constants(fd, arg, code) != MAP_FAILED && map_code(fd, arg, code) != MAP_FAILED)
+        return code;
+    int error = errno;
+    munmap(code - map_size(arg), 2 * map_size(arg));
+    errno = error;
+    return MAP_FAILED;
 }
 
 struct table make(const struct trampfd_create *arg)
@@ -133,7 +149,7 @@ struct table make_valid(unsigned count)
 
 void unmap(struct table *table)
 {
-    CHECK(munmap(table->at, table->size) == 0);
+    CHECK(munmap(table->at - table->size, 2 * table->size) == 0);
     if (table->fd >= 0)
         CHECK(close(table->fd) == 0);
     table->fd = -1;
@@ -153,23 +169,24 @@ static uint64_t code_of(const struct trampfd_create *arg, unsigned i)
 }
 
 void expected_bytes(const struct table *table, const uint64_t *datas, const uint64_t *codes,
-                    unsigned char *out);
+                    unsigned char *constants, unsigned char *code);
 
 void check_bytes(const struct table *table)
 {
     const struct trampfd_create *arg = &table->arg;
-    unsigned char *wanted = malloc(table->size);
+    const unsigned char *both = table->at - table->size;
+    unsigned char *wanted = malloc(2 * table->size);
     uint64_t *datas = malloc(arg->count * 8), *codes = malloc(arg->count * 8);
     CHECK(wanted && datas && codes);
     for (unsigned i = 0; i < arg->count; i++) {
         datas[i] = data_of(arg, i);
         codes[i] = code_of(arg, i);
     }
-    expected_bytes(table, datas, codes, wanted);
-    for (size_t i = 0; i < table->size; i++)
-        if (table->at[i] != wanted[i])
-            FAIL("byte %#zx of the table (trampoline %zu, byte %zu) is %02x, not %02x", i,
-                 i / TRAMPFD_TRAMP_SIZE, i % TRAMPFD_TRAMP_SIZE, table->at[i], wanted[i]);
+    expected_bytes(table, datas, codes, wanted, wanted + table->size);
+    for (size_t i = 0; i < 2 * table->size; i++)
+        if (both[i] != wanted[i])
+            FAIL("byte %#zx of the %s is %02x, not %02x", i % table->size,
+                 i < table->size ? "constants" : "code", both[i], wanted[i]);
     free(wanted);
     free(datas);
     free(codes);

@@ -17,7 +17,7 @@ enum { REGISTERS = 16, STACK_POINTER = 4, DATA_R = 10, CODE_R = 11, SCRATCH = -1
 enum { REGISTERS = 31, STACK_POINTER = 31, DATA_R = 17, CODE_R = 9, SCRATCH = 16 };
 #endif
 
-/* A table, mapped. */
+/* A table, mapped: its code is the `size` bytes at `at`, its constants as many before. */
 struct table {
     struct trampfd_create arg;
     int fd;
@@ -26,18 +26,27 @@ struct table {
 };
 
 size_t page(void);
-/* How many trampolines fill `n` pages, in absolute form. */
+/* How many trampolines fill `n` pages of code, in absolute form. */
 unsigned in_pages(unsigned n);
+/* How many pages the user is charged for a table: all constants, and code that differs. */
+uint64_t pages_of(const struct trampfd_create *arg);
 /* The device, opened anew; fails the test when it cannot be. */
 int device(void);
 /* What is right in every field: one trampoline to target(0), its data &data_at[0], R = DATA_R. */
 struct trampfd_create valid(void);
-/* The same in compact form, for the next `pages` pages that are free near the program's data. */
+/* The same in compact form. */
 struct trampfd_create valid_compact(unsigned count);
 /* ioctl(TRAMPFD_CREATE) on a device of its own: the descriptor, or -1 with errno. */
 int create(const void *arg);
-/* mmap it as it should be: the address or MAP_FAILED. */
+/* Map both parts as they should be, into a reservation: the code's address, or MAP_FAILED and
+ * nothing is mapped. */
 void *map(int fd, const struct trampfd_create *arg);
+/* Room for both parts: where the code would go. */
+unsigned char *reserve(const struct trampfd_create *arg);
+/* mmap() one part of it, the constants or the code, of the table whose code goes to `code`. */
+void *map_constants(int fd, const struct trampfd_create *arg, unsigned char *code);
+void *map_code(int fd, const struct trampfd_create *arg, unsigned char *code);
+/* Of each part. */
 size_t map_size(const struct trampfd_create *arg);
 size_t tramp_offset(const struct trampfd_create *arg, unsigned i);
 /* Whether index i of that table is a trampoline (not a hole, nor below `first`). */
@@ -50,6 +59,7 @@ struct table make_valid(unsigned count);
 void check_bytes(const struct table *table);
 /* A sample of its trampolines (all, when few) arrive with the right register. */
 void check_calls(const struct table *table);
+/* Unmap both parts, and close. */
 void unmap(struct table *table);
 
 struct trampfd_info info(void);

@@ -279,6 +279,7 @@ TEST(code_in_another_table)
     ONE;
     struct table table = make_valid(1);
     refused((uintptr_t)table.at, EACCES);
+    refused((uintptr_t)table.at - page() + TRAMPFD_DATA_AT, EACCES);
 }
 
 /* Text whose rights were played with but that nobody wrote to is what the file says. */

@@ -21,16 +21,17 @@ static void intact(const struct table *table)
     check_calls(table);
 }
 
-static void store(void *table)
+static void store(void *at)
 {
-    *(volatile unsigned char *)((struct table *)table)->at = 0;
+    *(volatile unsigned char *)at = 0;
 }
 
 TEST(a_store_is_a_segmentation_fault)
 {
     ONE;
     struct table table = make_valid(1);
-    CHECK_EQ(in_child(store, &table), KILLED + SIGSEGV);
+    CHECK_EQ(in_child(store, table.at), KILLED + SIGSEGV);
+    CHECK_EQ(in_child(store, table.at - page()), KILLED + SIGSEGV);
     intact(&table);
 }
 
@@ -43,6 +44,7 @@ TEST(proc_self_mem_cannot_write)
     CHECK(mem >= 0);
     CHECK_ERRNO(pwrite(mem, "x", 1, (off_t)(uintptr_t)table.at), EIO);
     CHECK_ERRNO(pwrite(mem, "x", 1, (off_t)(uintptr_t)table.at + 100), EIO);
+    CHECK_ERRNO(pwrite(mem, "x", 1, (off_t)(uintptr_t)table.at - 100), EIO);
     CHECK(pread(mem, &byte, 1, (off_t)(uintptr_t)table.at) == 1 && byte == table.at[0]);
     intact(&table);
 }
@@ -78,6 +80,7 @@ TEST(ptrace_reads_but_cannot_write)
     CHECK(ptrace(PTRACE_PEEKTEXT, pid, table.at, 0) != -1 || errno == 0);
     CHECK_ERRNO(ptrace(PTRACE_POKETEXT, pid, table.at, (void *)-1L), EIO);
     CHECK_ERRNO(ptrace(PTRACE_POKEDATA, pid, table.at + 8, (void *)0), EIO);
+    CHECK_ERRNO(ptrace(PTRACE_POKEDATA, pid, table.at - 8, (void *)0), EIO);
     CHECK(ptrace(PTRACE_DETACH, pid, 0, 0) == 0);
     CHECK_EQ(status_of(pid), 0);
 }
@@ -101,8 +104,9 @@ TEST(process_vm_writev_cannot_write)
     ONE;
     unsigned char bytes[16] = {0};
     struct table table = make_valid(1);
-    struct iovec here = {bytes, 16}, there = {table.at, 16};
+    struct iovec here = {bytes, 16}, there = {table.at, 16}, constants = {table.at - 16, 16};
     CHECK_ERRNO(process_vm_writev(getpid(), &here, 1, &there, 1, 0), EFAULT);
+    CHECK_ERRNO(process_vm_writev(getpid(), &here, 1, &constants, 1, 0), EFAULT);
     CHECK(process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 16);
     CHECK(memcmp(bytes, table.at, 16) == 0);
     intact(&table);
@@ -129,6 +133,7 @@ TEST(a_system_call_cannot_write_into_a_table)
     CHECK_ERRNO(read(pipes[0], table.at, 4), EFAULT);
     int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     CHECK_ERRNO(pread(file, table.at, 4, 0), EFAULT);
+    CHECK_ERRNO(pread(file, table.at - 16, 4, 0), EFAULT);
     CHECK_ERRNO(syscall(SYS_futex, table.at, FUTEX_WAKE_OP_PRIVATE, 1, 1, table.at + 4,
                         FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_EQ, 0)),
                 EFAULT);

@@ -4,15 +4,21 @@
  *
  * A trampoline puts the address of some data into a register and jumps to static code. Here the
  * kernel writes them: a program describes a table of trampolines, gets a file descriptor, and
- * maps it once, readable and executable. Nobody can write to the pages afterwards, not even the
- * program itself or its debugger.
+ * maps its two parts side by side: first the constants (the addresses that it chose), readable and
+ * never executable, then the code, readable and executable. Nobody can write to either afterwards,
+ * not even the program itself or its debugger; and nothing that the program chose is in the code.
  *
  *	int dev = open("/dev/trampfd", O_RDONLY | O_CLOEXEC);
  *	struct trampfd_create arg = { .size = sizeof(arg), ... };
  *	int fd = ioctl(dev, TRAMPFD_CREATE, &arg);
- *	void *table = mmap(NULL, TRAMPFD_MAP_SIZE(arg.count, page_size),
- *			   PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+ *	size_t size = TRAMPFD_CODE_SIZE(arg.count, page_size);
+ *	char *at = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ *	mmap(at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+ *	at += size;
+ *	mmap(at, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, size);
  *	close(fd);
+ *
+ * Now at + TRAMPFD_OFFSET(i) is trampoline i.
  *
  * Documentation/userspace-api/trampfd.rst (here: trampfd.rst) tells the whole story, with every
  * error. Numbers are in the machine's byte order; "block" always means 4096 bytes, whatever the
@@ -35,70 +41,68 @@
 #define TRAMPFD_INFO	  _IO(TRAMPFD_IOC_MAGIC, 0x41) /* struct trampfd_info: 0 */
 
 /*
- * The absolute form, which is the default. 127 trampolines of 32 bytes in each block; the rest is
- * padding. The table may be mapped at any address, and moved.
+ * The constants and the code have the same size, and the code is mapped right behind the constants.
+ * `size` below is that size: the distance between a trampoline and its constants. It is the only
+ * number in the code that depends on what a program asks for, but for the registers.
+ *
+ * The absolute form, which is the default: 32 bytes a trampoline, each with its own code address.
+ * All trampolines of a table are the same 32 bytes.
  *
  *	x86-64					arm64
  *	endbr64					bti	c
- *	movabs	$data, %R			movz/movk/movk R, #data
- *	jmp	*literal(%rip)			ldr	x16, literal
+ *	mov	. - size + 16, %R		ldr	R, . - size + 16
+ *	jmp	*. - size + 24			ldr	x16, . - size + 24
  *	int3 ...				br	x16
- *						brk ...
+ *						brk	#0 ...
  * or, with TRAMPFD_CODE_REGISTER (arm64: instead of x16)
- *	mov	literal(%rip), %C		ldr	C, literal
+ *	mov	. - size + 24, %C		ldr	C, . - size + 24
  *	jmp	*%C				br	C
  *
- * The literal is the code's address: the last 8 bytes of the block, or, with TRAMPFD_CODE_ARRAY,
- * the last 8 bytes of each trampoline.
+ * where `.` is the trampoline's own address, and all operands are relative to the PC. Trampoline
+ * i's constants are bytes 32 * i + 16 (data) and 32 * i + 24 (code) of the constants.
  */
-#define TRAMPFD_BLOCK	     4096
-#define TRAMPFD_TRAMP_SIZE   32
-#define TRAMPFD_BLOCK_TRAMPS 127
-/* Where trampoline i begins, in bytes from the start of the mapping. */
-#define TRAMPFD_OFFSET(i)                                    \
-	((i) / TRAMPFD_BLOCK_TRAMPS * (__u64)TRAMPFD_BLOCK + \
-	 (i) % TRAMPFD_BLOCK_TRAMPS * (__u64)TRAMPFD_TRAMP_SIZE)
-/* How many bytes to map for `count` trampolines: exactly so many. fstat() tells it, too. */
-#define TRAMPFD_MAP_SIZE(count, page_size)                                                 \
-	_TRAMPFD_PAGES(((__u64)(count) + TRAMPFD_BLOCK_TRAMPS - 1) / TRAMPFD_BLOCK_TRAMPS, \
-		       page_size)
+#define TRAMPFD_BLOCK	   4096
+#define TRAMPFD_TRAMP_SIZE 32
+/* Where trampoline i begins, in bytes from the start of the code. */
+#define TRAMPFD_OFFSET(i) ((i) * (__u64)TRAMPFD_TRAMP_SIZE)
+/*
+ * How many bytes of code `count` trampolines are, and as many of constants: each part is mapped
+ * whole, the constants from offset 0, the code from this offset. fstat() tells the sum of both.
+ */
+#define TRAMPFD_CODE_SIZE(count, page_size) _TRAMPFD_PAGES(TRAMPFD_OFFSET(count), page_size)
 
 /*
- * The compact form (TRAMPFD_COMPACT): 256 trampolines of 16 bytes in each block, PC-relative, for
- * data within reach of the code. Index i's trampoline is always at map_addr + 16 * i, its data at
- * data + i * stride (or data[i]). The last index of each block, those with i % 256 == 255, is a
- * hole: it has no trampoline (its data is not looked at), but the block's stub, through which the
- * block's other 255 leave. Holes count in `count`. Whether or not the last block is full, its stub
- * is in its last 16 bytes. Indices below `first`, and those from `count` on, are padding.
+ * The compact form (TRAMPFD_COMPACT): 16 bytes a trampoline, one code address for all. Index i's
+ * trampoline is byte 16 * i of the code. The last index of each block, those with i % 256 == 255,
+ * is a hole: it has no trampoline (its data is not looked at), but the block's stub, through which
+ * the block's other 255 leave. Holes count in `count`. Whether or not the last block is full, its
+ * stub is in its last 16 bytes. Indices below `first`, and those from `count` on, are padding.
  *
  *	x86-64					arm64
  *	endbr64					bti	c
- *	lea	data(%rip), %R			adr	R, data		  within 1 MiB
+ *	mov	. - size + 16, %R		ldr	R, . - size + 16
  *	jmp	stub	(rel32)			b	stub
  *						brk	#0
- *					or	bti	c
- *						adrp	R, data		  within 4 GiB
- *						add	R, R, :lo12:data
- *						b	stub
  * stub:
- *	jmp	*2(%rip)			ldr	x16, . + 8
- *	int3; int3				br	x16
- *	.quad	code				.quad	code
+ *	jmp	*. - size - 4080		ldr	x16, . - size - 4080
+ *	int3 ...				br	x16
+ *						brk	#0 ...
  *
- * The mapping cannot be anywhere but at map_addr, and cannot be moved: what each trampoline loads
- * was decided at TRAMPFD_CREATE.
+ * So index i's data is bytes 16 * (i + 1) and following of the constants, and the first 8 bytes of
+ * each block of the constants are the code's address. All full blocks of a table are the same.
  */
 #define TRAMPFD_COMPACT_SIZE	  16
 #define TRAMPFD_COMPACT_GROUP	  256 /* of which the last is the hole */
-#define TRAMPFD_COMPACT_LITERAL	  8   /* where in the hole the code's address is */
 #define TRAMPFD_COMPACT_OFFSET(i) ((i) * (__u64)TRAMPFD_COMPACT_SIZE)
-#define TRAMPFD_COMPACT_MAP_SIZE(count, page_size)                                           \
-	_TRAMPFD_PAGES(((__u64)(count) + TRAMPFD_COMPACT_GROUP - 1) / TRAMPFD_COMPACT_GROUP, \
-		       page_size)
+#define TRAMPFD_COMPACT_CODE_SIZE(count, page_size) \
+	_TRAMPFD_PAGES(TRAMPFD_COMPACT_OFFSET(count), page_size)
 
-/* Blocks in bytes, rounded up to pages. */
-#define _TRAMPFD_PAGES(blocks, page_size) \
-	(1 + ((-1 + TRAMPFD_BLOCK * (blocks)) | (-1 + (__u64)(page_size))))
+/* Bytes, not 0, rounded up to pages. */
+#define _TRAMPFD_PAGES(bytes, page_size) (1 + ((-1 + (bytes)) | (-1 + (__u64)(page_size))))
+
+/* Where a trampoline's constants are, in bytes from the trampoline's address less `size`. */
+#define TRAMPFD_DATA_AT 16
+#define TRAMPFD_CODE_AT 24 /* not compact */
 
 /* Bits of trampfd_create.flags. Unknown ones: EINVAL. */
 #define TRAMPFD_COMPACT	      (1U << 0) /* the compact form */
@@ -145,12 +149,9 @@
  *                 write to unseen, is no such file, nor is another table: EACCES. On arm64 a
  *                 multiple of 4: EINVAL.
  * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
- *                 addresses. Nothing need be there; it must be an address that a program can have
- *                 (and on arm64 below 2^48), and with TRAMPFD_COMPACT within reach: ERANGE.
- * @stride:        bytes between the data of one trampoline and the next; may be 0. With
- *                 TRAMPFD_DATA_ARRAY: must be 0.
- * @map_addr:      with TRAMPFD_COMPACT: where the table will be mapped; not a multiple of the page
- *                 size: EINVAL; outside of what a program can have: ERANGE. Without: must be 0.
+ *                 addresses. Nothing need be there: what R gets may be any number of 64 bits.
+ * @stride:        bytes between the data of one trampoline and the next, modulo 2^64; may be 0.
+ *                 With TRAMPFD_DATA_ARRAY: must be 0.
  *
  * Fields that must be 0 and are not: EINVAL. Arrays have @count elements, whatever @first is.
  */
@@ -164,10 +165,9 @@ struct trampfd_create {
 	__u64 code;
 	__u64 data;
 	__u64 stride;
-	__u64 map_addr;
 };
 
-#define TRAMPFD_CREATE_SIZE_V0 56 /* first published */
+#define TRAMPFD_CREATE_SIZE_V0 48 /* first published */
 
 /**
  * struct trampfd_info - what this kernel can do, and how much is left
@@ -216,44 +216,39 @@ struct trampfd_info {
  *               know is not zero
  *
  * TRAMPFD_CREATE. What the struct's fields alone tell is checked first, in this order, down to
- * ETXTBSY of a single code address. What depends on an array, on the distance of compact data, or
- * on an address' bytes (EILSEQ) is found while the table is written, trampoline by trampoline,
+ * ETXTBSY of a single code address. What is in an array is looked at while the table is written,
  * after EDQUOT and ENOMEM. A descriptor is looked for (EMFILE) when the table is complete.
  *   EINVAL      an unknown flag, two flags that exclude each other, a field that must be 0 and is
- *               not, a count of 0, `first` not below it, a register that cannot be used, a map_addr
- *               or (on arm64) a code address that is not aligned
+ *               not, a count of 0, `first` not below it, a register that cannot be used, or (on
+ *               arm64) a code address that is not aligned
  *   EOVERFLOW   count is more than max_count
- *   ERANGE      map_addr, or a data address, is none that a program can have, or (compact) the data
- *               is out of the trampoline's reach
  *   EFAULT      an array cannot be read, or nothing is mapped at a code address
  *   EACCES      what is mapped at a code address is not a private, executable, never writable
  *               mapping of a file, with no page of it copied: writable, shared or anonymous memory,
  *               a memfd, the vDSO, another table, text with relocations or a debugger's breakpoints
  *   ETXTBSY     the file with the code is open for writing
- *   EILSEQ      the bytes of an address would be a landing pad (endbr64, bti) inside a trampoline
  *   EDQUOT      it would be more pages than the caller's user may have
  *   ENOMEM      no memory, or no more of it in the caller's memory cgroup. (The cgroup's OOM killer
  *               may act, too: on what any new descriptor takes, as with open())
  *   EMFILE, ENFILE  no free descriptor
  *   EINTR       a fatal signal came in between
  *
- * mmap() of the new descriptor; after these errors but ENOMEM it can be tried again. Which of
- * several that apply is told is not fixed.
- *   EINVAL      not the whole table (offset not 0, or another length than TRAMPFD_MAP_SIZE or
- *               TRAMPFD_COMPACT_MAP_SIZE), not MAP_PRIVATE, not PROT_READ and PROT_EXEC
- *   EACCES      PROT_WRITE
+ * mmap() of the new descriptor: of the constants, and of the code right behind them; after these
+ * errors but ENOMEM it can be tried again. Which of several that apply is told is not fixed.
+ *   EINVAL      not one of the two parts, whole (offset 0 or `size`, length `size`), not
+ *               MAP_PRIVATE, not PROT_READ, or the code without PROT_EXEC
+ *   EACCES      PROT_WRITE, or the constants with PROT_EXEC (also when that is only implied, by
+ *               personality(READ_IMPLIES_EXEC))
  *   EPERM       another process than made it (a fork's child, one it was sent to, or after exec)
- *   EADDRNOTAVAIL  TRAMPFD_COMPACT, and not at map_addr, or there as a hint only: use MAP_FIXED or
- *               MAP_FIXED_NOREPLACE
- *   EBUSY       it was mapped before. A table can be mapped once, be it unmapped meanwhile
- *   ENOMEM      no memory, or too many mappings. The table may count as mapped then: make another
+ *   EADDRNOTAVAIL  neither MAP_FIXED nor MAP_FIXED_NOREPLACE; or the code, and its constants do not
+ *               end where it would begin
+ *   EBUSY       the part was mapped before. Each can be mapped once, be it unmapped meanwhile
+ *   ENOMEM      no memory, or too many mappings. The part may count as mapped then: make another
  *
- * Of the mapping
- *   mprotect()  with PROT_WRITE: EACCES. Of a part: EINVAL
+ * Of each of the two mappings
+ *   mprotect()  with PROT_WRITE: EACCES. The constants with PROT_EXEC: EACCES. Of a part: EINVAL
  *   munmap()    of a part: EINVAL. mmap() with MAP_FIXED over a part: EINVAL, or (6.1) ENOMEM
- *   mremap()    to another size: EFAULT (larger) or EINVAL; MREMAP_DONTUNMAP: EINVAL;
- *               TRAMPFD_COMPACT: EINVAL always, before anything has moved. An absolute table may
- *               be moved
+ *   mremap()    larger: EFAULT. All else that would move or change it: EINVAL, before anything has
  *   ptrace(), /proc/pid/mem: writing fails (EIO), process_vm_writev(): EFAULT
  */
 
