@@ -8,6 +8,10 @@
  * Other people's fork handlers run on both sides of ours, so the thread that forks may come back
  * here while its fork holds the lock: it passes.
  *
+ * A thread is not cancelled while it holds the lock, whatever its cancellation state and type: a
+ * pending cancellation acts at the thread's next cancellation point outside. So code under the lock
+ * may call functions that are cancellation points.
+ *
  * Lock order: callers may hold any lock of theirs. Under fs_lock() nothing is called that could
  * come back here or take the dynamic loader's lock.
  */

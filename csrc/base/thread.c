@@ -34,16 +34,26 @@ static bool is_forking(void)
     return __atomic_load_n(&forking, __ATOMIC_RELAXED) == fs_thread_pointer();
 }
 
+static int cancel_state; /* of the thread that holds the mutex, as it was before */
+
+/* Cancellation waits for the unlock: a thread that ended in an open() would take the lock along. */
 void fs_lock(void)
 {
-    if (!is_forking())
-        pthread_mutex_lock(&mutex);
+    int before;
+    if (is_forking())
+        return;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    pthread_mutex_lock(&mutex);
+    cancel_state = before;
 }
 
 void fs_unlock(void)
 {
-    if (!is_forking())
-        pthread_mutex_unlock(&mutex);
+    if (is_forking())
+        return;
+    int before = cancel_state;
+    pthread_mutex_unlock(&mutex);
+    pthread_setcancelstate(before, &before);
 }
 
 static void at_fork(void)

@@ -291,3 +291,48 @@ CASE(a_thread_uses_closures_while_it_ends)
     }
     CHECK_EQ(api.check(), 0);
 }
+
+/* A cancellation that is pending when the library opens, reads and writes for a new table. */
+static size_t made_before_the_end;
+static bool survived;
+
+static void *makes_with_a_cancellation_pending(void *type)
+{
+    CHECK_EQ(pthread_setcanceltype((int)(intptr_t)type, NULL), 0);
+    CHECK_EQ(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL), 0);
+    CHECK_EQ(pthread_cancel(pthread_self()), 0);
+    if ((intptr_t)type == PTHREAD_CANCEL_DEFERRED)
+        CHECK_EQ(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL), 0);
+    for (made_before_the_end = 0; made_before_the_end < 600; made_before_the_end++)
+        CHECK(test_make(&many[made_before_the_end], (long)made_before_the_end));
+    CHECK_EQ(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL), 0);
+    pthread_testcancel();
+    survived = true;
+    return NULL;
+}
+
+static void cancelled(int type)
+{
+    pthread_t thread;
+    alarm(60);
+    CHECK_EQ(
+        pthread_create(&thread, NULL, makes_with_a_cancellation_pending, (void *)(intptr_t)type),
+        0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(!survived);
+    CHECK_EQ(made_before_the_end, 600);
+    CHECK_EQ(test_stats().live, 600);
+    test_free_many(many, 600);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+CASE(a_cancellation_waits_until_the_library_is_left)
+{
+    cancelled(PTHREAD_CANCEL_DEFERRED);
+}
+
+CASE(an_asynchronous_cancellation_that_is_disabled_stays_so)
+{
+    cancelled(PTHREAD_CANCEL_ASYNCHRONOUS);
+}
