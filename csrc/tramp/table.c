@@ -71,6 +71,7 @@ static void link_table(struct fs_table *t)
     t->next = fs_tables;
     if (fs_tables)
         fs_tables->prev = t;
+    fs_step(); /* a table in the list is whole */
     fs_tables = t;
 }
 
@@ -208,9 +209,9 @@ static int open_resident(struct fs_table **out, struct fs_why *why)
 {
     if (resident_open)
         return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
-    resident_open = true;
     init_bits(&fs_resident);
     link_table(&fs_resident);
+    resident_open = true;
     *out = &fs_resident;
     return 0;
 }
@@ -254,11 +255,50 @@ void fs_table_close(struct fs_table *t)
 {
     FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
     unlink_table(t);
+    fs_step();
     fs_registry_remove((uintptr_t)t->code);
     fs_unwind_remove(t->unwind);
     munmap(t->code, TABLE_BYTES);
     fs_table_unmaps++;
     give_struct(t);
+}
+
+/* The list by `next`, the bitmaps of free slots and the marks inside runs are what a cut leaves
+ * true. Slots that were on their way from or to a bitmap are lost, and so is a table that was being
+ * made or unmapped. */
+void fs_table_mend(void)
+{
+    struct fs_table *prev = NULL;
+    resident_open = false;
+    for (struct fs_table *t = fs_tables; t; prev = t, t = t->next) {
+        unsigned nfree = 0, ninner = 0;
+        uint64_t summary = 0;
+        for (unsigned w = 0; w < t->nslots / FS_WORD_SLOTS; w++) {
+            nfree += (unsigned)__builtin_popcountll(t->free[w]);
+            summary |= (uint64_t)(t->free[w] != 0) << w;
+        }
+        for (unsigned i = 0; i < t->nslots; i++)
+            ninner += fs_bit_is_set(t->inner, i);
+        t->nfree = nfree;
+        t->summary = summary;
+        t->prev = prev;
+        t->next_open = t->prev_open = NULL;
+        __atomic_store_n(&t->ninner, ninner, __ATOMIC_RELAXED);
+        resident_open |= t == &fs_resident;
+    }
+    fs_registry_mend(fs_tables);
+}
+
+/* Give all memory back: no table is mapped, and nobody looks. */
+void fs_table_forget(void)
+{
+    fs_registry_clear();
+    while (spare_structs) {
+        struct fs_table *t = spare_structs;
+        spare_structs = t->next;
+        free(t);
+    }
+    lowest = NULL;
 }
 
 int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)

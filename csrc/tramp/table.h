@@ -62,6 +62,13 @@ FS_HIDDEN bool fs_table_is_intact(const struct fs_provider *p, const char *code)
 /* Unmap a table none of whose slots is in use. The struct is kept for the next one. */
 FS_HIDDEN void fs_table_close(struct fs_table *t);
 
+/* In a child that was forked while a thread that it does not have was changing tables: what can be
+ * told from the rest is made right. */
+FS_HIDDEN void fs_table_mend(void);
+
+/* Free what is kept for the next table, when the library goes. Not under fs_lock(). */
+FS_HIDDEN void fs_table_forget(void);
+
 /* Make a table from one provider only, and close it again: 0 or -errno, with the reason in
  * `why` (`size` bytes). Takes and releases the lock itself. */
 FS_HIDDEN int fs_table_try(const struct fs_provider *p, char *why, size_t size);

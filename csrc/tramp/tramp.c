@@ -28,6 +28,7 @@
 static struct fs_table *open_tables; /* with a free slot; empty ones last */
 static struct fs_table *open_last;
 static struct fs_spare spare; /* how many tables there are, and how many empty ones to keep */
+static bool keeps_none;       /* of the empty ones: the library is being unloaded */
 
 /* --- lists of tables, under the lock -------------------------------------------------------- */
 
@@ -110,6 +111,7 @@ static void take_word(struct fs_table *t, unsigned w, uint64_t bits)
 {
     leave_empties(t);
     fill_word(t, w);
+    fs_step();
     t->free[w] &= ~bits;
     if (!t->free[w])
         t->summary &= ~(UINT64_C(1) << w);
@@ -142,7 +144,7 @@ static void join_empties(struct fs_table *t)
 
 static void close_superfluous(void)
 {
-    while (fs_spare_too_many(&spare)) {
+    while (keeps_none ? spare.empty : fs_spare_too_many(&spare)) {
         struct fs_table *t = open_last;
         list_remove(t);
         fs_spare_closed(&spare);
@@ -170,6 +172,7 @@ static void give_run(struct fs_table *t, unsigned index, unsigned count)
         fs_bit_clear(t->inner, i);
     }
     __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
+    fs_step();
     for (unsigned i = index; i < index + count; i++)
         if (!is_hole(t, i))
             give_word(t, i / FS_WORD_SLOTS, UINT64_C(1) << i % FS_WORD_SLOTS);
@@ -301,17 +304,33 @@ void fs_on_thread_gone(struct fs_thread *t)
     cache_flush(t, FS_CACHE_SLOTS);
 }
 
-/* Every table without a live slot goes; those with one stay for their callers. */
-void fs_on_unload(void)
+/* Every table without a live slot goes; those with one stay for their callers, and go with it. */
+void fs_on_unload(bool alone)
 {
-    for (struct fs_table *t = fs_tables, *next; t; t = next) {
-        next = t->next;
+    fs_lock();
+    keeps_none = true;
+    close_superfluous();
+    bool all_gone = !spare.mapped;
+    fs_unlock();
+    if (alone && all_gone)
+        fs_table_forget();
+}
+
+/* What is true are the tables and their bits; the rest is made again from them (base/lock.h). */
+void fs_on_cut(void)
+{
+    fs_table_mend();
+    open_tables = open_last = NULL;
+    spare.mapped = spare.empty = spare.closed = 0;
+    for (struct fs_table *t = fs_tables; t; t = t->next) {
+        spare.mapped += is_mapped(t);
         if (is_mapped(t) && t->nfree == t->usable) {
-            list_remove(t);
-            fs_table_close(t);
+            spare.empty++;
+            list_push_back(t);
+        } else if (t->nfree) {
+            list_push_front(t);
         }
     }
-    fs_registry_clear();
 }
 
 static int refill(struct fs_thread *t)
