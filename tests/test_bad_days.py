@@ -349,6 +349,12 @@ def test_fork(case: str, order: str) -> None:
     bad("fork", case, provider=order)
 
 
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize("case", cases("bad_days", "locks"))
+def test_lock(case: str, order: str) -> None:
+    bad("locks", case, provider=order)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_descriptor_is_kept_or_inherited(order: str) -> None:
     bad("exec", "no_descriptor_is_kept_or_inherited", provider=order)

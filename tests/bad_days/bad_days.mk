@@ -2,8 +2,9 @@
 # bad_days.mk - the programs of tests/bad_days; included by tests/c/c.mk, whose rules build them
 BAD_DAYS := $(patsubst tests/bad_days/%.c,%,$(wildcard tests/bad_days/*.c))
 # Those that are linked with the library (dl loads it) and find their way in any build: disk,
-# places and text want the library in a file of its own, heap stands before its own malloc.
-BAD_DAYS_LINKED := $(filter-out dl disk heap places text,$(BAD_DAYS))
+# places and text want the library in a file of its own, heap and locks have functions that stand
+# before libc's.
+BAD_DAYS_LINKED := $(filter-out dl disk heap locks places text,$(BAD_DAYS))
 
 .PHONY: tests-bad-days
 tests-bad-days: $(BAD_DAYS:%=$(BUILD)/tests/bad_days/%)
