@@ -5,6 +5,7 @@
  * test-tsan` for a minute. The time only says when to stop; every answer is checked.
  */
 #include "fs_test.h"
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -280,7 +281,7 @@ static void *ends_late(void *rounds)
 CASE(a_thread_uses_closures_while_it_ends)
 {
     CHECK_EQ(pthread_key_create(&late, late_use), 0);
-    for (uintptr_t rounds = 1; rounds < 4; rounds++) {
+    for (uintptr_t rounds = 1; rounds <= PTHREAD_DESTRUCTOR_ITERATIONS; rounds++) {
         for (int i = 0; i < 200; i++) {
             pthread_t thread;
             CHECK_EQ(pthread_create(&thread, NULL, ends_late, (void *)rounds), 0);
@@ -289,6 +290,40 @@ CASE(a_thread_uses_closures_while_it_ends)
         CHECK_EQ(test_stats().cached, 0);
         CHECK_EQ(test_stats().live, 0);
     }
+    CHECK_EQ(api.check(), 0);
+}
+
+/* Who uses closures only in the last round is told nothing any more: what it leaves is found by the
+ * next thread with its thread pointer. */
+static void last_use(void *data)
+{
+    if ((uintptr_t)data > 1)
+        pthread_setspecific(late, (char *)data - 1);
+    else
+        short_life(NULL);
+}
+
+static void *ends_with_its_only_use(void *rounds)
+{
+    CHECK_EQ(pthread_setspecific(late, rounds), 0);
+    return NULL;
+}
+
+CASE(a_thread_uses_closures_only_while_it_ends)
+{
+    enum { AT_ONCE = 4, MOST_CACHED = 64 };
+    CHECK_EQ(pthread_key_create(&late, last_use), 0);
+    for (size_t i = 0, n = test_scaled(10000); i < n; i += AT_ONCE) {
+        pthread_t threads[AT_ONCE];
+        for (int k = 0; k < AT_ONCE; k++)
+            CHECK_EQ(pthread_create(&threads[k], NULL, ends_with_its_only_use,
+                                    (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS),
+                     0);
+        for (int k = 0; k < AT_ONCE; k++)
+            CHECK_EQ(pthread_join(threads[k], NULL), 0);
+        CHECK(test_stats().cached <= 4 * AT_ONCE * MOST_CACHED);
+    }
+    CHECK_EQ(test_stats().live, 0);
     CHECK_EQ(api.check(), 0);
 }
 
