@@ -368,7 +368,12 @@ def test_vfork_and_exec_inside_a_handler() -> None:
 @pytest.mark.parametrize("case", cases("bad_days", "dl"))
 def test_dlopen(case: str, order: str, own_library: Path) -> None:
     other = str(own_library / LIBRARY.name)
-    bad("dl", case, provider=order, FS_TEST_LIBRARY=str(LIBRARY), FS_TEST_OTHER_LIBRARY=other)
+    paths = {
+        "FS_TEST_LIBRARY": str(LIBRARY),
+        "FS_TEST_OTHER_LIBRARY": other,
+        "FS_TEST_PLUGIN": str(PROGRAMS / "plugin.so"),
+    }
+    bad("dl", case, **paths, provider=order)
 
 
 @pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
