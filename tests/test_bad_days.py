@@ -425,6 +425,12 @@ def test_fork(case: str, order: str) -> None:
     bad("fork", case, provider=order)
 
 
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize("case", cases("bad_days", "locks"))
+def test_lock(case: str, order: str) -> None:
+    bad("locks", case, provider=order)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_descriptor_is_kept_or_inherited(order: str) -> None:
     bad("exec", "no_descriptor_is_kept_or_inherited", provider=order)
@@ -438,7 +444,12 @@ def test_vfork_and_exec_inside_a_handler() -> None:
 @pytest.mark.parametrize("case", cases("bad_days", "dl"))
 def test_dlopen(case: str, order: str, own_library: Path) -> None:
     other = str(own_library / LIBRARY.name)
-    bad("dl", case, provider=order, FS_TEST_LIBRARY=str(LIBRARY), FS_TEST_OTHER_LIBRARY=other)
+    paths = {
+        "FS_TEST_LIBRARY": str(LIBRARY),
+        "FS_TEST_OTHER_LIBRARY": other,
+        "FS_TEST_PLUGIN": str(PROGRAMS / "plugin.so"),
+    }
+    bad("dl", case, **paths, provider=order)
 
 
 @pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
@@ -476,9 +487,7 @@ def test_instrumented(program: str, case: str, variant: str) -> None:
 
 
 # In the last round of a thread's destructors the sanitizer's own record of it is gone.
-TSAN_CASES = [
-    c for c in cases("bad_days", "threads") if c != "a_thread_uses_closures_while_it_ends"
-]
+TSAN_CASES = [c for c in cases("bad_days", "threads") if not c.endswith("while_it_ends")]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ int fs_fail(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    remember(fs_thread_get(), format, args);
+    remember(fs_thread_for_error(true), format, args);
     va_end(args);
     return error;
 }
@@ -30,14 +30,14 @@ int fs_fail_locked(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    remember(fs_self(), format, args);
+    remember(fs_thread_for_error(false), format, args);
     va_end(args);
     return error;
 }
 
 const char *fs_error_text(void)
 {
-    const struct fs_thread *t = fs_self();
+    const struct fs_thread *t = fs_thread_for_error(false);
     if (t)
         return t->error;
     return fs_thread_short() ? no_memory : "";

@@ -75,6 +75,7 @@ static void link_table(struct fs_table *t)
     t->next = fs_tables;
     if (fs_tables)
         fs_tables->prev = t;
+    fs_step(); /* a table in the list is whole */
     fs_tables = t;
 }
 
@@ -173,6 +174,7 @@ static int take_struct(struct fs_table **out)
     if (t) {
         char *want = t->code;
         spare_structs = t->next;
+        fs_step();
         memset(t, 0, sizeof *t);
         t->code = want;
     } else if ((t = fs_books_take(sizeof *t))) {
@@ -191,6 +193,7 @@ static int take_struct(struct fs_table **out)
 static void give_struct(struct fs_table *t)
 {
     t->next = spare_structs;
+    fs_step();
     spare_structs = t;
 }
 
@@ -270,7 +273,6 @@ int fs_table_add(struct fs_table *t)
     if (t == &fs_resident) {
         if (resident_open)
             return -EALREADY;
-        resident_open = true;
         init_bits(t);
     } else {
         int error = fs_registry_add((uintptr_t)t->code, t);
@@ -281,6 +283,7 @@ int fs_table_add(struct fs_table *t)
         fs_table_maps++;
     }
     link_table(t);
+    resident_open |= t == &fs_resident;
     return 0;
 }
 
@@ -312,11 +315,12 @@ void fs_table_close(struct fs_table *t)
 {
     FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
     unlink_table(t);
+    fs_step();
     fs_registry_remove((uintptr_t)t->code);
     fs_table_unmaps++;
     if (t->unwind) {
         t->next = closed;
-        __atomic_store_n(&closed, t, __ATOMIC_RELAXED);
+        __atomic_store_n(&closed, t, __ATOMIC_RELEASE);
         return;
     }
     unmap(t);
@@ -336,6 +340,32 @@ void fs_table_bury(void)
         if (t)
             fs_table_discard(t);
     }
+}
+
+/* The list by `next`, the bitmaps of free slots and the marks inside runs are what a cut leaves
+ * true. Slots that were on their way from or to a bitmap are lost, and so is a table that was being
+ * made or unmapped. */
+void fs_table_mend(void)
+{
+    struct fs_table *prev = NULL;
+    resident_open = false;
+    for (struct fs_table *t = fs_tables; t; prev = t, t = t->next) {
+        unsigned nfree = 0, ninner = 0;
+        uint64_t summary = 0;
+        for (unsigned w = 0; w < t->nslots / FS_WORD_SLOTS; w++) {
+            nfree += (unsigned)__builtin_popcountll(t->free[w]);
+            summary |= (uint64_t)(t->free[w] != 0) << w;
+        }
+        for (unsigned i = 0; i < t->nslots; i++)
+            ninner += fs_bit_is_set(t->inner, i);
+        t->nfree = nfree;
+        t->summary = summary;
+        t->prev = prev;
+        t->next_open = t->prev_open = NULL;
+        __atomic_store_n(&t->ninner, ninner, __ATOMIC_RELAXED);
+        resident_open |= t == &fs_resident;
+    }
+    fs_registry_mend(fs_tables);
 }
 
 void fs_table_forget_all(void)

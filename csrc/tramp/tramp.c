@@ -29,7 +29,8 @@
 static struct fs_table *open_tables; /* with a free slot; empty ones last */
 static struct fs_table *open_last;
 static struct fs_spare spare; /* how many tables there are, and how many empty ones to keep */
-static bool unloading;        /* dlclose() has begun: empty tables are not kept */
+static bool keeps_none;       /* of the empty ones: the library is being unloaded */
+static bool forgets;          /* its book-keeping after the last table; the same */
 
 /* --- lists of tables, under the lock -------------------------------------------------------- */
 
@@ -112,6 +113,7 @@ static void take_word(struct fs_table *t, unsigned w, uint64_t bits)
 {
     leave_empties(t);
     fill_word(t, w);
+    fs_step();
     t->free[w] &= ~bits;
     if (!t->free[w])
         t->summary &= ~(UINT64_C(1) << w);
@@ -144,7 +146,7 @@ static void join_empties(struct fs_table *t)
 
 static void close_superfluous(void)
 {
-    while (unloading ? spare.empty : fs_spare_too_many(&spare)) {
+    while (keeps_none ? spare.empty : fs_spare_too_many(&spare)) {
         struct fs_table *t = open_last;
         list_remove(t);
         fs_spare_closed(&spare);
@@ -172,6 +174,7 @@ static void give_run(struct fs_table *t, unsigned index, unsigned count)
         fs_bit_clear(t->inner, i);
     }
     __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
+    fs_step();
     for (unsigned i = index; i < index + count; i++)
         if (!is_hole(t, i))
             give_word(t, i / FS_WORD_SLOTS, UINT64_C(1) << i % FS_WORD_SLOTS);
@@ -299,12 +302,29 @@ void fs_on_thread_gone(struct fs_thread *t)
     cache_flush(t, FS_CACHE_SLOTS);
 }
 
+/* What is true are the tables and their bits; the rest is made again from them (base/lock.h). */
+void fs_on_cut(void)
+{
+    fs_table_mend();
+    open_tables = open_last = NULL;
+    spare.mapped = spare.empty = spare.closed = 0;
+    for (struct fs_table *t = fs_tables; t; t = t->next) {
+        spare.mapped += is_mapped(t);
+        if (is_mapped(t) && t->nfree == t->usable) {
+            spare.empty++;
+            list_push_back(t);
+        } else if (t->nfree) {
+            list_push_front(t);
+        }
+    }
+}
+
 /* Not under the lock: the end of tables that were closed under it. After the last one of a library
  * that is unloaded there is no book-keeping either. */
 static void bury(void)
 {
     fs_table_bury();
-    if (fs_likely(!unloading))
+    if (fs_likely(!forgets))
         return;
     fs_lock();
     if (!spare.mapped)
@@ -312,15 +332,15 @@ static void bury(void)
     fs_unlock();
 }
 
-/* Every table without a live slot goes; those with one stay for their callers, who may free it
- * while the library's text is still there. What the unwinder knows must go before that does. */
-void fs_on_unload(void)
+/* Every table without a live slot goes; those with one stay for their callers, and go with it. */
+void fs_on_unload(bool alone)
 {
-    unloading = true;
-    close_superfluous();
-    fs_unlock(); /* nobody else is inside */
-    bury();
     fs_lock();
+    keeps_none = true;
+    forgets = alone;
+    close_superfluous();
+    fs_unlock();
+    bury();
 }
 
 /* What a thread wants of the tables: a filled cache or, without one, a run of `count` slots. */
