@@ -18,7 +18,8 @@ FS_HIDDEN int fs_fail_locked(int error, const char *format, ...) FS_PRINTF(2, 3)
 /* This thread's last sentence, "" when there was none. Never NULL. */
 FS_HIDDEN const char *fs_error_text(void);
 
-/* "Operation not permitted (EPERM)" and the like in a caller's buffer; never NULL. */
+/* "Operation not permitted (errno 1)" and the like, in English, in a caller's buffer; never NULL.
+ */
 FS_HIDDEN const char *fs_errno_text(int error, char *buffer, size_t size);
 
 #endif
