@@ -26,15 +26,6 @@ int fs_fail(int error, const char *format, ...)
     return error;
 }
 
-int fs_fail_locked(int error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    remember(fs_thread_for_error(false), format, args);
-    va_end(args);
-    return error;
-}
-
 const char *fs_error_text(void)
 {
     const struct fs_thread *t = fs_thread_for_error(false);

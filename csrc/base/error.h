@@ -9,11 +9,8 @@
 
 #include "base/base.h"
 
-/* Remember the sentence and return `error` (a negative errno) to pass on. */
+/* Remember the sentence and return `error` (a negative errno) to pass on. Not under fs_lock(). */
 FS_HIDDEN int fs_fail(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
-
-/* The same under fs_lock(): does not make a record for a thread that has none. */
-FS_HIDDEN int fs_fail_locked(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
 
 /* This thread's last sentence, "" when there was none. Never NULL. */
 FS_HIDDEN const char *fs_error_text(void);
