@@ -308,6 +308,13 @@ def test_seccomp_after_the_999th() -> None:
     bad("policy", "refused_after_the_999th")
 
 
+@pytest.mark.parametrize("order", [DEFAULT, "text", "memfd"])
+def test_seccomp_kills_who_opens_a_file(order: str) -> None:
+    if "trampfd" in PROVIDERS:
+        pytest.skip("there is a /dev/trampfd here, which has to be opened")
+    bad("policy", "whoever_opens_a_file_is_killed", provider=order)
+
+
 def test_probe_gives_the_reason() -> None:
     bad("policy", "probe_gives_the_reason")
 

@@ -68,6 +68,11 @@ typedef struct ffi_static_closure {
  * the closure again changes what it does, not where it is. Calling it before ffi_static_prep()
  * aborts the process with a message.
  *
+ * Where there is no free slot, the calling thread makes a table of them. Provider "file" opens the
+ * library's file for that: the call waits for as long as its file system does not answer, and is
+ * not cancelled meanwhile. Other threads do not wait for it; of its own table, a child that is
+ * forked then inherits some addresses and perhaps a descriptor that is close-on-exec.
+ *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
  * not exist), ENOSYS (every provider of trampolines refused, be it for want of memory;
  * ffi_static_error() lists each one's reason). */
