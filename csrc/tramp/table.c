@@ -114,9 +114,20 @@ bool fs_table_is_intact(const struct fs_provider *p, const char *code)
     return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
 }
 
+/* Is the library's own code there to compare with? A child that was copied while another thread
+ * moved it, out of anonymous memory (text.c), has blank pages in its place. */
+static bool template_is_there(void)
+{
+    static const char blank[FS_TRAMP_SIZE];
+    return memcmp(fs_table_code, blank, sizeof blank) != 0;
+}
+
 /* Does the provider's mapping hold what it should? */
 static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
 {
+    if (!template_is_there())
+        return fs_refuse(why, -ESTALE,
+                         "the library's own code is gone (forked while it was moved?)");
     if (fs_table_is_intact(p, code))
         return 0;
     return fs_refuse(why, -ESTALE,
