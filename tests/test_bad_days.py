@@ -9,6 +9,7 @@ and executable, and looks for writable aliases at its end (tests/support/fs_test
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import signal
@@ -457,6 +458,14 @@ def test_dlopen(case: str, order: str, own_library: Path) -> None:
         "FS_TEST_PLUGIN": str(PROGRAMS / "plugin.so"),
     }
     bad("dl", case, **paths, provider=order)
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize("case", cases("bad_days", "namespaces"))
+def test_namespace(case: str, order: str) -> None:
+    if "glibc" not in platform.libc_ver()[0]:
+        pytest.skip("dlmopen() is glibc's")
+    bad("namespaces", case, provider=order, FS_TEST_LIBRARY=str(LIBRARY))
 
 
 @pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])

@@ -124,18 +124,29 @@ void fs_table_touch_template(void)
         (void)*(const volatile char *)(fs_table_code + at);
 }
 
+/* Is the library's own code there to compare with? A child that was copied while another thread
+ * moved it, out of anonymous memory (text.c), has blank pages in its place. */
+static bool template_is_there(void)
+{
+    static const char blank[FS_TRAMP_SIZE];
+    return memcmp(fs_table_code, blank, sizeof blank) != 0;
+}
+
 /* Does the provider's mapping hold what it should? A difference may come from another thread's
  * `text`, which for a moment takes a template away that no file can refill (text.c): under the
  * lock it is there. */
 static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
 {
-    if (fs_table_is_intact(p, code))
+    if (template_is_there() && fs_table_is_intact(p, code))
         return 0;
     fs_lock();
-    bool intact = fs_table_is_intact(p, code);
+    bool there = template_is_there(), intact = there && fs_table_is_intact(p, code);
     fs_unlock();
     if (intact)
         return 0;
+    if (!there)
+        return fs_refuse(why, -ESTALE,
+                         "the library's own code is gone (forked while it was moved?)");
     return fs_refuse(why, -ESTALE,
                      "what was mapped is not the library's own code (the file was changed "
                      "in place?)");
