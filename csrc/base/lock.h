@@ -55,7 +55,7 @@ static inline void fs_step(void)
 FS_HIDDEN void fs_lock_init(void);
 
 /* Two things that the lock asks of others in a forked child, under the lock. First: some thread,
- * which the child does not have, was in the middle of a change (tramp/tramp.c). Second: all other
+ * which the child does not have, was in the middle of a change (tramp/pool.c). Second: all other
  * threads are gone (thread.c). */
 FS_HIDDEN void fs_on_cut(void);
 FS_HIDDEN void fs_on_child(void);
