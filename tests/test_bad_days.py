@@ -9,6 +9,7 @@ and executable, and looks for writable aliases at its end (tests/support/fs_test
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import signal
@@ -308,6 +309,13 @@ def test_seccomp_after_the_999th() -> None:
     bad("policy", "refused_after_the_999th")
 
 
+@pytest.mark.parametrize("order", [DEFAULT, "text", "memfd"])
+def test_seccomp_kills_who_opens_a_file(order: str) -> None:
+    if "trampfd" in PROVIDERS:
+        pytest.skip("there is a /dev/trampfd here, which has to be opened")
+    bad("policy", "whoever_opens_a_file_is_killed", provider=order)
+
+
 def test_probe_gives_the_reason() -> None:
     bad("policy", "probe_gives_the_reason")
 
@@ -425,6 +433,12 @@ def test_fork(case: str, order: str) -> None:
     bad("fork", case, provider=order)
 
 
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize("case", cases("bad_days", "locks"))
+def test_lock(case: str, order: str) -> None:
+    bad("locks", case, provider=order)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_descriptor_is_kept_or_inherited(order: str) -> None:
     bad("exec", "no_descriptor_is_kept_or_inherited", provider=order)
@@ -438,7 +452,20 @@ def test_vfork_and_exec_inside_a_handler() -> None:
 @pytest.mark.parametrize("case", cases("bad_days", "dl"))
 def test_dlopen(case: str, order: str, own_library: Path) -> None:
     other = str(own_library / LIBRARY.name)
-    bad("dl", case, provider=order, FS_TEST_LIBRARY=str(LIBRARY), FS_TEST_OTHER_LIBRARY=other)
+    paths = {
+        "FS_TEST_LIBRARY": str(LIBRARY),
+        "FS_TEST_OTHER_LIBRARY": other,
+        "FS_TEST_PLUGIN": str(PROGRAMS / "plugin.so"),
+    }
+    bad("dl", case, **paths, provider=order)
+
+
+@pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
+@pytest.mark.parametrize("case", cases("bad_days", "namespaces"))
+def test_namespace(case: str, order: str) -> None:
+    if "glibc" not in platform.libc_ver()[0]:
+        pytest.skip("dlmopen() is glibc's")
+    bad("namespaces", case, provider=order, FS_TEST_LIBRARY=str(LIBRARY))
 
 
 @pytest.mark.parametrize("order", [DEFAULT, "text", "file", "memfd"])
@@ -476,9 +503,7 @@ def test_instrumented(program: str, case: str, variant: str) -> None:
 
 
 # In the last round of a thread's destructors the sanitizer's own record of it is gone.
-TSAN_CASES = [
-    c for c in cases("bad_days", "threads") if c != "a_thread_uses_closures_while_it_ends"
-]
+TSAN_CASES = [c for c in cases("bad_days", "threads") if not c.endswith("while_it_ends")]
 
 
 @pytest.mark.slow

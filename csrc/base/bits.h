@@ -5,7 +5,8 @@
  * processor reads whole: with 64 bits, some 32-bit ones would call libatomic for each look, which
  * no library of ours may need.
  *
- * Writers hold fs_lock(): there is one at a time, and only its store must be whole.
+ * Writers hold fs_lock(): there is one at a time, and only its store must be whole. A store comes
+ * after all that was stored before it, which a fork in between relies on (base/lock.h).
  */
 #ifndef FS_BITS_H
 #define FS_BITS_H
@@ -23,13 +24,13 @@ static inline bool fs_bit_is_set(const uintptr_t *set, unsigned i)
 static inline void fs_bit_set(uintptr_t *set, unsigned i)
 {
     uintptr_t *word = &set[i / FS_BITS_WORD];
-    __atomic_store_n(word, *word | (uintptr_t)1 << i % FS_BITS_WORD, __ATOMIC_RELAXED);
+    __atomic_store_n(word, *word | (uintptr_t)1 << i % FS_BITS_WORD, __ATOMIC_RELEASE);
 }
 
 static inline void fs_bit_clear(uintptr_t *set, unsigned i)
 {
     uintptr_t *word = &set[i / FS_BITS_WORD];
-    __atomic_store_n(word, *word & ~((uintptr_t)1 << i % FS_BITS_WORD), __ATOMIC_RELAXED);
+    __atomic_store_n(word, *word & ~((uintptr_t)1 << i % FS_BITS_WORD), __ATOMIC_RELEASE);
 }
 
 #endif

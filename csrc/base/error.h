@@ -9,16 +9,14 @@
 
 #include "base/base.h"
 
-/* Remember the sentence and return `error` (a negative errno) to pass on. */
+/* Remember the sentence and return `error` (a negative errno) to pass on. Not under fs_lock(). */
 FS_HIDDEN int fs_fail(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
-
-/* The same under fs_lock(): does not make a record for a thread that has none. */
-FS_HIDDEN int fs_fail_locked(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
 
 /* This thread's last sentence, "" when there was none. Never NULL. */
 FS_HIDDEN const char *fs_error_text(void);
 
-/* "Operation not permitted (EPERM)" and the like in a caller's buffer; never NULL. */
+/* "Operation not permitted (errno 1)" and the like, in English, in a caller's buffer; never NULL.
+ */
 FS_HIDDEN const char *fs_errno_text(int error, char *buffer, size_t size);
 
 #endif

@@ -7,96 +7,238 @@
 #include "base/lock.h"
 #include "base/thread.h"
 
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-
-/* The first thread's record: a process's first closure should not be its first malloc. */
-#define POOL 1
+#include <sys/auxv.h>
 
 struct fs_seat fs_seats[FS_SEATS];
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int state; /* NEW, STARTING, READY */
 enum { NEW, STARTING, READY };
 static pthread_key_t key;
-static bool have_key;
+static bool have_key; /* atomic */
 static bool is_short; /* atomic */
+static bool guest;    /* in a namespace that is not the program's */
 static bool exiting;  /* exit() has begun, so the destructor is not a dlclose */
-static struct fs_thread pool[POOL];
-static struct fs_thread *all; /* under the mutex */
+static bool unloaded;
 
-static uintptr_t
-    forking; /* the thread pointer of whoever is in fork() and holds the lock; atomic */
+/* --- the records ----------------------------------------------------------------------------- */
 
-static bool is_forking(void)
+/* Record 0 is static, because a process's first closure should not be its first malloc. Block k
+ * holds the records 2^k to 2^(k+1) - 1. */
+static struct fs_thread first;
+static struct fs_thread *blocks[31];
+static unsigned made; /* records there are; atomic, changed under the lock */
+
+static struct fs_thread *record(unsigned number)
 {
-    return __atomic_load_n(&forking, __ATOMIC_RELAXED) == fs_thread_pointer();
+    if (number == 0)
+        return &first;
+    unsigned k = 31 - (unsigned)__builtin_clz(number);
+    return blocks[k] + (number - (1u << k));
 }
 
-void fs_lock(void)
+static unsigned records(void)
 {
-    if (!is_forking())
-        pthread_mutex_lock(&mutex);
+    return __atomic_load_n(&made, __ATOMIC_ACQUIRE);
 }
 
-void fs_unlock(void)
+/* Without the lock only for this thread's own. */
+static struct fs_thread *find(uintptr_t owner)
 {
-    if (!is_forking())
-        pthread_mutex_unlock(&mutex);
+    for (unsigned i = 0, n = records(); i < n; i++)
+        if (__atomic_load_n(&record(i)->owner, __ATOMIC_RELAXED) == owner)
+            return record(i);
+    return NULL;
 }
 
-static void at_fork(void)
+/* Another record, under the lock; NULL when a block of memory is needed first: *block, then. */
+static struct fs_thread *add_record(unsigned *block)
 {
-    pthread_mutex_lock(&mutex);
-    __atomic_store_n(&forking, fs_thread_pointer(), __ATOMIC_RELAXED);
+    unsigned number = records();
+    if (number) {
+        *block = 31 - (unsigned)__builtin_clz(number);
+        if (*block >= sizeof blocks / sizeof *blocks || !blocks[*block])
+            return NULL;
+    }
+    record(number)->number = number;
+    __atomic_store_n(&made, number + 1, __ATOMIC_RELEASE);
+    return record(number);
 }
 
-static void after_fork(void)
+/* Not under the lock: a malloc may have fork handlers and locks of its own. */
+static bool add_block(unsigned k)
 {
-    __atomic_store_n(&forking, 0, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&mutex);
+    if (unloaded || k >= sizeof blocks / sizeof *blocks)
+        return false;
+    struct fs_thread *more = calloc(1u << k, sizeof *more);
+    if (!more)
+        return false;
+    fs_lock();
+    bool taken = !blocks[k];
+    if (taken)
+        blocks[k] = more;
+    fs_unlock();
+    if (!taken)
+        free(more);
+    return true;
+}
+
+/* Under the lock. Seats are never taken from the living. */
+static void take_seat(struct fs_thread *t)
+{
+    struct fs_seat *seat = fs_seat_of(t->owner);
+    if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED))
+        return;
+    seat->record = t;
+    __atomic_store_n(&seat->owner, t->owner, __ATOMIC_RELEASE);
 }
 
 /* The record's thread is gone: give its slots back and let another thread have it. */
 static void retire(struct fs_thread *t)
 {
-    fs_on_thread_gone(t);
-    t->used = false;
-}
-
-static void leave_seat(uintptr_t owner)
-{
-    struct fs_seat *seat = fs_seat_of(owner);
-    if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == owner)
+    struct fs_seat *seat = fs_seat_of(t->owner);
+    if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == t->owner)
         __atomic_store_n(&seat->owner, 0, __ATOMIC_RELEASE);
+    fs_on_thread_gone(t);
+    __atomic_store_n(&t->owner, 0, __ATOMIC_RELEASE);
 }
 
-static void at_thread_exit(void *record)
+/* This thread's record, found or made; NULL when memory is short. */
+static struct fs_thread *own_record(bool seated)
 {
-    struct fs_thread *t = record;
-    fs_lock();
-    leave_seat(t->owner);
-    retire(t);
-    fs_unlock();
+    uintptr_t me = fs_thread_pointer();
+    unsigned block = 0;
+    struct fs_thread *t;
+    do {
+        fs_lock();
+        t = find(me); /* for sentences only, or of a thread that ended untold */
+        if (!t && ((t = find(0)) || (t = add_record(&block)))) {
+            t->error[0] = '\0';
+            __atomic_store_n(&t->owner, me, __ATOMIC_RELEASE);
+        }
+        if (t && seated)
+            take_seat(t);
+        fs_unlock();
+    } while (!t && add_block(block));
+    __atomic_store_n(&is_short, !t, __ATOMIC_RELAXED);
+    return t;
+}
+
+/* --- the key --------------------------------------------------------------------------------- */
+
+/* The key's value: 0 none, 1 the end was told, 2 (n + 1) record n; else not ours. */
+#define TOLD ((void *)1)
+
+static void *value_of(const struct fs_thread *t)
+{
+    return (void *)(2 * ((uintptr_t)t->number + 1));
+}
+
+static struct fs_thread *own_by_value(const void *value)
+{
+    uintptr_t number = (uintptr_t)value / 2 - 1;
+    if ((uintptr_t)value % 2 || number >= records())
+        return NULL;
+    struct fs_thread *t = record((unsigned)number);
+    return __atomic_load_n(&t->owner, __ATOMIC_RELAXED) == fs_thread_pointer() ? t : NULL;
+}
+
+static bool key_exists(void)
+{
+    return __atomic_load_n(&have_key, __ATOMIC_ACQUIRE);
 }
 
 struct fs_thread *fs_self_unseated(void)
 {
-    return have_key ? pthread_getspecific(key) : NULL;
+    return key_exists() ? own_by_value(pthread_getspecific(key)) : NULL;
+}
+
+/* The value stays, so that the C library calls this once more in each of its rounds: whoever uses
+ * closures in between is told that this thread is ending. A value that is not ours is that of
+ * another namespace's key. */
+static void at_thread_exit(void *value)
+{
+    if (value != TOLD) {
+        fs_lock();
+        struct fs_thread *t = find(fs_thread_pointer());
+        bool is_ours = own_by_value(value) != NULL;
+        if (t)
+            retire(t);
+        fs_unlock();
+        if (!is_ours)
+            return;
+    }
+    (void)pthread_setspecific(key, TOLD);
+}
+
+/* Let the C library tell us of this thread's end. False when it will not. */
+static bool will_be_told(const struct fs_thread *t)
+{
+    const void *value = pthread_getspecific(key);
+    return value == value_of(t) || (!value && pthread_setspecific(key, value_of(t)) == 0);
+}
+
+/* --- the threads ----------------------------------------------------------------------------- */
+
+static void init(void);
+
+FS_COLD struct fs_thread *fs_thread_get(void)
+{
+    if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != READY)
+        init();
+    if (!key_exists())
+        return NULL;
+    struct fs_thread *t = fs_self();
+    if (!t) {
+        const void *value = pthread_getspecific(key);
+        if (value && !own_by_value(value)) /* told, or not ours */
+            return NULL;
+        t = own_record(true);
+    }
+    if (!t || will_be_told(t))
+        return t;
+    fs_lock();
+    retire(t);
+    fs_unlock();
+    return NULL;
+}
+
+FS_COLD struct fs_thread *fs_thread_for_error(bool make)
+{
+    struct fs_thread *t = fs_self();
+    if (!t)
+        t = find(fs_thread_pointer());
+    if (!t && make)
+        t = fs_thread_get();
+    return t || !make ? t : own_record(false);
 }
 
 /* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
-static void at_fork_child(void)
+void fs_on_child(void)
 {
-    struct fs_thread *me = fs_self();
-    for (struct fs_thread *t = all; t; t = t->next)
-        if (t->used && t != me) {
-            leave_seat(t->owner);
-            retire(t);
-        }
-    after_fork();
+    uintptr_t me = fs_thread_pointer();
+    for (unsigned i = 0, n = records(); i < n; i++)
+        if (record(i)->owner && record(i)->owner != me)
+            retire(record(i));
 }
+
+bool fs_thread_short(void)
+{
+    return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
+}
+
+size_t fs_thread_cached(void)
+{
+    size_t sum = 0;
+    for (unsigned i = 0, n = records(); i < n; i++)
+        sum += __atomic_load_n(&record(i)->count, __ATOMIC_RELAXED);
+    return sum;
+}
+
+/* --- the library's own life ------------------------------------------------------------------ */
 
 /* glibc runs a library's atexit handlers *before* its destructors at exit(), and *after* them at
  * dlclose() (from __cxa_finalize in crtbeginS.o's destructor, which is always the last). So the
@@ -105,6 +247,19 @@ static void at_fork_child(void)
 static void at_exit(void)
 {
     exiting = true;
+}
+
+static int is_the_program(struct dl_phdr_info *object, size_t size, void *data)
+{
+    (void)size;
+    (void)data;
+    return (uintptr_t)object->dlpi_phdr == getauxval(AT_PHDR);
+}
+
+/* A namespace of dlmopen() has a C library of its own, and the program is not in it. */
+static bool is_guest(void)
+{
+    return getauxval(AT_PHDR) && !dl_iterate_phdr(is_the_program, NULL);
 }
 
 /* Once, from the constructor or from whoever comes before it. Not pthread_once(), which makes a
@@ -118,95 +273,41 @@ __attribute__((constructor)) static void init(void)
             sched_yield();
         return;
     }
-    have_key = pthread_key_create(&key, at_thread_exit) == 0;
-    /* Both can only fail for want of memory; then fork or exit is as unsafe as without us. */
-    (void)pthread_atfork(at_fork, after_fork, at_fork_child);
-    (void)atexit(at_exit);
+    guest = is_guest();
+    have_key = !guest && pthread_key_create(&key, at_thread_exit) == 0;
+    fs_lock_init();
+    (void)atexit(at_exit); /* fails for want of memory; then exit is as unsafe as without us */
     __atomic_store_n(&state, READY, __ATOMIC_RELEASE);
 }
 
-/* Under the lock. */
-static struct fs_thread *take_record(void)
-{
-    for (struct fs_thread *t = all; t; t = t->next)
-        if (!t->used)
-            return t;
-    static unsigned taken;
-    struct fs_thread *t = taken < POOL ? &pool[taken++] : calloc(1, sizeof *t);
-    if (!t)
-        return NULL;
-    t->heap = t < pool || t >= pool + POOL;
-    t->next = all;
-    all = t;
-    return t;
-}
-
-/* Under the lock. Seats are never taken from the living. */
-static void take_seat(struct fs_thread *t)
-{
-    struct fs_seat *seat = fs_seat_of(t->owner);
-    if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED))
-        return;
-    seat->record = t;
-    __atomic_store_n(&seat->owner, t->owner, __ATOMIC_RELEASE);
-}
-
-FS_COLD struct fs_thread *fs_thread_get(void)
-{
-    struct fs_thread *t = fs_self();
-    if (t)
-        return t;
-    if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != READY)
-        init();
-    fs_lock();
-    t = take_record();
-    /* Without the key nobody would empty the record at the thread's end: do without. */
-    if (t && (!have_key || pthread_setspecific(key, t) != 0))
-        t = NULL;
-    __atomic_store_n(&is_short, !t, __ATOMIC_RELAXED);
-    if (t) {
-        t->used = true;
-        t->owner = fs_thread_pointer();
-        t->error[0] = '\0';
-        take_seat(t);
-    }
-    fs_unlock();
-    return t;
-}
-
-bool fs_thread_short(void)
-{
-    return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
-}
-
-size_t fs_thread_cached(void)
-{
-    size_t sum = 0;
-    for (struct fs_thread *t = all; t; t = t->next)
-        sum += __atomic_load_n(&t->count, __ATOMIC_RELAXED);
-    return sum;
-}
-
-/* dlclose(): threads that used the library live on without it. Their key must go, or their exit
- * would jump into the hole; their slots must come back, or tables would stay mapped. */
+/* The key goes first, and at exit() as well: an older atexit handler may be about to dlclose() us,
+ * and the exit of a thread that used us would then jump into the hole. (Fork handlers go by
+ * themselves: glibc knows whose they are, and musl unloads nothing.) After exit() has begun, the
+ * rest stays for threads that run on.
+ *
+ * In a dlclose(), threads that used the library live on without it: their slots come back, or
+ * tables would stay mapped. Destructors of C++ objects that run after this one, and any that come
+ * by other libraries, find a library that works, without caches. */
 __attribute__((destructor)) static void unload(void)
 {
+    bool had_key = key_exists();
+    __atomic_store_n(&have_key, false, __ATOMIC_RELEASE);
+    if (had_key)
+        pthread_key_delete(key);
     if (exiting)
         return;
-    if (have_key)
-        pthread_key_delete(key);
-    have_key = false;
     fs_lock();
-    for (struct fs_thread *t = all; t; t = t->next)
-        retire(t);
-    fs_on_unload();
-    struct fs_thread *t = all;
-    all = NULL;
-    while (t) {
-        struct fs_thread *next = t->next;
-        if (t->heap)
-            free(t);
-        t = next;
-    }
+    unloaded = true;
+    for (unsigned i = 0, n = records(); i < n; i++)
+        if (record(i)->owner)
+            retire(record(i));
+    if (!guest)
+        __atomic_store_n(&made, 0, __ATOMIC_RELEASE);
     fs_unlock();
+    /* A guest is not told whether this is its dlclose() or the program's end. */
+    fs_on_unload(!guest);
+    for (unsigned k = 0; !guest && k < sizeof blocks / sizeof *blocks; k++) {
+        free(blocks[k]);
+        blocks[k] = NULL;
+    }
 }

@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* thread.h - one record per thread: its last error and its cached slots
  *
- * A record is made on a thread's first slow call and handed back when the thread ends (a pthread
- * key's destructor) or, in a forked child, when the thread was not copied. Records are recycled,
- * never returned to the heap while the library is loaded, so a stale pointer is never wild.
+ * A record is made on a thread's first slow call and handed back when the thread ends or, in a
+ * forked child, when the thread was not copied. Records are recycled, never returned to the heap
+ * while the library is loaded, so a stale pointer is never wild.
  *
  * Only the owner touches `slot[]` and `count` while it lives. The owner's stores are ordered so
  * that a fork at any moment copies a usable record: at worst the one slot in flight is lost to
  * the child.
+ *
+ * A record is its owner's by the thread pointer, which is unique among the living. A pthread key
+ * only tells us of the thread's end, and its value where to look first: what is found there is a
+ * number, and the record of that number must have this thread as its owner. Nothing else would be
+ * safe, because the C libraries of several namespaces (dlmopen(3)) each count their keys from 0 and
+ * keep the values in one array per thread.
+ *
+ * Threads without a cache: they allocate and free under the lock.
+ *   - In a namespace that is not the program's: a value of ours would overwrite one of the
+ *     program's, and its threads would not tell us of their end.
+ *   - A thread whose end was told: nobody would tell again.
+ *   - When no key or no memory is left.
+ * A thread whose first use is in the last round of its key destructors (there are
+ * PTHREAD_DESTRUCTOR_ITERATIONS) ends untold. Its record waits for the next thread with its thread
+ * pointer, which is soon, because C libraries use stacks again.
  */
 #ifndef FS_THREAD_H
 #define FS_THREAD_H
@@ -18,11 +33,9 @@
 #define FS_ERROR_BYTES 1280
 
 struct fs_thread {
-    struct fs_thread *next; /* all records, under fs_lock; never unlinked */
-    unsigned count;         /* slots cached in slot[0 .. count) */
-    bool used;              /* a thread owns it; under fs_lock */
-    uintptr_t owner;        /* its thread pointer; under fs_lock */
-    bool heap;              /* from calloc, not from the static pool */
+    uintptr_t owner; /* its thread pointer; 0: nobody's. Atomic, changed under fs_lock */
+    unsigned number; /* among all records */
+    unsigned count;  /* slots cached in slot[0 .. count) */
     void *slot[FS_CACHE_SLOTS];
     char error[FS_ERROR_BYTES];
 };
@@ -31,7 +44,7 @@ struct fs_thread {
  * dynamic TLS model costs a call, and the static one needs room in a block that the dynamic loader
  * takes back only in reverse order, which a library opened and closed at will must not count on.
  * Instead a thread takes a seat, found by its thread pointer, which is unique among the living;
- * whoever finds the seat taken asks pthread_getspecific(). */
+ * whoever finds the seat taken asks for the key's value. */
 #define FS_SEATS 64
 
 struct fs_seat {
@@ -70,18 +83,23 @@ static inline struct fs_thread *fs_self(void)
     return fs_self_unseated();
 }
 
-/* The same, made if need be; NULL when memory is short. Takes fs_lock. */
+/* The same, made if need be; NULL where this thread is to have no cache. Takes fs_lock. */
 FS_HIDDEN struct fs_thread *fs_thread_get(void);
+
+/* The record for this thread's sentences, also where it has no cache. With `make`, takes fs_lock,
+ * and is NULL when memory is short; without, NULL when there is none. */
+FS_HIDDEN struct fs_thread *fs_thread_for_error(bool make);
 
 /* Has a thread been left without a record for want of memory? */
 FS_HIDDEN bool fs_thread_short(void);
 
-/* Two things that this room asks of the one above, which defines them (tramp/tramp.c). Both are
- * called under fs_lock. The first gives back all slots of a record whose thread is gone. The
- * second follows when the library is unloaded by dlclose(), not when the process exits: every
- * record is empty by then. */
+/* Two things that this room asks of the one above, which defines them (tramp/pool.c and tramp.c). The first
+ * gives back all slots of a record whose thread is gone, under fs_lock. The second is called, not
+ * under fs_lock, when the library is unloaded by dlclose() and not when the process exits: every
+ * record is empty by then. Destructors of the same dlclose() may still allocate and free after it.
+ * `alone`: surely no other thread is inside the library. */
 FS_HIDDEN void fs_on_thread_gone(struct fs_thread *t);
-FS_HIDDEN void fs_on_unload(void);
+FS_HIDDEN void fs_on_unload(bool alone);
 
 /* Sum of `count` over all records: exact for the caller's own, a glimpse of the others'. */
 FS_HIDDEN size_t fs_thread_cached(void);

@@ -15,7 +15,10 @@
  * Conventions. Functions that return int give 0 or a negative errno. Whatever fails leaves its
  * arguments unchanged and one sentence in ffi_static_error(). All functions may be called from
  * any thread at any time, and in the child of a fork() made while other threads were inside
- * this library. None is async-signal-safe; *calling* a closure is, as far as its handler is.
+ * this library. None is async-signal-safe; *calling* a closure is, as far as its handler is, and a
+ * signal handler may fork() whatever it interrupted. Callers may hold any lock, also one that a fork
+ * handler takes. A thread with a cancellation pending is not cancelled in here. Destructors of a
+ * dlclose() may still free and allocate after this library's own.
  * After fork() both sides own a private copy of every closure: what one frees, the other keeps.
  */
 #ifndef FFI_STATIC_H
@@ -70,6 +73,11 @@ typedef struct ffi_static_closure {
  * to the address that C code will call. `flags` must be 0. The code address is final: preparing
  * the closure again changes what it does, not where it is. Calling it before ffi_static_prep()
  * aborts the process with a message.
+ *
+ * Where there is no free slot, the calling thread makes a table of them. Provider "file" opens the
+ * library's file for that: the call waits for as long as its file system does not answer, and is
+ * not cancelled meanwhile. Other threads do not wait for it; of its own table, a child that is
+ * forked then inherits some addresses and perhaps a descriptor that is close-on-exec.
  *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
  * not exist), ENOSYS (every provider of trampolines refused, be it for want of memory;

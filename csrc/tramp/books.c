@@ -5,6 +5,8 @@
  */
 #include "tramp/books.h"
 
+#include "base/lock.h"
+
 #include <sys/mman.h>
 
 #define ALIGN _Alignof(max_align_t)
@@ -33,6 +35,7 @@ static struct chunk *map_chunk(size_t size)
     c->older = newest;
     c->size = whole;
     c->used = rounded(sizeof *c);
+    fs_step();
     return newest = c;
 }
 
@@ -46,6 +49,7 @@ void *fs_books_take(size_t size)
         return NULL;
     void *taken = (char *)c + c->used;
     c->used += size;
+    fs_step(); /* nothing is kept in what a forked child would hand out again */
     return taken;
 }
 

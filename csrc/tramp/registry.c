@@ -9,6 +9,7 @@
 #include "tramp/registry.h"
 
 #include "tramp/books.h"
+#include "tramp/table.h"
 
 #define FIRST_SIZE 64
 
@@ -65,6 +66,26 @@ void fs_registry_remove(uintptr_t base)
         }
         if (a->pair[i].base == 0)
             return;
+    }
+}
+
+/* No key is moved: this thread may be in the middle of a look-up, which the fork interrupted. */
+void fs_registry_mend(struct fs_table *tables)
+{
+    struct fs_registry *a = fs_registry_current;
+    if (!a)
+        return;
+    a->used = 0;
+    for (size_t i = 0; i <= a->mask; i++) {
+        struct fs_registry_pair *p = &a->pair[i];
+        a->used += p->base != 0;
+        if (p->base <= FS_REGISTRY_GONE)
+            continue;
+        struct fs_table *t = tables;
+        while (t && (t != p->table || (uintptr_t)t->code != p->base))
+            t = t->next;
+        if (!t)
+            __atomic_store_n(&p->base, FS_REGISTRY_GONE, __ATOMIC_RELEASE);
     }
 }
 

@@ -52,6 +52,10 @@ static inline struct fs_table *fs_registry_find(uintptr_t base)
 FS_HIDDEN int fs_registry_add(uintptr_t base, struct fs_table *t);
 FS_HIDDEN void fs_registry_remove(uintptr_t base);
 
+/* Forget the tables that are not in the list `tables`, all of whose others are here: a table is
+ * registered before it is linked, and unlinked before it is removed. */
+FS_HIDDEN void fs_registry_mend(struct fs_table *tables);
+
 /* Forget all, before the memory of it goes. Only when no other thread can be reading: at
  * dlclose(). */
 FS_HIDDEN void fs_registry_clear(void);

@@ -76,6 +76,7 @@ static void link_table(struct fs_table *t)
     t->next = fs_tables;
     if (fs_tables)
         fs_tables->prev = t;
+    fs_step(); /* a table in the list is whole */
     fs_tables = t;
 }
 
@@ -134,18 +135,29 @@ void fs_table_touch_template(void)
         (void)*(const volatile char *)(fs_table_code + at);
 }
 
+/* Is the library's own code there to compare with? A child that was copied while another thread
+ * moved it, out of anonymous memory (text.c), has blank pages in its place. */
+static bool template_is_there(void)
+{
+    static const char blank[FS_TRAMP_SIZE];
+    return memcmp(fs_table_code, blank, sizeof blank) != 0;
+}
+
 /* Does the provider's mapping hold what it should? A difference may come from another thread's
  * `text`, which for a moment takes a template away that no file can refill (text.c): under the
  * lock it is there. */
 static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
 {
-    if (fs_table_is_intact(p, code))
+    if (template_is_there() && fs_table_is_intact(p, code))
         return 0;
     fs_lock();
-    bool intact = fs_table_is_intact(p, code);
+    bool there = template_is_there(), intact = there && fs_table_is_intact(p, code);
     fs_unlock();
     if (intact)
         return 0;
+    if (!there)
+        return fs_refuse(why, -ESTALE,
+                         "the library's own code is gone (forked while it was moved?)");
     return fs_refuse(why, -ESTALE,
                      "what was mapped is not the library's own code (the file was changed "
                      "in place?)");
@@ -185,6 +197,7 @@ static int take_struct(struct fs_table **out)
     if (t) {
         char *want = t->code;
         spare_structs = t->next;
+        fs_step();
         memset(t, 0, sizeof *t);
         t->code = want;
     } else if ((t = fs_books_take(sizeof *t))) {
@@ -203,6 +216,7 @@ static int take_struct(struct fs_table **out)
 static void give_struct(struct fs_table *t)
 {
     t->next = spare_structs;
+    fs_step();
     spare_structs = t;
 }
 
@@ -282,7 +296,6 @@ int fs_table_add(struct fs_table *t)
     if (t == &fs_resident) {
         if (resident_open)
             return -EALREADY;
-        resident_open = true;
         init_bits(t);
     } else {
         int error = fs_registry_add((uintptr_t)t->code, t);
@@ -293,6 +306,7 @@ int fs_table_add(struct fs_table *t)
         fs_table_maps++;
     }
     link_table(t);
+    resident_open |= t == &fs_resident;
     return 0;
 }
 
@@ -319,11 +333,12 @@ void fs_table_close(struct fs_table *t)
 {
     FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
     unlink_table(t);
+    fs_step();
     fs_registry_remove((uintptr_t)t->code);
     fs_table_unmaps++;
     if (t->unwind) {
         t->next = closed;
-        __atomic_store_n(&closed, t, __ATOMIC_RELAXED);
+        __atomic_store_n(&closed, t, __ATOMIC_RELEASE);
         return;
     }
     release(t->provider, t->code);
@@ -343,6 +358,32 @@ void fs_table_bury(void)
         if (t)
             fs_table_discard(t);
     }
+}
+
+/* The list by `next`, the bitmaps of free slots and the marks inside runs are what a cut leaves
+ * true. Slots that were on their way from or to a bitmap are lost, and so is a table that was being
+ * made or unmapped. */
+void fs_table_mend(void)
+{
+    struct fs_table *prev = NULL;
+    resident_open = false;
+    for (struct fs_table *t = fs_tables; t; prev = t, t = t->next) {
+        unsigned nfree = 0, ninner = 0;
+        uint64_t summary = 0;
+        for (unsigned w = 0; w < t->nslots / FS_WORD_SLOTS; w++) {
+            nfree += (unsigned)__builtin_popcountll(t->free[w]);
+            summary |= (uint64_t)(t->free[w] != 0) << w;
+        }
+        for (unsigned i = 0; i < t->nslots; i++)
+            ninner += fs_bit_is_set(t->inner, i);
+        t->nfree = nfree;
+        t->summary = summary;
+        t->prev = prev;
+        t->next_open = t->prev_open = NULL;
+        __atomic_store_n(&t->ninner, ninner, __ATOMIC_RELAXED);
+        resident_open |= t == &fs_resident;
+    }
+    fs_registry_mend(fs_tables);
 }
 
 void fs_table_forget_all(void)

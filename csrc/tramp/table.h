@@ -86,6 +86,10 @@ FS_HIDDEN void fs_table_bury(void);
 /* Forget everything: no mapped table is left and the library goes. */
 FS_HIDDEN void fs_table_forget_all(void);
 
+/* In a child that was forked while a thread that it does not have was changing tables: what can be
+ * told from the rest is made right. */
+FS_HIDDEN void fs_table_mend(void);
+
 /* Make a table from one provider only, and unmap it again: 0 or -errno, with the reason in
  * `why` (`size` bytes). Not under the lock. */
 FS_HIDDEN int fs_table_try(const struct fs_provider *p, char *why, size_t size);

@@ -295,3 +295,62 @@ CASE(every_thread_specific_key_is_taken)
     test_free_many(many, 3000);
     unload(library);
 }
+
+/* --- other people's destructors and exits ---------------------------------------------------- */
+
+/* A C++ plugin that the library is linked into, with global objects that own closures: they free
+ * them when they are destroyed, some after the library's own goodbye. */
+static void round_of_plugin(size_t n)
+{
+    int destroyed = 0;
+    void *plugin = dlopen(getenv("FS_TEST_PLUGIN"), RTLD_NOW | RTLD_LOCAL);
+    CHECK(plugin != NULL);
+    void (*use_plugin)(size_t, int *);
+    *(void **)&use_plugin = dlsym(plugin, "plugin_use");
+    CHECK(use_plugin != NULL);
+    use_plugin(n, &destroyed);
+    CHECK_EQ(dlclose(plugin), 0);
+    CHECK_EQ(destroyed, 2);
+    CHECK(!dlopen(getenv("FS_TEST_PLUGIN"), RTLD_NOW | RTLD_NOLOAD));
+}
+
+CASE(global_objects_of_a_plugin_own_closures)
+{
+    size_t maps = 0;
+    for (int i = 0; i < 100; i++) {
+        round_of_plugin(i % 10 == 2 ? 9000 : 700);
+        if (i == 3)
+            maps = test_maps_count();
+    }
+    CHECK_EQ(test_maps_count(), maps);
+}
+
+/* exit() has begun, and a handler that is older than the library unloads it, while a thread that
+ * used it lives. */
+static void *unloaded_at_exit;
+static pthread_t outlives;
+
+static void unload_at_exit(void)
+{
+    if (!unloaded_at_exit)
+        return;
+    alarm(60);
+    unload(unloaded_at_exit);
+    CHECK(!is_loaded());
+    sem_post(&gone);
+    CHECK_EQ(pthread_join(outlives, NULL), 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    test_wait(child);
+}
+
+CASE_WITHOUT_AUDIT(an_older_atexit_handler_unloads_it)
+{
+    CHECK_EQ(atexit(unload_at_exit), 0);
+    CHECK_EQ(sem_init(&used, 0, 0) | sem_init(&gone, 0, 0), 0);
+    unloaded_at_exit = load();
+    CHECK_EQ(pthread_create(&outlives, NULL, use_and_wait, (void *)40), 0);
+    sem_wait(&used);
+    exit(0);
+}

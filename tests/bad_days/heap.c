@@ -7,11 +7,14 @@
  */
 #include "fs_test.h"
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
+extern void __libc_free(void *p);
 
 static atomic_long left = -1; /* allocations until they fail; negative: for ever */
 static atomic_long failed;
@@ -29,19 +32,41 @@ static bool denied(void)
     return true;
 }
 
+static void (*_Atomic enter)(void), (*_Atomic leave)(void); /* around each, when set */
+
+static void run(void (*_Atomic *hook)(void))
+{
+    void (*f)(void) = atomic_load(hook);
+    if (f)
+        f();
+}
+
 void *malloc(size_t size)
 {
-    return denied() ? NULL : __libc_malloc(size);
+    run(&enter);
+    void *p = denied() ? NULL : __libc_malloc(size);
+    run(&leave);
+    return p;
 }
 
 void *calloc(size_t n, size_t size)
 {
-    return denied() ? NULL : __libc_calloc(n, size);
+    run(&enter);
+    void *p = denied() ? NULL : __libc_calloc(n, size);
+    run(&leave);
+    return p;
 }
 
 void *realloc(void *old, size_t size)
 {
     return denied() ? NULL : __libc_realloc(old, size);
+}
+
+void free(void *p)
+{
+    run(&enter);
+    __libc_free(p);
+    run(&leave);
 }
 
 CASE(no_heap_before_the_first)
@@ -150,4 +175,116 @@ CASE(twenty_threads_without_a_heap)
     CHECK_EQ(test_stats().live, 0);
     CHECK_EQ(test_stats().cached, 0);
     CHECK_EQ(api.check(), 0);
+}
+
+/* A malloc with a lock of its own and fork handlers that it registers at its first use, when the
+ * library has long registered its own: in a fork, its lock is taken first. */
+static pthread_mutex_t heap_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool stop;
+
+static void lock_heap(void)
+{
+    pthread_mutex_lock(&heap_lock);
+}
+
+static void unlock_heap(void)
+{
+    pthread_mutex_unlock(&heap_lock);
+}
+
+/* Always more, so that memory for tables is asked for again and again. */
+static void *makes_more(void *data)
+{
+    struct {
+        void *run[4000];
+        size_t have;
+    } *mine = data;
+    while (!atomic_load(&stop) && mine->have < sizeof mine->run / sizeof *mine->run) {
+        mine->run[mine->have] = api.alloc(FFI_STATIC_MAX_SIZE, 0, NULL);
+        CHECK(mine->run[mine->have++] != NULL);
+        use(NULL);
+        usleep(100);
+    }
+    for (size_t i = 0; i < mine->have; i++)
+        CHECK_EQ(api.release(mine->run[i]), 0);
+    return NULL;
+}
+
+CASE(forks_with_a_malloc_whose_fork_handlers_are_younger)
+{
+    static struct {
+        void *run[4000];
+        size_t have;
+    } made[2];
+    pthread_t threads[2];
+    alarm(100);
+    use(NULL);
+    CHECK_EQ(pthread_atfork(lock_heap, unlock_heap, unlock_heap), 0);
+    atomic_store(&enter, lock_heap);
+    atomic_store(&leave, unlock_heap);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, makes_more, &made[i]), 0);
+    for (size_t i = 0; i < test_scaled(300); i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            for (int k = 0; k < 20; k++)
+                use(NULL);
+            _exit(0);
+        }
+        test_wait(child);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(test_stats().live, 0);
+}
+
+/* Whatever happens in malloc, others can use the library meanwhile. */
+static sem_t asked, answered;
+static _Thread_local bool is_helper;
+
+static void *helps(void *data)
+{
+    is_helper = true;
+    for (;;) {
+        sem_wait(&asked);
+        if (atomic_load(&stop))
+            return data;
+        test_stats(); /* takes the lock */
+        sem_post(&answered);
+    }
+}
+
+static void ask_for_help(void)
+{
+    if (is_helper)
+        return;
+    sem_post(&asked);
+    while (sem_wait(&answered) && errno == EINTR)
+        continue;
+}
+
+enum { FEW = 6 }; /* the resident table is enough for them */
+
+CASE(other_threads_use_the_library_while_a_thread_waits_for_memory_of_its_own)
+{
+    pthread_t helper, threads[FEW];
+    alarm(60);
+    CHECK_EQ(sem_init(&asked, 0, 0) | sem_init(&answered, 0, 0), 0);
+    CHECK_EQ(pthread_barrier_init(&barrier, NULL, FEW + 1), 0);
+    CHECK_EQ(pthread_create(&helper, NULL, helps, NULL), 0);
+    for (int i = 0; i < FEW; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, use_together, NULL), 0);
+    atomic_store(&enter, ask_for_help);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < FEW; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    atomic_store(&enter, NULL);
+    atomic_store(&stop, true);
+    sem_post(&asked);
+    CHECK_EQ(pthread_join(helper, NULL), 0);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(test_stats().cached, 0);
 }

@@ -64,7 +64,16 @@ CASE(refused)
     expect();
 }
 
-/* The same, when tables are there already. */
+/* A filter that programs give themselves after their start, and that does not argue. */
+CASE(whoever_opens_a_file_is_killed)
+{
+    int calls[] = {SYS_open, SYS_openat};
+    seccomp_kill(calls, 2);
+    CHECK_EQ(test_make_many(many, MANY), MANY);
+    test_free_many(many, MANY);
+}
+
+/* As `refused`, when tables are there already. */
 CASE(refused_after_the_999th)
 {
     int calls[] = {SYS_openat, SYS_memfd_create, SYS_mremap};

@@ -5,6 +5,7 @@
  * test-tsan` for a minute. The time only says when to stop; every answer is checked.
  */
 #include "fs_test.h"
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -280,7 +281,7 @@ static void *ends_late(void *rounds)
 CASE(a_thread_uses_closures_while_it_ends)
 {
     CHECK_EQ(pthread_key_create(&late, late_use), 0);
-    for (uintptr_t rounds = 1; rounds < 4; rounds++) {
+    for (uintptr_t rounds = 1; rounds <= PTHREAD_DESTRUCTOR_ITERATIONS; rounds++) {
         for (int i = 0; i < 200; i++) {
             pthread_t thread;
             CHECK_EQ(pthread_create(&thread, NULL, ends_late, (void *)rounds), 0);
@@ -356,4 +357,83 @@ CASE(threads_that_need_a_table_at_once_keep_one)
         CHECK_EQ(api.check(), 0);
         test_free_many(many, 100 * THREADS);
     }
+}
+
+/* Who uses closures only in the last round is told nothing any more: what it leaves is found by the
+ * next thread with its thread pointer. */
+static void last_use(void *data)
+{
+    if ((uintptr_t)data > 1)
+        pthread_setspecific(late, (char *)data - 1);
+    else
+        short_life(NULL);
+}
+
+static void *ends_with_its_only_use(void *rounds)
+{
+    CHECK_EQ(pthread_setspecific(late, rounds), 0);
+    return NULL;
+}
+
+CASE(a_thread_uses_closures_only_while_it_ends)
+{
+    enum { AT_ONCE = 4, MOST_CACHED = 64 };
+    CHECK_EQ(pthread_key_create(&late, last_use), 0);
+    for (size_t i = 0, n = test_scaled(10000); i < n; i += AT_ONCE) {
+        pthread_t threads[AT_ONCE];
+        for (int k = 0; k < AT_ONCE; k++)
+            CHECK_EQ(pthread_create(&threads[k], NULL, ends_with_its_only_use,
+                                    (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS),
+                     0);
+        for (int k = 0; k < AT_ONCE; k++)
+            CHECK_EQ(pthread_join(threads[k], NULL), 0);
+        CHECK(test_stats().cached <= 4 * AT_ONCE * MOST_CACHED);
+    }
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* A cancellation that is pending when the library opens, reads and writes for a new table. */
+static size_t made_before_the_end;
+static bool survived;
+
+static void *makes_with_a_cancellation_pending(void *type)
+{
+    CHECK_EQ(pthread_setcanceltype((int)(intptr_t)type, NULL), 0);
+    CHECK_EQ(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL), 0);
+    CHECK_EQ(pthread_cancel(pthread_self()), 0);
+    if ((intptr_t)type == PTHREAD_CANCEL_DEFERRED)
+        CHECK_EQ(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL), 0);
+    for (made_before_the_end = 0; made_before_the_end < 600; made_before_the_end++)
+        CHECK(test_make(&many[made_before_the_end], (long)made_before_the_end));
+    CHECK_EQ(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL), 0);
+    pthread_testcancel();
+    survived = true;
+    return NULL;
+}
+
+static void cancelled(int type)
+{
+    pthread_t thread;
+    alarm(60);
+    CHECK_EQ(
+        pthread_create(&thread, NULL, makes_with_a_cancellation_pending, (void *)(intptr_t)type),
+        0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(!survived);
+    CHECK_EQ(made_before_the_end, 600);
+    CHECK_EQ(test_stats().live, 600);
+    test_free_many(many, 600);
+    CHECK_EQ(test_stats().live, 0);
+    CHECK_EQ(api.check(), 0);
+}
+
+CASE(a_cancellation_waits_until_the_library_is_left)
+{
+    cancelled(PTHREAD_CANCEL_DEFERRED);
+}
+
+CASE(an_asynchronous_cancellation_that_is_disabled_stays_so)
+{
+    cancelled(PTHREAD_CANCEL_ASYNCHRONOUS);
 }

@@ -225,9 +225,8 @@ void test_wait(pid_t child)
     CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
-void *test_load(const char *path)
+static void *loaded(void *library)
 {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         fprintf(stderr, "dlopen: %s\n", dlerror());
         _exit(1);
@@ -243,6 +242,18 @@ void *test_load(const char *path)
     *(void **)&api.check = dlsym(library, "ffi_static_check");
     return library;
 }
+
+void *test_load(const char *path)
+{
+    return loaded(dlopen(path, RTLD_NOW | RTLD_LOCAL));
+}
+
+#ifdef LM_ID_NEWLM
+void *test_load_elsewhere(const char *path)
+{
+    return loaded(dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL));
+}
+#endif
 
 int main(int argc, char **argv)
 {

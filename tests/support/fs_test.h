@@ -141,5 +141,7 @@ size_t test_open_fds(void);
 void test_wait(pid_t child);
 /* Point `api` at the library of that path. Returns dlopen's handle. */
 void *test_load(const char *path);
+/* The same in a namespace of its own, with a C library of its own: dlmopen(3). */
+void *test_load_elsewhere(const char *path);
 
 #endif /* FS_TEST_H */

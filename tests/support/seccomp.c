@@ -68,6 +68,11 @@ void seccomp_refuse(const int *calls, size_t count, int error)
     by_call(calls, count, SECCOMP_RET_ERRNO | (unsigned)error, SECCOMP_RET_ALLOW);
 }
 
+void seccomp_kill(const int *calls, size_t count)
+{
+    by_call(calls, count, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);
+}
+
 void seccomp_kill_all_but(const int *calls, size_t count)
 {
     by_call(calls, count, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS);

@@ -14,6 +14,9 @@ void seccomp_kill_writable_executable(void);
 /* `error` for each of these system calls. */
 void seccomp_refuse(const int *calls, size_t count, int error);
 
+/* SIGSYS for each of these system calls. */
+void seccomp_kill(const int *calls, size_t count);
+
 /* SIGSYS for every system call but these. */
 void seccomp_kill_all_but(const int *calls, size_t count);
 
