@@ -140,19 +140,19 @@ test-quick: setup lib package ## [check] without the tests marked slow
 	$(PYTEST) tests -m "not slow" -n $(JOBS)
 
 test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
-	$(PYTEST) tests/test_core.py tests/test_bad_days.py -k asan
+	$(PYTEST) tests/core/test_core.py tests/core/test_bad_days.py -k asan
 
 test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.14 that is installed
-	@bash tests/py_all.sh
+	@bash tests/python/py_all.sh
 
-readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/benchmarks.md
+readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/results/benchmarks.md
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
-	  --results docs/benchmarks.md
+	  --results docs/results/benchmarks.md
 
 test-clean-root: ## [slow] `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
-	@bash tests/clean_root.sh
+	@bash tests/house/clean_root.sh
 
-# ---- lint: the same commands that tests/test_lint.py runs
+# ---- lint: the same commands that tests/house/test_lint.py runs
 
 CFILES = $(shell find csrc tests bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp')
 
@@ -171,12 +171,12 @@ clean: ## [start] remove what was built (keeps .venv)
 	rm -rf $(BUILD) ffi_static/*.so
 
 # ---- rooms with recipes of their own
--include tests/c/c.mk
--include tests/abi/abi.mk tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
+-include tests/core/core.mk
+-include tests/core/abi.mk tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
--include tests/clients/clients.mk tests/libffi_bad_days/days.mk
+-include tests/libffi/clients.mk tests/libffi/bad_days.mk
 -include tests/peers/peers.mk
 -include csrc/kernel/kmod.mk
--include tests/vm/vm.mk
+-include tests/kernel/vm.mk
 -include bench/bench.mk

@@ -8,7 +8,7 @@ the machine named, and the targets beside what was measured; writes ``report.md`
 and ``chart.svg`` there::
 
     python bench/report.py [--out build/bench] [--not-measured "what: why"]
-                           [--readme README.md] [--results docs/benchmarks.md]
+                           [--readme README.md] [--results docs/results/benchmarks.md]
 
 ``--readme`` puts five rows, ``--results`` every table, between the marks ``<!-- bench:begin -->``
 and ``<!-- bench:end -->`` of that file. Exit status 1 when there is nothing to report.

@@ -14,7 +14,7 @@
     libc.qsort(numbers, ctypes.c_size_t(5), ctypes.c_size_t(4), compare)
     print(list(numbers))  # [1, 2, 3, 4, 5]
 
-docs/python.md tells what holds for threads, fork, closing and errors.
+docs/use/python.md tells what holds for threads, fork, closing and errors.
 """
 
 from __future__ import annotations

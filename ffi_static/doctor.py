@@ -4,7 +4,7 @@
 `python -m ffi_static doctor [--json]`. It reads the policies, asks every provider, makes callbacks
 with ctypes, cffi and this package in children that exit at once, and audits the memory map. The
 exit status is 0 when callbacks of this package work and leave no memory that is writable and
-executable, else 1, with advice. The JSON form is described in docs/doctor.md.
+executable, else 1, with advice. The JSON form is described in docs/use/doctor.md.
 """
 
 from __future__ import annotations
@@ -254,7 +254,9 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m ffi_static doctor",
         description="What this system allows, which provider is used, an audit of the memory map.",
     )
-    parser.add_argument("--json", action="store_true", help="machine-readable, see docs/doctor.md")
+    parser.add_argument(
+        "--json", action="store_true", help="machine-readable, see docs/use/doctor.md"
+    )
     options = parser.parse_args(argv)
     try:
         report = examine()

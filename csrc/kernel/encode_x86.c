@@ -18,7 +18,7 @@
  * with 0 to f for x and 8 to f for y. None holds 0f, with which syscall, wrpkru and all else begins
  * that a gadget is wanted for. (A compact trampoline's jump holds it, 0f 00 00 in the first fifteen
  * of a block, whatever was chosen: sldt.) Begun inside of one, what is run is soon undefined, a
- * trap, or the rest of the trampoline. tests/test_kernel.py makes all that there can be.
+ * trap, or the rest of the trampoline. tests/kernel/test_kernel.py makes all that there can be.
  */
 #include <linux/string.h>
 

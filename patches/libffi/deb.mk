@@ -3,7 +3,7 @@
 #
 # Of Debian's suites only (SUITE=bookworm|trixie): a release of upstream has no package. All of it
 # is in build/libffi/<suite>/deb, in scratch roots made there; root is needed. See
-# docs/libffi-packages.md.
+# docs/maintain/libffi-packages.md.
 DEB_SCRIPTS := patches/libffi/deb
 DEB_SUITES  := $(filter-out newest,$(SUITES))
 CHECK ?=

@@ -2,7 +2,7 @@
 # arch.mk - trampolines, tables and providers on every architecture that csrc/arch has
 #
 # build/arch/<isa>/slots is base/, tramp/ and table.S of one architecture with tests/arch/slots.c,
-# built by Debian's cross compiler and run by qemu-user (tests/test_arch.py; x86-64 runs as it is).
+# built by Debian's cross compiler and run by qemu-user (tests/arch/test_arch.py; x86-64 runs as it is).
 # `make test-arch` goes on to the patched libffi: tests/arch/closures.py.
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
 -include $(ARCHES:%=tests/arch/%/isa.mk)
@@ -30,7 +30,7 @@ $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h 
 test-arch: $(READY) ## [slow] our tables on other architectures, alone and in a patched libffi (qemu-user)
 	@sh tests/arch/packages.sh
 	@$(MAKE) --no-print-directory -s $(SUITES:%=$(BUILD)/libffi/%/version)
-	@$(PYTEST) -q tests/test_arch.py
+	@$(PYTEST) -q tests/arch/test_arch.py
 	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) -m tests.arch.closures --build $(BUILD)
 	@bash tests/arch/root.sh $(BUILD)

@@ -6,7 +6,7 @@ there, and pages are the host's. So Debian's own kernels are booted with one pro
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le with 4 and 64,
 RISC-V and s390x with 4. The kernels come through a private apt root (100 MB each, kept in the
 build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the
-first process, are tests/vm's. ::
+first process, are tests/kernel/vm's. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k]
 
@@ -24,7 +24,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm.machine import MACHINES, ROOT, CannotRunError, Job, Outcome, boot, pack, run
+from tests.kernel.vm.machine import MACHINES, ROOT, CannotRunError, Job, Outcome, boot, pack, run
 
 SUITE = "trixie"  # the first whose arm64 kernels come with 16 KiB pages as well
 PROVIDERS = ("", "resident", "text", "file", "memfd")
@@ -137,7 +137,7 @@ def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
     wrap = [f"-Wl,--wrap={name}" for name in WRAP]
     run("the compiler", *common, "-fPIC", *include, *wrap, "-o", str(top / "slots"),
         *map(str, sources))  # fmt: skip
-    run("the compiler", *common, "-o", str(top / "init"), str(ROOT / "tests/vm/init.c"))
+    run("the compiler", *common, "-o", str(top / "init"), str(ROOT / "tests/kernel/vm/init.c"))
     return pack(top, out / f"initrd-{isa}.gz")
 
 

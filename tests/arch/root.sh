@@ -38,7 +38,7 @@ LIST
     # shellcheck disable=SC2016 # expanded inside
     inside "$root" "$PWD" sh -euc '
         cd /shared
-        python3 -m pytest -q -c /dev/null --rootdir=. -p no:cacheprovider tests/test_arch.py -k "$1"
+        python3 -m pytest -q -c /dev/null --rootdir=. -p no:cacheprovider tests/arch/test_arch.py -k "$1"
         python3 -m tests.arch.closures --build "$2" --arch "$1"
     ' sh "$isa" "$build" || exit 1
 done

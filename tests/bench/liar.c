@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* liar.c - a libffi whose closures answer wrongly, for tests/test_bench.py
+/* liar.c - a libffi whose closures answer wrongly, for tests/bench/test_bench.py
  *
  * Everything but ffi_prep_closure_loc() comes from the libffi that this links. A closure runs its
  * handler and then flips one bit of the result; one without a result does not run it at all. A

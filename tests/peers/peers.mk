@@ -2,7 +2,7 @@
 # peers.mk - the own suites of ctypes and cffi, and packages from PyPI, with and without the drop-in
 #
 # Hours for everything; runs that are there already are kept in build/peers. `make test` runs the
-# short form (tests/test_peers.py).
+# short form (tests/peers/test_peers.py).
 #   make test-peers ONLY='ctypes|test_c'    suites by their names
 
 .PHONY: test-peers

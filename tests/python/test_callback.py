@@ -234,6 +234,6 @@ def test_example_of_the_package_runs(script: Any) -> None:
 
 
 def test_example_of_the_documentation_runs(script: Any, root: Path) -> None:
-    text = (root / "docs" / "python.md").read_text()
+    text = (root / "docs" / "use" / "python.md").read_text()
     example = text.split("```python\n")[1].split("```")[0]
     assert script(example).stdout == "[1, 2, 3, 4, 5]\n"

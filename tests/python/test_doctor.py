@@ -98,7 +98,7 @@ def test_every_provider_is_listed_in_order_and_every_closure_has_one(
 
 
 def test_json_has_every_field_that_the_page_names(healthy: dict[str, Any]) -> None:
-    page = (ROOT / "docs/doctor.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/use/doctor.md").read_text(encoding="utf-8")
     fields = re.findall(r"^\| `([a-z_.]+)` \|", page, flags=re.MULTILINE)
     assert len(fields) > 10
     for field in fields:

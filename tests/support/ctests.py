@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 LIBRARY = BUILD / "lib" / "libffi_static.so.0"
 SKIPPED = 77  # the exit status of a case that this system cannot run
-# Those that need no kernel module of ours, and where it is loaded (tests/vm) the one that does.
+# Those that need no kernel module of ours, and the one that does where it is loaded.
 PROVIDERS: tuple[str, ...] = ("resident", "text", "file", "memfd")
 if os.access("/dev/trampfd", os.R_OK):
     PROVIDERS += ("trampfd",)
@@ -32,8 +32,8 @@ _OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
 
 
 def cases(room: str, program: str) -> list[str]:
-    """Names of the cases in tests/<room>/<program>.c, in their order."""
-    return _CASE.findall((ROOT / "tests" / room / f"{program}.c").read_text())
+    """Names of the cases in tests/core/<room>/<program>.c, in their order."""
+    return _CASE.findall((ROOT / "tests" / "core" / room / f"{program}.c").read_text())
 
 
 def needs_module(provider: str) -> None:

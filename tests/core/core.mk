@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# core.mk - the C tests of the library, plain and in each instrumented build
+#
+# Plain programs (build/tests/<room>/<name>) are linked with libffi_static.so.0, as a user's are.
+# A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
+# it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
+# them: tests/core/test_core.py, tests/core/test_bad_days.py.
+TEST_CFLAGS := -std=gnu11 $(WARN) -O2 -g -pthread -Icsrc/include -Itests/support
+TEST_SUPPORT := fs_test fs_maps seccomp
+TESTS_C  := $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c))
+OWN_BUILD_SRCS := $(SRCS)
+
+.PHONY: tests-c
+tests-c: $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(BUILD)/tests/core/c/provider_env.static
+
+# gcc's undefined behaviour checks trap nothing by default: make each finding fatal. The code
+# that a sanitizer puts in hides from the compiler what is initialised: that warning is left to
+# the plain build.
+SANITIZE := -O1 -fno-omit-frame-pointer -Wno-maybe-uninitialized
+VARIANT_FLAGS_debug := -DFS_DEBUG
+VARIANT_FLAGS_asan  := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
+VARIANT_FLAGS_tsan  := $(SANITIZE) -fsanitize=thread
+# Without an unwinder, a loader or a position of its own: what the smallest programs are.
+VARIANT_FLAGS_static := -fno-pie
+VARIANT_LINK_static := -static -no-pie
+VARIANT_CC_clang := clang
+VARIANTS := debug asan tsan static clang
+
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
+-include $(wildcard $(BUILD)/tests/core/c/*.d $(BUILD)/tests/support/*.d)
+
+TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
+.SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_C:%=$(BUILD)/tests/core/c/%.o)
+
+$(TESTS_C:%=$(BUILD)/tests/core/c/%): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
+	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
+	  -Wl,-rpath,'$$ORIGIN/../../../lib'
+$(BUILD)/tests/core/c/provider_env.static: $(BUILD)/tests/core/c/provider_env.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
+	$(CC) -pthread -o $@ $^ -lffi -lm
+
+define fs_variant
+$(1)_CC := $$(or $$(VARIANT_CC_$(1)),$$(CC))
+$(BUILD)/$(1)/obj/%.c.o: csrc/%.c
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+$(BUILD)/$(1)/obj/%.S.o: csrc/%.S
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+$(BUILD)/$(1)/%.o: tests/%.c
+	@mkdir -p $$(@D)
+	$$($(1)_CC) $$(TEST_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+-include $$(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/*/*/*.d $(BUILD)/$(1)/*/*/*/*.d)
+
+$(1)_OBJS := $(patsubst csrc/%,$(BUILD)/$(1)/obj/%.o,$(OWN_BUILD_SRCS)) \
+             $(TEST_SUPPORT:%=$(BUILD)/$(1)/support/%.o)
+$(1)_TESTS := $(TESTS_C:%=$(BUILD)/$(1)/core/c/%) $(BAD_DAYS_LINKED:%=$(BUILD)/$(1)/core/bad_days/%)
+.SECONDARY: $$($(1)_OBJS) $$($(1)_TESTS:=.o)
+$$($(1)_TESTS): %: %.o $$($(1)_OBJS)
+	$$($(1)_CC) $$(VARIANT_FLAGS_$(1)) $$(VARIANT_LINK_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) -lffi -lm
+.PHONY: tests-$(1)
+tests-$(1): $$($(1)_TESTS)
+endef
+
+# After bad_days.mk, which says what else is linked into a variant.
+-include tests/core/bad_days.mk
+$(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
+
+.PHONY: test-tsan
+test-tsan: tests-tsan ## [slow] eight threads under ThreadSanitizer, a whole minute each
+	FS_TSAN_SECONDS=60 $(or $(wildcard .venv/bin/python),python3) -m pytest tests/core/test_bad_days.py -k tsan

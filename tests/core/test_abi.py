@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""test_abi - every type at every place where its passing changes, the closure's life, refusals."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.core.abi import cases
+from tests.fuzz import build
+from tests.support.ctests import BUILD, judge, run
+from tests.support.ctests import build as make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+if not build.shim_folder().is_dir():
+    pytest.skip(f"no call shim: {build.shim_folder()} does not exist", allow_module_level=True)
+
+CASES = cases.all_cases()
+PROGRAMS = ("errors", "life", "layout", "silent")
+NAMED = [
+    (program, name)
+    for program in PROGRAMS
+    for name in re.findall(
+        r"\bT\((\w+)\)", (build.ROOT / "tests" / "core" / "abi" / f"{program}.c").read_text()
+    )
+    if name != "name"
+]
+
+
+@pytest.fixture(scope="module")
+def scratch() -> Iterator[tuple[Path, list[str]]]:
+    make("lib")
+    out = build.scratch()
+    yield out, build.runtime(out, "gcc")
+    shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("group", CASES)
+def test_type(group: str, scratch: tuple[Path, list[str]]) -> None:
+    out, objects = scratch
+    sigs = CASES[group]
+    turns = build.compilers()
+    cc = turns[list(CASES).index(group) % len(turns)]
+    seen = build.run_batch(build.Options(), out / "case", sigs, cc, objects)
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == len(sigs)
+
+
+@pytest.mark.parametrize(("program", "name"), NAMED)
+def test_named(program: str, name: str) -> None:
+    make("tests-abi")
+    judge(run(BUILD / "tests" / "core" / "abi" / program, name))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_names_are_those_of_the_program(program: str) -> None:
+    make("tests-abi")
+    listed = judge(run(BUILD / "tests" / "core" / "abi" / program, "--list")).split()
+    assert listed == [name for where, name in NAMED if where == program]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""test_install - `make install` as a packager and then a user of the library see it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROGRAM = r"""
+#include <ffi_static.h>
+#include <stdio.h>
+
+static void add_one(ffi_cif *cif, void *ret, void **args, void *user_data)
+{
+    (void)cif, (void)user_data;
+    *(ffi_sarg *)ret = *(int *)args[0] + 1;
+}
+
+int main(void)
+{
+    ffi_cif cif;
+    ffi_type *types[] = {&ffi_type_sint};
+    void *code;
+    ffi_static_closure *closure = ffi_static_alloc(sizeof *closure, 0, &code);
+    if (!closure || ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 1, &ffi_type_sint, types) != FFI_OK ||
+        ffi_static_prep(closure, &cif, add_one, NULL, 0) != 0) {
+        fprintf(stderr, "%s\n", ffi_static_error());
+        return 1;
+    }
+    printf("%d %s\n", ((int (*)(int))code)(41), ffi_static_version());
+    return ffi_static_free(closure);
+}
+"""
+
+
+def run(*command: str, **env: str) -> str:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**clean, **env}
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install under a prefix of its own; give the prefix."""
+    there = tmp_path_factory.mktemp("install") / "usr"
+    run("make", "-s", "-C", str(ROOT), "install", f"PREFIX={there}")
+    return there
+
+
+def flags(tool: Any, prefix: Path, *options: str) -> list[str]:
+    config = run(
+        tool("pkg-config"), *options, "libffi_static", PKG_CONFIG_PATH=f"{prefix}/lib/pkgconfig"
+    )
+    return config.split()
+
+
+def test_installed_files_are_these_and_no_others(prefix: Path) -> None:
+    installed = {str(p.relative_to(prefix)) for p in prefix.rglob("*") if not p.is_dir()}
+    assert installed == {
+        "include/ffi_static.h",
+        "lib/libffi_static.a",
+        "lib/libffi_static.so",
+        "lib/libffi_static.so.0",
+        "lib/pkgconfig/libffi_static.pc",
+    }
+    assert (prefix / "lib/libffi_static.so").readlink() == Path("libffi_static.so.0")
+
+
+def test_destdir_moves_the_files_but_not_what_they_say(library: Path, tmp_path: Path) -> None:
+    stage = tmp_path / "a stage"
+    run("make", "-s", "-C", str(ROOT), "install", "PREFIX=/usr", f"DESTDIR={stage}")
+    pc = (stage / "usr/lib/pkgconfig/libffi_static.pc").read_text(encoding="utf-8")
+    assert "prefix=/usr\n" in pc
+    assert str(stage) not in pc
+    assert "@" not in pc
+
+
+def test_libdir_and_includedir_can_be_chosen(library: Path, tmp_path: Path) -> None:
+    places = ("LIBDIR=/usr/lib/triplet", "INCLUDEDIR=/usr/include/fs")
+    run("make", "-s", "-C", str(ROOT), "install", "PREFIX=/usr", f"DESTDIR={tmp_path}", *places)
+    pc = (tmp_path / "usr/lib/triplet/pkgconfig/libffi_static.pc").read_text(encoding="utf-8")
+    assert "libdir=/usr/lib/triplet\n" in pc
+    assert "includedir=/usr/include/fs\n" in pc
+    assert (tmp_path / "usr/include/fs/ffi_static.h").is_file()
+    assert (tmp_path / "usr/lib/triplet/libffi_static.so.0").is_file()
+
+
+def test_pkg_config_tells_the_version_of_the_header(tool: Any, prefix: Path) -> None:
+    version = flags(tool, prefix, "--modversion")
+    header = (prefix / "include/ffi_static.h").read_text(encoding="utf-8")
+    words = [line.split() for line in header.splitlines() if "FFI_STATIC_VERSION_" in line]
+    assert version == [".".join(number for _, _, number in words[:3])]
+
+
+@pytest.mark.parametrize("linked", ["shared", "static"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "g++"])
+def test_program_builds_with_pkg_config_and_runs(
+    tool: Any, prefix: Path, tmp_path: Path, compiler: str, linked: str
+) -> None:
+    source = tmp_path / ("program.cc" if compiler == "g++" else "program.c")
+    source.write_text(PROGRAM, encoding="utf-8")
+    options = flags(tool, prefix, "--cflags", "--libs", *(["--static"] * (linked == "static")))
+    if linked == "static":
+        options = ["-l:libffi_static.a" if o == "-lffi_static" else o for o in options]
+    program = tmp_path / "program"
+    run(tool(compiler), "-Wall", "-Werror", "-o", str(program), str(source), *options)
+    printed = run(str(program), LD_LIBRARY_PATH=str(prefix / "lib"))
+    needs = run("readelf", "-dW", str(program))
+    assert printed.startswith("42 0.")
+    assert ("libffi_static.so.0" in needs) == (linked == "shared")

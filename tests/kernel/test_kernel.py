@@ -1,0 +1,492 @@
+# SPDX-License-Identifier: MIT
+"""test_kernel - the trampfd module's parts that need no kernel: header, encoders, build, patch.
+
+What the module does inside a kernel is `make test-vm`'s. Here its encoders, compiled as a program,
+are held against what the assembler makes of the same instructions, for every register, and against
+the library's own tables.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+KERNEL = ROOT / "csrc" / "kernel"
+UAPI = KERNEL / "include" / "uapi" / "linux" / "trampfd.h"
+
+ENDBR64 = bytes.fromhex("f30f1efa")
+BLOCK = 4096
+NONE = (1 << 64) - 1
+X86 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{n}" for n in range(8, 16))]
+USABLE = {"x86_64": [r for r in range(16) if X86[r] != "rsp"], "aarch64": list(range(31))}
+#: How far the constants can be before the code: all that a table can have, in either form.
+MOST = 16384 * 32
+SIZES = list(range(BLOCK, MOST + 1, BLOCK))
+
+
+def run(*command: str | Path, text: str = "") -> str:
+    done = subprocess.run(
+        [str(word) for word in command], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def tool(isa: str, name: str) -> str:
+    """Name the architecture's program, or skip with what is missing."""
+    found = name if os.uname().machine == isa else f"{isa}-linux-gnu-{name}"
+    if shutil.which(found) is None:
+        pytest.skip(f"not installed: {found} (`make test-arch` as root installs it)")
+    return found
+
+
+# ---- the header
+
+
+@pytest.mark.parametrize("compiler", ["gcc -std=c99", "gcc -std=gnu17", "g++ -std=c++11", "clang"])
+def test_header_compiles_alone_and_strictly(compiler: str, tmp_path: Path) -> None:
+    words = compiler.split()
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is not installed (`sh .ci/packages` names the package)")
+    source = tmp_path / ("header.cc" if words[0] == "g++" else "header.c")
+    source.write_text(f'#include "{UAPI}"\nint main(void) {{ return 0; }}\n', encoding="utf-8")
+    run(*words, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", source)
+
+
+#: What programs are compiled against: never to change.
+ABI = """
+sizeof(struct trampfd_create) == 48 && TRAMPFD_CREATE_SIZE_V0 == 48
+sizeof(struct trampfd_info) == 56 && TRAMPFD_INFO_SIZE_V0 == 56
+offsetof(struct trampfd_create, size) == 0
+offsetof(struct trampfd_create, flags) == 4
+offsetof(struct trampfd_create, count) == 8
+offsetof(struct trampfd_create, first) == 12
+offsetof(struct trampfd_create, data_register) == 16
+offsetof(struct trampfd_create, code_register) == 20
+offsetof(struct trampfd_create, code) == 24
+offsetof(struct trampfd_create, data) == 32
+offsetof(struct trampfd_create, stride) == 40
+offsetof(struct trampfd_info, size) == 0
+offsetof(struct trampfd_info, version) == 4
+offsetof(struct trampfd_info, machine) == 8
+offsetof(struct trampfd_info, flags) == 12
+offsetof(struct trampfd_info, max_count) == 16
+offsetof(struct trampfd_info, page_size) == 20
+offsetof(struct trampfd_info, data_registers) == 24
+offsetof(struct trampfd_info, code_registers) == 32
+offsetof(struct trampfd_info, user_pages) == 40
+offsetof(struct trampfd_info, user_limit) == 48
+TRAMPFD_CREATE == 0xb940 && TRAMPFD_INFO == 0xb941
+TRAMPFD_COMPACT == 1 && TRAMPFD_CODE_ARRAY == 2 && TRAMPFD_DATA_ARRAY == 4
+TRAMPFD_CODE_REGISTER == 8 && TRAMPFD_VERSION == 1
+TRAMPFD_OFFSET(0) == 0 && TRAMPFD_OFFSET(127) == 127 * 32 && TRAMPFD_OFFSET(128) == 4096
+TRAMPFD_DATA_AT == 16 && TRAMPFD_CODE_AT == 24
+TRAMPFD_CODE_SIZE(1, 4096) == 4096 && TRAMPFD_CODE_SIZE(128, 4096) == 4096
+TRAMPFD_CODE_SIZE(129, 4096) == 8192 && TRAMPFD_CODE_SIZE(129, 65536) == 65536
+TRAMPFD_COMPACT_CODE_SIZE(256, 4096) == 4096 && TRAMPFD_COMPACT_CODE_SIZE(257, 4096) == 8192
+TRAMPFD_COMPACT_CODE_SIZE(4096, 65536) == 65536 && TRAMPFD_COMPACT_OFFSET(255) == 4080
+"""
+
+
+@pytest.mark.parametrize("compiler", ["gcc -std=c11", "gcc -std=c11 -m32", "g++ -std=c++11"])
+def test_abi_is_what_was_published(compiler: str, tmp_path: Path) -> None:
+    words = compiler.split()
+    cplusplus = words[0] == "g++"
+    source = tmp_path / ("abi.cc" if cplusplus else "abi.c")
+    word = "static_assert" if cplusplus else "_Static_assert"
+    claims = "\n".join(f'{word}({claim}, "");' for claim in ABI.strip().splitlines())
+    head = f'#include <stddef.h>\n#include "{UAPI}"\n'
+    source.write_text(head + claims + "\n", encoding="utf-8")
+    if "-m32" in words:
+        if os.uname().machine != "x86_64":
+            pytest.skip(f"{compiler} is for x86")
+        words.append("-I/usr/include/x86_64-linux-gnu")  # asm/, which serves both
+    run(*words, "-fsyntax-only", source)
+
+
+def test_every_errno_of_the_sources_is_documented() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in KERNEL.glob("*.c"))
+    used = set(re.findall(r"-(E[A-Z0-9]{3,})\b", source)) - {"ENAMETOOLONG"}  # of d_dname()
+    assert len(used) > 10
+    for page in (UAPI, KERNEL / "trampfd.rst"):
+        known = set(re.findall(r"\bE[A-Z0-9]{3,}\b", page.read_text(encoding="utf-8")))
+        assert used - known == set(), page.name
+
+
+# ---- encoders
+
+
+@pytest.fixture(scope="module", params=["x86_64", "aarch64"])
+def isa(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Encoder:
+    """The module's encoder of one architecture, compiled for this machine."""
+
+    def __init__(self, isa: str, folder: Path) -> None:
+        self.isa = isa
+        kernel_name = {"x86_64": "x86", "aarch64": "arm64"}[isa]
+        source = KERNEL / f"encode_{kernel_name}.c"
+        named = "".join(path.read_text(encoding="utf-8") for path in (source, *KERNEL.glob("*.h")))
+        for header in re.findall(r"#include <(linux/\w+\.h)>", named):
+            if header not in {"linux/types.h", "linux/ioctl.h", "linux/errno.h"}:
+                empty = folder / "include" / header
+                empty.parent.mkdir(parents=True, exist_ok=True)
+                empty.touch()
+        self.program = folder / "encode"
+        includes = [f"-I{folder}/include", f"-I{KERNEL}", f"-I{KERNEL}/include"]
+        flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-pointer-arith"]
+        shim = ["-include", str(ROOT / "tests" / "kernel" / "kernel.h")]
+        sanitizer = ["-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover"]
+        driver = ROOT / "tests" / "kernel" / "encode.c"
+        run("gcc", *flags, *sanitizer, *includes, *shim, source, driver, "-o", self.program)
+
+    def __call__(self, calls: Iterable[str]) -> list[str]:
+        return run(self.program, text="".join(f"{call}\n" for call in calls)).splitlines()
+
+
+@pytest.fixture(scope="module")
+def encoder(isa: str, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(isa, tmp_path_factory.mktemp(f"encode-{isa}"))
+
+
+def assembled(isa: str, source: str, folder: Path) -> bytes:
+    (folder / "case.S").write_text(source, encoding="utf-8")
+    run(tool(isa, "as"), folder / "case.S", "-o", folder / "case.o")
+    run(tool(isa, "objcopy"), "-O", "binary", "-j", ".text", folder / "case.o", folder / "case.bin")
+    return (folder / "case.bin").read_bytes()
+
+
+def split(code: bytes, size: int) -> list[str]:
+    return [code[i : i + size].hex() for i in range(0, len(code), size)]
+
+
+def absolute_x86(size: int, register: int, code_register: int) -> str:
+    data, code = (f"start\\@ - {size} + {at}(%rip)" for at in (16, 24))
+    leave = f"jmp *{code}"
+    if code_register != NONE:
+        leave = f"mov {code}, %{X86[code_register]}; jmp *%{X86[code_register]}"
+    return f"""endbr64; mov {data}, %{X86[register]}; {leave}
+        .fill 32 - (. - start\\@), 1, 0xcc"""
+
+
+def absolute_arm64(size: int, register: int, code_register: int) -> str:
+    through = 16 if code_register == NONE else code_register
+    return f"""hint 34; ldr x{register}, start\\@ - {size} + 16
+        ldr x{through}, start\\@ - {size} + 24; br x{through}; brk 0; brk 0; brk 0; brk 0"""
+
+
+def absolute_cases(isa: str) -> list[tuple[int, int, int]]:
+    registers = USABLE[isa]
+    cases = [
+        (SIZES[(7 * r + c) % len(SIZES)], r, c)
+        for r, c in itertools.product(registers, [NONE, *registers])
+        if r != c and not (isa == "aarch64" and c == NONE and r == 16)
+    ]
+    return cases + [(size, registers[-1], NONE) for size in SIZES]
+
+
+def test_every_pair_of_registers_is_encoded_as_the_assembler_does(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    cases = absolute_cases(encoder.isa)
+    text = absolute_x86 if encoder.isa == "x86_64" else absolute_arm64
+    # what the loads name lies before the first
+    bodies = f".skip {MOST}\n" + "".join(
+        f".macro m{i}\nstart\\@:\n{text(*case)}\n.endm\nm{i}\n" for i, case in enumerate(cases)
+    )
+    wanted = split(assembled(encoder.isa, bodies, tmp_path)[MOST:], 32)
+    got = encoder(f"absolute {size:x} {r:x} {c:x}" for size, r, c in cases)
+    assert len(got) == len(cases) > 300
+    wrong = [(case, g, w) for case, g, w in zip(cases, got, wanted) if g != w]
+    assert wrong == []
+
+
+def test_registers_are_all_but_the_stack_pointer(encoder: Encoder) -> None:
+    machine, registers = encoder(["about"])[0].split()
+    assert int(registers, 16) == sum(1 << r for r in USABLE[encoder.isa])
+    assert int(machine) == {"x86_64": 62, "aarch64": 183}[encoder.isa]
+
+
+def library_table(isa: str, tmp_path: Path) -> bytes:
+    """Give the code of the library's own table, assembled and linked from csrc/arch."""
+    obj, linked = tmp_path / "table.o", tmp_path / "table.so"
+    arch = ROOT / "csrc" / "arch" / isa
+    run(tool(isa, "gcc"), "-c", f"-I{arch}", f"-I{ROOT}/csrc", arch / "table.S", "-o", obj)
+    flags = ["-shared", "--unresolved-symbols=ignore-all"]
+    # hidden symbols of the library's C would be asked for: only the table is wanted
+    strip = ["--globalize-symbol=fs_report_freed", "--weaken"]
+    run(tool(isa, "objcopy"), *strip, obj)
+    run(tool(isa, "ld"), *flags, obj, "-o", linked)
+    symbols = run(tool(isa, "nm"), linked)
+    found = re.search(r"^(\w+) \w fs_table_code$", symbols, re.MULTILINE)
+    assert found
+    run(tool(isa, "objcopy"), "-O", "binary", "-j", ".text", linked, tmp_path / "text")
+    sections = run(tool(isa, "objdump"), "-h", linked)
+    text = re.search(r" \.text +\w+ +(\w+)", sections)
+    assert text
+    start = int(found[1], 16) - int(text[1], 16)
+    return (tmp_path / "text").read_bytes()[start : start + 65536]
+
+
+def library_bytes(isa: str, name: str) -> bytes:
+    """Give the bytes that the library's arch.h says the kernel writes."""
+    text = (ROOT / "csrc" / "arch" / isa / "arch.h").read_text(encoding="utf-8")
+    found = re.search(rf"#define {name} \{{(.*?)\}}", text, re.DOTALL)
+    assert found
+    return bytes(int(byte, 16) for byte in re.findall(r"0x[0-9a-f]{2}", found[1]))
+
+
+def test_compact_form_is_what_the_library_compares_with(encoder: Encoder, tmp_path: Path) -> None:
+    register = {"x86_64": 10, "aarch64": 17}[encoder.isa]
+    load, stub = (library_bytes(encoder.isa, f"FS_TRAMPFD_{name}") for name in ("LOAD", "STUB"))
+    end = 4 + len(load)
+    table = [bytes.fromhex(code) for code in split(library_table(encoder.isa, tmp_path), 16)]
+    indices = [i for i in range(4096) if i and i % 256 != 255]
+    got = encoder(f"compact 10000 {register:x} {i % 256:x}" for i in indices)
+    assert len(got) == 4079
+    wanted = [(table[i][:4] + load + table[i][end:]).hex() for i in indices]
+    assert [i for i, g, w in zip(indices, got, wanted) if g != w] == []
+    assert encoder(["stub 10000"]) == [stub.hex()]
+
+
+def loaded(isa: str, code: bytes, pc: int) -> int:
+    """From where a compact trampoline at `pc` loads, as the manuals define it."""
+    if isa == "x86_64":
+        return pc + 11 + int.from_bytes(code[7:11], "little", signed=True)
+    offset = int.from_bytes(code[4:8], "little") >> 5 & 0x7FFFF
+    return pc + 4 + ((offset - ((offset & 1 << 18) << 1)) << 2)
+
+
+def test_constants_of_every_size_are_within_reach(encoder: Encoder) -> None:
+    pc = 0x5555_0000_0000
+    cases = [(size, n) for size in SIZES for n in (0, 1, 254)]
+    got = encoder(f"compact {size:x} 9 {n:x}" for size, n in cases)
+    wrong = [
+        case
+        for case, code in zip(cases, got)
+        if loaded(encoder.isa, bytes.fromhex(code), pc) != pc - case[0] + 16
+    ]
+    assert wrong == []
+
+
+def test_stub_jumps_through_its_blocks_first_constant(encoder: Encoder, tmp_path: Path) -> None:
+    for size in (SIZES[0], SIZES[-1] // 2):  # a compact table is half as large
+        text = {
+            "x86_64": f"jmp *start - {4080 + size}(%rip); .fill 10, 1, 0xcc",
+            "aarch64": f"ldr x16, start - {4080 + size}; br x16; brk 0; brk 0",
+        }[encoder.isa]
+        wanted = assembled(encoder.isa, f".skip {MOST}\nstart: {text}\n", tmp_path)[MOST:]
+        assert encoder([f"stub {size:x}"]) == [wanted.hex()]
+
+
+def test_padding_traps_and_tells_nothing(encoder: Encoder, tmp_path: Path) -> None:
+    text = {"x86_64": "int3\n" * 16, "aarch64": "brk 0\n" * 4}[encoder.isa]
+    assert encoder(["pad"]) == [assembled(encoder.isa, text, tmp_path).hex()]
+
+
+# ---- what a jump into the middle of it runs
+
+PAIRS = [(r, c) for r in USABLE["x86_64"] for c in [NONE, *USABLE["x86_64"]] if r != c]
+#: A system call, rights of keys, returns, calls, and what else nobody should be given.
+WORTH_SOMETHING = re.compile(
+    r"^(sys|int |iret|ret|lret|call|lcall|wrpkru|xrstor|xsave|ins|outs|pop|leave|enter|movabs|"
+    r"mov .*%[a-z]s\b|rd|wr|swapgs|vmcall|vmmcall)"
+)
+#: Where the trampoline goes on as it should, or all is over: a trap, what only the kernel may do, a
+#: load from above all addresses that programs have.
+ENDS = re.compile(
+    r"^(jmp +\*|int3|\(bad\)|ud|\.byte|hlt|cli|sti|int1|in +\$|out +%\w+,\$|"
+    r"movabs 0x[0-9a-f]{16},%)"
+)
+
+
+@pytest.fixture(scope="module")
+def x86(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder("x86_64", tmp_path_factory.mktemp("encode-x86"))
+
+
+@pytest.fixture(scope="module")
+def all_of_x86(x86: Encoder) -> list[bytes]:
+    """Give every trampoline and stub that the module can write."""
+    calls = [f"absolute {size:x} {r:x} {c:x}" for size in SIZES for r, c in PAIRS]
+    half = [size for size in SIZES if size <= MOST // 2]
+    calls += [
+        f"compact {size:x} {r:x} {n:x}"
+        for size in half
+        for r in USABLE["x86_64"]
+        for n in range(255)
+    ]
+    calls += [f"stub {size:x}" for size in half]
+    return [bytes.fromhex(code) for code in x86(calls)]
+
+
+def test_x86_code_holds_no_escape_byte_but_in_landing_pads_and_jumps(
+    all_of_x86: list[bytes],
+) -> None:
+    """0f begins syscall, sysenter, wrpkru, sgdt and every landing pad."""
+    codes = all_of_x86
+    assert len(codes) > 200_000
+    found = {
+        (len(code), at, code[at + 1 : at + 3].hex())
+        for code in codes
+        for at in range(1, len(code))
+        if code[at] == 0x0F
+    }
+    # endbr64, and `sldt (%rax)` in the jump of a block's first fifteen
+    assert found == {(32, 1, "1efa"), (16, 1, "1efa"), (16, 13, "0000")}
+
+
+def test_x86_code_has_no_landing_pad_but_its_first_bytes(all_of_x86: list[bytes]) -> None:
+    codes = [code for code in all_of_x86 if code[:2] != b"\xff\x25"]
+    # with another trampoline behind, as in a table
+    wrong = [
+        code.hex()
+        for code in codes
+        if (code + ENDBR64).count(ENDBR64) != 2 or not code.startswith(ENDBR64)
+    ]
+    assert wrong == []
+
+
+def begun_inside(codes: Iterable[bytes]) -> list[bytes]:
+    """Cut each at every byte but its first."""
+    return [code[at:] for code in codes for at in range(1, len(code))]
+
+
+def disassembled(tails: list[bytes], folder: Path) -> list[list[str]]:
+    """Give the instructions that are run from the first byte of each on."""
+    room = 64  # the rest traps, and brings the disassembler back into step
+    (folder / "tails").write_bytes(b"".join(tail.ljust(room, b"\xcc") for tail in tails))
+    text = run(tool("x86_64", "objdump"), "-D", "-b", "binary", "-mi386:x86-64", folder / "tails")
+    runs: list[list[str]] = [[] for _ in tails]
+    for where, instruction in re.findall(r"^ *([0-9a-f]+):\t[0-9a-f ]+\t(.+)$", text, re.MULTILINE):
+        runs[int(where, 16) // room].append(instruction.strip())
+    return runs
+
+
+def worth_something(runs: list[list[str]]) -> set[str]:
+    """Name the instructions that are run and that somebody could want."""
+    found: set[str] = set()
+    for instructions in runs:
+        for instruction in instructions:
+            if ENDS.match(instruction):
+                break
+            if WORTH_SOMETHING.match(instruction):
+                found.add(instruction)
+    return found
+
+
+def test_x86_code_begun_in_the_middle_runs_nothing_of_worth(x86: Encoder, tmp_path: Path) -> None:
+    pairs = [(0, NONE), (10, NONE), (7, 15), (15, 6), (12, 13), (5, 1)]
+    calls = [f"absolute {size:x} {r:x} {c:x}" for size in SIZES for r, c in pairs]
+    absolute = [bytes.fromhex(code) for code in x86(calls)]
+    calls = [
+        f"compact {size:x} {r:x} {n:x}"
+        for size in SIZES[: len(SIZES) // 2]
+        for r in (0, 10)
+        for n in (0, 14, 15, 100, 254)
+    ]
+    compact = [bytes.fromhex(code) for code in x86(calls)]
+    runs = disassembled(begun_inside(absolute + compact), tmp_path)
+    assert len(runs) > 30_000
+    assert worth_something(runs) == set()
+
+
+def test_what_was_spelt_before_is_something_of_worth(tmp_path: Path) -> None:
+    """The judge of the test above sees a movabs whose number is code."""
+    spelt = bytes.fromhex("f30f1efa 49ba 6a2a580f05000000 ff2500000000".replace(" ", ""))
+    runs = disassembled(begun_inside([spelt]), tmp_path)
+    assert {"pop    %rax", "syscall"} <= worth_something(runs)
+
+
+def test_arm64_code_is_of_five_instructions(tmp_path: Path) -> None:
+    encoder = Encoder("aarch64", tmp_path)
+    registers = USABLE["aarch64"]
+    calls = [f"absolute {size:x} {r:x} {c:x}" for size in SIZES for r in registers for c in (9, 16)]
+    calls += [f"compact {size:x} {r:x} {n:x}" for size in SIZES for r in registers for n in (0, 99)]
+    calls += [f"stub {size:x}" for size in SIZES[: len(SIZES) // 2]]
+    words = {
+        int(word, 16)
+        for code in encoder(calls)
+        for word in (
+            code[i + 6 : i + 8] + code[i + 4 : i + 6] + code[i + 2 : i + 4] + code[i : i + 2]
+            for i in range(0, len(code), 8)
+        )
+    }
+    kinds = {0xD503245F: ~0, 0x58000000: 0xFF000000, 0x14000000: 0xFC000000, 0xD61F0000: 0xFFFFFC1F}
+    kinds[0xD4200000] = ~0  # bti c, ldr (literal), b, br, brk
+    assert [
+        hex(w) for w in words if not any(w & mask == kind for kind, mask in kinds.items())
+    ] == []
+
+
+# ---- the build, the patch
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    return subprocess.run(
+        ["make", "-s", "-C", str(ROOT), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["6.1 x86_64", "6.12 x86_64", "6.1 arm64"])
+def test_module_compiles_without_a_warning(target: str, tmp_path: Path) -> None:
+    kernel, arch = target.split()
+    headers = subprocess.run(
+        ["sh", str(KERNEL / "packages.sh"), "headers", kernel, arch],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if headers.returncode == 2:
+        pytest.skip(f"no headers of {target}: {headers.stderr.strip().splitlines()[-1]}")
+    assert headers.returncode == 0, headers.stderr
+    if arch == "arm64":
+        tool("aarch64", "gcc")
+    env = dict(os.environ, KMOD_OUT=str(tmp_path), KMOD_PACKAGES=str(ROOT / "build/kmod/packages"))
+    done = subprocess.run(
+        ["sh", str(KERNEL / "build.sh"), kernel, arch],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
+    )
+    assert (done.returncode, "warning" in done.stdout) == (0, False), done.stdout + done.stderr
+    assert (tmp_path / f"{kernel}-{arch}" / "trampfd.ko").stat().st_size > 10000
+
+
+def test_patch_is_what_the_sources_make() -> None:
+    run(sys.executable, ROOT / "patches" / "linux" / "refresh.py", "--check")
+
+
+def test_a_stale_patch_is_noticed(tmp_path: Path) -> None:
+    copy = tmp_path / "tree"
+    shutil.copytree(KERNEL, copy / "csrc" / "kernel")
+    shutil.copytree(ROOT / "patches" / "linux", copy / "patches" / "linux")
+    changed = copy / "csrc" / "kernel" / "target.c"
+    changed.write_text(changed.read_text(encoding="utf-8") + "/* more */\n", encoding="utf-8")
+    refresh: Sequence[str | Path] = [sys.executable, copy / "patches" / "linux" / "refresh.py"]
+    done = subprocess.run(
+        [*map(str, refresh), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "target.c" in done.stdout + done.stderr

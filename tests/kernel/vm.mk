@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# vm.mk - the kernel module's tests in emulated machines: programs for the guest, and who boots them
+#
+# build/vm/bin/<arch>/ gets static programs that need nothing of the guest: init, the selftests,
+# the fuzzer, the benchmark. `make test-vm` boots them on Debian's kernels (tests/kernel/vm/run.py) with
+# the module that `make kmod` builds.
+#
+#   make test-vm [KERNEL=6.1|6.12|newest] [ARCH=x86_64|arm64|arm64-16k] [PARTS=abc]
+#   make test-vm-debug      6.1 with KASAN, lockdep and kmemleak, built here the first time
+VM       := $(BUILD)/vm
+VM_ARCHES := x86_64 arm64
+VM_ISA_x86_64 := x86_64
+VM_ISA_arm64  := aarch64
+VM_CC_x86_64  := $(if $(filter x86_64,$(ISA)),gcc,x86_64-linux-gnu-gcc)
+VM_CC_arm64   := $(if $(filter aarch64,$(ISA)),gcc,aarch64-linux-gnu-gcc)
+VM_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -static -no-pie -fno-pie -pthread -Icsrc/kernel/include/uapi
+VM_SELFTESTS := $(filter-out tests/kernel/vm/selftests/compat32.c,$(wildcard tests/kernel/vm/selftests/*.c))
+VM_HEADERS := $(wildcard tests/kernel/vm/selftests/*.h tests/kernel/vm/*.h csrc/kernel/include/uapi/linux/*.h)
+
+.PHONY: test-vm test-vm-debug vm-programs
+vm-programs: $(foreach a,$(VM_ARCHES),vm-programs-$(a))
+
+define vm_programs
+.PHONY: vm-programs-$(1)
+vm-programs-$(1): $(addprefix $(VM)/bin/$(1)/,init selftests fuzz bench $(if $(filter x86_64,$(1)),compat32))
+$(VM)/bin/$(1)/init: tests/kernel/vm/init.c
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$$(VM_CC_$(1)) $$(VM_CFLAGS) -o $$@ $$<
+$(VM)/bin/$(1)/selftests: $(VM_SELFTESTS) tests/kernel/vm/selftests/probe-$(VM_ISA_$(1)).S $(VM_HEADERS)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$$(VM_CC_$(1)) $$(VM_CFLAGS) -o $$@ $$(filter %.c %.S,$$^)
+$(VM)/bin/$(1)/fuzz: tests/kernel/vm/fuzz.c tests/kernel/vm/model.c $(patsubst %,tests/kernel/vm/selftests/%.c,check table bytes) tests/kernel/vm/selftests/probe-$(VM_ISA_$(1)).S $(VM_HEADERS)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$$(VM_CC_$(1)) $$(VM_CFLAGS) -o $$@ $$(filter %.c %.S,$$^)
+$(VM)/bin/$(1)/bench: tests/kernel/vm/bench.c $(wildcard csrc/base/*.[ch] csrc/tramp/*.[ch]) \
+                      $(filter-out %/entry.S,$(wildcard csrc/arch/$(VM_ISA_$(1))/*.S)) $(VM_HEADERS)
+	@mkdir -p $$(@D)
+	$$(call say,CC)
+	$$(Q)$$(VM_CC_$(1)) $$(VM_CFLAGS) -O2 -Icsrc -Icsrc/arch/$(VM_ISA_$(1)) -o $$@ $$(filter %.c %.S,$$^)
+endef
+$(foreach a,$(VM_ARCHES),$(eval $(call vm_programs,$(a))))
+
+$(VM)/bin/x86_64/compat32: tests/kernel/vm/selftests/compat32.c $(VM_HEADERS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(VM_CC_x86_64) -m32 -nostdlib -static -ffreestanding -fno-stack-protector -no-pie -O1 \
+	  $(WARN) -Icsrc/kernel/include/uapi -I/usr/include/$$($(VM_CC_x86_64) -print-multiarch) -o $@ $<
+
+KERNEL ?=
+ARCH   ?=
+PARTS  ?=
+test-vm: $(READY) ## [kernel] the module in emulated machines: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64 PARTS=abc
+	@$(PY) -m tests.kernel.vm.run --build $(BUILD) $(KERNEL:%=--kernel %) $(ARCH:%=--arch %) $(PARTS:%=--parts %)
+test-vm-debug: $(READY) ## [kernel] the module on a kernel with KASAN, lockdep and kmemleak (built, 20 minutes)
+	@$(PY) -m tests.kernel.vm.run --build $(BUILD) --kernel debug
