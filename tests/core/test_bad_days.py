@@ -2,8 +2,8 @@
 """test_bad_days - bad input and bad days of the C library: right answers or a clear error.
 
 Each case is a process of its own, a program in tests/core/bad_days; docs/results/bad-days.md is the
-table of what happens in each. Every program kills itself when anything asks for memory that is writable
-and executable, and looks for writable aliases at its end (tests/support/fs_test.h).
+table of what happens in each. Every program kills itself when anything asks for memory that is
+writable and executable, and looks for writable aliases at its end (tests/support/fs_test.h).
 """
 
 from __future__ import annotations

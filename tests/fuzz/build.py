@@ -78,7 +78,7 @@ class Outcome:
 def shim_folder() -> Path:
     """The folder with this machine's call shim."""
     isa = {"amd64": "x86_64"}.get(platform.machine(), platform.machine())
-    return HERE.parent / "abi" / isa
+    return HERE.parent / "core" / "abi" / isa
 
 
 def compilers(choice: str = "") -> list[list[str]]:

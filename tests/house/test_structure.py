@@ -39,10 +39,7 @@ MACHINE = re.compile(
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<to>[^)\s]+)\)")
 #: Where rooms are listed for a tool: the line, and what stands around each name.
 LISTS_OF_ROOMS = {
-    "Makefile": r"^ROOMS +:= (.*)$",
-    "ffi_static/_build_lib.py": r"^ROOMS = \((.*)\)$",
-    "patches/libffi/refresh.py": r"^ROOMS = \((.*)\)$",
-    "tests/house/test_structure.py": r"^ROOMS = \((.*)\)$",
+    "csrc/rooms.txt": r"^([a-z]+) ",
     "csrc/README.md": r"^\| \[?`([a-z]+/)`",
 }
 #: Where both rights are named together, and why; in other tests the lines above say refuse or kill.
@@ -263,14 +260,9 @@ PLANTED = [
     (rooms_respected, "csrc/plan/x.c", '#include "arch/x86_64/arch.h"\n'),
     (rooms_respected, "csrc/arch/other/x.c", '#include "../x86_64/arch.h"\n'),
     (rooms_respected, "csrc/attic/x.c", "int x;\n"),
-    (listed_rooms_are_there, "Makefile", "ROOMS   := base arch/$(ISA) attic\n"),
-    (
-        listed_rooms_are_there,
-        "ffi_static/_build_lib.py",
-        'ROOMS = ("base", "arch/{isa}", "attic")\n',
-    ),
+    (listed_rooms_are_there, "csrc/rooms.txt", "attic       lib\n"),
     (listed_rooms_are_there, "csrc/README.md", "| `attic/` | tramp | (planned) |\n"),
-    (listed_rooms_are_there, "Makefile", "LISTED := base tramp\n"),
+    (listed_rooms_are_there, "csrc/rooms.txt", "# base lib\n"),
     (foreign_headers_stay_out, "csrc/tramp/x.c", "#include <ffi.h>\n"),
     (foreign_headers_stay_out, "csrc/base/x.h", '#include "ffi_static.h"\n'),
     (foreign_headers_stay_out, "csrc/closure/x.c", "# include <Python.h>\n"),
