@@ -16,10 +16,10 @@
  * arguments unchanged and one sentence in ffi_static_error(). All functions may be called from
  * any thread at any time, and in the child of a fork() made while other threads were inside
  * this library. None is async-signal-safe; *calling* a closure is, as far as its handler is, and a
- * signal handler may fork() whatever it interrupted. Callers may hold any lock, also one that a fork
- * handler takes. A thread with a cancellation pending is not cancelled in here. Destructors of a
- * dlclose() may still free and allocate after this library's own.
- * After fork() both sides own a private copy of every closure: what one frees, the other keeps.
+ * signal handler may fork() whatever it interrupted. Callers may hold any lock, also one that a
+ * fork handler takes. A thread with a cancellation pending is not cancelled in here. Destructors of
+ * a dlclose() may still free and allocate after this library's own. After fork() both sides own a
+ * private copy of every closure: what one frees, the other keeps.
  */
 #ifndef FFI_STATIC_H
 #define FFI_STATIC_H
