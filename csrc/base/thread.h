@@ -93,7 +93,7 @@ FS_HIDDEN struct fs_thread *fs_thread_for_error(bool make);
 /* Has a thread been left without a record for want of memory? */
 FS_HIDDEN bool fs_thread_short(void);
 
-/* Two things that this room asks of the one above, which defines them (tramp/pool.c and tramp.c). The first
+/* Two things that this room asks of the one above (tramp/tramp.c and pool.c define them). The first
  * gives back all slots of a record whose thread is gone, under fs_lock. The second is called, not
  * under fs_lock, when the library is unloaded by dlclose() and not when the process exits: every
  * record is empty by then. Destructors of the same dlclose() may still allocate and free after it.
