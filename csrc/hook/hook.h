@@ -26,10 +26,10 @@ FS_HOOK_API int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler
 FS_HOOK_API int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler,
                              void *user_data, void (*entry)(void));
 
-/* Before one of libffi's own entries runs a handler of `cif`: a result that comes back in registers is
- * zero until the handler writes it, so that one that fails returns 0 or a null pointer and not what
- * lay on the stack. `ret` is what the handler gets; where it is `in_memory`, it is the caller's
- * memory and stays as it is. Our own entries do the same (entry.S). */
+/* Before one of libffi's own entries runs a handler of `cif`: a result that comes back in registers
+ * is zero until the handler writes it, so that one that fails returns 0 or a null pointer and not
+ * what lay on the stack. `ret` is what the handler gets; where it is `in_memory`, it is the
+ * caller's memory and stays as it is. Our own entries do the same (entry.S). */
 static inline void fs_hook_clear(const ffi_cif *cif, void *ret, int in_memory)
 {
     size_t size = cif->rtype->size;

@@ -53,8 +53,8 @@ extern "C" {
  * that comes back in registers is zero until it is written: a handler that fails and writes nothing
  * returns 0, a null pointer, 0.0. A result that the ABI returns in memory is in the caller's own
  * memory and is what the caller left there. Where the result is void, what is written to `ret` is
- * lost, and what is read there means nothing: it may be memory that other calls write to at the same
- * time. */
+ * lost, and what is read there means nothing: it may be memory that other calls write to at the
+ * same time. */
 typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
 
 /* A closure. Its words belong to the library; it is declared so that you can embed it as the
@@ -84,8 +84,8 @@ typedef struct ffi_static_closure {
  * ffi_static_error() lists each one's reason). */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
-/* How to describe what libffi has no words for: set `size` and `alignment` of the FFI_TYPE_STRUCT by
- * hand, as C has them (sizeof, _Alignof), and list the members.
+/* How to describe what libffi has no words for: set `size` and `alignment` of the FFI_TYPE_STRUCT
+ * by hand, as C has them (sizeof, _Alignof), and list the members.
  *   - a union: all members, in their order; an array as one struct of its elements. All, because
  *     the psABI passes a union by the merged classes of its members: {long double, long[2]} goes in
  *     two integer registers, {long double} in memory.
@@ -95,9 +95,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  *     that it has in C. Told from sizes alone, these are plain structs.
  * Not to be described: bit-fields, and packed structs that another attribute aligns. Complete types
  * that are described wrongly are passed wrongly; nothing can notice. gcc and clang differ over two
- * kinds of at most 16 bytes: of a packed struct around a member that an attribute aligns, closures do
- * what gcc does; of an array of packed structs whose fields are unaligned from the second element
- * on, what clang and the psABI do (memory). */
+ * kinds of at most 16 bytes: of a packed struct around a member that an attribute aligns, closures
+ * do what gcc does; of an array of packed structs whose fields are unaligned from the second
+ * element on, what clang and the psABI do (memory). */
 
 /* Make `closure` run `handler` with the signature of `cif`, which ffi_prep_cif() prepared and
  * which, with its types, must outlive the closure. The signature is compiled here, once. May be
