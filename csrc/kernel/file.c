@@ -67,14 +67,28 @@ static const struct vm_operations_struct table_vm_ops = {
 	.mremap = table_mremap,
 };
 
-/* Do the table's constants end where the code is about to begin? */
-static bool is_behind_constants(const struct vm_area_struct *code,
-				const struct trampfd_table *table)
+/* Do the table's constants end at that address, where its code is about to begin? */
+static bool is_behind_constants(const struct trampfd_table *table, unsigned long addr)
 {
-	const struct vm_area_struct *before = find_vma(code->vm_mm, code->vm_start - 1);
+	const struct vm_area_struct *before = find_vma(table->mm, addr - 1);
 
 	return before && before->vm_ops == &table_vm_ops && before->vm_private_data == table &&
-	       !before->vm_pgoff && before->vm_end == code->vm_start;
+	       !before->vm_pgoff && before->vm_end == addr;
+}
+
+/* May the current process map these pages of the table there? */
+static int check_place(const struct trampfd_table *table, unsigned long addr, unsigned long pgoff,
+		       unsigned long pages)
+{
+	unsigned int part = pgoff ? PART_CODE : PART_CONSTANTS;
+
+	if (current->mm != table->mm)
+		return -EPERM;
+	if (pgoff != part * table->nr_part || pages != table->nr_part)
+		return -EINVAL;
+	if (part == PART_CODE && !is_behind_constants(table, addr))
+		return -EADDRNOTAVAIL;
+	return test_bit(part, &table->mapped) ? -EBUSY : 0;
 }
 
 /* May the part be mapped with these rights? */
@@ -91,17 +105,12 @@ static int table_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct trampfd_table *table = file->private_data;
 	unsigned int part = vma->vm_pgoff ? PART_CODE : PART_CONSTANTS;
-	int error;
+	int error = check_place(table, vma->vm_start, vma->vm_pgoff, vma_pages(vma));
 
-	if (vma->vm_mm != table->mm)
-		return -EPERM;
-	error = check_rights(vma->vm_flags, part);
+	if (!error)
+		error = check_rights(vma->vm_flags, part);
 	if (error)
 		return error;
-	if (vma->vm_pgoff != part * table->nr_part || vma_pages(vma) != table->nr_part)
-		return -EINVAL;
-	if (part == PART_CODE && !is_behind_constants(vma, table))
-		return -EADDRNOTAVAIL;
 	if (test_and_set_bit(part, &table->mapped))
 		return -EBUSY;
 	trampfd_change_flags(vma, VM_DONTEXPAND,
@@ -114,14 +123,20 @@ static int table_mmap(struct file *file, struct vm_area_struct *vma)
 /*
  * The parts must lie side by side, so a program says where. mmap() and mremap() ask this before
  * they map or move anything; mremap(), after which they would no longer lie so, gives no type of
- * mapping.
+ * mapping. What can be refused is refused here: until 6.12 the kernel unmaps what MAP_FIXED
+ * replaces before it asks table_mmap(), and another thread may map something into the hole.
  */
 static unsigned long table_area(struct file *file, unsigned long addr, unsigned long len,
 				unsigned long pgoff, unsigned long flags)
 {
+	int error;
+
 	if (!(flags & MAP_TYPE))
 		return -EINVAL;
-	return flags & MAP_FIXED ? addr : -EADDRNOTAVAIL;
+	if (!(flags & MAP_FIXED))
+		return -EADDRNOTAVAIL;
+	error = check_place(file->private_data, addr, pgoff, PAGE_ALIGN(len) >> PAGE_SHIFT);
+	return error ?: addr;
 }
 
 static int table_release(struct inode *inode, struct file *file)

@@ -67,7 +67,7 @@ MAP_REFUSED(map_writable_only, CONSTANTS, 3, PROT_WRITE, MAP_PRIVATE, 0, EACCES)
 MAP_REFUSED(map_constants_executable, CONSTANTS, 3, RX, MAP_PRIVATE, 0, EACCES)
 MAP_REFUSED(map_constants_executable_only, CONSTANTS, 3, PROT_EXEC, MAP_PRIVATE, 0, EACCES)
 MAP_REFUSED(map_constants_executable_and_shared, CONSTANTS, 3, RX, MAP_SHARED, 0, EACCES)
-MAP_REFUSED(map_both_executable_at_once, CONSTANTS, 6, RX, MAP_PRIVATE, 0, EACCES)
+MAP_REFUSED(map_both_executable_at_once, CONSTANTS, 6, RX, MAP_PRIVATE, 0, EINVAL)
 MAP_REFUSED(map_constants_and_some_code_executable, CONSTANTS, 4, RX, MAP_PRIVATE, 2, EINVAL)
 MAP_REFUSED(map_code_over_the_constants_place, CONSTANTS, 3, RX, MAP_PRIVATE, 3, EADDRNOTAVAIL)
 MAP_REFUSED(map_code_at_an_offset, CODE, 3, RX, MAP_PRIVATE, 4, EINVAL)
@@ -173,6 +173,24 @@ TEST(map_the_code_behind_the_constants_of_another_table)
     CHECK(munmap(one.at, one.size) == 0);
     CHECK_ERRNO(map_code(fd, &arg, one.at), EADDRNOTAVAIL);
     CHECK(map_code(fd, &arg, at) == at);
+}
+
+/* Another thread could map something into a hole, which the one who was refused then unmaps. */
+TEST(what_is_refused_leaves_what_was_there)
+{
+    ONE;
+    struct table table = make_valid(1);
+    struct trampfd_create arg = valid();
+    int fd = create(&arg);
+    unsigned char *at = reserve(&arg);
+    CHECK(mprotect(at - page(), 2 * page(), PROT_READ | PROT_WRITE) == 0);
+    at[-1] = at[0] = 1;
+    CHECK_ERRNO(map_constants(table.fd, &arg, at), EBUSY);
+    CHECK_ERRNO(map_code(table.fd, &arg, at), EADDRNOTAVAIL);
+    CHECK_ERRNO(map_code(fd, &arg, at), EADDRNOTAVAIL);
+    CHECK_ERRNO(mmap(at - page(), 2 * page(), PROT_READ, FIXED, fd, 0), EINVAL);
+    CHECK_ERRNO(mmap(at, page(), RX, FIXED, fd, (off_t)(2 * page())), EINVAL);
+    CHECK(at[-1] == 1 && at[0] == 1);
 }
 
 TEST(map_the_code_behind_memory_that_stands_for_constants)

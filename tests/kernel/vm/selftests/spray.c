@@ -321,19 +321,25 @@ TEST_FOR(constants_cannot_be_made_executable, 2)
     check_calls(&table);
 }
 
-TEST(constants_cannot_be_mapped_again_executable)
+/* Before they are mapped as they should be, and after. */
+TEST(constants_cannot_be_mapped_executable)
 {
     ONE;
     struct table table = spelling();
-    unsigned char *at = reserve(&table.arg);
+    struct trampfd_create arg = table.arg;
+    int fd = create(&arg);
+    unsigned char *at = reserve(&arg) - table.size;
     const int how = MAP_PRIVATE | MAP_FIXED;
     deny_write_execute();
-    CHECK_ERRNO(mmap(at, table.size, RX, how, table.fd, 0), EACCES);
-    CHECK_ERRNO(mmap(at, table.size, PROT_EXEC, how, table.fd, 0), EACCES);
-    CHECK_ERRNO(mmap(at, table.size, RX, MAP_SHARED | MAP_FIXED, table.fd, 0), EACCES);
-    CHECK_ERRNO(mmap(at - table.size, 2 * table.size, RX, how, table.fd, 0), EACCES);
+    CHECK_ERRNO(mmap(at, table.size, RX, how, fd, 0), EACCES);
+    CHECK_ERRNO(mmap(at, table.size, PROT_EXEC, how, fd, 0), EACCES);
+    CHECK_ERRNO(mmap(at, table.size, RX, MAP_SHARED | MAP_FIXED, fd, 0), EACCES);
+    CHECK_ERRNO(mmap(at, 2 * table.size, RX, how, fd, 0), EINVAL);
+    CHECK_ERRNO(mmap(NULL, table.size, RX, MAP_PRIVATE, fd, 0), EADDRNOTAVAIL);
+    CHECK_ERRNO(mmap(at, table.size, RX, how, table.fd, 0), EBUSY);
+    CHECK_ERRNO(mmap(at, table.size, PROT_EXEC, how, table.fd, 0), EBUSY);
+    CHECK_ERRNO(mmap(at, table.size, RX, MAP_SHARED | MAP_FIXED, table.fd, 0), EBUSY);
     CHECK_ERRNO(mmap(at, table.size, PROT_READ, how, table.fd, 0), EBUSY);
-    CHECK_ERRNO(mmap(NULL, table.size, RX, MAP_PRIVATE, table.fd, 0), EADDRNOTAVAIL);
     constants_stay(&table);
 }
 
