@@ -11,6 +11,8 @@ from typing_extensions import Self
 ffi: Any
 lib: Any
 
+knows_classes: int  # whether _by_value's psABI is this machine's
+
 class Signature:
     def __new__(
         cls,

@@ -51,6 +51,13 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* Is the psABI the one that ffi_static/_by_value.py classifies by? */
+#if defined __x86_64__ && defined __LP64__
+enum { KNOWS_CLASSES = 1 };
+#else
+enum { KNOWS_CLASSES = 0 };
+#endif
+
 static int add_type(PyObject *module, const char *name, PyTypeObject *type)
 {
     if (PyType_Ready(type) < 0)
@@ -77,6 +84,7 @@ PyMODINIT_FUNC PyInit__lib(void)
     if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 ||
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
+        PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||
         PyModule_AddFunctions(module, functions) < 0 ||
         PyModule_AddFunctions(module, fs_dropin_functions) < 0) {
         Py_DECREF(module);
