@@ -7,17 +7,17 @@ and ``_length_``. Imported only when a ctypes type is used.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from ffi_static import _lib
 from ffi_static._by_value import INTEGER, SSE, X87, Leaf, Tree, in_memory, leaves
 from ffi_static._by_value import describe as by_value
 from ffi_static._errors import SignatureError
-from ffi_static._signature import CTYPES, Description, check_layout, shape_of
+from ffi_static._signature import ATTRIBUTE, CTYPES, Description, check_layout, shape_of
 
 
 class _One(ctypes.Structure):
@@ -45,7 +45,7 @@ def _points(value: Any) -> bool:
     return _holds(value._objects)  # noqa: SLF001  what C code reads as well
 
 
-# in the order of csrc/py/convert_ctypes.c
+# in the order of csrc/py/convert_ctypes.c; the function type itself comes last
 _HELPERS = (_SimpleCData.__base__, ctypes.c_int, ctypes.set_errno, "value", "_objects", _points)
 
 _INTEGER_CODES = "bBhHiIlLqQ"
@@ -230,11 +230,20 @@ def _describe_result(cls: Any) -> tuple[Description, str, Any]:
     return description, code, canonical
 
 
-@lru_cache(maxsize=1024)
 def from_ctypes(functype: Any) -> _lib.Signature:
-    """Make the signature of a ctypes function type."""
+    """Return the signature of a ctypes function type, one for its whole life."""
     if not issubclass(functype, _CFuncPtr):
         raise SignatureError(f"{functype!r} is not a ctypes function type")
+    known = functype.__dict__.get(ATTRIBUTE)
+    if isinstance(known, _lib.Signature) and known.ctype[-1] is functype:
+        return known
+    made = _make(functype)
+    with contextlib.suppress(AttributeError, TypeError):  # a metaclass may not allow it
+        setattr(functype, ATTRIBUTE, made)
+    return made
+
+
+def _make(functype: Any) -> _lib.Signature:
     arguments = getattr(functype, "_argtypes_", None)
     if arguments is None:
         raise SignatureError(f"{functype!r} has no _argtypes_; use CFUNCTYPE or PYFUNCTYPE")
@@ -248,4 +257,6 @@ def from_ctypes(functype: Any) -> _lib.Signature:
     )
     names = ", ".join(cls.__name__ for cls in arguments)
     text = f"{restype.__name__ if restype else None}({names})"
-    return _lib.Signature(text, CTYPES, bool(functype._flags_ & _USE_ERRNO), shape, items, _HELPERS)
+    use_errno = bool(functype._flags_ & _USE_ERRNO)
+    helpers = (*_HELPERS, functype)
+    return _lib.Signature(text, CTYPES, use_errno, shape, items, helpers)

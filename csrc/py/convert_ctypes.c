@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* What the Python side hands over with each signature, from its own interpreter's ctypes. */
-enum { C_DATA, C_INT, SET_ERRNO, VALUE, OBJECTS, POINTS, HELPERS };
+enum { C_DATA, C_INT, SET_ERRNO, VALUE, OBJECTS, POINTS, OWNER, HELPERS };
 
 static PyObject *helper(const struct fs_py_conv *conv, int which)
 {
@@ -227,6 +227,11 @@ static int verify_layout(PyObject *c_int)
                     "ffi_static does not know the layout of this ctypes; use a C declaration "
                     "string instead of a ctypes function type");
     return -1;
+}
+
+PyObject *fs_py_ctypes_owner(PyObject *helpers)
+{
+    return PyTuple_GET_ITEM(helpers, OWNER);
 }
 
 /* Are these the helpers, and is this the ctypes that this file knows? */

@@ -46,6 +46,8 @@ static PyObject *thread_counts(PyObject *module, PyObject *unused)
 static PyMethodDef functions[] = {
     {"shape", shape, METH_VARARGS, "shape(result, arguments): a prepared libffi cif. Immortal."},
     {"layout", fs_py_layout, METH_O, "layout(members): (size, alignment, offsets) of a struct."},
+    {"maker", fs_py_maker, METH_VARARGS,
+     "maker(Callback, resolve, zero, CType, attribute): the function that makes callbacks."},
     {"thread_counts", thread_counts, METH_NOARGS,
      "(states kept for live foreign threads, states of exited ones not yet deleted)."},
     {NULL, NULL, 0, NULL},
