@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,23 @@ def test_flags_of_the_machine_are_the_makefiles(monkeypatch: pytest.MonkeyPatch)
     for isa, flags in (("x86_64", ["-fcf-protection=full"]), ("aarch64", [])):
         monkeypatch.setitem(build_lib["arch_flags"].__globals__, "isa", lambda: isa)  # noqa: B023
         assert build_lib["arch_flags"]() == flags
+
+
+def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False, cwd=ROOT)
+    if listed.returncode:
+        pytest.skip("this is no checkout, or git is not installed")
+    wanted = {Path(os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name}
+    for name in wanted:
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path / "tree" / name, follow_symlinks=False)
+    done = python(tmp_path / "tree", "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        packed = {Path(*Path(name).parts[1:]) for name in tar.getnames()}
+    assert {name for name in wanted - packed if (ROOT / name).exists()} == set()
 
 
 def test_import_without_the_extension_says_so(tmp_path: Path) -> None:
