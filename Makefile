@@ -18,17 +18,21 @@ PYTHON ?= python3
 VERSION := $(shell sed -n 's/^\#define FFI_STATIC_VERSION_[A-Z]* //p' csrc/include/ffi_static.h | paste -sd.)
 
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
-ISA     ?= $(or $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),$(shell uname -m))
+ifeq ($(origin ISA),undefined)
+ISA     := $(shell sh csrc/arch/isa.sh $(CC) $(filter -m%,$(CFLAGS)))
+endif
+-include csrc/arch/$(ISA)/link.mk # may set ARCH_CFLAGS and ARCH_LDFLAGS
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-FS_CFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -fcf-protection=full -pthread \
+FS_CFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -pthread $(ARCH_CFLAGS) \
              -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CFLAGS)
 
 ROOMS   := $(patsubst arch,arch/$(ISA),$(shell sed -n 's/^\([a-z]*\) .*\blib\b.*/\1/p' csrc/rooms.txt))
 SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
 OBJS    := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(SRCS))
 LIB     := $(BUILD)/lib
--include csrc/arch/$(ISA)/link.mk # may set ARCH_LDFLAGS
+# Why closures do not run there; empty where they do.
+CANNOT  := $(shell sh csrc/arch/runs.sh $(ISA))
 
 # The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks.
 VENV    := .venv
@@ -105,6 +109,12 @@ $(BUILD)/obj/%.S.o: csrc/%.S | $(SYSTEM)
 	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
 -include $(OBJS:.o=.d)
 
+ifneq ($(CANNOT),)
+.PHONY: cannot
+cannot:
+	@echo "$(CANNOT)" >&2; exit 2
+$(LIB)/libffi_static.a $(LIB)/libffi_static.so.0: cannot
+else
 $(LIB)/libffi_static.a: $(OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
@@ -116,6 +126,7 @@ $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$
 	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack \
 	  $(ARCH_LDFLAGS) -o $@ $(OBJS)
 	$(Q)ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
+endif
 
 install: lib ## [start] header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -128,6 +129,8 @@ def check_system() -> None:
         sys.exit("ffi_static needs Linux; this is " + sys.platform)
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         sys.exit("ffi_static does not support free-threaded builds of Python yet")
+    # As setup() itself reads it; importing it here would need the package's own extension.
+    runpy.run_path("ffi_static/_build_lib.py")["check_isa"]()
     missing = []
     for what, program, link, package in NEEDS:
         answer = try_compile(program, link)

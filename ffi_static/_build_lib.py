@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shlex
 import subprocess
 import sysconfig
+from functools import cache
 
 from cffi import FFI
 
@@ -66,16 +68,66 @@ int ffi_static_check(void);
 """
 
 
+def compiler() -> list[str]:
+    """The C compiler, with what chooses the machine that it compiles for."""
+    command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    flags = shlex.split(os.environ.get("CFLAGS", ""))
+    return [*shlex.split(command), *(flag for flag in flags if flag.startswith("-m"))]
+
+
+@cache
 def isa() -> str:
     """The folder under csrc/arch of the machine that the compiler builds for."""
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-    try:
-        machine = subprocess.run(
-            [*compiler, "-dumpmachine"], capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        machine = os.uname().machine
-    return machine.strip().split("-")[0]
+    script = os.path.join("csrc", "arch", "isa.sh")
+    asked = subprocess.run(["sh", script, *compiler()], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or os.uname().machine
+
+
+def python_isa() -> str | None:
+    """The same of the machine that the extension is for; None when Python does not tell.
+
+    That is not the machine that this runs on when Python's platform is set from outside, as
+    crossenv does, nor where a 32-bit Python runs on a 64-bit kernel.
+    """
+    crossing = os.environ.get("_PYTHON_HOST_PLATFORM", "")  # "linux-aarch64"
+    multiarch = str(sysconfig.get_config_var("MULTIARCH") or "")  # "x86_64-linux-gnu"
+    if not crossing and multiarch.endswith("x32"):
+        return "x32"
+    name = crossing.partition("-")[2] if crossing else multiarch.partition("-")[0]
+    for pattern, folder in (
+        (r"i[3-6]86", "i686"),
+        (r"amd64", "x86_64"),
+        (r"arm(v[4-8]\w*)?", "arm"),
+        (r"ppc64le", "powerpc64le"),
+    ):
+        if re.fullmatch(pattern, name):
+            return folder
+    return name or None
+
+
+def check_isa() -> None:
+    """Stop with one sentence where closures do not run, or the compiler is not this Python's."""
+    script = os.path.join("csrc", "arch", "runs.sh")
+    asked = subprocess.run(["sh", script, isa()], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise SystemExit(asked.stdout.strip() or asked.stderr.strip())
+    wanted = python_isa()
+    if wanted not in (None, isa()):
+        raise SystemExit(
+            f"ffi_static cannot be built: the compiler ({shlex.join(compiler())}) builds for "
+            f"{isa()}, but this Python's extension modules are for {wanted}; set CC to a compiler "
+            f"for {wanted}"
+        )
+
+
+def arch_flags() -> list[str]:
+    """What csrc/arch/<isa>/link.mk gives the Makefile as ARCH_CFLAGS."""
+    path = os.path.join("csrc", "arch", isa(), "link.mk")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        found = re.findall(r"^ARCH_CFLAGS\s*:=(.*)$", file.read(), re.MULTILINE)
+    return [flag for line in found for flag in shlex.split(line)]
 
 
 def libffi(option: str, prefix: str) -> list[str]:
@@ -101,10 +153,8 @@ def sources() -> list[str]:
 
 def compile_flags() -> list[str]:
     """The Makefile's flags. The library's symbols stay inside the module."""
-    flags = ["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", "-DFFI_STATIC_API="]
-    if isa() in ("x86_64", "i686", "i386"):
-        flags.append("-fcf-protection=full")
-    return flags
+    library = ["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", "-DFFI_STATIC_API="]
+    return [*library, *arch_flags()]
 
 
 ffibuilder = FFI()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, overload
 
 from ffi_static import _lib
 from ffi_static._errors import ClosedError
-from ffi_static._signature import signature_of
+from ffi_static._signature import ATTRIBUTE, CType, signature_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,13 +33,7 @@ class Callback(_lib.CallbackBase):
     Two callbacks are equal only if they are the same object.
     """
 
-    __slots__ = ("_ctypes_type",)
-
-    _ctypes_type: Any
-
-    @property
-    def _functype(self) -> Any:
-        return getattr(self, "_ctypes_type", None)
+    __slots__ = ()
 
     def __init_subclass__(cls) -> None:
         raise TypeError("ffi_static.Callback cannot be subclassed")
@@ -65,7 +59,7 @@ class Callback(_lib.CallbackBase):
         It keeps the callback alive for as long as this very cdata object lives. Copies that
         cffi makes of it (in a struct, an array or a cast) do not.
         """
-        ctype = "void *" if self._functype is not None else self.signature.ctype
+        ctype = "void *" if self.functype is not None else self.signature.ctype
         pointer = _lib.ffi.cast(ctype, self.address)
         return _lib.ffi.gc(pointer, _Keep(self))
 
@@ -75,7 +69,7 @@ class Callback(_lib.CallbackBase):
         `functype` is by default the one that the callback was made with; a callback made from
         a C declaration needs it given. The instance keeps the callback alive.
         """
-        functype = functype or self._functype
+        functype = functype or self.functype
         if functype is None:
             raise TypeError(
                 f"this callback was declared as '{self.signature.text}', not with a ctypes type; "
@@ -88,7 +82,7 @@ class Callback(_lib.CallbackBase):
     @property
     def _as_parameter_(self) -> Any:
         """What ctypes passes when the callback is an argument of a C function."""
-        if self._functype is not None:
+        if self.functype is not None:
             return self.as_ctypes()
         import ctypes
 
@@ -127,18 +121,7 @@ class _Keep:
         pass
 
 
-def _make(
-    signature: object, function: Callable[..., Any], error: Any, onerror: Any, ffi: Any
-) -> Callback:
-    parsed = signature_of(signature, ffi)
-    functype = signature if isinstance(signature, type) else None
-    options: dict[str, Any] = {"onerror": onerror}
-    # as in cffi, None stands for the default, except where None is a value of the type
-    if error is not ZERO and (error is not None or functype is not None):
-        options["error"] = error
-    made = Callback(parsed, function, **options)
-    made._ctypes_type = functype
-    return made
+_make = _lib.maker(Callback, signature_of, ZERO, CType, ATTRIBUTE)
 
 
 @overload
@@ -190,7 +173,7 @@ def callback(
     types that cannot be passed by value), TypeError (not a callable), whatever the conversion of
     `error` raises, and NoProviderError (a MemoryError) when no provider of trampolines works.
     """
-    if func is None:
-        signature_of(signature, ffi)  # a decorator's mistakes show where it is written
-        return lambda function: _make(signature, function, error, onerror, ffi)
-    return _make(signature, func, error, onerror, ffi)
+    if func is not None:
+        return _make(signature, func, error, onerror, ffi)
+    signature_of(signature, ffi)  # a decorator's mistakes show where it is written
+    return lambda function: _make(signature, function, error, onerror, ffi)

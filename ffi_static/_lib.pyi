@@ -11,6 +11,8 @@ from typing_extensions import Self
 ffi: Any
 lib: Any
 
+knows_classes: int  # whether _by_value's psABI is this machine's
+
 class Signature:
     def __new__(
         cls,
@@ -47,8 +49,18 @@ class CallbackBase:
     @property
     def function(self) -> Callable[..., Any]: ...
     @property
+    def functype(self) -> Any: ...
+    @property
     def onerror(self) -> Callable[..., Any] | None: ...
 
+def maker(
+    callback: type[CallbackBase],
+    resolve: Callable[[Any, Any], Signature],
+    zero: object,
+    ctype: type,
+    attribute: str,
+    /,
+) -> Callable[[object, Callable[..., Any], Any, Any, Any], Any]: ...
 def shape(result: object, arguments: tuple[object, ...], /) -> object: ...
 def layout(members: tuple[object, ...], /) -> tuple[int, int, tuple[int, ...]]: ...
 def thread_counts() -> tuple[int, int]: ...

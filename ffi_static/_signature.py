@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+import weakref
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,9 @@ from ffi_static import _lib
 from ffi_static._errors import SignatureError
 
 CFFI, CTYPES = 0, 1  # csrc/py/py.h
+
+#: Where a ctypes function type keeps its signature (csrc/py/make.c reads it as well).
+ATTRIBUTE = "_ffi_static_signature_"
 
 # A description of a C type: a letter, or (size, alignment, members).
 Description = Any
@@ -191,8 +195,30 @@ def _spellings(declaration: str) -> list[str]:
 
 _ARITHMETIC = {"float", "double", "long", "int", "short", "char", "signed", "unsigned"}
 _QUALIFIERS = {"const", "volatile"}
+#: More in a row than any C type has, arithmetic words ("unsigned long long int") or derivations;
+#: cffi's parser takes quadratic time over them.
+_WORDS_AT_MOST, _DEPTH_AT_MOST = 8, 256
 # Type words of C that cffi's parser does not know, and takes for the name of an argument.
 _UNKNOWN = {"__int128", "_Float16", "_Float32", "_Float64", "_Float128", "__float128", "_Imaginary"}
+
+
+def _refuse_endless(declaration: str, words: list[str]) -> None:
+    """Refuse what no C type needs, before a parser spends its time on it."""
+    in_a_row = brackets = depth = deepest = 0
+    for word in words:
+        in_a_row = in_a_row + 1 if word in _ARITHMETIC else in_a_row * (word in _QUALIFIERS)
+        brackets = brackets + 1 if word == "[" else brackets * (word not in ("(", ")", ","))
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        deepest = max(deepest, depth)
+        if in_a_row > _WORDS_AT_MOST or max(brackets, deepest) > _DEPTH_AT_MOST:
+            break
+    else:
+        return
+    short = f"{declaration[:60]!r}{'...' if len(declaration) > 60 else ''}"
+    raise SignatureError(
+        f"{short}: no C type has more than {_WORDS_AT_MOST} arithmetic words in a row, and here no "
+        f"more than {_DEPTH_AT_MOST} brackets in a row or parentheses inside each other"
+    )
 
 
 def _refuse_lost_words(declaration: str) -> None:
@@ -202,11 +228,13 @@ def _refuse_lost_words(declaration: str) -> None:
     and nothing here runs the preprocessor. "long double _Complex" loses its `_Complex`.
     """
     words = re.findall(r"\w+|[^\w\s]", declaration)
+    _refuse_endless(declaration, words)
+    before: list[str] = []  # the arithmetic words that lead up to `word`
     for i, word in enumerate(words):
-        first = i
-        while first and words[first - 1] in _ARITHMETIC | _QUALIFIERS:
-            first -= 1
-        before = [w for w in words[first:i] if w in _ARITHMETIC]
+        if word in _ARITHMETIC:
+            before.append(word)
+        if word in _ARITHMETIC or word in _QUALIFIERS:
+            continue
         after = [w for w in words[i + 1 : i + 3] if w in ("float", "double")]
         if word == "complex" and set(before + after) & {"float", "double"}:
             name = "float" if "float" in before + after else "double"
@@ -223,16 +251,23 @@ def _refuse_lost_words(declaration: str) -> None:
             )
         if word in _UNKNOWN and before:
             raise SignatureError(f"{declaration!r}: '{word}' is not supported; pass a pointer")
+        before = []
+
+
+@lru_cache(maxsize=1024)
+def _prepared(declaration: str) -> tuple[str, ...]:
+    _refuse_lost_words(declaration)
+    return tuple(_spellings(declaration))
 
 
 def _typeof(declaration: str, ffi: Any) -> Any:
-    _refuse_lost_words(declaration)
+    ways = _prepared(declaration)
     # The text only: an exception kept in a local would form a cycle with this frame, and keep
     # the callers' frames, with the callback in them, alive until the next collection.
     reason = ""
     not_a_function = None
     for parser in (_parser, cffi.FFI()) if ffi is None else (ffi,):
-        for way in _spellings(declaration):
+        for way in ways:
             try:
                 ctype = parser.typeof(way)
             except Exception as error:  # cffi's parsers raise many kinds
@@ -256,6 +291,25 @@ def _from_common_declaration(declaration: str) -> _lib.Signature:
     return from_cffi(_typeof(declaration, None))
 
 
+# Per FFI; a declaration that parsed once keeps its meaning, in cffi as well.
+_of_ffi: weakref.WeakKeyDictionary[Any, dict[str, _lib.Signature]] = weakref.WeakKeyDictionary()
+
+
+def _from_declaration(declaration: str, ffi: Any) -> _lib.Signature:
+    try:
+        known = _of_ffi.get(ffi)
+        if known is None:
+            known = _of_ffi[ffi] = {}
+    except TypeError:  # an FFI of a compiled module cannot be referenced weakly
+        known = {}
+    found = known.get(declaration)
+    if found is None:
+        if len(known) >= 1024:
+            known.clear()
+        found = known[declaration] = from_cffi(_typeof(declaration, ffi))
+    return found
+
+
 def signature_of(given: object, ffi: Any = None) -> _lib.Signature:
     """Return the ``_lib.Signature`` of what the user gave.
 
@@ -267,7 +321,7 @@ def signature_of(given: object, ffi: Any = None) -> _lib.Signature:
     if isinstance(given, str):
         if ffi is None:
             return _from_common_declaration(given)
-        return from_cffi(_typeof(given, ffi))
+        return _from_declaration(given, ffi)
     if isinstance(given, CType):
         return from_cffi(given)
     if isinstance(given, type) and hasattr(given, "_flags_"):

@@ -34,11 +34,20 @@ PROGRAM = "program"
 
 
 def say(sentence: str) -> None:
-    """Write one line to stderr; where there is none, or it is full, nobody can be told."""
+    """Write one line to stderr; where there is none, or it is full, nobody can be told.
+
+    Python's own stderr is not written through its buffer: what it cannot write would stay there,
+    and make the exit of the program fail with status 120.
+    """
+    line = f"ffi_static: {' '.join(sentence.split())}\n"
+    stream = sys.stderr
     try:
-        if sys.stderr is not None:
-            sys.stderr.write(f"ffi_static: {' '.join(sentence.split())}\n")
-            sys.stderr.flush()
+        if stream is not None and stream is sys.__stderr__:
+            stream.flush()
+            os.write(stream.fileno(), line.encode(stream.encoding, "backslashreplace"))
+        elif stream is not None:
+            stream.write(line)
+            stream.flush()
     except (OSError, ValueError):
         pass
 

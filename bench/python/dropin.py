@@ -6,7 +6,8 @@
 
 Calls: in one process, a callback made before install() and one made after take turns on slices of
 about two milliseconds, and the ratio is taken in each round; the median is reported. Making: two
-processes, one with the drop-in, that take turns in the same way. Time is the CPU time of the
+processes, one with the drop-in (or with ffi_static.callback() in the module's place), that take
+turns in the same way. Time is the CPU time of the
 process. Ratios below 1 mean that the drop-in is faster. Start-up is in milliseconds of CPU time,
 the median over fresh interpreters, each of which has imported ctypes and cffi before.
 """
@@ -50,6 +51,8 @@ CALLS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
         "drive_mixed_6",
     ),
 }
+#: ffi_static.callback() of the same signature and function, against the module itself
+API = "make and drop, by callback()"
 #: (module, workload): the ratio that it must not exceed.
 TARGETS = {
     ("ctypes", "int(int)"): 1.0,
@@ -58,6 +61,8 @@ TARGETS = {
     ("ctypes", "foreign thread, state kept"): 1 / 40,
     ("ctypes", "make and drop"): 1.05,
     ("cffi", "make and drop"): 1.05,
+    ("ctypes", API): 1.0,
+    ("cffi", API): 1.0,
     ("both", "import and install() [ms]"): 10.0,
 }
 START_UP = """
@@ -162,16 +167,39 @@ def calls(library: ctypes.CDLL, seconds: float) -> dict[tuple[str, str], dict[st
     return found
 
 
-def worker(module: str, installed: bool) -> None:
+def makers_of_ours() -> dict[str, Callable[[Any, str, Any], Any]]:
+    """How ffi_static.callback() makes the same."""
+    import ffi_static
+
+    make = ffi_static.callback
+    return {
+        "ctypes": lambda prototype, _text, function: make(prototype, function),
+        "cffi": lambda _prototype, text, function: make(text, function),
+    }
+
+
+def makers_of_theirs() -> dict[str, Callable[[Any, str, Any], Any]]:
+    """How the modules do, when nobody asks for the address."""
+    import cffi
+
+    ffi = cffi.FFI()
+    return {
+        "ctypes": lambda prototype, _text, function: prototype(function),
+        "cffi": lambda _prototype, text, function: ffi.callback(text, function),
+    }
+
+
+def worker(module: str, how: str) -> None:
     """Be one of the two processes that make callbacks: a line in is how many, one out is the time.
 
     As many are alive as a program has: 100 at a time.
     """
-    if installed:
+    if how == "install":
         import ffi_static
 
         ffi_static.install()
-    make = makers()[module]
+    maker: Any = {"callback": makers_of_ours, "plain": makers_of_theirs}.get(how, makers)
+    make = maker()[module]
     prototype, text, function, _ = CALLS["int(int)"]
     gc.disable()
     for line in sys.stdin:
@@ -184,12 +212,12 @@ def worker(module: str, installed: bool) -> None:
         print(time.process_time() - start, flush=True)
 
 
-def making(module: str, seconds: float) -> dict[str, Any]:
+def making(module: str, seconds: float, *pair: str) -> dict[str, Any]:
     """Compare making and dropping callbacks, in two processes."""
     command = [sys.executable, __file__, "--worker", module]
     both: list[Any] = [
         subprocess.Popen([*command, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for how in ("stock", "install")
+        for how in pair
     ]
 
     def turn(process: Any) -> Callable[[int], float]:
@@ -245,12 +273,13 @@ def main() -> int:
     options = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.worker:
-        worker(options.worker[0], options.worker[1] == "install")
+        worker(*options.worker)
         return 0
     library = build(options.out.parent / "python")
     found = {("both", "import and install() [ms]"): start_up()}
     for module in ("ctypes", "cffi"):
-        found[module, "make and drop"] = making(module, options.seconds)
+        found[module, "make and drop"] = making(module, options.seconds, "stock", "install")
+        found[module, API] = making(module, options.seconds, "plain", "callback")
     gc.disable()
     found.update(calls(library, options.seconds))
     import cffi

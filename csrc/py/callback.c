@@ -72,42 +72,56 @@ static int make_closure(fs_py_callback *self)
     return 0;
 }
 
-static PyObject *callback_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+static int check_callable(PyObject *function, const char *what)
 {
-    static char *names[] = {"signature", "function", "error", "onerror", NULL};
-    PyObject *signature, *function, *error = NULL, *onerror = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O|OO:Callback", names, &fs_py_signature_type,
-                                     &signature, &function, &error, &onerror))
+    if (PyCallable_Check(function))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "expected a callable object%s, not %.200s", what,
+                 Py_TYPE(function)->tp_name);
+    return -1;
+}
+
+PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
+                              const struct fs_py_wanted *wanted)
+{
+    PyObject *onerror = wanted->onerror == Py_None ? NULL : wanted->onerror;
+    if (check_callable(wanted->function, "") < 0 ||
+        (onerror && check_callable(onerror, " for 'onerror'") < 0))
         return NULL;
-    if (!PyCallable_Check(function))
-        return PyErr_Format(PyExc_TypeError, "expected a callable object, not %.200s",
-                            Py_TYPE(function)->tp_name);
-    if (onerror != Py_None && !PyCallable_Check(onerror))
-        return PyErr_Format(PyExc_TypeError, "expected a callable object for 'onerror', not %.200s",
-                            Py_TYPE(onerror)->tp_name);
     fs_py_reap();
     fs_py_callback *self = (fs_py_callback *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
     Py_INCREF(signature);
-    self->signature = (fs_py_signature *)signature;
-    Py_INCREF(function);
-    self->function = function;
-    if (onerror != Py_None) {
-        Py_INCREF(onerror);
-        self->onerror = onerror;
-    }
+    self->signature = signature;
+    Py_INCREF(wanted->function);
+    self->function = wanted->function;
+    Py_XINCREF(onerror);
+    self->onerror = onerror;
+    Py_XINCREF(wanted->functype);
+    self->functype = wanted->functype;
     struct fs_py_interp *interp = fs_py_interp_current();
     self->cell = interp ? fs_py_cell_new(NULL) : NULL;
     if (interp && !self->cell)
         PyErr_NoMemory();
-    if (!self->cell || convert_error(self, error) < 0 || make_closure(self) < 0) {
+    if (!self->cell || convert_error(self, wanted->error) < 0 || make_closure(self) < 0) {
         Py_DECREF(self);
         return NULL;
     }
     self->cell->interp = interp;
     self->cell->callback = (PyObject *)self;
     return (PyObject *)self;
+}
+
+static PyObject *callback_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"signature", "function", "error", "onerror", NULL};
+    PyObject *signature;
+    struct fs_py_wanted wanted = {.onerror = Py_None};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O|OO:Callback", names, &fs_py_signature_type,
+                                     &signature, &wanted.function, &wanted.error, &wanted.onerror))
+        return NULL;
+    return fs_py_callback_make(type, (fs_py_signature *)signature, &wanted);
 }
 
 /* Free the slot and the cell; a second time does nothing. */
@@ -134,6 +148,7 @@ static int callback_traverse(fs_py_callback *self, visitproc visit, void *arg)
     Py_VISIT(self->function);
     Py_VISIT(self->onerror);
     Py_VISIT(self->error);
+    Py_VISIT(self->functype);
     return 0;
 }
 
@@ -157,6 +172,7 @@ static void callback_dealloc(fs_py_callback *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     callback_clear(self);
     Py_CLEAR(self->signature);
+    Py_CLEAR(self->functype);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -188,6 +204,8 @@ static PyMethodDef callback_methods[] = {
 static PyMemberDef callback_members[] = {
     {"signature", T_OBJECT_EX, offsetof(fs_py_callback, signature), READONLY, NULL},
     {"function", T_OBJECT_EX, offsetof(fs_py_callback, function), READONLY, NULL},
+    {"functype", T_OBJECT, offsetof(fs_py_callback, functype), READONLY,
+     "The ctypes function type that it was made with, or None."},
     {"onerror", T_OBJECT, offsetof(fs_py_callback, onerror), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* What the Python side hands over with each signature, from its own interpreter's ctypes. */
-enum { C_DATA, C_INT, SET_ERRNO, VALUE, OBJECTS, HELPERS };
+enum { C_DATA, C_INT, SET_ERRNO, VALUE, OBJECTS, POINTS, OWNER, HELPERS };
 
 static PyObject *helper(const struct fs_py_conv *conv, int which)
 {
@@ -35,6 +35,14 @@ static PyObject *instance_of(const struct fs_py_conv *conv)
         Py_CLEAR(instance);
     }
     return instance;
+}
+
+/* C gets a copy of what `value` holds, and no owner for what the copy may point at (the bytes of a
+ * c_char_p member): leak `value` then, and say so, as ctypes does for results of type c_char_p. */
+static int leak(PyObject *value)
+{
+    Py_INCREF(value);
+    return PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1);
 }
 
 /* Structures, pointers, function pointers and subclasses of the simple types: a copy, boxed. */
@@ -91,6 +99,23 @@ static PyObject *from_object(const struct fs_py_conv *conv, void *data)
     return object;
 }
 
+/* A structure or union, which ctypes' own callbacks do not return: an instance of the type. */
+static int to_aggregate(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    int right = PyObject_TypeCheck(value, (PyTypeObject *)conv->type);
+    if (!right) {
+        PyErr_Format(PyExc_TypeError, "expected %.200s instance, got %.200s",
+                     ((PyTypeObject *)conv->type)->tp_name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    memset(ret, 0, sizeof(ffi_arg));
+    memcpy(ret, memory_of(value), conv->size);
+    PyObject *points = PyObject_CallFunctionObjArgs(helper(conv, POINTS), value, NULL);
+    int truth = points ? PyObject_IsTrue(points) : -1;
+    Py_XDECREF(points);
+    return truth > 0 ? leak(value) : truth;
+}
+
 static int to_void(const struct fs_py_conv *conv, void *ret, PyObject *value)
 {
     (void)conv;
@@ -119,14 +144,10 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     }
     memset(ret, 0, sizeof(ffi_arg));
     memcpy(ret, memory_of(instance), conv->size);
-    /* What the C value points into (the bytes of a c_char_p) can be given no owner: like
-     * ctypes, leak it and say so. */
     PyObject *kept = PyObject_GetAttr(instance, helper(conv, OBJECTS));
     int status = kept ? 0 : -1;
-    if (kept && kept != Py_None) {
-        Py_INCREF(instance);
-        status = PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1);
-    }
+    if (kept && kept != Py_None)
+        status = leak(instance);
     Py_XDECREF(kept);
     Py_DECREF(instance);
     return status;
@@ -154,6 +175,7 @@ int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
         return 0;
     case 'o':
         conv->from_c = from_boxed;
+        conv->to_c = to_aggregate;
         break;
     case '?':
         conv->from_c = from_bool;
@@ -205,6 +227,11 @@ static int verify_layout(PyObject *c_int)
                     "ffi_static does not know the layout of this ctypes; use a C declaration "
                     "string instead of a ctypes function type");
     return -1;
+}
+
+PyObject *fs_py_ctypes_owner(PyObject *helpers)
+{
+    return PyTuple_GET_ITEM(helpers, OWNER);
 }
 
 /* Are these the helpers, and is this the ctypes that this file knows? */

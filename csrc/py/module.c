@@ -46,10 +46,19 @@ static PyObject *thread_counts(PyObject *module, PyObject *unused)
 static PyMethodDef functions[] = {
     {"shape", shape, METH_VARARGS, "shape(result, arguments): a prepared libffi cif. Immortal."},
     {"layout", fs_py_layout, METH_O, "layout(members): (size, alignment, offsets) of a struct."},
+    {"maker", fs_py_maker, METH_VARARGS,
+     "maker(Callback, resolve, zero, CType, attribute): the function that makes callbacks."},
     {"thread_counts", thread_counts, METH_NOARGS,
      "(states kept for live foreign threads, states of exited ones not yet deleted)."},
     {NULL, NULL, 0, NULL},
 };
+
+/* Is the psABI the one that ffi_static/_by_value.py classifies by? */
+#if defined __x86_64__ && defined __LP64__
+enum { KNOWS_CLASSES = 1 };
+#else
+enum { KNOWS_CLASSES = 0 };
+#endif
 
 static int add_type(PyObject *module, const char *name, PyTypeObject *type)
 {
@@ -77,6 +86,7 @@ PyMODINIT_FUNC PyInit__lib(void)
     if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 ||
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
+        PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||
         PyModule_AddFunctions(module, functions) < 0 ||
         PyModule_AddFunctions(module, fs_dropin_functions) < 0) {
         Py_DECREF(module);

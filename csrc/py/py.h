@@ -199,6 +199,8 @@ int *fs_py_cffi_errno(int *real, int saved);
 int fs_py_cffi_restore_errno(int *real);
 int fs_py_cffi_init_table(void);
 int fs_py_ctypes_check(PyObject *helpers);
+/* The function type that these helpers were put together for. Borrowed. */
+PyObject *fs_py_ctypes_owner(PyObject *helpers);
 /* Exchange errno with ctypes' private copy; `*saved` is the real one. */
 int fs_py_ctypes_swap_errno(const struct fs_py_conv *conv, int *saved);
 
@@ -224,6 +226,7 @@ typedef struct {
     PyObject *function;
     PyObject *onerror;       /* or NULL */
     PyObject *error;         /* the object given as error=, kept alive; or NULL */
+    PyObject *functype;      /* the ctypes type that was given, or NULL */
     struct fs_py_cell *cell; /* NULL when closed */
     ffi_static_closure *closure;
     void *code;
@@ -231,6 +234,22 @@ typedef struct {
 } fs_py_callback;
 
 extern PyTypeObject fs_py_callback_type;
+
+/* What a callback is to do; borrowed. */
+struct fs_py_wanted {
+    PyObject *function;
+    PyObject *error;    /* or NULL: all bits zero */
+    PyObject *onerror;  /* or None */
+    PyObject *functype; /* or NULL */
+};
+
+/* New reference to an instance of `type`, which is fs_py_callback_type or derived from it. */
+PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
+                              const struct fs_py_wanted *wanted);
+
+/* make.c: maker(Callback, resolve, zero, CType, attribute) is the function behind
+ * ffi_static.callback(). */
+PyObject *fs_py_maker(PyObject *module, PyObject *args);
 
 void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket);
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,88 @@ def test_program_builds_with_pkg_config_and_runs(
     needs = run("readelf", "-dW", str(program))
     assert printed.startswith("42 0.")
     assert ("libffi_static.so.0" in needs) == (linked == "shared")
+
+
+def make_lib(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    command = ["make", "-j4", "-C", str(ROOT), "lib", *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**clean, **env}
+    )
+
+
+@pytest.fixture
+def foreign_compiler(tmp_path: Path) -> Path:
+    """Give a compiler that says that it builds for aarch64, and compiles nothing."""
+    path = tmp_path / "compiler"
+    path.write_text(
+        "#!/bin/sh\n[ $1 = -dumpmachine ] && echo aarch64-linux-gnu\n", encoding="ascii"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    assert (done.returncode, done.stdout.count("error")) == (2, 0)
+    said, *rest = done.stderr.splitlines()
+    assert [line.startswith("make") for line in rest] == [True] * len(rest), done.stderr
+    return said
+
+
+def test_lib_for_a_machine_with_trampolines_only_ends_in_a_sentence(foreign_compiler: Path) -> None:
+    for done in (make_lib("ISA=aarch64"), make_lib(CC=str(foreign_compiler))):
+        said = one_sentence(done)
+        assert said.startswith("ffi_static cannot be built for aarch64 yet:")
+        assert "lacks entry.S and abi.c; closures run on x86_64." in said
+        assert "use the patched libffi (patches/libffi/README.md)" in said
+
+
+def test_lib_for_an_unknown_machine_ends_in_a_sentence() -> None:
+    said = one_sentence(make_lib("ISA=sparc64"))
+    assert said.startswith("ffi_static cannot be built for sparc64: csrc/arch has no folder for it")
+    assert "riscv64, s390x" in said
+
+
+def test_new_folder_is_a_machine_that_closures_run_on(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "csrc/arch", tmp_path / "arch")
+    for name in ("entry.S", "abi.c"):
+        (tmp_path / "arch/aarch64" / name).touch()
+    assert run("sh", str(tmp_path / "arch/runs.sh"), "aarch64") == ""
+    (tmp_path / "arch/aarch64/abi.c").unlink()
+    command = ["sh", str(tmp_path / "arch/runs.sh"), "aarch64"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "lacks abi.c; closures run on x86_64." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("triple", "macros", "isa"),
+    [
+        ("x86_64-linux-gnu", "__x86_64__", "x86_64"),
+        ("x86_64-linux-gnu", "__i386__", "i686"),
+        ("x86_64-linux-gnu", "__x86_64__ __ILP32__", "x32"),
+        ("i586-linux-gnu", "", "i686"),
+        ("i686-pc-linux-gnu", "__x86_64__", "x86_64"),
+        ("armv7l-unknown-linux-gnueabihf", "", "arm"),
+        ("armeb-linux-gnueabi", "", "armeb"),
+        ("powerpc64le-linux-gnu", "", "powerpc64le"),
+        ("riscv64-linux-gnu", "", "riscv64"),
+    ],
+)
+def test_machine_that_a_compiler_builds_for(
+    tmp_path: Path, triple: str, macros: str, isa: str
+) -> None:
+    path = tmp_path / "compiler"
+    lines = [f"echo '#define {macro} 1'" for macro in macros.split()]
+    text = "\n".join(["#!/bin/sh", f"[ $1 != -dumpmachine ] || {{ echo {triple}; exit; }}", *lines])
+    path.write_text(text + "\n", encoding="ascii")
+    path.chmod(0o755)
+    assert run("sh", str(ROOT / "csrc/arch/isa.sh"), str(path)) == f"{isa}\n"
+
+
+def test_flags_that_only_some_compilers_take_are_the_machines_own() -> None:
+    assert "-fcf-protection" not in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "-fcf-protection=full" in run("make", "-C", str(ROOT), "-n", "-B", "lib", "V=1")
+    known = run("make", "-C", str(ROOT), "-np", "help", "ISA=aarch64").splitlines()
+    (flags,) = (line for line in known if line.startswith("FS_CFLAGS :="))
+    assert "-Icsrc/arch/aarch64" in flags and "-fcf-protection" not in flags

@@ -6,10 +6,16 @@ Where they said nothing, pip installed a package without its extension and calle
 
 from __future__ import annotations
 
+import os
+import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +61,85 @@ def test_setup_with_old_packages_stops_and_names_them(tmp_path: Path) -> None:
     assert "setuptools>=61.0 (found setuptools 60.9.3)" in done.stderr
     assert "cffi>=1.15.1 (found cffi 1.14)" in done.stderr
     assert "pip install 'setuptools>=61.0' 'cffi>=1.15.1'" in done.stderr
+
+
+def build(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `setup.py build_ext` of a copy, which has no C but that of the architectures."""
+    shutil.copytree(ROOT / "csrc/arch", tmp_path / "csrc/arch")
+    setup("", tmp_path)
+    command = [sys.executable, "setup.py", "-q", "build_ext"]
+    clean = {k: v for k, v in os.environ.items() if k not in ("CC", "CFLAGS")}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**clean, **env}
+    )
+
+
+def test_build_where_closures_do_not_run_ends_in_a_sentence(tmp_path: Path) -> None:
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\n[ $1 = -dumpmachine ] && echo aarch64-linux-gnu\n")
+    compiler.chmod(0o755)
+    done = build(tmp_path, CC=str(compiler), _PYTHON_HOST_PLATFORM="linux-aarch64")
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("ffi_static cannot be built for aarch64 yet:")
+    assert "use the patched libffi" in said
+
+
+def test_build_with_another_machines_compiler_ends_in_a_sentence(tmp_path: Path) -> None:
+    done = build(tmp_path, CC="gcc", _PYTHON_HOST_PLATFORM="linux-ppc64le")
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert "the compiler (gcc) builds for x86_64" in said
+    assert "this Python's extension modules are for powerpc64le; set CC to a compiler" in said
+
+
+@pytest.mark.parametrize(
+    ("multiarch", "platform", "isa"),
+    [
+        ("x86_64-linux-gnu", "", "x86_64"),
+        ("i386-linux-gnu", "", "i686"),  # a 32-bit Python on a 64-bit kernel
+        ("x86_64-linux-gnux32", "", "x32"),
+        ("arm-linux-gnueabihf", "", "arm"),
+        ("x86_64-linux-gnu", "linux-armv7l", "arm"),
+        ("x86_64-linux-gnu", "linux-aarch64", "aarch64"),
+        (None, "", None),
+    ],
+)
+def test_machine_that_a_python_is_for(
+    monkeypatch: pytest.MonkeyPatch, multiarch: str, platform: str, isa: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    told = runpy.run_path(str(ROOT / "ffi_static/_build_lib.py"))["python_isa"]
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", lambda name: {"MULTIARCH": multiarch}.get(name)
+    )
+    monkeypatch.setenv("_PYTHON_HOST_PLATFORM", platform)
+    assert told() == isa
+
+
+def test_flags_of_the_machine_are_the_makefiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    build_lib = runpy.run_path(str(ROOT / "ffi_static/_build_lib.py"))
+    for isa, flags in (("x86_64", ["-fcf-protection=full"]), ("aarch64", [])):
+        monkeypatch.setitem(build_lib["arch_flags"].__globals__, "isa", lambda: isa)  # noqa: B023
+        assert build_lib["arch_flags"]() == flags
+
+
+def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False, cwd=ROOT)
+    if listed.returncode:
+        pytest.skip("this is no checkout, or git is not installed")
+    wanted = {Path(os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name}
+    for name in wanted:
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path / "tree" / name, follow_symlinks=False)
+    done = python(tmp_path / "tree", "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        packed = {Path(*Path(name).parts[1:]) for name in tar.getnames()}
+    assert {name for name in wanted - packed if (ROOT / name).exists()} == set()
 
 
 def test_import_without_the_extension_says_so(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import cffi
 import pytest
 
 import ffi_static
-from ffi_static._signature import signature_of
+from ffi_static._signature import _prepared, signature_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,57 @@ def test_declaration_that_does_not_parse(declaration: str) -> None:
 def test_declaration_error_says_how_to_bring_types() -> None:
     with pytest.raises(ffi_static.SignatureError, match="ffi="):
         ffi_static.callback("mine *(int)", abs)
+
+
+def steps(work: Any) -> int:
+    """Count the lines of Python that `work` runs."""
+    count = 0
+
+    def trace(_frame: Any, event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    ["int(const {}int)", "{}int f(int)", "int({}char)", "int(int {})"],
+)
+@pytest.mark.parametrize("word", ["const ", "volatile ", "* "])
+def test_twice_the_words_are_twice_the_work(declaration: str, word: str) -> None:
+    once, twice = (
+        steps(lambda: _prepared(declaration.format(word * n)))  # noqa: B023
+        for n in (500, 1000)
+    )
+    assert 500 < once < twice < 2.5 * once
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    ["int(" + "long " * 5000 + ")", "int(int" + "[2]" * 5000 + ")", "unsigned " * 5000 + "f(int)",
+     "int(" * 5000 + ")" * 5000, "long const " * 5000 + "f(int)"],
+)  # fmt: skip
+def test_declaration_without_end_is_refused_before_it_is_parsed(declaration: str) -> None:
+    assert (
+        steps(lambda: pytest.raises(ffi_static.SignatureError, signature_of, declaration)) < 20000
+    )
+    with pytest.raises(ffi_static.SignatureError, match="no C type has more than") as caught:
+        signature_of(declaration)
+    assert len(str(caught.value)) < 300
+
+
+def test_long_declarations_that_c_has() -> None:
+    text = signature_of("unsigned long long int(long long unsigned int const)").text
+    assert text == "unsigned long long(unsigned long long)"
+    assert len(signature_of(f"int({', '.join(['int[2][2]'] * 1000)})").items) == 1001
 
 
 @pytest.mark.parametrize("declaration", ["int(int, ...)", "void(*)(char *, ...)"])

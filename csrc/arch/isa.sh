@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# isa.sh - the folder here of the machine that a compiler builds for, whether it exists or not
+#
+#   sh csrc/arch/isa.sh gcc -m32       prints i686
+#
+# Asked by the Makefile and by ffi_static/_build_lib.py. The compiler's own triple decides; only
+# x86's compilers build for more than one of our machines, and tell which by what they predefine.
+# Without a compiler it is the machine that runs this.
+triple=$("$@" -dumpmachine 2>/dev/null) || triple=$(uname -m)
+isa=${triple%%-*}
+
+defines() { printf '%s\n' "$macros" | grep -q "^#define $1 "; }
+
+case $isa in
+i[3-6]86 | x86_64 | amd64)
+    macros=$("$@" -dM -E -x c /dev/null 2>/dev/null) || macros=
+    if defines __i386__; then
+        isa=i686
+    elif defines __ILP32__; then
+        isa=x32
+    elif defines __x86_64__; then
+        isa=x86_64
+    fi
+    ;;
+arm | armv[4-8]*) isa=arm ;;
+ppc64le | powerpc64le) isa=powerpc64le ;;
+esac
+case $isa in
+i[3-6]86) isa=i686 ;;
+amd64) isa=x86_64 ;;
+esac
+printf '%s\n' "$isa"

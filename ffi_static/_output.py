@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""_output - the end of a command whose reader has gone, or whose output cannot be written
+
+`doctor | head -1` closes the pipe before all is printed. Python ignores SIGPIPE, so that a print
+raises; and what it could not write stays buffered, so that the exit fails as well, with status 120.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+from typing import Callable, NoReturn
+
+
+def run_command(command: Callable[[], int]) -> NoReturn:
+    """Run `command` and exit with its status, when what it printed has been written.
+
+    A reader that has gone ends the process by SIGPIPE, as other programs are. Output that cannot be
+    written otherwise, as on a full disk, is status 1 and a sentence; a stdout that is closed is no
+    mistake.
+    """
+    status: object = 0
+    try:
+        try:
+            status = command()
+        except SystemExit as leaving:  # argparse's
+            status = leaving.code
+        _flush()
+    except BrokenPipeError:
+        _die_by_sigpipe()
+    except OSError as error:
+        _drop_output()
+        if error.errno != errno.EBADF:
+            with contextlib.suppress(OSError):
+                os.write(2, f"ffi_static: cannot write the output: {error.strerror}\n".encode())
+            os._exit(1)
+    sys.exit(status)  # type: ignore[arg-type]
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def _drop_output() -> None:
+    """Let what is buffered go nowhere, so that the exit does not fail over it."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(null, stream.fileno())
+            stream.flush()
+
+
+def _die_by_sigpipe() -> NoReturn:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    os._exit(128 + signal.SIGPIPE)  # the signal is blocked
