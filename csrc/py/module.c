@@ -78,7 +78,8 @@ PyMODINIT_FUNC PyInit__lib(void)
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddFunctions(module, functions) < 0 ||
-        PyModule_AddFunctions(module, fs_dropin_functions) < 0) {
+        PyModule_AddFunctions(module, fs_dropin_functions) < 0 ||
+        PyModule_AddFunctions(module, fs_dropin_users_functions) < 0) {
         Py_DECREF(module);
         return NULL;
     }
