@@ -152,9 +152,9 @@ def serve(name: str, module: Any, kind: str | None = None) -> tuple[int, bool]:
         if imports == "cffi":
             function = _lib.dropin_answer([], 0)  # a drain knows its own callbacks by it
             arguments = (*_cffi_arguments(module), function)
-            _lib.dropin_take_over(record, module.callback, arguments, _writable_code())
+            _lib.dropin_maker(record, module.callback, arguments)
         _probe(record, *(_ctypes_maker if kind == "ctypes" else _cffi_maker)(module))
-        _lib.dropin_confirm(record)
+        _lib.dropin_confirm(record, _writable_code())
     except Exception as error:
         if not is_answer(error):
             raise

@@ -240,7 +240,7 @@ int fs_dropin_bind(struct fs_dropin *d)
 
 void fs_dropin_unbind(struct fs_dropin *d, int failed)
 {
-    int all = failed && d->made == d->freed && fs_dropin_cffi_is_out(d);
+    int all = failed && !d->confirmed && d->made == d->freed && fs_dropin_cffi_is_out(d);
     for (unsigned i = 0; i < d->entries; i++)
         if (all || !d->kind->still_needed(d, d->entry[i].symbol))
             restore(d, &d->entry[i]);

@@ -217,14 +217,18 @@ struct fs_dropin *fs_dropin_prepare(const struct fs_object *object, const char *
                                     const char *version);
 /* Write our functions into its entries. 0, or -errno with a sentence: then nothing is. */
 int fs_dropin_bind(struct fs_dropin *d);
-/* Give back what nothing of ours will use; `failed`: all, if nothing of ours lives. */
+/* Give back what nothing of ours will use; `failed`: of a record that was never confirmed all, if
+ * nothing of ours lives. */
 void fs_dropin_unbind(struct fs_dropin *d, int failed);
 
 /* ---- dropin_cffi.c ----------------------------------------------------------------------- */
 
-/* Memory of cffi's own, if it has any free, is taken from it for good, and what we held back is
- * given to it: from now on its callbacks are ours. `writable_code`: is there any in the process?
- * Calls the maker. 0, or -1 with an exception; then what cffi has is all in use or ours. */
+/* While bound: give cffi what we held back. 0, or -1 with an exception. */
+int fs_dropin_cffi_release(struct fs_dropin *d);
+
+/* Memory of cffi's own, if it has any free, is taken from it for good, in exchange for ours.
+ * `writable_code`: is there any in the process? Calls the maker. 0, or -1 with an exception; then
+ * what cffi has is all in use or ours. */
 int fs_dropin_cffi_take_over(struct fs_dropin *d, int writable_code);
 
 /* Hold back what cffi has of our memory. Calls the maker; without an exception. */

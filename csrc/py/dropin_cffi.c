@@ -514,19 +514,25 @@ static PyObject *held(struct fs_dropin *d)
     return d->cffi.held;
 }
 
-int fs_dropin_cffi_take_over(struct fs_dropin *d, int writable_code)
+int fs_dropin_cffi_release(struct fs_dropin *d)
 {
-    int error = held(d) ? 0 : -1;
-    if (error == 0 && !d->cffi.clean)
-        error = drain(d, d->cffi.held, to_the_end);
-    /* Also when it failed: what cffi is given back here is ours, and can be collected again. */
     if (d->cffi.held && release(d, d->cffi.held) < 0)
         return -1;
     Py_CLEAR(d->cffi.held);
-    if (error == 0 && !d->cffi.clean) {
+    return 0;
+}
+
+int fs_dropin_cffi_take_over(struct fs_dropin *d, int writable_code)
+{
+    if (!d->cffi.maker || d->cffi.clean)
+        return 0;
+    int error = held(d) ? drain(d, d->cffi.held, to_the_end) : -1;
+    /* Also when it failed: what cffi is given here is ours, and can be collected again. */
+    if (fs_dropin_cffi_release(d) < 0)
+        return -1;
+    if (error == 0)
         error = fs_stock_retire(d, writable_code);
-        d->cffi.clean = error == 0;
-    }
+    d->cffi.clean = error == 0;
     return error;
 }
 

@@ -64,16 +64,22 @@ static PyObject *dropin_check(PyObject *self, PyObject *number)
     Py_RETURN_NONE;
 }
 
-static PyObject *dropin_confirm(PyObject *self, PyObject *number)
+static PyObject *dropin_confirm(PyObject *self, PyObject *args)
 {
-    struct fs_dropin *d = record(number);
+    PyObject *number;
+    int writable_code;
     (void)self;
+    if (!PyArg_ParseTuple(args, "Op:dropin_confirm", &number, &writable_code))
+        return NULL;
+    struct fs_dropin *d = record(number);
     if (!d)
         return NULL;
     if (d->wrong)
         return fail(d->wrong);
     if ((d->seen & d->kind->proof) != d->kind->proof)
         return fail("it made a callback without using what was rebound");
+    if (fs_dropin_cffi_take_over(d, writable_code) < 0)
+        return NULL;
     d->made -= d->probes; /* which have all been freed */
     d->freed -= d->probes;
     d->confirmed = 1;
@@ -82,13 +88,11 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *number)
 }
 
 /* From here on the record remembers how a callback is made, so that it can be undone any time. */
-static PyObject *dropin_take_over(PyObject *self, PyObject *args)
+static PyObject *dropin_maker(PyObject *self, PyObject *args)
 {
     PyObject *number, *maker, *arguments;
-    int writable_code;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OOO!p:dropin_take_over", &number, &maker, &PyTuple_Type,
-                          &arguments, &writable_code))
+    if (!PyArg_ParseTuple(args, "OOO!:dropin_maker", &number, &maker, &PyTuple_Type, &arguments))
         return NULL;
     struct fs_dropin *d = record(number);
     if (!d)
@@ -97,7 +101,7 @@ static PyObject *dropin_take_over(PyObject *self, PyObject *args)
     Py_XSETREF(d->cffi.maker, maker);
     Py_INCREF(arguments);
     Py_XSETREF(d->cffi.arguments, arguments);
-    if (fs_dropin_cffi_take_over(d, writable_code) < 0)
+    if (fs_dropin_cffi_release(d) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -204,10 +208,11 @@ PyMethodDef fs_dropin_functions[] = {
      "kind, whether it is served already). RuntimeError when it is not known."},
     {"dropin_check", dropin_check, METH_O,
      "dropin_check(record): RuntimeError when the probe has found something wrong."},
-    {"dropin_confirm", dropin_confirm, METH_O, "dropin_confirm(record): the probe has succeeded."},
-    {"dropin_take_over", dropin_take_over, METH_VARARGS,
-     "dropin_take_over(record, maker, args, writable_code): take cffi's free memory from it, and "
-     "give it back what we held of ours. maker(*args) makes a callback."},
+    {"dropin_confirm", dropin_confirm, METH_VARARGS,
+     "dropin_confirm(record, writable_code): the probe has succeeded; now take cffi's free memory "
+     "from it. RuntimeError when it had not."},
+    {"dropin_maker", dropin_maker, METH_VARARGS,
+     "dropin_maker(record, maker, args): maker(*args) makes a cffi callback."},
     {"dropin_restore", dropin_restore, METH_VARARGS,
      "dropin_restore(record, failed): give the imports back that nothing of ours needs."},
     {"dropin_answer", dropin_answer, METH_VARARGS,
