@@ -7,7 +7,8 @@
  * only while it is written to. Marshalling, repr and lifetime stay the module's own.
  *
  * Two kinds of modules: ctypes, which calls libffi's closure functions (dropin_libffi.c), and cffi
- * as it is on Linux, with an allocator of its own (dropin_cffi.c). Records are per shared object
+ * as it is on Linux, with an allocator of its own (dropin_cffi.c, _drain.c, _stock.c). Others that
+ * make closures are only named (dropin_users.c). Records are per shared object
  * and never given back, for as long as a closure lives its module may call us. All is under the GIL
  * but for what a call of a closure reads.
  */
@@ -102,6 +103,7 @@ struct fs_dropin_cffi {
     PyObject *held;              /* a list: callbacks whose blocks of ours are kept from cffi */
     int draining;                /* `prober` is refused new blocks; */
     size_t refused;              /* when it asked for the first time, for this many bytes */
+    unsigned long requests;      /* how often it ever was */
     size_t given;                /* blocks of ours that cffi has ... */
     size_t out;                  /* ... and those of them that are not in its free list */
     int clean;                   /* the free list holds no block of cffi's own */

@@ -15,7 +15,7 @@
  * A block that cffi had from before install() is replaced on its way through PyObject_GC_Track, and
  * never used again.
  */
-#include "dropin.h"
+#include "dropin_cffi.h"
 
 #include "base/base.h"
 
@@ -23,30 +23,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* cffi's ffi_closure. Word 0 is its link while the block is free. A block keeps the slot that it
- * was given first, and the slot its cell, as cffi keeps its blocks. */
-struct block {
-    void *link;
-    ffi_static_closure *slot;
-    void *code;    /* the slot's */
-    uintptr_t use; /* enum use */
-    ffi_cif *cif;
-    ffi_static_handler handler;
-    void *user_data;
-};
-enum use { FREE, LIVE, DRAINED }; /* made by a drain: does not count */
-_Static_assert(sizeof(struct block) == sizeof(ffi_closure), "a block is an ffi_closure");
-_Static_assert(sizeof(struct block) == FS_STOCK_BLOCK, "and counted as one");
-_Static_assert(offsetof(struct block, user_data) == offsetof(ffi_closure, user_data), "its words");
-
-/* cffi's callback object, CDataObject_closure; a probe shows that it is. */
-struct callback {
-    PyObject_HEAD PyObject *c_type;
-    void *c_data;
-    PyObject *c_weakreflist;
-    struct block *closure;
-};
 
 /* Memory that blocks lie in. Never given back, as cffi gives nothing back; it asks for 1.3 times
  * as much each time, and blocks in place of older ones come as many at a time. */
@@ -61,10 +37,9 @@ static struct block *spares; /* linked by their first word */
 /* What this thread has prepared and not yet tracked: our block, and whose place it takes. */
 static FS_PY_THREAD_LOCAL struct block *pending, *pending_for;
 
-/* The block that release() puts into cffi's free list in place of cffi's own. */
-static struct block *sink;
+struct block *fs_cffi_sink;
 
-static int is_ours(const void *block)
+int fs_cffi_is_ours(const void *block)
 {
     for (unsigned i = area_count; i-- > 0;)
         if ((uintptr_t)block - areas[i].start < areas[i].size)
@@ -90,7 +65,7 @@ static void put_spare(struct block *b)
     spares = b;
 }
 
-static struct block *take_spare(void)
+struct block *fs_cffi_take_spare(void)
 {
     if (!spares) {
         struct block *b = new_area(SPARE_BYTES);
@@ -235,7 +210,7 @@ static int is_drains(const struct fs_dropin *d, const void *user_data)
 static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *cif,
                             handler *function, void *user_data)
 {
-    int known = is_ours(theirs);
+    int known = fs_cffi_is_ours(theirs);
     if (!known && is_drains(d, user_data)) { /* nobody will call it */
         if (fs_stock_reserve(d) < 0)
             return FFI_BAD_TYPEDEF;
@@ -243,7 +218,7 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
         theirs->user_data = user_data;
         return FFI_OK;
     }
-    struct block *b = known ? theirs : take_spare();
+    struct block *b = known ? theirs : fs_cffi_take_spare();
     if (!b)
         return FFI_BAD_TYPEDEF;
     ffi_status status = FFI_BAD_TYPEDEF;
@@ -279,7 +254,7 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
 /* After uninstall() cffi goes on with blocks of ours that it has, and with its own. */
 static int serves(struct fs_dropin *d, const ffi_closure *closure)
 {
-    if (d->state != FS_DROPIN_RESTORED || is_ours(closure))
+    if (d->state != FS_DROPIN_RESTORED || fs_cffi_is_ours(closure))
         return 1;
     d->cffi.clean = 0;
     return 0;
@@ -312,7 +287,7 @@ static int has_the_size(const PyObject *object)
 static int is_stock(const struct callback *o)
 {
     return has_the_size((const PyObject *)o) && o->closure && o->c_data == (void *)o->closure &&
-           !is_ours(o->closure);
+           !fs_cffi_is_ours(o->closure);
 }
 
 static void hook_track(struct fs_dropin *d, void *object)
@@ -339,16 +314,16 @@ static void hook_track(struct fs_dropin *d, void *object)
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
     struct callback *o = object;
-    if (has_the_size(object) && is_ours(o->closure) && o->closure->use) {
+    if (has_the_size(object) && fs_cffi_is_ours(o->closure) && o->closure->use) {
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
         let_go(d, o->closure);
     } else if (is_stock(object)) {
         if (PyObject_GC_IsTracked(object)) {
             fs_stock_live(d, o->closure, -1);
-        } else if (sink) { /* cffi takes the sink into its free list, and not the block */
-            sink->user_data = o->closure->user_data;
-            o->closure = sink;
+        } else if (fs_cffi_sink) { /* cffi takes the sink into its free list, and not the block */
+            fs_cffi_sink->user_data = o->closure->user_data;
+            o->closure = fs_cffi_sink;
         }
     }
     PyObject_GC_UnTrack(object);
@@ -422,134 +397,3 @@ const struct fs_dropin_kind fs_dropin_cffi = {
     .hooks = hooks,
     .still_needed = still_needed,
 };
-
-/* ---- taking over, and giving back --------------------------------------------------------- */
-
-/* The garbage collector, which shows what it knows to everybody, shall not know these. */
-static int append(PyObject *list, PyObject *made)
-{
-    PyObject_GC_UnTrack(made);
-    int error = PyList_Append(list, made);
-    Py_DECREF(made);
-    return error;
-}
-
-/* Let the callbacks of a list go. Blocks of ours go into cffi's free list; of cffi's own none, but
- * as often the sink, once. The sink is at the head of that list, or not in it. */
-static int release(struct fs_dropin *d, PyObject *list)
-{
-    struct block *head = NULL;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        struct callback *o = (struct callback *)PyList_GET_ITEM(list, i);
-        if ((PyObject *)o == Py_None || !is_ours(o->closure))
-            continue;
-        head = o->closure;
-        Py_INCREF(Py_None);
-        PyList_SetItem(list, i, Py_None);
-    }
-    void *next = head ? head->link : NULL;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        if (PyList_GET_ITEM(list, i) == Py_None)
-            continue;
-        if (!head) {
-            head = take_spare();
-            if (!head) { /* they stay in the list */
-                PyErr_NoMemory();
-                return -1;
-            }
-            head->link = head;
-            d->cffi.given++;
-        }
-        sink = head;
-        Py_INCREF(Py_None);
-        PyList_SetItem(list, i, Py_None);
-        sink = NULL;
-        if (head->link == head) /* it was at the head already */
-            head->link = next;
-        else
-            next = head->link;
-    }
-    return 0;
-}
-
-/* Make callbacks, into a list, as long as there is more to come. At the end of cffi's free list it
- * asks for memory, and is refused. */
-static int drain(struct fs_dropin *d, PyObject *list, int (*more)(const struct fs_dropin *))
-{
-    int error = 0;
-    fs_stock_begin(d);
-    d->prober = pthread_self();
-    d->cffi.draining = 1;
-    while (error == 0 && more(d)) {
-        PyObject *made = PyObject_Call(d->cffi.maker, d->cffi.arguments, NULL);
-        if (made)
-            error = append(list, made);
-        else if (d->cffi.refused && PyErr_ExceptionMatches(PyExc_MemoryError))
-            PyErr_Clear();
-        else
-            error = -1;
-    }
-    d->cffi.draining = 0;
-    return error;
-}
-
-static int to_the_end(const struct fs_dropin *d)
-{
-    return !d->cffi.refused || fs_stock_wants_more(d);
-}
-
-static int to_our_last(const struct fs_dropin *d)
-{
-    return d->cffi.given != d->cffi.out && !d->cffi.refused;
-}
-
-/* The list of what is kept from cffi, which only we know. */
-static PyObject *held(struct fs_dropin *d)
-{
-    if (!d->cffi.held) {
-        d->cffi.held = PyList_New(0);
-        if (d->cffi.held)
-            PyObject_GC_UnTrack(d->cffi.held);
-    }
-    return d->cffi.held;
-}
-
-int fs_dropin_cffi_release(struct fs_dropin *d)
-{
-    if (d->cffi.held && release(d, d->cffi.held) < 0)
-        return -1;
-    Py_CLEAR(d->cffi.held);
-    return 0;
-}
-
-int fs_dropin_cffi_take_over(struct fs_dropin *d, int writable_code)
-{
-    if (!d->cffi.maker || d->cffi.clean)
-        return 0;
-    int error = held(d) ? drain(d, d->cffi.held, to_the_end) : -1;
-    /* Also when it failed: what cffi is given here is ours, and can be collected again. */
-    if (fs_dropin_cffi_release(d) < 0)
-        return -1;
-    if (error == 0)
-        error = fs_stock_retire(d, writable_code);
-    d->cffi.clean = error == 0;
-    return error;
-}
-
-void fs_dropin_cffi_give_back(struct fs_dropin *d)
-{
-    PyObject *type, *value, *trace;
-    if (!d->cffi.maker)
-        return;
-    PyErr_Fetch(&type, &value, &trace);
-    if (d->cffi.pages && d->cffi.clean)
-        d->cffi.pages_kept = *d->cffi.pages;
-    if (held(d)) /* what cannot be held cffi goes on using, and our functions stay */
-        (void)drain(d, d->cffi.held, to_our_last);
-    PyErr_Restore(type, value, trace);
-}
-
-int fs_dropin_cffi_is_out(const struct fs_dropin *d)
-{
-    return d->cffi.given == d->cffi.out && d->cffi.area_count == 0;
-}

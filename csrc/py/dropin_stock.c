@@ -164,6 +164,7 @@ void fs_stock_refuse(struct fs_dropin *d, size_t size)
 {
     struct fs_dropin_cffi *c = &d->cffi;
     size_t pages = size / page_size(), previous, blocks;
+    c->requests++;
     if (!c->refused)
         c->refused = size;
     if (c->pages) {
