@@ -177,6 +177,23 @@ assert ours(address)
 """)
 
 
+def test_what_c_calls_in_the_probe_has_no_step_at_which_a_handler_runs(run: Any) -> None:
+    # an exception there would end in the callback: printed, and not raised
+    run("""
+import types
+given = []
+def watched(maker):
+    def other(module):
+        make, address = maker(module)
+        return (lambda function: given.append(function) or make(function)), address
+    return other
+probe._ctypes_maker = watched(probe._ctypes_maker)
+probe._cffi_maker = watched(probe._cffi_maker)
+ffi_static.install()
+assert [type(each) for each in given] == [types.BuiltinFunctionType] * 2, given
+""")
+
+
 @pytest.mark.parametrize("module", ["_ctypes", "_cffi_backend"])
 def test_signals_at_any_moment_of_install(run: Any, module: str) -> None:
     """At some moment of install(), 300 times: it is never lost."""
@@ -236,7 +253,7 @@ def test_a_drain_asks_for_no_writable_code_and_leaves_cffis_count(run: Any) -> N
 made = [with_cffi(abs) for _ in range(10)]  # one page
 assert writable_code() == 4096
 ffi_static.install()
-made += [with_cffi(abs) for _ in range(10)]
+made += [with_cffi(abs) for _ in range(140)]  # of ours, in two pages
 assert writable_code() == 4096
 ffi_static.uninstall()
 assert writable_code() == 4096
