@@ -10,6 +10,7 @@ is here is which modules are asked for, the hook that meets them when they are i
 
 from __future__ import annotations
 
+import _imp
 import _thread
 import os
 import sys
@@ -21,7 +22,7 @@ from ._errors import InstallError, InstallWarning
 # find modules of the standard library in the place of its own.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
 class Served:
     """What install() did to one extension module; counters are of the moment it was asked.
 
-    module, file, version: "_ctypes" or "_cffi_backend", the shared object ("" while waiting), and
-    ctypes' or cffi's version.
+    module, file, version: "_ctypes", "_cffi_backend" or the name of a copy of either, the shared
+    object ("" while waiting), and ctypes' or cffi's version.
 
-    state: "served"; "waiting" (asked for, not imported yet); "refused" (imported after install(),
-    of a build that is not known: `reason` says why, its callbacks are stock); or "restored" (by
-    uninstall(), closures made meanwhile stay valid).
+    state: "served"; "waiting" (asked for, not imported yet); "refused" (a copy, or imported after
+    install(), of a build that is not known: `reason` says why, its callbacks are stock); "restored"
+    (by uninstall(), closures made meanwhile stay valid); or "unserved" (neither ctypes nor cffi,
+    but it makes closures with libffi: `reason` says with which functions).
 
     how: one sentence, which imports were rebound.
 
@@ -103,10 +105,13 @@ MODULES = {"ctypes": "_ctypes", "cffi": "_cffi_backend"}
 _lock = _thread.RLock()
 os.register_at_fork(after_in_child=getattr(_lock, "_at_fork_reinit"))  # noqa: B009 - as threading
 _wanted: set[str] = set()
-_refused: dict[str, Served] = {}
+_refused: dict[tuple[str, str], Served] = {}  # by name and file
 
 #: Set by who must not go on without: an import of a module that cannot be served then raises.
 required = False
+#: Called, if set, with a sentence about each C library that makes closures itself, once.
+tell: Callable[[str], None] | None = None
+_told: set[str] = set()
 
 
 class _Finder:
@@ -151,27 +156,146 @@ class _Loader:
         return getattr(self._loader, name)
 
 
-def _serve(name: str, module: Any) -> int | None:
-    """Serve one module; its record, or None if it was served before. Raises InstallError."""
-    record, fresh = _dropin_probe.serve(name, module)
-    _refused.pop(name, None)
-    return record if fresh else None
+def _all_or_nothing(do: Callable[..., None], *args: Any) -> None:
+    """Call do(*args), and undo what it served when anything is raised: by a signal handler, too."""
+    before = {each["index"] for each in _bound()}
+    try:
+        do(*args)
+    except BaseException as error:
+        error.__traceback__ = None  # the frames of a probe hold its callback
+        stopped = error
+    else:
+        return
+    for each in _bound():  # here, because 3.10 holds the frames while it handles the exception
+        if each["index"] not in before:
+            _dropin_probe.restore(each["index"], failed=each["state"] != "served")
+    raise stopped
 
 
-def _serve_import(name: str, module: Any) -> None:
-    """Serve a module that has just been imported. Its import is not made to fail."""
+def _bound() -> list[dict[str, Any]]:
+    """Records that are not restored; also one whose probe was interrupted."""
+    return [each for each in _lib.dropin_records() if each["state"] != "restored"]
+
+
+def _serve(name: str, module: Any, kind: str | None = None) -> None:
+    """Serve one module. Raises InstallError."""
+    _dropin_probe.serve(name, module, kind)
+    _refused.pop((name, _file_of(module)), None)
+
+
+def _file_of(module: Any) -> str:
+    return str(getattr(module, "__file__", "") or "")
+
+
+def _refuse(name: str, module: Any, error: InstallError) -> None:
+    """Note that a module is not served. Its import is not made to fail, unless it must be."""
+    file = _file_of(module)
+    version = str(getattr(module, "__version__", ""))
+    _refused[name, file] = Served(name, "refused", file=file, version=version, reason=str(error))
+    if required:
+        raise error
+    _warn(f"ffi_static.install() cannot serve {name}, its callbacks are stock: {error}")
+
+
+def _serve_import(name: str, module: Any, kind: str | None = None) -> None:
+    """Serve a module that has just been imported."""
     with _lock:
-        if name not in _wanted:
+        if name not in _wanted and kind is None:
             return
         try:
-            _serve(name, module)
+            _all_or_nothing(_serve, name, module, kind)
         except InstallError as error:
-            file = str(getattr(module, "__file__", "") or "")
-            version = str(getattr(module, "__version__", ""))
-            _refused[name] = Served(name, "refused", file=file, version=version, reason=str(error))
-            if required:
-                raise
-            _warn(f"ffi_static.install() cannot serve {name}, its callbacks are stock: {error}")
+            _refuse(name, module, error)
+
+
+# ---- copies of the two modules under other names, and other users of libffi
+
+
+def _look(module: Any) -> None:
+    """Look at an extension module that was just initialized: it may be a copy, or a user."""
+    name = str(getattr(module, "__name__", ""))
+    kind = _dropin_probe.kind_of(module)
+    if name not in MODULES.values():  # for those there is _Finder
+        if kind is not None and MODULES[kind] in _wanted:
+            _serve_import(name, module, kind)
+        _check_users(_file_of(module))
+
+
+def _serve_copies() -> None:
+    """Serve the copies that are imported already, under whatever name."""
+    for name, module in list(sys.modules.items()):
+        kind = _dropin_probe.kind_of(module)
+        if kind is None or MODULES[kind] not in _wanted or name in MODULES.values():
+            continue
+        number = _lib.dropin_object(_dropin_probe.builtin_of(module, kind))
+        if number not in {each["object"] for each in _bound()}:
+            _serve_import(name, module, kind)
+
+
+def _users() -> Iterator[tuple[Served, bool]]:
+    """Give the objects of this process that make closures and are not ours to serve.
+
+    Each as a record, and whether it is an extension module.
+    """
+    users = _lib.dropin_users() if _wanted else []
+    known = {each["object"] for each in _lib.dropin_records()}
+    users = [each for each in users if each[0] not in known]
+    if not users:
+        return
+    skipped: set[int | str] = {each.file for each in list(_refused.values())}
+    names = {}
+    for name, module in list(sys.modules.items()):
+        kind = _dropin_probe.kind_of(module)
+        if kind is not None and MODULES[kind] not in _wanted:  # nobody asked for it
+            skipped.add(_lib.dropin_object(_dropin_probe.builtin_of(module, kind)))
+        else:
+            names[_dropin_probe.names_in(module).get("__file__")] = name
+    for number, file, functions, is_extension in users:
+        if number not in skipped and file not in skipped:
+            yield (
+                Served(
+                    names.get(file) or file.rpartition("/")[2],
+                    "unserved",
+                    file=file,
+                    reason=f"it makes closures of libffi's itself, with {functions}",
+                ),
+                is_extension,
+            )
+
+
+def _check_users(importing: str | None = None) -> None:
+    """Where it is required that all is served: refuse an extension that is not, tell of others."""
+    for each, is_extension in _users() if required else ():
+        fresh = each.file not in _told
+        _told.add(each.file)
+        sentence = f"{each.module} ({each.file}) is not served: {each.reason}"
+        if is_extension and (fresh or each.file == importing):
+            raise InstallError(sentence)
+        if fresh and tell is not None:
+            tell(sentence)
+
+
+class _Hook:
+    """Our place in _imp, where all extension modules pass on their way in."""
+
+    ours: Callable[..., Any] | None = None
+    original: Any = None
+
+    @classmethod
+    def set(cls) -> None:
+        if _Finder not in sys.meta_path:
+            sys.meta_path.insert(0, _Finder)
+        if cls.ours is None or _imp.exec_dynamic is not cls.ours:
+            cls.original = _imp.exec_dynamic
+            cls.ours = _lib.dropin_exec_dynamic(cls.original, _look)
+            _imp.exec_dynamic = cls.ours
+
+    @classmethod
+    def unset(cls) -> None:
+        if _Finder in sys.meta_path:
+            sys.meta_path.remove(_Finder)
+        if cls.ours is not None and _imp.exec_dynamic is cls.ours:
+            _imp.exec_dynamic = cls.original
 
 
 def _warn(message: str) -> None:
@@ -197,23 +321,29 @@ def install(
         if name in sys.modules:
             __import__(name)  # waits for a thread that is in the middle of it
     with _lock:
-        made: list[int] = []
+        before = set(_wanted)
         try:
-            for name in chosen:
-                module = sys.modules.get(name)
-                record = None if module is None else _serve(name, module)
-                if record is not None:
-                    made.append(record)
+            _all_or_nothing(_install, chosen)
         except BaseException:
-            for record in made:
-                _dropin_probe.restore(record)
+            _wanted.intersection_update(before)
+            if not _wanted:
+                _refused.clear()
+                _Hook.unset()
             raise
-        _wanted.update(chosen)
-        if _wanted and _Finder not in sys.meta_path:
-            sys.meta_path.insert(0, _Finder)
         if keep_thread_state:
             _lib.dropin_keep(True)
         return installed()
+
+
+def _install(chosen: list[str]) -> None:
+    for name in chosen:
+        module = sys.modules.get(name)
+        if module is not None:
+            _serve(name, module)
+    _wanted.update(chosen)
+    _Hook.set()
+    _serve_copies()
+    _check_users()
 
 
 def uninstall() -> None:
@@ -225,16 +355,17 @@ def uninstall() -> None:
     with _lock:
         _wanted.clear()
         _refused.clear()
-        if _Finder in sys.meta_path:
-            sys.meta_path.remove(_Finder)
+        _Hook.unset()
         _lib.dropin_keep(False)
-        for each in _lib.dropin_records():
-            if each["state"] != "restored":  # also one whose probe was interrupted
-                _dropin_probe.restore(each["index"])
+        for each in _bound():
+            _dropin_probe.restore(each["index"])
 
 
 def installed() -> tuple[Served, ...]:
-    """Tell what is served: a record for each module asked for, and for each copy of it loaded."""
+    """Tell what is served: a record for each module asked for, and for each copy of it loaded.
+
+    And what is not: one for each other object of this process that makes closures with libffi.
+    """
     with _lock:
         found = [
             Served(
@@ -253,4 +384,5 @@ def installed() -> tuple[Served, ...]:
         found += _refused.values()
         known = {each.module for each in found if each.state != "restored"}
         found += [Served(name, "waiting") for name in sorted(_wanted - known)]
+        found += [each for each, _ in _users()]
         return tuple(found)

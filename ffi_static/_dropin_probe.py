@@ -7,6 +7,9 @@ freed; when one does not hold, everything is put back.
 
 Only the extension modules themselves are used: `ctypes` and `cffi` may be in the middle of their
 own import.
+
+A signal handler may raise at any of these lines. What it raises is not an answer of the module's:
+it goes on to the caller, who puts everything back.
 """
 
 from __future__ import annotations
@@ -24,8 +27,11 @@ if TYPE_CHECKING:
 ARGUMENTS = (-12345, 0.625, 0x123456789ABC)
 ANSWER = -7654321
 
-#: cffi modules by record: restore() needs their functions.
-_modules: dict[int, Any] = {}
+#: What a module has that makes callbacks, by kind: its builtin function first.
+PARTS = {
+    "ctypes": ("dlopen", "CFuncPtr", "_SimpleCData"),
+    "cffi": ("callback", "new_function_type", "new_primitive_type"),
+}
 
 
 def _ctypes_maker(module: Any) -> tuple[Any, Any]:
@@ -71,17 +77,14 @@ def _cffi_maker(module: Any) -> tuple[Any, Any]:
 def _probe(record: int, make: Any, address: Any) -> None:
     """Make a callback, call it from C, free it. Raises RuntimeError when something is wrong."""
     got: list[tuple[Any, ...]] = []
-
-    def answer(a: Any, b: Any, c: Any) -> int:
-        got.append((a, b, c if isinstance(c, int) else address(c)))
-        return ANSWER
-
-    made = make(answer)
+    made = make(_lib.dropin_answer(got, ANSWER))
     _lib.dropin_check(record)
     at = address(made)
     if not _lib.lib.ffi_static_from_address(_lib.ffi.cast("void *", at)):
         raise RuntimeError("the address of its callback is not the one that it was given")
-    if _lib.dropin_call(at, *ARGUMENTS) != ANSWER or got != [ARGUMENTS]:
+    result = _lib.dropin_call(at, *ARGUMENTS)
+    seen = [(a, b, c if isinstance(c, int) else address(c)) for a, b, c in got]
+    if result != ANSWER or seen != [ARGUMENTS]:
         raise RuntimeError("a call of its callback from C gave a wrong answer")
     del made
 
@@ -92,41 +95,76 @@ def _writable_code() -> bool:
         # _maps.py knows more, and needs more modules
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:  # noqa: PTH123
             return any("wx" in line.split(None, 2)[1] for line in maps)
-    except OSError:  # no /proc
+    except OSError as error:  # no /proc
+        if not is_answer(error):
+            raise
         return True
 
 
-def serve(name: str, module: Any) -> tuple[int, bool]:
+def is_answer(error: BaseException) -> bool:
+    """Tell whether this was raised by what this file called, and not by a signal handler.
+
+    The modules' functions are builtin and have no frames; a handler has one.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    ours = trace is not None and trace.tb_frame.f_globals is globals()
+    return ours and isinstance(error, Exception)
+
+
+def names_in(module: Any) -> dict[str, Any]:
+    """Give a module's names, without loading a module that is loaded when it is asked for any."""
+    if not issubclass(type(module), type(sys)):  # isinstance() believes what an object says
+        return {}
+    names: dict[str, Any] = type(sys).__getattribute__(module, "__dict__")
+    return names
+
+
+def kind_of(module: Any) -> str | None:
+    """Tell of what kind a module is, by what it has: "ctypes", "cffi" or None."""
+    has = names_in(module)
+    for kind, parts in PARTS.items():
+        if isinstance(has.get(parts[0]), type(len)) and all(part in has for part in parts):
+            return kind
+    return None
+
+
+def builtin_of(module: Any, kind: str) -> Any:
+    """Give the function that tells which shared object a module is."""
+    return getattr(module, PARTS[kind][0], None)
+
+
+def serve(name: str, module: Any, kind: str | None = None) -> tuple[int, bool]:
     """Rebind `module`, and show that it works: its record, and whether that is new.
 
-    Raises InstallError, with everything as it was.
+    Raises InstallError, with everything as it was, and what a signal handler raises, with
+    everything as it is; then restore() what was not served before.
     """
-    builtin = getattr(module, "dlopen" if name == "_ctypes" else "callback", None)
+    kind = kind or ("ctypes" if name == "_ctypes" else "cffi")
     version = str(getattr(module, "__version__", ""))
     where = getattr(module, "__file__", None) or "built into the interpreter"
+    record = None
     try:
-        record, kind, served = _lib.dropin_bind(name, version, builtin)
-    except (RuntimeError, TypeError) as error:
-        raise InstallError(f"{name} ({where}): {error}") from None
-    if served:
-        return record, False
-    _modules[record] = module
-    try:
-        if kind == "cffi":
-            arguments = (*_cffi_arguments(module), abs)
-            _lib.dropin_drain(record, module.callback, arguments, _writable_code()).clear()
-            _lib.dropin_hold(record, None)
-        _probe(record, *(_ctypes_maker if name == "_ctypes" else _cffi_maker)(module))
-        _lib.dropin_confirm(record)
-    except BaseException as error:
-        said = str(error) if isinstance(error, RuntimeError) else f"a trial gave {error!r}"
+        record, imports, served = _lib.dropin_bind(name, version, builtin_of(module, kind))
+        if served:
+            return record, False
+        if imports == "cffi":
+            function = _lib.dropin_answer([], 0)  # a drain knows its own callbacks by it
+            arguments = (*_cffi_arguments(module), function)
+            _lib.dropin_maker(record, module.callback, arguments)
+        _probe(record, *(_ctypes_maker if kind == "ctypes" else _cffi_maker)(module))
+        _lib.dropin_confirm(record, _writable_code())
+    except Exception as error:
+        if not is_answer(error):
+            raise
+        plain = isinstance(error, RuntimeError) or record is None
+        said = str(error) if plain else f"a trial gave {error!r}"
         error.__traceback__ = None  # its frames hold the probe's callback
-        stop = None if isinstance(error, Exception) else error
     else:
         return record, True
-    restore(record, failed=True)  # here, because 3.10 holds them while it handles the exception
-    if stop is not None:
-        raise stop
+    if record is not None:
+        restore(record, failed=True)  # here, because 3.10 holds them while it handles the exception
     raise InstallError(f"{name} ({where}): {said}")
 
 
@@ -135,10 +173,4 @@ def restore(record: int, *, failed: bool = False) -> None:
 
     What cffi has of our memory is kept from it. When a probe has failed, nothing stays.
     """
-    found = next(each for each in _lib.dropin_records() if each["index"] == record)
-    module = _modules.pop(record, None) or sys.modules.get(found["module"])
-    cffi = found["kind"] == "cffi"
-    if cffi and module is not None:
-        arguments = (*_cffi_arguments(module), abs)
-        _lib.dropin_hold(record, _lib.dropin_collect(record, module.callback, arguments))
-    _lib.dropin_unbind(record, failed and cffi)
+    _lib.dropin_restore(record, failed)

@@ -82,8 +82,10 @@ def start() -> None:
         asked = arguments(value)
         if asked is None:
             return
+        if require:  # of what is imported later, too
+            _dropin.required = True
+            _dropin.tell = say
         install(**asked)
-        _dropin.required = require  # of a module of an unknown build that is imported later, too
     except (ValueError, OSError, Error) as why:
         say(f"{why}; {'giving up, as required' if require else 'callbacks are stock'}")
         if require:
@@ -125,6 +127,8 @@ def describe(each: Served) -> str:
     """Put one record of installed() into a sentence."""
     if each.state == "waiting":
         return f"{each.module}: was not imported"
+    if each.state == "unserved":
+        return f"{each.module} ({each.file}): not served: {each.reason}"
     where = f"{each.module} {each.version} ({each.file})"
     if each.state == "refused":
         return f"{where}: refused, its callbacks are stock: {each.reason}"

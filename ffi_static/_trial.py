@@ -9,10 +9,14 @@ is writable and executable behind.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.metadata
 import re
 import sys
+import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -135,6 +139,36 @@ def try_installed(name: str) -> dict[str, Any]:
     result = (try_ctypes if name == "ctypes" else try_cffi)()
     how = [each.how for each in ffi_static.installed() if each.state == "served"]
     return {**result, "how": "; ".join(how)}
+
+
+def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:
+    """Tell what install() serves in this process once `modules` are imported, and what it does not.
+
+    {"list": [{"module", "file", "state", "reason"}], "errors": {module: why its import fails}}
+    (asked in a child).
+    """
+
+    def ask() -> dict[str, Any]:
+        import ffi_static
+
+        warnings.simplefilter("ignore", ffi_static.InstallWarning)
+        for other in ("ctypes", "cffi"):
+            with contextlib.suppress(ffi_static.InstallError):  # which try_installed() tells
+                ffi_static.install(**{other: False})
+        for name in ("_ctypes", "_cffi_backend"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        errors = {}
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                errors[name] = f"{type(error).__name__}: {error}"
+        served = (each.as_dict() for each in ffi_static.installed() if each.state != "waiting")
+        keep = ("module", "file", "state", "reason")
+        return {"list": [{name: each[name] for name in keep} for each in served], "errors": errors}
+
+    return run_in_child(ask)
 
 
 def try_ours(count: int = CLOSURES) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -88,11 +89,12 @@ def _callbacks() -> dict[str, Any]:
     return found
 
 
-def examine() -> dict[str, Any]:
+def examine(modules: Sequence[str] = ()) -> dict[str, Any]:
     """Examine this system and process; gives the JSON form's object.
 
-    Makes its trials in forked children: call it where fork() is safe. Raises OSError when fork is
-    refused or /proc is not mounted.
+    `modules` are imported, in a child, and looked at for others that make closures. Makes its
+    trials in forked children: call it where fork() is safe. Raises OSError when fork is refused or
+    /proc is not mounted.
     """
     read_maps()  # without /proc every other answer would be about that
     report: dict[str, Any] = {
@@ -102,6 +104,7 @@ def examine() -> dict[str, Any]:
         "policies": _policies.policies(),
         "trials": _policies.trials(),
         "callbacks": _callbacks(),
+        "closures": _trial.who_makes_closures(modules),
     }
     ours = report["callbacks"]["ffi_static"]["plain"]
     report["providers"]["used"] = ours.get("providers", {})
@@ -132,7 +135,20 @@ def _advice(report: dict[str, Any]) -> list[str]:
         )
     for name in ("ctypes", "cffi"):
         advice += _advice_on_stock(name, report["callbacks"][name])
-    return advice
+    return advice + _advice_on_others(report["closures"])
+
+
+def _advice_on_others(closures: dict[str, Any]) -> list[str]:
+    errors = closures.get("errors", {})
+    return [
+        *(
+            f"{each['module']} ({each['file']}) is not served by ffi_static.install(): "
+            f"{each['reason']}."
+            for each in closures.get("list", ())
+            if each["state"] in ("refused", "unserved")
+        ),
+        *(f"{name} was not looked at, its import fails: {why}" for name, why in errors.items()),
+    ]
 
 
 def _advice_on_stock(name: str, stock: dict[str, Any]) -> list[str]:
@@ -209,6 +225,13 @@ def _render_callbacks(callbacks: dict[str, Any]) -> list[str]:
     return rows
 
 
+def _render_closures(closures: dict[str, Any]) -> list[str]:
+    if "error" in closures:
+        return [f"  unknown: {closures['error']}"]
+    rows = [_row(each["module"], each["state"], each["file"]) for each in closures["list"]]
+    return rows or ["  none"]
+
+
 def _render_audit(audit: dict[str, Any]) -> list[str]:
     if audit["findings"] is None:
         return []
@@ -239,6 +262,10 @@ def render(report: dict[str, Any]) -> str:
             "Callbacks of this Python, as things are and under MemoryDenyWriteExecute=",
             _render_callbacks(report["callbacks"]),
         ),
+        *_heading(
+            "Who makes closures with libffi in this process, after install()",
+            _render_closures(report["closures"]),
+        ),
         *_render_audit(report["audit"]),
         *_heading(
             "Healthy." if report["healthy"] else "NOT HEALTHY.",
@@ -257,9 +284,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--json", action="store_true", help="machine-readable, see docs/use/doctor.md"
     )
+    parser.add_argument(
+        "module",
+        nargs="*",
+        help="to be imported and looked at: does it, or what it needs, make closures of its own?",
+    )
     options = parser.parse_args(argv)
     try:
-        report = examine()
+        report = examine(options.module)
     except OSError as error:
         print(f"doctor: cannot examine this system: {error}", file=sys.stderr)
         if error.filename and str(error.filename).startswith("/proc"):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin.c - records of rebound modules: bind, confirm, unbind
+/* dropin.c - records of rebound modules: bind, unbind, and what both kinds of hooks share
  *
  * ffi_static/_dropin.py decides and probes; this writes and remembers. A record is bound first and
  * only probed then, because what must be known of a module shows when it makes a callback. Until
@@ -219,8 +219,9 @@ static void restore(struct fs_dropin *d, struct fs_dropin_entry *e)
         e->bound = 0;
 }
 
-static int bind(struct fs_dropin *d)
+int fs_dropin_bind(struct fs_dropin *d)
 {
+    int fresh[FS_DROPIN_ENTRIES] = {0}; /* what was ours before stays so: it is still needed */
     for (unsigned i = 0; i < d->entries; i++) {
         struct fs_dropin_entry *e = &d->entry[i];
         if (e->bound)
@@ -228,33 +229,27 @@ static int bind(struct fs_dropin *d)
         int error = fs_object_write(&d->object, e->at, e->ours);
         if (error) {
             while (i-- > 0)
-                restore(d, &d->entry[i]);
+                if (fresh[i])
+                    restore(d, &d->entry[i]);
             return error;
         }
-        e->bound = 1;
+        e->bound = fresh[i] = 1;
     }
     return 0;
 }
 
-/* ---- the module's functions ------------------------------------------------------------------ */
-
-static PyObject *fail(const char *text)
+void fs_dropin_unbind(struct fs_dropin *d, int failed)
 {
-    PyErr_SetString(PyExc_RuntimeError, text);
-    return NULL;
+    int all = failed && !d->confirmed && d->made == d->freed && fs_dropin_cffi_is_out(d);
+    for (unsigned i = 0; i < d->entries; i++)
+        if (all || !d->kind->still_needed(d, d->entry[i].symbol))
+            restore(d, &d->entry[i]);
+    if (all)
+        d->cffi.clean = d->cffi.watched = 0; /* what cffi does from now on goes unseen */
+    d->state = FS_DROPIN_RESTORED;
 }
 
-static struct fs_dropin *record(PyObject *number)
-{
-    unsigned long i = PyLong_AsUnsignedLong(number);
-    if (PyErr_Occurred())
-        return NULL;
-    if (i >= FS_DROPIN_MODULES || fs_dropins[i].state == FS_DROPIN_NONE) {
-        PyErr_SetString(PyExc_ValueError, "no such record");
-        return NULL;
-    }
-    return &fs_dropins[i];
-}
+/* ---- records --------------------------------------------------------------------------------- */
 
 static struct fs_dropin *record_for(const struct fs_object *object)
 {
@@ -271,16 +266,16 @@ static struct fs_dropin *record_for(const struct fs_object *object)
     return unused;
 }
 
-/* A record for this object, with its entries found; NULL with an exception. */
-static struct fs_dropin *prepare(const struct fs_object *object, const char *name,
-                                 const char *version)
+struct fs_dropin *fs_dropin_prepare(const struct fs_object *object, const char *name,
+                                    const char *version)
 {
     struct fs_dropin *d = record_for(object);
-    if (!d || d->state != FS_DROPIN_NONE) {
-        if (!d)
-            fail("too many copies of ctypes and cffi are loaded");
+    if (!d)
+        PyErr_Format(PyExc_RuntimeError,
+                     "too many copies of ctypes and cffi are loaded: %d are served",
+                     FS_DROPIN_MODULES);
+    if (!d || d->state != FS_DROPIN_NONE)
         return d;
-    }
     d->object = *object;
     snprintf(d->name, sizeof d->name, "%s", name);
     snprintf(d->version, sizeof d->version, "%s", version);
@@ -291,7 +286,7 @@ static struct fs_dropin *prepare(const struct fs_object *object, const char *nam
     if (found == 1)
         return d;
     if (found < 0)
-        fail(ffi_static_error());
+        PyErr_SetString(PyExc_RuntimeError, ffi_static_error());
     else
         PyErr_Format(PyExc_RuntimeError,
                      "it imports neither %s (as modules do that share libffi) nor %s (as cffi "
@@ -299,195 +294,3 @@ static struct fs_dropin *prepare(const struct fs_object *object, const char *nam
                      missing[0], missing[1]);
     return NULL;
 }
-
-static PyObject *dropin_bind(PyObject *self, PyObject *args)
-{
-    const char *name, *version;
-    PyObject *function;
-    static struct fs_object object; /* under the GIL */
-    (void)self;
-    if (!PyArg_ParseTuple(args, "ssO!:dropin_bind", &name, &version, &PyCFunction_Type, &function))
-        return NULL;
-    if (fs_object_find((const void *)PyCFunction_GetFunction(function), &object) < 0)
-        return fail("its code is in no object that the loader knows");
-    struct fs_dropin *d = prepare(&object, name, version);
-    if (!d)
-        return NULL;
-    int done = d->state == FS_DROPIN_SERVED;
-    if (!done) {
-        if (bind(d) < 0)
-            return fail(ffi_static_error());
-        d->seen = 0;
-        d->probes = 0;
-        d->wrong = NULL;
-        d->prober = pthread_self();
-        d->state = FS_DROPIN_PROBING;
-    }
-    return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
-}
-
-/* Is everything as expected that the probe has shown so far? */
-static PyObject *dropin_check(PyObject *self, PyObject *number)
-{
-    struct fs_dropin *d = record(number);
-    (void)self;
-    if (!d)
-        return NULL;
-    if (d->wrong)
-        return fail(d->wrong);
-    Py_RETURN_NONE;
-}
-
-static PyObject *dropin_confirm(PyObject *self, PyObject *number)
-{
-    struct fs_dropin *d = record(number);
-    (void)self;
-    if (!d)
-        return NULL;
-    if (d->wrong)
-        return fail(d->wrong);
-    if ((d->seen & d->kind->proof) != d->kind->proof)
-        return fail("it made a callback without using what was rebound");
-    d->made -= d->probes; /* which have all been freed */
-    d->freed -= d->probes;
-    d->confirmed = 1;
-    d->state = FS_DROPIN_SERVED;
-    Py_RETURN_NONE;
-}
-
-/* Give back what nothing of ours will use; with `all`, when nothing of ours lives, the rest too. */
-static PyObject *dropin_unbind(PyObject *self, PyObject *args)
-{
-    PyObject *number;
-    int all;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "Op:dropin_unbind", &number, &all))
-        return NULL;
-    struct fs_dropin *d = record(number);
-    if (!d)
-        return NULL;
-    for (unsigned i = 0; i < d->entries; i++)
-        if ((all && d->made == d->freed) || !d->kind->still_needed(d, d->entry[i].symbol))
-            restore(d, &d->entry[i]);
-    if (all)
-        d->clean = 0;
-    d->state = FS_DROPIN_RESTORED;
-    Py_RETURN_NONE;
-}
-
-static PyObject *dropin_drain(PyObject *self, PyObject *args)
-{
-    PyObject *number, *function, *arguments;
-    int writable_code;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "OOO!p:dropin_drain", &number, &function, &PyTuple_Type, &arguments,
-                          &writable_code))
-        return NULL;
-    struct fs_dropin *d = record(number);
-    if (!d || d->clean)
-        return d ? PyList_New(0) : NULL;
-    PyObject *held = fs_dropin_drain(d, function, arguments, 1);
-    if (held && fs_dropin_retire(d, writable_code) < 0)
-        Py_CLEAR(held);
-    return held;
-}
-
-static PyObject *dropin_collect(PyObject *self, PyObject *args)
-{
-    PyObject *number, *function, *arguments;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "OOO!:dropin_collect", &number, &function, &PyTuple_Type,
-                          &arguments))
-        return NULL;
-    struct fs_dropin *d = record(number);
-    return d ? fs_dropin_drain(d, function, arguments, 0) : NULL;
-}
-
-/* Keep these objects, and let those go that were kept before. */
-static PyObject *dropin_hold(PyObject *self, PyObject *args)
-{
-    PyObject *number, *objects;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "OO:dropin_hold", &number, &objects))
-        return NULL;
-    struct fs_dropin *d = record(number);
-    if (!d)
-        return NULL;
-    PyObject *before = d->held;
-    Py_INCREF(objects);
-    d->held = objects;
-    Py_XDECREF(before);
-    Py_RETURN_NONE;
-}
-
-static PyObject *dropin_keep(PyObject *self, PyObject *flag)
-{
-    int keep = PyObject_IsTrue(flag);
-    (void)self;
-    if (keep < 0)
-        return NULL;
-    fs_dropin_keep = keep;
-    Py_RETURN_NONE;
-}
-
-/* Call the probe's callback as C code does. */
-static PyObject *dropin_call(PyObject *self, PyObject *args)
-{
-    unsigned long long address, pointer;
-    short a;
-    double b;
-    int result;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "KhdK:dropin_call", &address, &a, &b, &pointer))
-        return NULL;
-    int (*function)(short, double, void *) = (int (*)(short, double, void *))(uintptr_t)address;
-    Py_BEGIN_ALLOW_THREADS;
-    result = function(a, b, (void *)(uintptr_t)pointer);
-    Py_END_ALLOW_THREADS;
-    return PyLong_FromLong(result);
-}
-
-static PyObject *dropin_records(PyObject *self, PyObject *unused)
-{
-    static const char *const states[] = {"", "probing", "served", "restored"};
-    PyObject *list = PyList_New(0);
-    (void)self;
-    (void)unused;
-    for (unsigned i = 0; list && i < FS_DROPIN_MODULES; i++) {
-        struct fs_dropin *d = &fs_dropins[i];
-        if (d->state == FS_DROPIN_NONE || (d->state == FS_DROPIN_RESTORED && !d->confirmed))
-            continue;
-        PyObject *each = Py_BuildValue(
-            "{sI ss ss ss sN ss ss sk sk sk}", "index", d->index, "module", d->name, "version",
-            d->version, "state", states[d->state], "file",
-            PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
-            d->kind->about, "made", d->made, "freed", d->freed, "leftover", d->leftover);
-        if (!each || PyList_Append(list, each) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(each);
-    }
-    return list;
-}
-
-PyMethodDef fs_dropin_functions[] = {
-    {"dropin_bind", dropin_bind, METH_VARARGS,
-     "dropin_bind(name, version, builtin): rebind the object that holds the builtin function: "
-     "(record, "
-     "kind, whether it is served already). RuntimeError when it is not known."},
-    {"dropin_check", dropin_check, METH_O,
-     "dropin_check(record): RuntimeError when the probe has found something wrong."},
-    {"dropin_confirm", dropin_confirm, METH_O, "dropin_confirm(record): the probe has succeeded."},
-    {"dropin_unbind", dropin_unbind, METH_VARARGS, "dropin_unbind(record, all)"},
-    {"dropin_drain", dropin_drain, METH_VARARGS,
-     "dropin_drain(record, function, args, writable_code): cffi's free callbacks, in a list, when "
-     "there may be some in memory of its own."},
-    {"dropin_collect", dropin_collect, METH_VARARGS,
-     "dropin_collect(record, function, args): those of our memory, in a list."},
-    {"dropin_hold", dropin_hold, METH_VARARGS, "dropin_hold(record, objects): keep them."},
-    {"dropin_keep", dropin_keep, METH_O, "dropin_keep(flag): keep foreign threads' states."},
-    {"dropin_call", dropin_call, METH_VARARGS,
-     "dropin_call(address, a, b, c): call int(short, double, void *) without the GIL."},
-    {"dropin_records", dropin_records, METH_NOARGS,
-     "The records of what is or was served, as dicts."},
-    {NULL, NULL, 0, NULL},
-};

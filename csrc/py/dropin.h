@@ -7,7 +7,8 @@
  * only while it is written to. Marshalling, repr and lifetime stay the module's own.
  *
  * Two kinds of modules: ctypes, which calls libffi's closure functions (dropin_libffi.c), and cffi
- * as it is on Linux, with an allocator of its own (dropin_cffi.c). Records are per shared object
+ * as it is on Linux, with an allocator of its own (dropin_cffi.c, _drain.c, _stock.c). Others that
+ * make closures are only named (dropin_users.c). Records are per shared object
  * and never given back, for as long as a closure lives its module may call us. All is under the GIL
  * but for what a call of a closure reads.
  */
@@ -47,6 +48,24 @@ void *fs_object_resolve(const struct fs_object *object, const char *symbol, void
 /* Store `value` in a GOT entry. 0, or -errno with a sentence (then nothing was written). */
 int fs_object_write(const struct fs_object *object, void **entry, void *value);
 
+/* Which of `count` names the object calls through its GOT, as a mask. *python: does it import
+ * anything of Python's? */
+unsigned fs_object_calls(const struct fs_object *object, const char *const *names, unsigned count,
+                         int *python);
+
+/* The object's variables, the i-th range of them. 1, or 0 when there is none. */
+int fs_object_data(const struct fs_object *object, unsigned i, void **start, size_t *size);
+
+/* How often the loader has loaded and unloaded something, as far as it tells. */
+struct fs_loads {
+    unsigned long long loaded, unloaded;
+};
+struct fs_loads fs_object_loads(void);
+
+/* Call visit() for each object from the one numbered `from` on, in the loader's order; a new one
+ * comes last. The loader is locked meanwhile, so visit() may not load anything. */
+void fs_object_each(unsigned from, void (*visit)(const struct fs_object *object));
+
 /* ---- records --------------------------------------------------------------------------- */
 
 enum { FS_DROPIN_MODULES = 8, FS_DROPIN_ENTRIES = 12 };
@@ -70,18 +89,55 @@ struct fs_dropin_entry {
     int bound; /* is it ours now? */
 };
 
+/* Memory that a cffi asked for itself after uninstall(), writable and executable. */
+struct fs_stock_area {
+    uintptr_t start;
+    size_t size, blocks;
+    size_t live; /* blocks that a callback lies in ... */
+    size_t gone; /* ... and those that cffi will not use again */
+};
+
+/* What a record of a cffi has besides; dropin_cffi.c and dropin_stock.c. */
+struct fs_dropin_cffi {
+    PyObject *maker, *arguments; /* maker(*arguments) makes a callback */
+    PyObject *held;              /* a list: callbacks whose blocks of ours are kept from cffi */
+    int draining;                /* `prober` is refused new blocks; */
+    size_t refused;              /* when it asked for the first time, for this many bytes */
+    unsigned long requests;      /* how often it ever was */
+    size_t given;                /* blocks of ours that cffi has ... */
+    size_t out;                  /* ... and those of them that are not in its free list */
+    int clean;                   /* the free list holds no block of cffi's own */
+
+    /* Blocks of cffi's own. `watched`: since they were counted, all went through our hands. */
+    int watched;
+    size_t unknown;     /* may be live, from before that */
+    size_t accounted;   /* of all that cffi has counted, those that are not ... */
+    size_t uncounted;   /* ... and those to be added, which it was refused in this drain */
+    uintptr_t *drained; /* found free by a drain */
+    size_t drained_count, drained_room;
+    struct fs_stock_area *areas;
+    size_t area_count, area_room;
+
+    /* cffi's own count of the pages that it asked for last; NULL: not found. */
+    size_t *pages;
+    size_t pages_kept;   /* its value at uninstall() */
+    size_t **candidates; /* while it is searched: words that may be it, ... */
+    size_t candidate_count;
+    unsigned looks; /* ... looked at so often, ... */
+    size_t first;   /* ... at first when it was this */
+};
+
 /* One shared object. */
 struct fs_dropin {
     enum fs_dropin_state state;
     unsigned index;
     const struct fs_dropin_kind *kind;
     struct fs_object object;
-    char name[32], version[32]; /* of the Python module */
-    int confirmed;              /* has it ever been served? */
+    char name[256], version[64]; /* of the Python module */
+    int confirmed;               /* has it ever been served? */
     unsigned entries;
     struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
     unsigned long made, freed;
-    unsigned long leftover; /* closures of the module's own that may be live */
 
     /* While probing, in that thread: what was seen, and the first thing that should not be. */
     pthread_t prober;
@@ -89,14 +145,7 @@ struct fs_dropin {
     unsigned long probes; /* closures made by it */
     const char *wrong;
 
-    /* dropin_cffi.c */
-    int draining;     /* `prober` is refused new blocks ... */
-    size_t refused;   /* ... of this many bytes */
-    size_t accounted; /* blocks that are known not to be cffi's own and live */
-    size_t given;     /* blocks of ours that cffi has ... */
-    size_t out;       /* ... and those of them that are not in its free list */
-    int clean;        /* the free list holds no block of cffi's own */
-    PyObject *held;   /* blocks of ours, kept from cffi after uninstall() */
+    struct fs_dropin_cffi cffi;
 };
 
 extern FS_PY_LOCAL struct fs_dropin fs_dropins[FS_DROPIN_MODULES];
@@ -165,11 +214,63 @@ int fs_dropin_is_ours(const void *closure);
 /* What `symbol` was before it was rebound. */
 void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
 
-/* dropin_cffi.c: make callbacks, of function(*args), until cffi has no free block left, or none of
- * ours: a list of them. After the former, say what became of cffi's own blocks; `writable_code`: is
- * there any in the process? The ones that were found are never used again. */
-PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args, int to_the_end);
-int fs_dropin_retire(struct fs_dropin *d, int writable_code);
+/* A record for this object, its entries found, new or from before; NULL with an exception. */
+struct fs_dropin *fs_dropin_prepare(const struct fs_object *object, const char *name,
+                                    const char *version);
+/* Write our functions into its entries. 0, or -errno with a sentence: then nothing is. */
+int fs_dropin_bind(struct fs_dropin *d);
+/* Give back what nothing of ours will use; `failed`: of a record that was never confirmed all, if
+ * nothing of ours lives. */
+void fs_dropin_unbind(struct fs_dropin *d, int failed);
+
+/* ---- dropin_cffi.c ----------------------------------------------------------------------- */
+
+/* While bound: give cffi what we held back. 0, or -1 with an exception. */
+int fs_dropin_cffi_release(struct fs_dropin *d);
+
+/* Memory of cffi's own, if it has any free, is taken from it for good, in exchange for ours.
+ * `writable_code`: is there any in the process? Calls the maker. 0, or -1 with an exception; then
+ * what cffi has is all in use or ours. */
+int fs_dropin_cffi_take_over(struct fs_dropin *d, int writable_code);
+
+/* Hold back what cffi has of our memory. Calls the maker; without an exception. */
+void fs_dropin_cffi_give_back(struct fs_dropin *d);
+
+/* Can the imports be given back altogether: has cffi no block that we must know of? */
+int fs_dropin_cffi_is_out(const struct fs_dropin *d);
+
+/* ---- dropin_stock.c: blocks of cffi's own, and how cffi counts them ------------------------ */
+
+enum { FS_STOCK_BLOCK = sizeof(ffi_closure) };
+
+/* A drain begins. */
+void fs_stock_begin(struct fs_dropin *d);
+/* cffi asks for `size` bytes in a drain, and is refused them. */
+void fs_stock_refuse(struct fs_dropin *d, size_t size);
+/* Does the search for cffi's count need to see more requests? */
+int fs_stock_wants_more(const struct fs_dropin *d);
+
+/* cffi has got memory of its own. 0 or -ENOMEM. */
+int fs_stock_mapped(struct fs_dropin *d, void *start, size_t size);
+
+/* A callback in this block begins (1) or ends (-1). */
+void fs_stock_live(struct fs_dropin *d, const void *block, int change);
+
+/* Make room for a block that cffi is never to use again; then say so. 0 or -ENOMEM. */
+int fs_stock_reserve(struct fs_dropin *d);
+void fs_stock_gone(struct fs_dropin *d, const void *block);
+
+/* At the end of a drain that found all: count what may be live, take the right to execute from
+ * pages in which nothing is, give areas back in which nothing is. 0, or -1 with an exception: cffi
+ * counts in a way that is not known. */
+int fs_stock_retire(struct fs_dropin *d, int writable_code);
+
+/* Callbacks in memory of cffi's own that may be live. */
+size_t fs_stock_leftover(const struct fs_dropin *d);
+
+/* ---- dropin_users.c: who else makes closures ------------------------------------------------ */
+
+extern PyMethodDef fs_dropin_users_functions[];
 
 /* ---- calls -----------------------------------------------------------------------------
  *

@@ -15,7 +15,7 @@
  * A block that cffi had from before install() is replaced on its way through PyObject_GC_Track, and
  * never used again.
  */
-#include "dropin.h"
+#include "dropin_cffi.h"
 
 #include "base/base.h"
 
@@ -23,29 +23,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* cffi's ffi_closure. Word 0 is its link while the block is free. A block keeps the slot that it
- * was given first, and the slot its cell, as cffi keeps its blocks. */
-struct block {
-    void *link;
-    ffi_static_closure *slot;
-    void *code;    /* the slot's */
-    uintptr_t use; /* enum use */
-    ffi_cif *cif;
-    ffi_static_handler handler;
-    void *user_data;
-};
-enum use { FREE, LIVE, DRAINED }; /* made by a drain: does not count */
-_Static_assert(sizeof(struct block) == sizeof(ffi_closure), "a block is an ffi_closure");
-_Static_assert(offsetof(struct block, user_data) == offsetof(ffi_closure, user_data), "its words");
-
-/* cffi's callback object, CDataObject_closure; a probe shows that it is. */
-struct callback {
-    PyObject_HEAD PyObject *c_type;
-    void *c_data;
-    PyObject *c_weakreflist;
-    struct block *closure;
-};
 
 /* Memory that blocks lie in. Never given back, as cffi gives nothing back; it asks for 1.3 times
  * as much each time, and blocks in place of older ones come as many at a time. */
@@ -60,13 +37,9 @@ static struct block *spares; /* linked by their first word */
 /* What this thread has prepared and not yet tracked: our block, and whose place it takes. */
 static FS_PY_THREAD_LOCAL struct block *pending, *pending_for;
 
-/* Blocks of cffi's own that a drain has found. */
-static struct {
-    uintptr_t *at;
-    size_t count, room;
-} drained;
+struct block *fs_cffi_sink;
 
-static int is_ours(const void *block)
+int fs_cffi_is_ours(const void *block)
 {
     for (unsigned i = area_count; i-- > 0;)
         if ((uintptr_t)block - areas[i].start < areas[i].size)
@@ -92,7 +65,7 @@ static void put_spare(struct block *b)
     spares = b;
 }
 
-static struct block *take_spare(void)
+struct block *fs_cffi_take_spare(void)
 {
     if (!spares) {
         struct block *b = new_area(SPARE_BYTES);
@@ -136,25 +109,32 @@ typedef ffi_status prep_loc(ffi_closure *, ffi_cif *, handler *, void *, void *)
 
 static int is_draining(const struct fs_dropin *d)
 {
-    return FS_PY_UNLIKELY(d->draining) && pthread_equal(d->prober, pthread_self());
+    return FS_PY_UNLIKELY(d->cffi.draining) && pthread_equal(d->prober, pthread_self());
 }
 
 static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, size_t size,
                        int rights, int flags, int fd, off_t offset)
 {
-    if (!(rights & PROT_EXEC) || !(rights & PROT_WRITE)) {
-        map *original = (map *)fs_dropin_original(d, symbol);
+    map *original = (map *)fs_dropin_original(d, symbol);
+    if (!(rights & PROT_EXEC) || !(rights & PROT_WRITE))
         return original(where, size, rights, flags, fd, offset);
-    }
     if (is_draining(d)) {
-        d->refused = size;
+        fs_stock_refuse(d, size);
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    if (d->state == FS_DROPIN_RESTORED) { /* what cffi asks for is its own affair again */
+        void *theirs = original(where, size, rights, flags, fd, offset);
+        if (theirs == MAP_FAILED || fs_stock_mapped(d, theirs, size) == 0)
+            return theirs;
+        munmap(theirs, size);
         errno = ENOMEM;
         return MAP_FAILED;
     }
     void *area = new_area(size);
     if (area != MAP_FAILED) {
-        d->accounted += size / sizeof(struct block);
-        d->given += size / sizeof(struct block);
+        d->cffi.accounted += size / sizeof(struct block);
+        d->cffi.given += size / sizeof(struct block);
     }
     return area;
 }
@@ -182,22 +162,8 @@ static void let_go(struct fs_dropin *d, struct block *b)
     else
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
     d->freed += b->use == LIVE;
-    d->out--;
+    d->cffi.out--;
     b->use = FREE;
-}
-
-static int note_drained(const struct block *b)
-{
-    if (drained.count == drained.room) {
-        size_t room = drained.room ? 2 * drained.room : 1024;
-        uintptr_t *at = realloc(drained.at, room * sizeof *at);
-        if (!at)
-            return -ENOMEM;
-        drained.at = at;
-        drained.room = room;
-    }
-    drained.at[drained.count++] = (uintptr_t)b;
-    return 0;
 }
 
 /* The block's cell, and with it the slot, are made once. */
@@ -233,15 +199,30 @@ static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *u
     return FFI_OK;
 }
 
+/* Is this what drain() makes, and not what a finalizer makes that runs meanwhile? */
+static int is_drains(const struct fs_dropin *d, const void *user_data)
+{
+    PyObject *info = (PyObject *)user_data;
+    return is_draining(d) && info && PyTuple_CheckExact(info) && PyTuple_GET_SIZE(info) > 1 &&
+           PyTuple_GET_ITEM(info, 1) == PyTuple_GET_ITEM(d->cffi.arguments, 1);
+}
+
 static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *cif,
                             handler *function, void *user_data)
 {
-    int known = is_ours(theirs);
-    struct block *b = known ? theirs : take_spare();
+    int known = fs_cffi_is_ours(theirs);
+    if (!known && is_drains(d, user_data)) { /* nobody will call it */
+        if (fs_stock_reserve(d) < 0)
+            return FFI_BAD_TYPEDEF;
+        fs_stock_gone(d, theirs);
+        theirs->user_data = user_data;
+        return FFI_OK;
+    }
+    struct block *b = known ? theirs : fs_cffi_take_spare();
     if (!b)
         return FFI_BAD_TYPEDEF;
     ffi_status status = FFI_BAD_TYPEDEF;
-    if (known || !is_draining(d) || note_drained(theirs) == 0)
+    if (known || fs_stock_reserve(d) == 0)
         status = fill(b, cif, function, user_data);
     if (status != FFI_OK) {
         if (!known)
@@ -249,8 +230,11 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
         return status;
     }
     theirs->user_data = user_data; /* cffi looks whether it is there */
-    d->given += !known;            /* cffi gets it when the object is freed */
-    d->out++;
+    if (!known) {                  /* cffi gets ours when the object is freed */
+        fs_stock_gone(d, theirs);
+        d->cffi.given++;
+    }
+    d->cffi.out++;
     b->use = is_draining(d) ? DRAINED : LIVE;
     d->made += b->use == LIVE;
     pending = b;
@@ -270,9 +254,9 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
 /* After uninstall() cffi goes on with blocks of ours that it has, and with its own. */
 static int serves(struct fs_dropin *d, const ffi_closure *closure)
 {
-    if (d->state != FS_DROPIN_RESTORED || is_ours(closure))
+    if (d->state != FS_DROPIN_RESTORED || fs_cffi_is_ours(closure))
         return 1;
-    d->clean = 0;
+    d->cffi.clean = 0;
     return 0;
 }
 
@@ -299,6 +283,13 @@ static int has_the_size(const PyObject *object)
     return Py_TYPE(object)->tp_basicsize == sizeof(struct callback);
 }
 
+/* A callback in a block of cffi's own? Other objects of this size have something else there. */
+static int is_stock(const struct callback *o)
+{
+    return has_the_size((const PyObject *)o) && o->closure && o->c_data == (void *)o->closure &&
+           !fs_cffi_is_ours(o->closure);
+}
+
 static void hook_track(struct fs_dropin *d, void *object)
 {
     struct callback *o = object;
@@ -314,6 +305,8 @@ static void hook_track(struct fs_dropin *d, void *object)
                 fs_dropin_wrong(d, "its callback objects have another layout");
         }
         pending = NULL;
+    } else if (d->state == FS_DROPIN_RESTORED && is_stock(object)) {
+        fs_stock_live(d, o->closure, 1);
     }
     PyObject_GC_Track(object);
 }
@@ -321,10 +314,17 @@ static void hook_track(struct fs_dropin *d, void *object)
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
     struct callback *o = object;
-    if (has_the_size(object) && is_ours(o->closure) && o->closure->use) {
+    if (has_the_size(object) && fs_cffi_is_ours(o->closure) && o->closure->use) {
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
         let_go(d, o->closure);
+    } else if (is_stock(object)) {
+        if (PyObject_GC_IsTracked(object)) {
+            fs_stock_live(d, o->closure, -1);
+        } else if (fs_cffi_sink) { /* cffi takes the sink into its free list, and not the block */
+            fs_cffi_sink->user_data = o->closure->user_data;
+            o->closure = fs_cffi_sink;
+        }
     }
     PyObject_GC_UnTrack(object);
 }
@@ -380,10 +380,12 @@ static const struct fs_dropin_hook hooks[] = {
     {NULL, {NULL}},
 };
 
+/* Blocks of ours are in cffi's hands for good, and of its own we want to know. */
 static int still_needed(const struct fs_dropin *d, const char *symbol)
 {
     (void)d;
-    return strncmp(symbol, "mmap", 4) != 0; /* blocks of ours are in cffi's hands for good */
+    (void)symbol;
+    return 1;
 }
 
 const struct fs_dropin_kind fs_dropin_cffi = {
@@ -395,88 +397,3 @@ const struct fs_dropin_kind fs_dropin_cffi = {
     .hooks = hooks,
     .still_needed = still_needed,
 };
-
-/* ---- cffi's own blocks ------------------------------------------------------------------- */
-
-static int in_order(const void *a, const void *b)
-{
-    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Take the right to execute from all pages of the blocks that were found. Only when cffi has no
- * others: each page then holds free blocks and nothing else. */
-static void retire_pages(void)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t done = 0;
-    qsort(drained.at, drained.count, sizeof *drained.at, in_order);
-    for (size_t i = 0; i < drained.count; i++) {
-        uintptr_t at = drained.at[i] & -page;
-        uintptr_t end = (drained.at[i] + sizeof(struct block) + page - 1) & -page;
-        for (at = at < done ? done : at; at < end; at += page)
-            (void)mprotect((void *)at, page, PROT_READ | PROT_WRITE);
-        done = end;
-    }
-}
-
-/* How many blocks cffi has made room for if it asks for `next` bytes now (malloc_closure.h: each
- * time 1.3 times as many pages as before, and one). 0, or -1 when it counts in another way. */
-static int blocks_before(size_t next, size_t *blocks)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t pages = 0;
-    *blocks = 0;
-    for (;;) {
-        pages = 1 + (size_t)((double)pages * 1.3);
-        if (pages * page >= next)
-            return pages * page == next ? 0 : -1;
-        *blocks += pages * page / sizeof(struct block);
-    }
-}
-
-/* Up to the end of cffi's list it is refused more, and asks for 1.3 times as much the next time:
- * not to be done often. To our last block it is asked no more than it has. */
-PyObject *fs_dropin_drain(struct fs_dropin *d, PyObject *function, PyObject *args, int to_the_end)
-{
-    PyObject *held = PyList_New(0), *made;
-    if (!held)
-        return NULL;
-    drained.count = 0;
-    d->refused = 0;
-    d->prober = pthread_self();
-    d->draining = 1;
-    while ((to_the_end || d->given != d->out) &&
-           (made = PyObject_Call(function, args, NULL)) != NULL) {
-        int error = PyList_Append(held, made);
-        Py_DECREF(made);
-        if (error < 0)
-            break;
-    }
-    d->draining = 0;
-    if (d->refused && PyErr_ExceptionMatches(PyExc_MemoryError))
-        PyErr_Clear();
-    if (PyErr_Occurred())
-        Py_CLEAR(held);
-    return held;
-}
-
-int fs_dropin_retire(struct fs_dropin *d, int writable_code)
-{
-    size_t all;
-    int error = blocks_before(d->refused, &all);
-    d->clean = 1;
-    d->accounted += drained.count;
-    d->leftover = 0;
-    if (writable_code && error == 0 && all > d->accounted)
-        d->leftover = all - d->accounted;
-    if (error == 0 && !d->leftover)
-        retire_pages();
-    d->accounted += d->refused / sizeof(struct block); /* cffi counts what it was refused */
-    free(drained.at);
-    memset(&drained, 0, sizeof drained);
-    if (error == 0 || !writable_code)
-        return 0;
-    PyErr_SetString(PyExc_RuntimeError, "its memory for closures grows in an unknown way");
-    return -1;
-}

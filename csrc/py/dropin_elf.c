@@ -53,13 +53,8 @@ static int holds(const struct dl_phdr_info *info, uintptr_t address)
     return 0;
 }
 
-static int visit(struct dl_phdr_info *info, size_t size, void *data)
+static void describe(const struct dl_phdr_info *info, struct fs_object *o)
 {
-    struct search *s = data;
-    (void)size;
-    if (!holds(info, s->address))
-        return 0;
-    struct fs_object *o = s->out;
     o->base = info->dlpi_addr;
     o->table = info->dlpi_phdr;
     o->headers = info->dlpi_phnum;
@@ -68,7 +63,24 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
         if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
             o->dynamic = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
     snprintf(o->path, sizeof o->path, "%s", info->dlpi_name ? info->dlpi_name : "");
+}
+
+static int visit(struct dl_phdr_info *info, size_t size, void *data)
+{
+    struct search *s = data;
+    (void)size;
+    if (!holds(info, s->address))
+        return 0;
+    describe(info, s->out);
     return 1;
+}
+
+static void name_program(struct fs_object *o)
+{
+    if (!o->path[0]) { /* the program itself */
+        ssize_t n = readlink("/proc/self/exe", o->path, sizeof o->path - 1);
+        o->path[n > 0 ? n : 0] = '\0';
+    }
 }
 
 int fs_object_find(const void *address, struct fs_object *out)
@@ -76,11 +88,48 @@ int fs_object_find(const void *address, struct fs_object *out)
     struct search s = {(uintptr_t)address, out};
     if (!dl_iterate_phdr(visit, &s))
         return -ENOENT;
-    if (!out->path[0]) { /* the program itself */
-        ssize_t n = readlink("/proc/self/exe", out->path, sizeof out->path - 1);
-        out->path[n > 0 ? n : 0] = '\0';
+    name_program(out);
+    return 0;
+}
+
+struct walk {
+    unsigned number, from;
+    void (*visit)(const struct fs_object *object);
+};
+
+static int visit_each(struct dl_phdr_info *info, size_t size, void *data)
+{
+    static struct fs_object object; /* the loader lets in one at a time */
+    struct walk *w = data;
+    (void)size;
+    if (w->number++ >= w->from) {
+        describe(info, &object);
+        name_program(&object);
+        w->visit(&object);
     }
     return 0;
+}
+
+void fs_object_each(unsigned from, void (*each)(const struct fs_object *object))
+{
+    struct walk walk = {0, from, each};
+    dl_iterate_phdr(visit_each, &walk);
+}
+
+static int read_loads(struct dl_phdr_info *info, size_t size, void *data)
+{
+    struct fs_loads *loads = data;
+    (void)size;
+    loads->loaded = info->dlpi_adds;
+    loads->unloaded = info->dlpi_subs;
+    return 1;
+}
+
+struct fs_loads fs_object_loads(void)
+{
+    struct fs_loads loads = {0, 0};
+    dl_iterate_phdr(read_loads, &loads);
+    return loads;
 }
 
 int fs_object_holds(const struct fs_object *object, const void *address)
@@ -98,6 +147,7 @@ struct dynamic {
     const ElfW(Rela) * plt, *rela;
     size_t plt_size, rela_size;
     int rel; /* the format without addends, which no 64-bit machine of ours uses */
+    const Elf32_Word *gnu_hash, *hash;
 };
 
 /* glibc stores addresses here relocated, other loaders as they are in the file. */
@@ -128,6 +178,12 @@ static int read_dynamic(const struct fs_object *o, struct dynamic *d)
             break;
         case DT_RELASZ:
             d->rela_size = e->d_un.d_val;
+            break;
+        case DT_GNU_HASH:
+            d->gnu_hash = pointer(o, e->d_un.d_ptr);
+            break;
+        case DT_HASH:
+            d->hash = pointer(o, e->d_un.d_ptr);
             break;
         case DT_PLTREL:
             d->rel |= e->d_un.d_val != DT_RELA;
@@ -182,6 +238,62 @@ int fs_object_imports(const struct fs_object *o, const char *symbol, void ***out
     return collect(o, &d, d.rela, d.rela_size, symbol, out, max, found);
 }
 
+/* DT_GNU_HASH: buckets, number of the first symbol in it, words of the filter, shift; the filter,
+ * the buckets, a hash for each symbol, the last of a bucket with its lowest bit set. */
+static int defines(const struct dynamic *d, const char *name)
+{
+    const Elf32_Word *h = d->gnu_hash;
+    const Elf32_Word *buckets = h + 4 + h[2] * (sizeof(ElfW(Addr)) / sizeof *h);
+    const Elf32_Word *hashes = buckets + h[0];
+    uint32_t hash = 5381;
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        hash = hash * 33 + *c;
+    Elf32_Word i = h[0] ? buckets[hash % h[0]] : 0;
+    for (; i >= h[1] && i != 0; i++) {
+        Elf32_Word found = hashes[i - h[1]];
+        if ((found | 1) == (hash | 1) && strcmp(d->strings + d->symbols[i].st_name, name) == 0)
+            return 1;
+        if (found & 1)
+            break;
+    }
+    return 0;
+}
+
+static unsigned index_of(const char *name, const char *const *names, unsigned count)
+{
+    unsigned i = 0;
+    while (i < count && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+/* Symbols of others come first in the table, and DT_GNU_HASH says where they end. What an object
+ * defines it may import as well, from itself: then there are relocations. */
+unsigned fs_object_calls(const struct fs_object *o, const char *const *names, unsigned count,
+                         int *python)
+{
+    struct dynamic d;
+    void **at[1];
+    unsigned mask = 0, maybe = 0;
+    *python = 0;
+    if (!o->dynamic || read_dynamic(o, &d) < 0 || (!d.gnu_hash && !d.hash))
+        return 0;
+    const Elf32_Word end = d.gnu_hash ? d.gnu_hash[1] : d.hash[1];
+    for (Elf32_Word i = 1; i < end; i++) {
+        const char *name = d.strings + d.symbols[i].st_name;
+        int other = d.symbols[i].st_shndx == SHN_UNDEF;
+        *python |= other && (strncmp(name, "Py", 2) == 0 || strncmp(name, "_Py", 3) == 0);
+        unsigned found = strncmp(name, "ffi_", 4) == 0 ? index_of(name, names, count) : count;
+        if (found < count)
+            *(other ? &mask : &maybe) |= 1u << found;
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (!(mask & 1u << i) && (maybe & 1u << i || (d.gnu_hash && defines(&d, names[i]))) &&
+            fs_object_imports(o, names[i], at, 0) > 0)
+            mask |= 1u << i;
+    return mask;
+}
+
 /* A lazily bound entry points into the object's own PLT until its first call. Calling through that
  * would bind it, over our function; so ask the loader, in the order in which it looks. */
 void *fs_object_resolve(const struct fs_object *o, const char *symbol, void *value)
@@ -220,6 +332,26 @@ static enum rights rights_of(const struct fs_object *o, uintptr_t at, uintptr_t 
             rights = READ_ONLY;
     }
     return rights;
+}
+
+int fs_object_data(const struct fs_object *o, unsigned number, void **start, size_t *size)
+{
+    const ElfW(Phdr) *p = o->table;
+    uintptr_t sealed = 0;
+    for (unsigned i = 0; i < o->headers; i++)
+        if (p[i].p_type == PT_GNU_RELRO)
+            sealed = o->base + p[i].p_vaddr + p[i].p_memsz;
+    for (unsigned i = 0; i < o->headers; i++) {
+        if (p[i].p_type != PT_LOAD || !(p[i].p_flags & PF_W) || number-- > 0)
+            continue;
+        uintptr_t from = o->base + p[i].p_vaddr, end = from + p[i].p_memsz;
+        if (sealed > from && sealed <= end)
+            from = sealed;
+        *start = (void *)from;
+        *size = end - from;
+        return 1;
+    }
+    return 0;
 }
 
 /* And as the kernel has them, where /proc is mounted. */

@@ -88,7 +88,8 @@ PyMODINIT_FUNC PyInit__lib(void)
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||
         PyModule_AddFunctions(module, functions) < 0 ||
-        PyModule_AddFunctions(module, fs_dropin_functions) < 0) {
+        PyModule_AddFunctions(module, fs_dropin_functions) < 0 ||
+        PyModule_AddFunctions(module, fs_dropin_users_functions) < 0) {
         Py_DECREF(module);
         return NULL;
     }

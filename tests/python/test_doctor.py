@@ -7,12 +7,15 @@ import json
 import mmap
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import _cffi_backend
 import pytest
 
 from ffi_static import _child, _maps, _policies, _trial, doctor
@@ -378,3 +381,36 @@ def test_absent_files_are_told_as_such(tmp_path: Path) -> None:
     assert _policies.seccomp(tmp_path)["state"] == "unknown"
     assert _policies.pax(tmp_path)["state"] == "absent"
     assert _policies.memfd_noexec(tmp_path)["state"] == "unsupported"
+
+
+# ---- who makes closures
+
+
+def test_doctor_names_who_makes_closures(tmp_path: Path) -> None:
+    (tmp_path / "carrier").mkdir()
+    (tmp_path / "carrier/__init__.py").touch()
+    shutil.copy(_cffi_backend.__file__, tmp_path / "carrier")
+    source = "int ffi_prep_closure(void *, void *, void *, void *);\n"
+    source += "int use(void) { return ffi_prep_closure(0, 0, 0, 0); }\n"
+    (tmp_path / "library.c").write_text(source)
+    library = str(tmp_path / "liblibrary.so")
+    compiler = shlex.split(os.environ.get("CC", "gcc"))
+    options = ["-shared", "-fPIC", "-o", library, str(tmp_path / "library.c"), "-lffi"]
+    subprocess.run([*compiler, *options], check=True)
+    (tmp_path / "loads_it.py").write_text(f"import ctypes\nlib = ctypes.CDLL({library!r})\n")
+    words = ("carrier._cffi_backend", "loads_it", "not_there")
+    report = json.loads(run("--json", *words, PYTHONPATH=str(tmp_path)).stdout)
+    found = {each["module"]: each for each in report["closures"]["list"]}
+    assert {name: each["state"] for name, each in found.items()} == {
+        "_ctypes": "served",
+        "_cffi_backend": "served",
+        "carrier._cffi_backend": "served",
+        "liblibrary.so": "unserved",
+    }
+    assert found["liblibrary.so"]["file"] == library
+    assert "with ffi_prep_closure" in found["liblibrary.so"]["reason"]
+    assert list(report["closures"]["errors"]) == ["not_there"]
+    assert any(library in line for line in report["advice"])
+    assert any("not_there was not looked at" in line for line in report["advice"])
+    said = run(*words, PYTHONPATH=str(tmp_path)).stdout
+    assert any(line.split() == ["liblibrary.so", "unserved", library] for line in said.splitlines())

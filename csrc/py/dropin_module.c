@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* dropin_module.c - the drop-in's functions of ffi_static._lib, which _dropin.py calls
+ *
+ * Each leaves the record in a state in which callbacks can be made and called: after any of them,
+ * and only there, Python may run a signal handler that raises.
+ */
+#include "dropin.h"
+
+#include <string.h>
+
+static PyObject *fail(const char *text)
+{
+    PyErr_SetString(PyExc_RuntimeError, text);
+    return NULL;
+}
+
+static struct fs_dropin *record(PyObject *number)
+{
+    unsigned long i = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred())
+        return NULL;
+    if (i >= FS_DROPIN_MODULES || fs_dropins[i].state == FS_DROPIN_NONE) {
+        PyErr_SetString(PyExc_ValueError, "no such record");
+        return NULL;
+    }
+    return &fs_dropins[i];
+}
+
+static PyObject *dropin_bind(PyObject *self, PyObject *args)
+{
+    const char *name, *version;
+    PyObject *function;
+    static struct fs_object object; /* under the GIL */
+    (void)self;
+    if (!PyArg_ParseTuple(args, "ssO!:dropin_bind", &name, &version, &PyCFunction_Type, &function))
+        return NULL;
+    if (fs_object_find((const void *)PyCFunction_GetFunction(function), &object) < 0)
+        return fail("its code is in no object that the loader knows");
+    struct fs_dropin *d = fs_dropin_prepare(&object, name, version);
+    if (!d)
+        return NULL;
+    int done = d->state == FS_DROPIN_SERVED;
+    if (!done) {
+        if (fs_dropin_bind(d) < 0)
+            return fail(ffi_static_error());
+        d->seen = 0;
+        d->probes = 0;
+        d->wrong = NULL;
+        d->prober = pthread_self();
+        d->state = FS_DROPIN_PROBING;
+    }
+    return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
+}
+
+/* Is everything as expected that the probe has shown so far? */
+static PyObject *dropin_check(PyObject *self, PyObject *number)
+{
+    struct fs_dropin *d = record(number);
+    (void)self;
+    if (!d)
+        return NULL;
+    if (d->wrong)
+        return fail(d->wrong);
+    Py_RETURN_NONE;
+}
+
+static PyObject *dropin_confirm(PyObject *self, PyObject *args)
+{
+    PyObject *number;
+    int writable_code;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Op:dropin_confirm", &number, &writable_code))
+        return NULL;
+    struct fs_dropin *d = record(number);
+    if (!d)
+        return NULL;
+    if (d->wrong)
+        return fail(d->wrong);
+    if ((d->seen & d->kind->proof) != d->kind->proof)
+        return fail("it made a callback without using what was rebound");
+    if (fs_dropin_cffi_take_over(d, writable_code) < 0)
+        return NULL;
+    d->made -= d->probes; /* which have all been freed */
+    d->freed -= d->probes;
+    d->confirmed = 1;
+    d->state = FS_DROPIN_SERVED;
+    Py_RETURN_NONE;
+}
+
+/* From here on the record remembers how a callback is made, so that it can be undone any time. */
+static PyObject *dropin_maker(PyObject *self, PyObject *args)
+{
+    PyObject *number, *maker, *arguments;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOO!:dropin_maker", &number, &maker, &PyTuple_Type, &arguments))
+        return NULL;
+    struct fs_dropin *d = record(number);
+    if (!d)
+        return NULL;
+    Py_INCREF(maker);
+    Py_XSETREF(d->cffi.maker, maker);
+    Py_INCREF(arguments);
+    Py_XSETREF(d->cffi.arguments, arguments);
+    if (fs_dropin_cffi_release(d) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* In one step, which no signal's exception can divide: Python runs handlers between its own. */
+static PyObject *dropin_restore(PyObject *self, PyObject *args)
+{
+    PyObject *number;
+    int failed;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Op:dropin_restore", &number, &failed))
+        return NULL;
+    struct fs_dropin *d = record(number);
+    if (!d)
+        return NULL;
+    if (d->state != FS_DROPIN_RESTORED) {
+        fs_dropin_cffi_give_back(d);
+        fs_dropin_unbind(d, failed);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *dropin_keep(PyObject *self, PyObject *flag)
+{
+    int keep = PyObject_IsTrue(flag);
+    (void)self;
+    if (keep < 0)
+        return NULL;
+    fs_dropin_keep = keep;
+    Py_RETURN_NONE;
+}
+
+/* What the probe's callbacks run: no step of Python's, in which a signal handler might raise. */
+static PyObject *answer(PyObject *self, PyObject *args)
+{
+    PyObject *result = PyTuple_GET_ITEM(self, 1);
+    if (PyList_Append(PyTuple_GET_ITEM(self, 0), args) < 0)
+        return NULL;
+    Py_INCREF(result);
+    return result;
+}
+
+static PyObject *dropin_answer(PyObject *self, PyObject *args)
+{
+    static PyMethodDef definition = {"answer", answer, METH_VARARGS, NULL};
+    PyObject *list, *result;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O:dropin_answer", &PyList_Type, &list, &result))
+        return NULL;
+    return PyCFunction_New(&definition, args);
+}
+
+/* Call the probe's callback as C code does. */
+static PyObject *dropin_call(PyObject *self, PyObject *args)
+{
+    unsigned long long address, pointer;
+    short a;
+    double b;
+    int result;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "KhdK:dropin_call", &address, &a, &b, &pointer))
+        return NULL;
+    int (*function)(short, double, void *) = (int (*)(short, double, void *))(uintptr_t)address;
+    Py_BEGIN_ALLOW_THREADS;
+    result = function(a, b, (void *)(uintptr_t)pointer);
+    Py_END_ALLOW_THREADS;
+    return PyLong_FromLong(result);
+}
+
+/* It may have been cut in the middle of a character. */
+static PyObject *text(const char *utf8)
+{
+    return PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)strlen(utf8), "replace");
+}
+
+static PyObject *dropin_records(PyObject *self, PyObject *unused)
+{
+    static const char *const states[] = {"", "probing", "served", "restored"};
+    PyObject *list = PyList_New(0);
+    (void)self;
+    (void)unused;
+    for (unsigned i = 0; list && i < FS_DROPIN_MODULES; i++) {
+        struct fs_dropin *d = &fs_dropins[i];
+        if (d->state == FS_DROPIN_NONE || (d->state == FS_DROPIN_RESTORED && !d->confirmed))
+            continue;
+        PyObject *each =
+            Py_BuildValue("{sI sK sN sN ss sN ss ss sk sk sn}", "index", d->index, "object",
+                          (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name),
+                          "version", text(d->version), "state", states[d->state], "file",
+                          PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
+                          d->kind->about, "made", d->made, "freed", d->freed, "leftover",
+                          (Py_ssize_t)fs_stock_leftover(d));
+        if (!each || PyList_Append(list, each) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(each);
+    }
+    return list;
+}
+
+PyMethodDef fs_dropin_functions[] = {
+    {"dropin_bind", dropin_bind, METH_VARARGS,
+     "dropin_bind(name, version, builtin): rebind the object that holds the builtin function: "
+     "(record, "
+     "kind, whether it is served already). RuntimeError when it is not known."},
+    {"dropin_check", dropin_check, METH_O,
+     "dropin_check(record): RuntimeError when the probe has found something wrong."},
+    {"dropin_confirm", dropin_confirm, METH_VARARGS,
+     "dropin_confirm(record, writable_code): the probe has succeeded; now take cffi's free memory "
+     "from it. RuntimeError when it had not."},
+    {"dropin_maker", dropin_maker, METH_VARARGS,
+     "dropin_maker(record, maker, args): maker(*args) makes a cffi callback."},
+    {"dropin_restore", dropin_restore, METH_VARARGS,
+     "dropin_restore(record, failed): give the imports back that nothing of ours needs."},
+    {"dropin_answer", dropin_answer, METH_VARARGS,
+     "dropin_answer(list, result): a function that appends its arguments and gives the result."},
+    {"dropin_keep", dropin_keep, METH_O, "dropin_keep(flag): keep foreign threads' states."},
+    {"dropin_call", dropin_call, METH_VARARGS,
+     "dropin_call(address, a, b, c): call int(short, double, void *) without the GIL."},
+    {"dropin_records", dropin_records, METH_NOARGS,
+     "The records of what is or was served, as dicts."},
+    {NULL, NULL, 0, NULL},
+};
