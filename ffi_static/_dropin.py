@@ -180,8 +180,24 @@ def _warn(message: str) -> None:
     warnings.warn(InstallWarning(message), stacklevel=2)
 
 
+def _check_at_exit(at_exit: str | None) -> None:
+    if at_exit not in (None, "stop", "zero"):
+        raise ValueError(f"at_exit is 'stop' or 'zero', not {at_exit!r}")
+
+
+def _set_options(keep_thread_state: bool, at_exit: str | None) -> None:
+    if keep_thread_state:
+        _lib.dropin_keep(True)
+    if at_exit is not None:
+        _lib.at_exit_zero(at_exit == "zero")
+
+
 def install(
-    *, ctypes: bool = True, cffi: bool = True, keep_thread_state: bool = False
+    *,
+    ctypes: bool = True,
+    cffi: bool = True,
+    keep_thread_state: bool = False,
+    at_exit: str | None = None,
 ) -> tuple[Served, ...]:
     """Make ctypes' and cffi's callbacks closures of this package, from now on, process-wide.
 
@@ -190,8 +206,14 @@ def install(
     ``threading.local`` persists there); that stays so until uninstall(). May be called again, and
     from any thread. Gives what installed() gives.
 
-    Raises InstallError, having changed nothing, when a module is of a build that is not known.
+    ``at_exit`` says what C gets for a call that needs a result when Python has ended: with "stop"
+    nothing, its thread stops; with "zero" zeros. It holds for all callbacks of the process, until
+    uninstall(); without it FFI_STATIC_AT_EXIT decides.
+
+    Raises InstallError, having changed nothing, when a module is of a build that is not known, and
+    ValueError for another word in `at_exit`.
     """
+    _check_at_exit(at_exit)
     chosen = [MODULES[n] for n, on in (("ctypes", ctypes), ("cffi", cffi)) if on]
     for name in chosen:
         if name in sys.modules:
@@ -211,8 +233,7 @@ def install(
         _wanted.update(chosen)
         if _wanted and _Finder not in sys.meta_path:
             sys.meta_path.insert(0, _Finder)
-        if keep_thread_state:
-            _lib.dropin_keep(True)
+        _set_options(keep_thread_state, at_exit)
         return installed()
 
 
@@ -228,6 +249,7 @@ def uninstall() -> None:
         if _Finder in sys.meta_path:
             sys.meta_path.remove(_Finder)
         _lib.dropin_keep(False)
+        _lib.at_exit_zero(None)
         for each in _lib.dropin_records():
             if each["state"] != "restored":  # also one whose probe was interrupted
                 _dropin_probe.restore(each["index"])

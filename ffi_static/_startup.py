@@ -73,7 +73,7 @@ def start() -> None:
         asked = arguments(value)
         if asked is None:
             return
-        install(**asked)
+        install(**asked, at_exit=None)
         _dropin.required = require  # of a module of an unknown build that is imported later, too
     except (ValueError, OSError, Error) as why:
         say(f"{why}; {'giving up, as required' if require else 'callbacks are stock'}")

@@ -48,6 +48,8 @@ static PyMethodDef functions[] = {
     {"layout", fs_py_layout, METH_O, "layout(members): (size, alignment, offsets) of a struct."},
     {"thread_counts", thread_counts, METH_NOARGS,
      "(states kept for live foreign threads, states of exited ones not yet deleted)."},
+    {"at_exit_zero", fs_py_at_exit_zero, METH_O,
+     "at_exit_zero(flag): answer zero when Python cannot; None: as FFI_STATIC_AT_EXIT says."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -74,7 +76,7 @@ PyMODINIT_FUNC PyInit__lib(void)
     PyObject *module = fs_py_cffi_init();
     if (!module)
         return NULL;
-    if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 ||
+    if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 || fs_py_ending_init() < 0 ||
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddFunctions(module, functions) < 0 ||
