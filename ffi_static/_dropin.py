@@ -304,8 +304,24 @@ def _warn(message: str) -> None:
     warnings.warn(InstallWarning(message), stacklevel=2)
 
 
+def _check_at_exit(at_exit: str | None) -> None:
+    if at_exit not in (None, "stop", "zero"):
+        raise ValueError(f"at_exit is 'stop' or 'zero', not {at_exit!r}")
+
+
+def _set_options(keep_thread_state: bool, at_exit: str | None) -> None:
+    if keep_thread_state:
+        _lib.dropin_keep(True)
+    if at_exit is not None:
+        _lib.at_exit_zero(at_exit == "zero")
+
+
 def install(
-    *, ctypes: bool = True, cffi: bool = True, keep_thread_state: bool = False
+    *,
+    ctypes: bool = True,
+    cffi: bool = True,
+    keep_thread_state: bool = False,
+    at_exit: str | None = None,
 ) -> tuple[Served, ...]:
     """Make ctypes' and cffi's callbacks closures of this package, from now on, process-wide.
 
@@ -314,8 +330,14 @@ def install(
     ``threading.local`` persists there); that stays so until uninstall(). May be called again, and
     from any thread. Gives what installed() gives.
 
-    Raises InstallError, having changed nothing, when a module is of a build that is not known.
+    ``at_exit`` says what C gets for a call that needs a result when Python has ended: with "stop"
+    nothing, its thread stops; with "zero" zeros. It holds for all callbacks of the process, until
+    uninstall(); without it FFI_STATIC_AT_EXIT decides.
+
+    Raises InstallError, having changed nothing, when a module is of a build that is not known, and
+    ValueError for another word in `at_exit`.
     """
+    _check_at_exit(at_exit)
     chosen = [MODULES[n] for n, on in (("ctypes", ctypes), ("cffi", cffi)) if on]
     for name in chosen:
         if name in sys.modules:
@@ -330,8 +352,7 @@ def install(
                 _refused.clear()
                 _Hook.unset()
             raise
-        if keep_thread_state:
-            _lib.dropin_keep(True)
+        _set_options(keep_thread_state, at_exit)
         return installed()
 
 
@@ -357,6 +378,7 @@ def uninstall() -> None:
         _refused.clear()
         _Hook.unset()
         _lib.dropin_keep(False)
+        _lib.at_exit_zero(None)
         for each in _bound():
             _dropin_probe.restore(each["index"])
 

@@ -85,7 +85,7 @@ def start() -> None:
         if require:  # of what is imported later, too
             _dropin.required = True
             _dropin.tell = say
-        install(**asked)
+        install(**asked, at_exit=None)
     except (ValueError, OSError, Error) as why:
         say(f"{why}; {'giving up, as required' if require else 'callbacks are stock'}")
         if require:

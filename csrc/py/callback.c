@@ -4,7 +4,7 @@
  * Its life: made with a slot and a cell; close(), the end of a `with` or the last reference
  * frees the slot, after which a call from C aborts the process with one line. A call that is
  * running keeps the object (not the slot) alive, so it ends normally. During finalization the
- * slot is kept on purpose: C code that goes on calling gets the error value instead.
+ * slot is kept on purpose: what C code gets that goes on calling, ending.c decides.
  */
 #include "py.h"
 
@@ -23,11 +23,14 @@ static int convert_error(fs_py_callback *self, PyObject *error)
     int status = 0;
     if (error)
         status = conv->to_c(conv, room, error);
-    if (status == 0)
-        status = fs_py_cell_set_error(self->cell, room, size);
+    if (status == 0 && fs_py_cell_set_error(self->cell, room, size) < 0) {
+        PyErr_NoMemory();
+        status = -1;
+    }
     if (status == 0 && error) {
         Py_INCREF(error);
         self->error = error;
+        self->cell->has_error = 1;
         if (conv->is_object) {
             self->cell->is_object = 1;
             Py_DECREF(error); /* the converter's reference; each call takes its own */
@@ -69,6 +72,8 @@ static int make_closure(fs_py_callback *self)
         return -1;
     }
     self->closure = closure;
+    self->cell->closure = closure;
+    self->cell->result_size = (uint32_t)self->signature->shape->result_size;
     return 0;
 }
 
@@ -132,8 +137,7 @@ static void shut(fs_py_callback *self)
         return;
     self->cell = NULL;
     if (fs_py_finalizing() && self->closure) {
-        cell->callback = NULL; /* late calls get the error value */
-        cell->is_object = 0;
+        cell->callback = NULL; /* late calls get the error value, if the user gave one */
         return;
     }
     if (self->closure)

@@ -8,6 +8,7 @@
  */
 #include "py.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,11 +47,22 @@ void fs_py_cells_unlock(void)
 }
 #endif
 
+void fs_py_cell_renew(struct fs_py_cell *cell)
+{
+    __atomic_store_n(&cell->generation, cell->generation + 1, __ATOMIC_RELEASE);
+    if (cell->error_size > sizeof cell->error.bytes)
+        free(cell->error.pointer);
+    cell->error_size = 0;
+    cell->has_error = 0;
+    cell->is_object = 0;
+}
+
 static struct fs_py_cell *new_cell(void)
 {
     struct fs_py_cell *cell = free_cells;
     if (cell) {
         free_cells = cell->next;
+        fs_py_cell_renew(cell);
         return cell;
     }
     if (used == (uint32_t)FS_PY_SLABS * FS_PY_SLAB_CELLS)
@@ -81,12 +93,7 @@ void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
     fs_py_cells_lock();
     if (count)
         ++*count;
-    cell->generation++;
     cell->callback = NULL;
-    if (cell->error_size > sizeof cell->error.bytes)
-        free(cell->error.pointer);
-    cell->error_size = 0;
-    cell->is_object = 0;
     cell->next = free_cells;
     free_cells = cell;
     fs_py_cells_unlock();
@@ -102,10 +109,8 @@ int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size
     void *to = cell->error.bytes;
     if (size > sizeof cell->error.bytes) {
         to = malloc(size);
-        if (!to) {
-            PyErr_NoMemory();
-            return -1;
-        }
+        if (!to)
+            return -ENOMEM;
         cell->error.pointer = to;
     }
     memcpy(to, bytes, size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* dispatch.c - a call from C: run the Python function, or report why not
  *
- * Whatever happens, the C caller gets a result: the function's, onerror's, or `error`.
+ * The C caller gets the function's result, onerror's, or `error`. What happens when there is no
+ * Python to run the function says ending.c.
  */
 #include "py.h"
 
@@ -109,8 +110,8 @@ fail(fs_py_callback *self, struct fs_py_cell *cell, void *ticket, Py_ssize_t sta
         fs_py_cell_error(cell, ret, size);
         if (cell->is_object)
             Py_XINCREF(*(PyObject **)ret);
-    } else { /* closed by the call that failed */
-        memset(ret, 0, size);
+    } else {
+        fs_py_closed_answer(ticket, ret, size); /* by the call that failed */
     }
     if (self->onerror)
         call_onerror(self, stage, ret);
@@ -181,18 +182,11 @@ static FS_PY_COLD void run_many(fs_py_callback *self, struct fs_py_cell *cell, v
     }
 }
 
-/* There is no Python to run, or the callback was closed while this thread waited for the GIL.
- * The ticket of a callback that only finalization took away is still good for its `error`. */
-static FS_PY_COLD void answer_without_python(ffi_cif *cif, void *ret, const struct fs_py_cell *cell,
-                                             void *ticket)
+static size_t result_size(const ffi_cif *cif)
 {
-    size_t size = cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : cif->rtype->size;
-    if (cif->rtype->type == FFI_TYPE_VOID)
-        return;
-    if (fs_py_cell_same(cell, ticket) && !cell->is_object)
-        fs_py_cell_error(cell, ret, size);
-    else
-        memset(ret, 0, size);
+    return cif->rtype->type == FFI_TYPE_VOID    ? 0
+           : cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
+                                                : cif->rtype->size;
 }
 
 /* C calls a closure: the handler of every callback. No GIL, any thread. */
@@ -203,12 +197,12 @@ void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket)
     struct fs_py_entry entry;
     int *real_errno = &errno, saved = *real_errno;
     if (FS_PY_UNLIKELY(fs_py_enter(cell->interp, &entry) < 0)) {
-        answer_without_python(cif, ret, cell, ticket);
+        fs_py_no_answer(cell->interp, ticket, ret, result_size(cif));
         *real_errno = saved;
         return;
     }
     if (FS_PY_UNLIKELY(!fs_py_cell_valid(cell, ticket))) {
-        answer_without_python(cif, ret, cell, ticket);
+        fs_py_closed_answer(ticket, ret, result_size(cif));
     } else {
         fs_py_callback *self = (fs_py_callback *)cell->callback;
         int cffi = self->signature->family == FS_PY_CFFI;

@@ -51,17 +51,20 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
             fs_dropin_wrong(d, "its libffi describes types in another way");
 }
 
-void fs_dropin_fill(struct fs_py_cell *cell, const ffi_cif *cif, ffi_static_handler handler,
-                    PyObject *object, void *data)
+void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, const ffi_cif *cif,
+                    ffi_static_handler handler, PyObject *object, void *data)
 {
     const ffi_type *type = cif->rtype;
-    cell->result_size = type->type == FFI_TYPE_VOID    ? 0
-                        : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
-                                                       : type->size;
+    size_t size = type->type == FFI_TYPE_VOID    ? 0
+                  : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
+                                                 : type->size;
+    /* who sees it sees the cell's new generation */
+    __atomic_store_n(&cell->result_size, (uint32_t)size, __ATOMIC_RELEASE);
     cell->interp = NULL;
+    cell->closure = closure;
     cell->callback = object;
-    cell->error.served.handler = handler;
-    cell->error.served.data = data;
+    cell->served.handler = handler;
+    cell->served.data = data;
 }
 
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
@@ -70,7 +73,7 @@ int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler
     struct fs_py_cell *cell = fs_py_cell_new(made);
     if (!cell)
         return -ENOMEM;
-    fs_dropin_fill(cell, cif, handler, object, NULL);
+    fs_dropin_fill(cell, closure, cif, handler, object, NULL);
     ffi_static_handler was = closure->handler;
     void *before = closure->user_data;
     int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
@@ -92,42 +95,20 @@ ffi_status fs_dropin_status(int error)
     return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
 }
 
-static void call_nothing(ffi_cif *cif, void *ret, void **args, void *user_data)
-{
-    (void)args;
-    (void)user_data;
-    if (cif->rtype->type != FFI_TYPE_VOID)
-        memset(ret, 0, cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : cif->rtype->size);
-}
-
-/* C goes on calling when Python has gone, and gets zeros. The module's own cif may be gone. */
-void fs_dropin_leave_behind(ffi_static_closure *closure)
-{
-    ffi_cif *copy = malloc(sizeof *copy + sizeof *copy->rtype);
-    if (!copy) /* the module's, then; ctypes and cffi free theirs late or never */
-        copy = closure->cif;
-    else {
-        ffi_type *result = (ffi_type *)(copy + 1);
-        *copy = *closure->cif;
-        *result = *closure->cif->rtype;
-        copy->rtype = result;
-    }
-    __atomic_store_n(&closure->cif, copy, __ATOMIC_RELAXED);
-    __atomic_store_n(&closure->handler, call_nothing, __ATOMIC_RELEASE);
-}
-
 int fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler call)
 {
     /* Whose it is, is not known yet; libffi's closures have these words as well. */
     struct fs_py_cell *cell = closure->handler == call ? fs_py_cell_of(closure->user_data) : NULL;
-    int error = 0;
     if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing()) {
         if (!fs_dropin_is_ours(closure))
             return 0;
-        fs_dropin_leave_behind(closure);
-    } else {
-        error = ffi_static_free(closure);
+        if (cell) { /* both stay: C may call to the end of the process */
+            cell->callback = NULL;
+            ++d->freed;
+        }
+        return 1;
     }
+    int error = ffi_static_free(closure);
     if (FS_PY_UNLIKELY(error < 0)) {
         if (!fs_dropin_is_ours(closure))
             return 0;
@@ -152,7 +133,13 @@ int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known, int 
     }
     if (*known)
         return 2;
+#if PY_VERSION_HEX >= 0x030C0000
     c->state = PyGILState_Ensure();
+#else
+    c->state = fs_py_enter_for_one_call();
+    if (!c->state)
+        return 0;
+#endif
     c->foreign = 1;
     return 1;
 }
@@ -207,6 +194,11 @@ static int fits(struct fs_dropin *d, const struct fs_dropin_kind *kind, const ch
             *missing = kind->symbols[i];
             return 0;
         }
+    }
+    if (kind->welcome) {
+        int n = find_entries(d, hook_of(kind, kind->welcome, strlen(kind->welcome)));
+        if (n < 0)
+            return n;
     }
     return 1;
 }

@@ -161,6 +161,7 @@ struct fs_dropin_kind {
     const char *name;
     const char *about;
     const char *symbols[5]; /* each must be imported; a|b: either or both */
+    const char *welcome;    /* rebound if it is imported; or NULL */
     unsigned proof;         /* FS_SAW_* that a probe must have shown */
     const struct fs_dropin_hook *hooks;
     /* Must this import stay ours after uninstall()? */
@@ -194,18 +195,15 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
                    ffi_static_handler handler, PyObject *object, unsigned long *made);
 
-/* Fill in a cell for a closure with this signature. */
-void fs_dropin_fill(struct fs_py_cell *cell, const ffi_cif *cif, ffi_static_handler handler,
-                    PyObject *object, void *data);
-
-/* Have a closure answer zero from now on, whatever becomes of its cif: Python is going away. */
-void fs_dropin_leave_behind(ffi_static_closure *closure);
+/* Fill in a fresh cell for a closure with this signature. */
+void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, const ffi_cif *cif,
+                    ffi_static_handler handler, PyObject *object, void *data);
 
 /* Such an error, as libffi says it. */
 ffi_status fs_dropin_status(int error);
 
 /* Free a closure that was prepared with `call`, or not at all; when Python is going away, leave it
- * to answer zero. 0, and nothing has changed, when it is not ours. */
+ * and its cell to say so (ending.c). 0, and nothing has changed, when it is not ours. */
 int fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler call);
 
 /* Does this address lie in a slot, live or not? */
@@ -285,33 +283,42 @@ extern FS_PY_LOCAL int fs_dropin_keep;
 struct fs_dropin_call {
     size_t size; /* of the result; 0 when nothing is to be said of it */
     int attached, foreign, fresh;
+#if PY_VERSION_HEX >= 0x030C0000
     PyGILState_STATE state;
+#else
+    PyThreadState *state;
+#endif
 };
 
 /* Enter in a thread that has no state that it can use, or at a time when Python may be gone: 0 when
  * it is, 1 when the GIL is held, 2 when *known is a state to attach. */
 int fs_dropin_enter_slowly(struct fs_dropin_call *c, PyThreadState **known, int keep);
 
-static inline void fs_dropin_answer_zero(const struct fs_dropin_call *c, void *ret)
+/* What a handler does not write reads as zero: ctypes' writes nothing when the function raises. */
+static inline void fs_dropin_clear(const struct fs_dropin_call *c, void *ret)
 {
-    if (c->size)
+    if (FS_PY_LIKELY(c->size == sizeof(ffi_arg)))
+        __builtin_memset(ret, 0, sizeof(ffi_arg));
+    else if (c->size)
         __builtin_memset(ret, 0, c->size);
 }
 
-/* Take the GIL. 0 when there is no Python to run any more: the result is zero, nothing is held. */
+/* Take the GIL, and clear the result. 0 when there is no Python to run any more: the result is
+ * what the user chose for that (ending.c), nothing is held. */
 static inline int fs_dropin_enter(struct fs_dropin_call *c, void *ticket, void *ret, int keep)
 {
     /* The cif may be gone with the object that it is in. A cell stays; its closure may not: then
      * nothing is known of the result. */
     const struct fs_py_cell *cell = fs_py_cell_of(ticket);
-    size_t size = __atomic_load_n(&cell->result_size, __ATOMIC_ACQUIRE);
+    uint32_t size = __atomic_load_n(&cell->result_size, __ATOMIC_ACQUIRE);
     c->size = FS_PY_LIKELY(fs_py_cell_same(cell, ticket)) ? size : 0;
     c->attached = c->foreign = c->fresh = 0;
+    fs_dropin_clear(c, ret);
     PyThreadState *known = PyGILState_GetThisThreadState();
     if (FS_PY_UNLIKELY(!known || known == fs_py_dead || fs_py_exiting)) {
         int how = fs_dropin_enter_slowly(c, &known, keep);
         if (how == 0)
-            fs_dropin_answer_zero(c, ret);
+            fs_py_no_answer(NULL, ticket, ret, c->size);
         if (how < 2)
             return how;
     }
@@ -334,7 +341,11 @@ static inline void fs_dropin_leave(const struct fs_dropin_call *c)
     if (FS_PY_LIKELY(c->attached))
         PyEval_SaveThread();
     else if (c->foreign)
+#if PY_VERSION_HEX >= 0x030C0000
         PyGILState_Release(c->state);
+#else
+        fs_py_leave_after_one_call(c->state);
+#endif
 }
 
 /* Run the module's handler on `object`, which it may free. */

@@ -11,6 +11,7 @@
  *   PyObject_GC_Track    the new object gets our address in place of the block's
  *   PyObject_GC_UnTrack  the object is on its way to be freed: its slot goes first, so that C code
  *                        that still calls the address is stopped with a message
+ *   PyArg_ParseTuple     tells error=0 from no error= at all, which cffi does not keep
  *
  * A block that cffi had from before install() is replaced on its way through PyObject_GC_Track, and
  * never used again.
@@ -88,14 +89,14 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
     if (!fs_dropin_enter(&c, ticket, ret, 1))
         return;
     if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket))) {
-        const struct block *b = cell->error.served.data;
+        const struct block *b = cell->served.data;
         if (FS_PY_UNLIKELY(!b->user_data)) /* tp_clear has run, dealloc not yet */
             fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
                    "destroys it; keep a reference to it",
                    (uintptr_t)b->code, 0);
-        fs_dropin_run(cell->error.served.handler, cif, ret, args, b->user_data);
+        fs_dropin_run(cell->served.handler, cif, ret, args, b->user_data);
     } else {
-        fs_dropin_answer_zero(&c, ret);
+        fs_py_closed_answer(ticket, ret, c.size);
     }
     fs_dropin_leave(&c);
 }
@@ -142,7 +143,7 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
 /* C calls a block's address after the callback has gone. */
 static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
-    const struct block *b = fs_py_cell_of(ticket)->error.served.data;
+    const struct block *b = fs_py_cell_of(ticket)->served.data;
     (void)cif;
     (void)ret;
     (void)args;
@@ -155,11 +156,8 @@ static void let_go(struct fs_dropin *d, struct block *b)
     if (b->use == FREE)
         return;
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
-    cell->callback = NULL;
-    cell->generation++; /* for who waits for the GIL inside it */
-    if (FS_PY_UNLIKELY(fs_py_exiting) && fs_py_finalizing())
-        fs_dropin_leave_behind(b->slot);
-    else
+    cell->callback = NULL; /* for who waits for the GIL inside it, or calls when Python has gone */
+    if (!fs_py_exiting || !fs_py_finalizing())
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
     d->freed += b->use == LIVE;
     d->cffi.out--;
@@ -180,15 +178,68 @@ static struct fs_py_cell *cell_of(struct block *b)
     return cell;
 }
 
+/* The function of the callback that this thread is about to make with an error result. Only
+ * compared: another callback may be made in between, by the conversion of the error result. */
+static FS_PY_THREAD_LOCAL const void *given_error;
+
+#if PY_VERSION_HEX >= 0x030D0000
+#define PARSE_TUPLE "PyArg_ParseTuple"
+#else /* what PY_SSIZE_T_CLEAN makes of it, and of PyArg_VaParse() */
+#define PARSE_TUPLE "_PyArg_ParseTuple_SizeT"
+#endif
+
+static int hook_parse(PyObject *args, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    int parsed = PyArg_VaParse(args, format, list);
+    va_end(list);
+    if (parsed && strcmp(format, "O!O|OO:callback") == 0)
+        given_error = PyTuple_GET_SIZE(args) > 2 && PyTuple_GET_ITEM(args, 2) != Py_None
+                          ? PyTuple_GET_ITEM(args, 1)
+                          : NULL;
+    return parsed;
+}
+
+/* What a callback is given is (ctype, function, the error result as bytes, onerror). cffi makes
+ * the bytes in any case, zeros if no error result was given. */
+static const char *error_result(PyObject *info, size_t size)
+{
+    if (!PyTuple_CheckExact(info) || PyTuple_GET_SIZE(info) != 4)
+        return NULL;
+    PyObject *bytes = PyTuple_GET_ITEM(info, 2);
+    return PyBytes_CheckExact(bytes) && (size_t)PyBytes_GET_SIZE(bytes) >= size
+               ? PyBytes_AS_STRING(bytes)
+               : NULL;
+}
+
+/* Keep the user's error result where it can be read without Python. 0 or -ENOMEM. */
+static int keep_error(struct fs_py_cell *cell, PyObject *info)
+{
+    size_t size = cell->result_size, i = 0;
+    const char *bytes = error_result(info, size);
+    if (!bytes)
+        return 0;
+    while (i < size && !bytes[i])
+        i++;
+    if (i == size && PyTuple_GET_ITEM(info, 1) != given_error)
+        return 0;
+    cell->has_error = 1;
+    return fs_py_cell_set_error(cell, bytes, size);
+}
+
 static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
 {
     struct fs_py_cell *cell = cell_of(b);
     if (FS_PY_UNLIKELY(!cell))
         return FFI_BAD_TYPEDEF;
-    fs_dropin_fill(cell, cif, function, user_data, b);
+    fs_py_cell_renew(cell);
+    fs_dropin_fill(cell, b->slot, cif, function, user_data, b);
     /* Before prep: the slot keeps its cell even if it cannot be prepared. */
     b->slot->user_data = fs_py_cell_ticket(cell);
-    int error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
+    int error = keep_error(cell, user_data);
+    if (FS_PY_LIKELY(error == 0))
+        error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
     if (FS_PY_UNLIKELY(error < 0)) {
         cell->callback = NULL;
         return fs_dropin_status(error);
@@ -247,6 +298,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *
             fs_dropin_wrong(d, "its closures run a function that is not its own");
         if (!user_data || !PyTuple_CheckExact((PyObject *)user_data))
             fs_dropin_wrong(d, "what its closures are given is not the tuple that is known");
+        else if (!error_result(user_data, sizeof(ffi_arg)))
+            fs_dropin_wrong(d, "its closures are given an error result of another form");
     }
     return FFI_OK;
 }
@@ -377,6 +430,9 @@ static const struct fs_dropin_hook hooks[] = {
     {"ffi_prep_closure_loc", FS_EACH(prep_loc)},
     {"PyObject_GC_Track", FS_EACH(track)},
     {"PyObject_GC_UnTrack", FS_EACH(untrack)},
+    {PARSE_TUPLE,
+     {(void *)hook_parse, (void *)hook_parse, (void *)hook_parse, (void *)hook_parse,
+      (void *)hook_parse, (void *)hook_parse, (void *)hook_parse, (void *)hook_parse}},
     {NULL, {NULL}},
 };
 
@@ -393,6 +449,7 @@ const struct fs_dropin_kind fs_dropin_cffi = {
     .about = "its imports mmap, ffi_prep_closure, PyObject_GC_Track and PyObject_GC_UnTrack",
     .symbols = {"mmap|mmap64", "ffi_prep_closure|ffi_prep_closure_loc", "PyObject_GC_Track",
                 "PyObject_GC_UnTrack"},
+    .welcome = PARSE_TUPLE,
     .proof = FS_SAW_PREP | FS_SAW_TRACK | FS_SAW_FREE,
     .hooks = hooks,
     .still_needed = still_needed,

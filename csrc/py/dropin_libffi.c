@@ -33,9 +33,9 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
     if (!fs_dropin_enter(&c, ticket, ret, fs_dropin_keep))
         return;
     if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket)))
-        fs_dropin_run(cell->error.served.handler, cif, ret, args, cell->callback);
+        fs_dropin_run(cell->served.handler, cif, ret, args, cell->callback);
     else
-        fs_dropin_answer_zero(&c, ret);
+        fs_py_closed_answer(ticket, ret, c.size);
     fs_dropin_leave(&c);
 }
 

@@ -50,6 +50,8 @@ static PyMethodDef functions[] = {
      "maker(Callback, resolve, zero, CType, attribute): the function that makes callbacks."},
     {"thread_counts", thread_counts, METH_NOARGS,
      "(states kept for live foreign threads, states of exited ones not yet deleted)."},
+    {"at_exit_zero", fs_py_at_exit_zero, METH_O,
+     "at_exit_zero(flag): answer zero when Python cannot; None: as FFI_STATIC_AT_EXIT says."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -83,7 +85,7 @@ PyMODINIT_FUNC PyInit__lib(void)
     PyObject *module = fs_py_cffi_init();
     if (!module)
         return NULL;
-    if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 ||
+    if (fs_py_cffi_init_table() < 0 || fs_py_thread_init() < 0 || fs_py_ending_init() < 0 ||
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||

@@ -63,7 +63,8 @@ struct fs_py_entry {
 struct fs_py_interp *fs_py_interp_current(void);
 
 /* Make this thread run Python in `interp`. No GIL needed. 0, or -1 when there is no Python to
- * run any more (finalization has begun, or the interpreter has ended); then nothing is held. */
+ * run any more (finalization has begun, the interpreter has ended, or there is no memory for a
+ * thread state); then nothing is held, and fs_py_no_answer() is what follows. */
 int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry);
 void fs_py_leave(struct fs_py_entry *entry);
 
@@ -85,6 +86,23 @@ int fs_py_may_run(void);
  * finds one. 0 when it must not be called any more in this thread, which is exiting. */
 int fs_py_keep_state(void);
 
+#if PY_VERSION_HEX < 0x030C0000
+/* What PyGILState_Ensure() does in a thread without a state, and PyGILState_Release(); but a child
+ * that is forked meanwhile does not hang. NULL without memory, then nothing is held. */
+PyThreadState *fs_py_enter_for_one_call(void);
+void fs_py_leave_after_one_call(PyThreadState *state);
+#endif
+
+/* Why this thread cannot run Python in `interp`; NULL stands for the main one. No GIL needed. */
+enum fs_py_why {
+    FS_PY_ANOTHER_ENDS_IT,   /* another thread ends Python, or has ended it */
+    FS_PY_THIS_ENDS_IT,      /* this thread does */
+    FS_PY_FORKED_LATE,       /* a child, forked by another thread than the one that ended Python */
+    FS_PY_INTERPRETER_ENDED, /* Python lives */
+    FS_PY_NO_STATE,          /* no memory, or this thread is at its very end */
+};
+enum fs_py_why fs_py_why_not(const struct fs_py_interp *interp);
+
 /* Thread states that this room made and has not deleted yet: {of live threads, to be reaped}. */
 void fs_py_thread_counts(unsigned long *kept, unsigned long *dead);
 
@@ -96,21 +114,23 @@ int fs_py_thread_init(void);
  * GIL while another one closes the callback reads a cell, finds that its ticket is no longer
  * valid, and returns. Changed under the GIL only. */
 struct fs_py_cell {
-    PyObject *callback; /* borrowed; NULL when closed. The drop-in: user_data */
-    struct fs_py_interp *interp;
+    PyObject *callback;          /* borrowed; NULL when closed. The drop-in: user_data */
+    struct fs_py_interp *interp; /* NULL: the drop-in's */
+    const ffi_static_closure *closure;
     uint32_t generation; /* counts the callbacks that this cell has served */
     uint32_t index;
-    uint32_t error_size; /* bytes of `error` in use: what a call returns without Python */
-    uint32_t is_object;  /* `error` is a PyObject * (ctypes' py_object) */
-    size_t result_size;  /* of a closure of the drop-in's */
+    uint32_t result_size; /* room that a handler's `ret` has; 0: no result */
+    uint32_t error_size;  /* bytes of `error` in use */
+    uint8_t has_error;    /* `error` is what the user gave: it holds to the end of the process */
+    uint8_t is_object;    /* `error` is a PyObject * (ctypes' py_object) */
     union {
-        unsigned char bytes[32];
+        unsigned char bytes[16];
         void *pointer; /* a larger result: malloc'ed, kept with the cell */
-        struct {       /* a closure of the drop-in's, which has no error result */
-            ffi_static_handler handler;
-            void *data;
-        } served;
     } error;
+    struct { /* a closure of the drop-in's */
+        ffi_static_handler handler;
+        void *data;
+    } served;
     struct fs_py_cell *next;
 };
 
@@ -118,7 +138,8 @@ enum { FS_PY_SLAB_SHIFT = 10, FS_PY_SLAB_CELLS = 1 << FS_PY_SLAB_SHIFT, FS_PY_SL
 extern FS_PY_LOCAL struct fs_py_cell *fs_py_slabs[FS_PY_SLABS];
 
 /* NULL, without an exception: no memory, or 67 million are in use. Both count, unless `count` is
- * NULL, in one step with what they do. */
+ * NULL, in one step with what they do. A cell that is freed keeps its generation and its error
+ * result until it is used again, for calls that are still on their way. */
 struct fs_py_cell *fs_py_cell_new(unsigned long *count);
 void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count);
 void fs_py_cells_lock(void); /* for fork() */
@@ -143,11 +164,31 @@ static inline int fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
     return cell->callback && fs_py_cell_same(cell, ticket);
 }
 
+/* Use a cell for another callback: what it knows of the one before is forgotten. */
+void fs_py_cell_renew(struct fs_py_cell *cell);
 /* Copy the error result of `cell` to `ret`, which has room for `size` bytes. No GIL needed. */
 void fs_py_cell_error(const struct fs_py_cell *cell, void *ret, size_t size);
+/* 0, or -ENOMEM without an exception. */
 int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size);
 /* Forget the callbacks of an interpreter that ends. */
 void fs_py_cells_orphan(struct fs_py_interp *interp);
+
+/* ---- ending.c: calls that no Python can answer ----------------------------------------- */
+
+/* A call came for the callback of `ticket`, and `interp` cannot run. Returns when there is an
+ * answer: there is no result, the user gave an error result, or zeros are asked for. Otherwise
+ * this thread stops for good, or the process dies with a sentence. `ret` has room for `size`
+ * bytes; nothing may be held. */
+void fs_py_no_answer(const struct fs_py_interp *interp, void *ticket, void *ret, size_t size);
+
+/* The same for a callback that is closed, while Python runs and has the GIL. Returns, unless
+ * Python is ending: zero when the user gave no error result. */
+void fs_py_closed_answer(void *ticket, void *ret, size_t size);
+
+/* FFI_STATIC_AT_EXIT. 0, or -1 with an exception. */
+int fs_py_ending_init(void);
+/* Are zeros asked for? None: as the environment says. */
+PyObject *fs_py_at_exit_zero(PyObject *module, PyObject *flag);
 
 /* ---- shape.c: libffi types ------------------------------------------------------------ */
 

@@ -9,14 +9,16 @@
  * callback of a new thread) deletes it. Only the main interpreter's states are kept: another
  * one cannot end while states of other threads exist, so there a state lasts for one call.
  *
- * It fails, and the C caller gets the error value, when finalization has begun or the
- * interpreter has ended. A thread that is already waiting for the GIL when finalization begins
+ * It fails when finalization has begun or the interpreter has ended; what the C caller gets then,
+ * ending.c decides. A thread that is already waiting for the GIL when finalization begins
  * never gets it: CPython ends that thread (before 3.14) or stops it for good (from 3.14).
  */
 #include "py.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct record { /* one thread state that we made */
     struct fs_py_interp *interp;
@@ -33,9 +35,23 @@ static unsigned long kept_count, zombie_count;
 static pthread_key_t thread_key;               /* runs thread_exit() */
 static FS_PY_THREAD_LOCAL struct record *mine; /* this thread's */
 FS_PY_THREAD_LOCAL PyThreadState *fs_py_dead;
-static pthread_t finalizer; /* the thread that finalizes Python ... */
+static pthread_t finalizer; /* the thread that finalizes Python, or did ... */
 static int have_finalizer;  /* ... known once atexit has run */
+static int forked_late;     /* this process is a child of which it is not a thread */
 int fs_py_exiting = 1;
+
+/* Has Python begun, and not begun to end? */
+static int runs(void)
+{
+    return Py_IsInitialized() && !fs_py_finalizing();
+}
+
+static void note_finalizer(void)
+{
+    finalizer = pthread_self();
+    have_finalizer = 1;
+    fs_py_exiting = 1;
+}
 
 static int reap_pending(void *unused)
 {
@@ -63,7 +79,7 @@ static void thread_exit(void *records)
     }
     pthread_mutex_unlock(&lock);
     mine = NULL;
-    if (queued && Py_IsInitialized() && !fs_py_finalizing())
+    if (queued && runs())
         Py_AddPendingCall(reap_pending, NULL);
 }
 
@@ -141,6 +157,12 @@ static void fork_child(void)
         }
     }
     pthread_setspecific(thread_key, mine);
+    if (have_finalizer && !pthread_equal(finalizer, pthread_self())) {
+        if (runs())
+            finalizer = pthread_self(); /* the child's main thread */
+        else
+            have_finalizer = !(forked_late = 1);
+    }
     fs_py_cells_unlock();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&making);
@@ -151,6 +173,8 @@ static void fork_child(void)
 static void interp_ends(PyObject *capsule)
 {
     struct fs_py_interp *interp = PyCapsule_GetPointer(capsule, "ffi_static.interpreter");
+    if (interp->is_main)
+        note_finalizer(); /* if atexit did not */
     pthread_mutex_lock(&lock);
     interp->alive = 0;
     struct record **at = &zombies;
@@ -207,13 +231,13 @@ struct fs_py_interp *fs_py_interp_current(void)
 /* A new thread state for this thread; no GIL needed. Before 3.12 a child forked while another
  * thread is in PyThreadState_New() hangs in os.fork(), waiting for a lock that no one holds any
  * more; so no fork happens meanwhile. (From 3.12 on CPython sees to it.) */
-static PyThreadState *new_state(struct fs_py_interp *interp)
+static PyThreadState *new_state(PyInterpreterState *interp)
 {
 #if PY_VERSION_HEX >= 0x030C0000
-    return PyThreadState_New(interp->state);
+    return PyThreadState_New(interp);
 #else
     pthread_mutex_lock(&making);
-    PyThreadState *state = PyThreadState_New(interp->state);
+    PyThreadState *state = PyThreadState_New(interp);
     pthread_mutex_unlock(&making);
     return state;
 #endif
@@ -229,7 +253,7 @@ static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
     struct record *r = malloc(sizeof *r);
     if (!r)
         return NULL;
-    r->state = new_state(interp);
+    r->state = new_state(interp->state);
     if (!r->state) {
         free(r);
         return NULL;
@@ -286,7 +310,7 @@ static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now
         if (interp->is_main)
             state = own_state(interp, &fresh);
         else
-            state = entry->temporary = new_state(interp);
+            state = entry->temporary = new_state(interp->state);
     }
     if (!state)
         return -1;
@@ -355,7 +379,7 @@ void fs_py_leave(struct fs_py_entry *entry)
 
 int fs_py_may_run(void)
 {
-    if (Py_IsInitialized() && !fs_py_finalizing())
+    if (runs())
         return 1;
     if (!have_finalizer || !pthread_equal(finalizer, pthread_self()))
         return 0;
@@ -407,20 +431,50 @@ int fs_py_keep_state(void)
     return 1; /* without a state kept, one is made for this call */
 }
 
+#if PY_VERSION_HEX < 0x030C0000
+/* PyGILState_Ensure() makes the state and waits for the GIL, which a forking thread holds: no lock
+ * can be held over both. So the two steps are taken apart. The state's own count keeps the module's
+ * PyGILState_Release() from deleting it. */
+PyThreadState *fs_py_enter_for_one_call(void)
+{
+    PyThreadState *state = new_state(PyInterpreterState_Main());
+    if (state)
+        PyEval_RestoreThread(state);
+    return state;
+}
+
+void fs_py_leave_after_one_call(PyThreadState *state)
+{
+    PyThreadState_Clear(state);
+    PyThreadState_DeleteCurrent();
+}
+#endif
+
+enum fs_py_why fs_py_why_not(const struct fs_py_interp *interp)
+{
+    if (runs())
+        return interp && !interp->alive ? FS_PY_INTERPRETER_ENDED : FS_PY_NO_STATE;
+    if (forked_late)
+        return FS_PY_FORKED_LATE;
+    /* Without atexit's word: whose stopping the process would not survive. */
+    int here = have_finalizer ? pthread_equal(finalizer, pthread_self())
+                              : (pid_t)syscall(SYS_gettid) == getpid();
+    return here ? FS_PY_THIS_ENDS_IT : FS_PY_ANOTHER_ENDS_IT;
+}
+
 /* ---- start-up -------------------------------------------------------------------------------- */
 
-static PyObject *note_finalizer(PyObject *self, PyObject *unused)
+/* Each interpreter's atexit calls it. */
+static PyObject *exiting(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    finalizer = pthread_self();
-    have_finalizer = 1;
-    fs_py_exiting = 1;
+    if (PyThreadState_Get()->interp == PyInterpreterState_Main())
+        note_finalizer();
     Py_RETURN_NONE;
 }
 
-static PyMethodDef note_finalizer_def = {"_ffi_static_finalizing", note_finalizer, METH_NOARGS,
-                                         NULL};
+static PyMethodDef exiting_def = {"_ffi_static_exiting", exiting, METH_NOARGS, NULL};
 
 int fs_py_thread_init(void)
 {
@@ -436,8 +490,7 @@ int fs_py_thread_init(void)
         }
         done = 1;
     }
-    have_finalizer = 0;
-    PyObject *function = PyCFunction_New(&note_finalizer_def, NULL);
+    PyObject *function = PyCFunction_New(&exiting_def, NULL);
     PyObject *atexit = function ? PyImport_ImportModule("atexit") : NULL;
     PyObject *result = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
     Py_XDECREF(function);
@@ -448,7 +501,10 @@ int fs_py_thread_init(void)
     struct fs_py_interp *interp = fs_py_interp_current();
     if (!interp)
         return -1;
-    if (interp->is_main) /* whose atexit comes before all else */
+    if (interp->is_main) { /* whose atexit comes before all else */
+        have_finalizer = 0;
+        forked_late = 0;
         fs_py_exiting = 0;
+    }
     return 0;
 }

@@ -4,12 +4,14 @@
  * Loaded with ctypes: through CDLL the GIL is released while these run, through PyDLL held.
  */
 #define _GNU_SOURCE /* gettid */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef int (*int_int)(int);
@@ -301,4 +303,285 @@ void unpark(int results[PARKED])
         pthread_join(parked[i].id, NULL);
         results[i] = parked[i].result;
     }
+}
+
+/* ---- calls after Python has gone ----
+ *
+ * Each registers a handler that exit() runs when Python has been finalized, and prints what C got.
+ */
+static void say(const char *format, int number)
+{
+    char line[64];
+    int n = snprintf(line, sizeof line, format, number);
+    if (write(1, line, (size_t)n) < 0)
+        _exit(3);
+}
+
+/* The callback, of one of three types. */
+struct large3 {
+    long v[3];
+};
+static union {
+    int_int number;
+    void (*nothing)(int);
+    struct large3 (*large)(int);
+} late;
+static char late_kind; /* 'i', 'v', 's' */
+
+static void call_late(const char *who)
+{
+    char format[64];
+    int result = 0;
+    if (late_kind == 'i') {
+        result = late.number(1);
+    } else if (late_kind == 'v') {
+        late.nothing(1);
+    } else {
+        struct large3 l = late.large(1);
+        result = (int)(l.v[0] * 100 + l.v[1] * 10 + l.v[2]);
+    }
+    snprintf(format, sizeof format, late_kind == 'v' ? "%s returned\n" : "%s got %%d\n", who);
+    say(format, result);
+}
+
+static int order_pipe[2];
+static pthread_t late_id;
+static atomic_int late_tid, late_done, late_forks;
+
+static void wait_for_child(pid_t pid)
+{
+    int status;
+    if (waitpid(pid, &status, 0) != pid)
+        _exit(4);
+    if (WIFSIGNALED(status))
+        say("child died by signal %d\n", WTERMSIG(status));
+    else
+        say("child exited with %d\n", WEXITSTATUS(status));
+}
+
+static void fork_late(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        call_late("child");
+        _exit(0);
+    }
+    wait_for_child(pid);
+}
+
+static void *wait_for_order(void *unused)
+{
+    char c;
+    (void)unused;
+    late_tid = gettid();
+    if (read(order_pipe[0], &c, 1) != 1)
+        _exit(5);
+    if (late_forks)
+        fork_late();
+    else
+        call_late("thread");
+    late_done = 1;
+    return NULL;
+}
+
+/* Let the thread call, and wait until it has come back or sleeps in its call. */
+static void order_late(void)
+{
+    if (write(order_pipe[1], "x", 1) != 1)
+        _exit(6);
+    for (int row = 0; row < 20 && !late_done;) {
+        row = !late_forks && asleep(late_tid) ? row + 1 : 0;
+        usleep(500);
+    }
+    if (!late_done)
+        say("thread stopped\n", 0);
+}
+
+static void order_and_cancel(void)
+{
+    void *result;
+    order_late();
+    pthread_cancel(late_id);
+    pthread_join(late_id, &result);
+    say("joined, cancelled: %d\n", result == PTHREAD_CANCELED);
+}
+
+static void call_late_here(void)
+{
+    call_late("main");
+}
+
+/* where: 't' another thread; 'c' the same, which is then cancelled; 'm' the thread that exits; 'f'
+ * a child that it forks; 'g' a child that another thread forks */
+int call_when_gone(void *f, char kind, char where)
+{
+    late.number = (int_int)f;
+    late_kind = kind;
+    if (where == 'm' || where == 'f')
+        return atexit(where == 'm' ? call_late_here : fork_late);
+    late_forks = where == 'g';
+    if (pipe(order_pipe) || pthread_create(&late_id, NULL, wait_for_order, NULL))
+        return -1;
+    while (!late_tid)
+        usleep(100);
+    return atexit(where == 'c' ? order_and_cancel : order_late);
+}
+
+/* Threads that call f(7), which is 8, to the end of the process, and at the end: how many answers
+ * were wrong. */
+static atomic_long calls, wrong;
+
+static void *calling(void *f)
+{
+    for (;;) {
+        wrong += ((int_int)f)(7) != 8;
+        calls++;
+        usleep(100);
+    }
+    return NULL;
+}
+
+static void count_wrong(void)
+{
+    long before, rounds = 0, start = calls;
+    do { /* until they have stopped, or have called on for long enough */
+        before = calls;
+        usleep(20000);
+    } while (++rounds < 5 || (calls != before && calls < start + 400));
+    say("%d answers were wrong\n", (int)wrong);
+}
+
+int call_to_the_end(int_int f, int threads)
+{
+    pthread_t id;
+    for (int i = 0; i < threads; i++)
+        if (pthread_create(&id, NULL, calling, (void *)f))
+            return -1;
+    return atexit(count_wrong);
+}
+
+/* In a thread of Python's */
+void call_without_end(int_int f)
+{
+    calling((void *)f);
+}
+
+/* The same, but a wrong answer ends the process. */
+static void *calling_strictly(void *f)
+{
+    for (;;)
+        if (((int_int)f)(7) != 8)
+            _exit(99);
+    return NULL;
+}
+
+int call_strictly(int_int f, int threads)
+{
+    pthread_t id;
+    for (int i = 0; i < threads; i++)
+        if (pthread_create(&id, NULL, calling_strictly, (void *)f))
+            return -1;
+    return 0;
+}
+
+/* What a function returns to a caller whose stack was full of ones. */
+static void __attribute__((noinline)) fill_stack(void)
+{
+    volatile unsigned char room[8192];
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = 0xff;
+}
+
+void *dirty_pointer(void *(*f)(void *))
+{
+    fill_stack();
+    return f(NULL);
+}
+
+double dirty_double(double (*f)(double, float))
+{
+    fill_stack();
+    return f(1, 1);
+}
+
+/* all bits of the register */
+long long dirty_wide(long long (*f)(int))
+{
+    fill_stack();
+    return f(1);
+}
+
+/* ---- a thread that is slow where CPython makes its thread state ----
+ *
+ * CPython's allocator for use without the GIL, PYMEM_DOMAIN_RAW, as Include/cpython/pymem.h has it.
+ */
+static struct allocator {
+    void *context;
+    void *(*malloc)(void *, size_t);
+    void *(*calloc)(void *, size_t, size_t);
+    void *(*realloc)(void *, void *, size_t);
+    void (*free)(void *, void *);
+} usual;
+static __thread int is_slow;
+static atomic_int making, making_done;
+static pthread_t slow_id;
+static int slow_result;
+
+static void be_slow(void)
+{
+    if (is_slow) {
+        is_slow = 0;
+        making = 1;
+        usleep(500000);
+        making_done = 1;
+    }
+}
+
+static void *slow_malloc(void *context, size_t size)
+{
+    be_slow();
+    return usual.malloc(context, size);
+}
+
+static void *slow_calloc(void *context, size_t n, size_t size)
+{
+    be_slow();
+    return usual.calloc(context, n, size);
+}
+
+static void *call_slowly(void *f)
+{
+    is_slow = 1;
+    slow_result = ((int_int)f)(7);
+    return NULL;
+}
+
+/* Start a thread that calls f(7); return while it makes its state. */
+int start_slowly(int_int f)
+{
+    void (*get)(int, struct allocator *) =
+        (void (*)(int, struct allocator *))dlsym(RTLD_DEFAULT, "PyMem_GetAllocator");
+    void (*set)(int, struct allocator *) =
+        (void (*)(int, struct allocator *))dlsym(RTLD_DEFAULT, "PyMem_SetAllocator");
+    get(0, &usual);
+    struct allocator slow = usual;
+    slow.malloc = slow_malloc;
+    slow.calloc = slow_calloc;
+    set(0, &slow);
+    if (pthread_create(&slow_id, NULL, call_slowly, (void *)f))
+        return -1;
+    while (!making)
+        usleep(100);
+    return 0;
+}
+
+int has_got_its_state(void)
+{
+    return making_done;
+}
+
+int end_slowly(void)
+{
+    pthread_join(slow_id, NULL);
+    return slow_result;
 }

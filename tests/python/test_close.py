@@ -69,7 +69,7 @@ def test_dropping_the_last_reference_inside_the_call_lets_it_finish(caller: Any)
     assert not kept
 
 
-def test_exception_after_close_inside_the_call_gives_zero(
+def test_exception_after_close_inside_the_call_gives_the_error_value(
     caller: Any, unraisable: list[Any]
 ) -> None:
     @ffi_static.callback("int(int)", error=9)
@@ -77,7 +77,7 @@ def test_exception_after_close_inside_the_call_gives_zero(
         once.close()
         raise KeyError(x)
 
-    assert caller.call(once.address, 1) == 0
+    assert caller.call(once.address, 1) == 9
     assert len(unraisable) == 1
 
 

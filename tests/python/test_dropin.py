@@ -694,20 +694,6 @@ print("leaving", flush=True)
 
 
 @BOTH
-@pytest.mark.parametrize("kept", [False, True])
-def test_a_call_after_finalization_gives_zero(run: Any, module: str, kept: bool) -> None:
-    done = run(f"""
-ffi_static.install()
-f, address = MAKERS[{module!r}](lambda x: x + 1)
-if {kept}:
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(f))
-assert caller.call(address, 3) == 4
-caller.call_at_exit(address)
-""")
-    assert done.stdout == "last call gave 0\n"
-
-
-@BOTH
 def test_a_call_by_the_finalizing_thread_still_works(run: Any, module: str) -> None:
     done = run(f"""
 ffi_static.install()
