@@ -183,7 +183,7 @@ clean: ## [start] remove what was built (keeps .venv)
 
 # ---- rooms with recipes of their own
 -include tests/core/core.mk
--include tests/core/abi.mk tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
+-include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
 -include tests/libffi/clients.mk tests/libffi/bad_days.mk

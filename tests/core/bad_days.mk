@@ -9,7 +9,6 @@ BAD_DAYS_LINKED := $(filter-out $(BAD_DAYS_LOADING) disk heap locks outside plac
 .PHONY: tests-bad-days
 tests-bad-days: $(BAD_DAYS:%=$(BUILD)/tests/core/bad_days/%) $(BUILD)/tests/core/bad_days/plugin.so
 
--include $(wildcard $(BUILD)/tests/core/bad_days/*.d)
 .SECONDARY: $(BAD_DAYS:%=$(BUILD)/tests/core/bad_days/%.o) $(BUILD)/tests/support/fs_test.dlopen.o
 
 $(patsubst %,$(BUILD)/tests/core/bad_days/%,$(filter-out $(BAD_DAYS_LOADING),$(BAD_DAYS))): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0

@@ -5,9 +5,10 @@
 # A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
-TEST_CFLAGS := -std=gnu11 $(WARN) -O2 -g -pthread -Icsrc/include -Itests/support
+TEST_CFLAGS := -std=gnu11 $(WARN) -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support
 TEST_SUPPORT := fs_test fs_maps seccomp
 TESTS_C  := $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c))
+-include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
 OWN_BUILD_SRCS := $(SRCS)
 
 .PHONY: tests-c
@@ -29,12 +30,13 @@ VARIANTS := debug asan tsan static clang
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
--include $(wildcard $(BUILD)/tests/core/c/*.d $(BUILD)/tests/support/*.d)
+-include $(wildcard $(BUILD)/tests/core/*/*.d $(BUILD)/tests/support/*.d)
 
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
-.SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_C:%=$(BUILD)/tests/core/c/%.o)
+TESTS_LINKED := $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(TESTS_ABI:%=$(BUILD)/tests/core/abi/%)
+.SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_LINKED:=.o)
 
-$(TESTS_C:%=$(BUILD)/tests/core/c/%): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
+$(TESTS_LINKED): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
 	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
 $(BUILD)/tests/core/c/provider_env.static: $(BUILD)/tests/core/c/provider_env.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
@@ -55,7 +57,8 @@ $(BUILD)/$(1)/%.o: tests/%.c
 
 $(1)_OBJS := $(patsubst csrc/%,$(BUILD)/$(1)/obj/%.o,$(OWN_BUILD_SRCS)) \
              $(TEST_SUPPORT:%=$(BUILD)/$(1)/support/%.o)
-$(1)_TESTS := $(TESTS_C:%=$(BUILD)/$(1)/core/c/%) $(BAD_DAYS_LINKED:%=$(BUILD)/$(1)/core/bad_days/%)
+$(1)_TESTS := $(TESTS_C:%=$(BUILD)/$(1)/core/c/%) $(TESTS_ABI:%=$(BUILD)/$(1)/core/abi/%) \
+              $(BAD_DAYS_LINKED:%=$(BUILD)/$(1)/core/bad_days/%)
 .SECONDARY: $$($(1)_OBJS) $$($(1)_TESTS:=.o)
 $$($(1)_TESTS): %: %.o $$($(1)_OBJS)
 	$$($(1)_CC) $$(VARIANT_FLAGS_$(1)) $$(VARIANT_LINK_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) -lffi -lm
@@ -63,8 +66,6 @@ $$($(1)_TESTS): %: %.o $$($(1)_OBJS)
 tests-$(1): $$($(1)_TESTS)
 endef
 
-# After bad_days.mk, which says what else is linked into a variant.
--include tests/core/bad_days.mk
 $(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
 
 .PHONY: test-tsan

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """ctests - build the C test programs and run one case of one of them.
 
-The cases are read from the sources (``CASE(name)``), so that pytest can name them before anything
-is built, and a case that is written is a case that runs.
+The cases are read from the sources (``CASE(name)``, or a macro whose name ends in ``_CASE``), so that
+pytest can name them before anything is built, and a case that is written is a case that runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if os.access("/dev/trampfd", os.R_OK):
     PROVIDERS += ("trampfd",)
 WITH_MODULE = tuple(dict.fromkeys((*PROVIDERS, "trampfd")))
 
-_CASE = re.compile(r"^CASE(?:_WITHOUT_AUDIT)?\((\w+)\)$", re.MULTILINE)
+_CASE = re.compile(r"^(?:CASE|CASE_WITHOUT_AUDIT|[A-Z_]+_CASE)\((\w+)[,)]", re.MULTILINE)
 _OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
 
 

@@ -36,17 +36,32 @@ void test_register(const char *name, void (*run)(void), bool audited)
     cases[case_count++] = (struct test_case){name, run, audited};
 }
 
-void test_fail(const char *file, int line, const char *format, ...)
+/* One line on stderr: where, what, and what the system and the library said last. */
+static _Noreturn void fail(const char *file, int line, const char *condition, const char *format,
+                           va_list args)
 {
     int error = errno;
-    va_list args;
     fprintf(stderr, "%s:%d: ", file, line);
-    va_start(args, format);
+    if (condition)
+        fprintf(stderr, "does not hold: %s", condition);
     vfprintf(stderr, format, args);
-    va_end(args);
     fprintf(stderr, " (errno %d %s; the library's last error: %s)\n", error, strerror(error),
             api.error ? api.error() : "not loaded");
     _exit(1);
+}
+
+void test_fail(const char *file, int line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fail(file, line, NULL, format, args);
+}
+
+void test_unheld(const char *file, int line, const char *condition, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fail(file, line, condition, format, args);
 }
 
 void test_skip(const char *format, ...)
@@ -123,6 +138,13 @@ __attribute__((constructor)) static void prepare_cifs(void)
 ffi_cif *test_cif(unsigned kind)
 {
     return &cifs[kind];
+}
+
+ffi_static_closure *test_alloc(size_t size, void **code)
+{
+    ffi_static_closure *closure = api.alloc(size, 0, code);
+    CHECK(closure, "%zu bytes", size);
+    return closure;
 }
 
 static bool make(struct made *made, long key, unsigned kind)

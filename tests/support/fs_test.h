@@ -60,10 +60,13 @@ extern char **test_argv;
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
-#define CHECK(cond)                                                                                \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            test_fail(__FILE__, __LINE__, "does not hold: %s", #cond);                             \
+/* What a failed CHECK() prints: the condition, then what the test adds to it. */
+_Noreturn void test_unheld(const char *file, int line, const char *condition, const char *format,
+                           ...) __attribute__((format(printf, 4, 5)));
+#define CHECK(cond, ...) \
+    do { \
+        if (!(cond)) \
+            test_unheld(__FILE__, __LINE__, #cond, " " __VA_ARGS__); \
     } while (0)
 #define CHECK_EQ(a, b)                                                                             \
     do {                                                                                           \
@@ -78,6 +81,14 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
             test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", t_, p_);                  \
     } while (0)
 
+/* The call returns exactly this errno, and the library says why. */
+#define REFUSED(expr, code) \
+    do { \
+        int rc_ = (expr); \
+        CHECK(rc_ == -(code), "%s: expected -%s (%d), seen %d", #expr, #code, -(code), rc_); \
+        CHECK(api.error()[0], "no error text for %s", #expr); \
+    } while (0)
+
 /* `n` in a plain run; fewer where $FS_TEST_DIVIDE says that each step costs more (valgrind). */
 size_t test_scaled(size_t n);
 /* The seconds that a stress case lasts: $FS_TEST_SECONDS, else `otherwise`. */
@@ -90,9 +101,14 @@ struct made {
     void *code;
     long key;
 };
-enum { KINDS = 3 }; /* int(int), double(double), a general one with arguments on the stack */
+/* int(int), double(double), and a general one with arguments on the stack */
+enum { OF_INT, OF_DOUBLE, OF_MANY, KINDS };
 ffi_cif *test_cif(unsigned kind);
+/* Adds its user data, a number that is passed as a pointer, to what it is called with. */
 ffi_static_handler test_handler(unsigned kind);
+
+/* A closure that must be had: the case fails when the library refuses. */
+ffi_static_closure *test_alloc(size_t size, void **code);
 
 /* Allocate and prepare the closure number `key`; its kind is key % KINDS. False when the
  * library refuses to allocate, after checking that it did so properly (NULL, errno, a text,

@@ -3,17 +3,17 @@
  *
  * Each also checks that the closure still does what it did before the refused call.
  */
-#include "harness.h"
+#include "fs_test.h"
 
-static int seven = 7;
+static void *const seven = (void *)7; /* what the handler adds */
 static void *code;
 static ffi_static_closure *good;
 
 /* A prepared closure, which every refusal must leave alone. */
 static ffi_static_closure *prepared(void)
 {
-    good = closure_or_die(sizeof *good, &code);
-    CHECK(ffi_static_prep(good, int_of_int(), add_user, &seven, 0) == 0);
+    good = test_alloc(sizeof *good, &code);
+    CHECK(ffi_static_prep(good, test_cif(OF_INT), test_handler(OF_INT), seven, 0) == 0);
     return good;
 }
 
@@ -26,7 +26,7 @@ static void still_works(void)
 /* A cif built by hand, since ffi_prep_cif refuses what these tests need. */
 static ffi_cif cif_of(ffi_type *result, unsigned n, ffi_type **args)
 {
-    ffi_cif cif = *int_of_int();
+    ffi_cif cif = *test_cif(OF_INT);
     cif.rtype = result, cif.nargs = n, cif.arg_types = args;
     return cif;
 }
@@ -34,9 +34,9 @@ static ffi_cif cif_of(ffi_type *result, unsigned n, ffi_type **args)
 static void refuse_cif(ffi_cif *cif, int code_wanted)
 {
     ffi_static_closure *c = prepared();
-    int rc = ffi_static_prep(c, cif, add_user, &seven, 0);
+    int rc = ffi_static_prep(c, cif, test_handler(OF_INT), seven, 0);
     CHECK(rc == -code_wanted, "expected %d, seen %d", -code_wanted, rc);
-    CHECK(ffi_static_error()[0]);
+    CHECK(api.error()[0]);
     still_works();
 }
 
@@ -50,87 +50,87 @@ static void refuse_arg(ffi_type *type, int code_wanted)
         refuse_cif(&cif, code_wanted);
 }
 
-static void alloc_unknown_flags(void)
+CASE(alloc_unknown_flags)
 {
     for (int bit = 0; bit < 32; bit++) {
-        void *untouched = &seven;
+        void *untouched = &code;
         errno = 0;
         CHECK(!ffi_static_alloc(64, 1u << bit, &untouched), "bit %d", bit);
-        CHECK(errno == EINVAL && ffi_static_error()[0]);
-        CHECK(untouched == &seven, "*code was changed");
+        CHECK(errno == EINVAL && api.error()[0]);
+        CHECK(untouched == &code, "*code was changed");
     }
 }
 
-static void alloc_bad_sizes(void)
+CASE(alloc_bad_sizes)
 {
     static const size_t sizes[] = {0,       1, 63, FFI_STATIC_MAX_SIZE + 1, 1u << 20, SIZE_MAX - 63,
                                    SIZE_MAX};
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         errno = 0;
         CHECK(!ffi_static_alloc(sizes[i], 0, &code), "size %zu", sizes[i]);
-        CHECK(errno == EINVAL && ffi_static_error()[0]);
+        CHECK(errno == EINVAL && api.error()[0]);
     }
 }
 
-static void alloc_without_code(void)
+CASE(alloc_without_code)
 {
-    ffi_static_closure *c = closure_or_die(64, NULL);
-    CHECK(ffi_static_prep(c, int_of_int(), add_user, &seven, 0) == 0);
+    ffi_static_closure *c = test_alloc(64, NULL);
+    CHECK(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), seven, 0) == 0);
     CHECK(((int (*)(int))ffi_static_address(c))(1) == 8);
     CHECK(ffi_static_free(c) == 0);
 }
 
-static void prep_null(void)
+CASE(prep_null)
 {
     ffi_static_closure *c = prepared();
-    REFUSED(ffi_static_prep(NULL, int_of_int(), add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep(c, NULL, add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep(c, int_of_int(), NULL, NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(NULL, test_cif(OF_INT), test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(c, NULL, test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(c, test_cif(OF_INT), NULL, NULL, 0), EINVAL);
     still_works();
 }
 
-static void prep_unknown_flags(void)
+CASE(prep_unknown_flags)
 {
     ffi_static_closure *c = prepared();
     for (int bit = 0; bit < 32; bit++)
-        REFUSED(ffi_static_prep(c, int_of_int(), add_user, NULL, 1u << bit), EINVAL);
+        REFUSED(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), NULL, 1u << bit), EINVAL);
     still_works();
 }
 
-static void prep_foreign(void)
+CASE(prep_foreign)
 {
     static union {
         ffi_static_closure closure;
         char bytes[256];
     } fake __attribute__((aligned(64)));
     ffi_static_closure *c = prepared();
-    ffi_cif *cif = int_of_int();
-    REFUSED(ffi_static_prep(&fake.closure, cif, add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 1), cif, add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 8), cif, add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)64, cif, add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)-64, cif, add_user, NULL, 0), EINVAL);
+    ffi_cif *cif = test_cif(OF_INT);
+    REFUSED(ffi_static_prep(&fake.closure, cif, test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 1), cif, test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 8), cif, test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)64, cif, test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)-64, cif, test_handler(OF_INT), NULL, 0), EINVAL);
     still_works();
 }
 
-static void prep_inside_a_run(void)
+CASE(prep_inside_a_run)
 {
-    ffi_static_closure *run = closure_or_die(256, NULL);
-    REFUSED(ffi_static_prep(run + 1, int_of_int(), add_user, NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep(run + 3, int_of_int(), add_user, NULL, 0), EINVAL);
+    ffi_static_closure *run = test_alloc(256, NULL);
+    REFUSED(ffi_static_prep(run + 1, test_cif(OF_INT), test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(ffi_static_prep(run + 3, test_cif(OF_INT), test_handler(OF_INT), NULL, 0), EINVAL);
     CHECK(ffi_static_free(run) == 0);
 }
 
-static void prep_freed(void)
+CASE(prep_freed)
 {
     ffi_static_closure *c = prepared();
     CHECK(ffi_static_free(c) == 0);
-    REFUSED(ffi_static_prep(c, int_of_int(), add_user, NULL, 0), EALREADY);
+    REFUSED(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), NULL, 0), EALREADY);
 }
 
-static void wrong_abi(void)
+CASE(wrong_abi)
 {
-    ffi_cif cif = *int_of_int();
+    ffi_cif cif = *test_cif(OF_INT);
     cif.abi = FFI_WIN64;
     refuse_cif(&cif, ENOTSUP);
     cif.abi = FFI_GNUW64;
@@ -145,7 +145,7 @@ static void wrong_abi(void)
 
 static ffi_type *ints[FFI_STATIC_MAX_ARGS + 1];
 
-static void many_args(void)
+CASE(many_args)
 {
     for (unsigned i = 0; i <= FFI_STATIC_MAX_ARGS; i++)
         ints[i] = &ffi_type_sint32;
@@ -158,12 +158,12 @@ static void many_args(void)
     CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, FFI_STATIC_MAX_ARGS, &ffi_type_sint32, ints) ==
           FFI_OK);
     ffi_static_closure *c = prepared();
-    CHECK(ffi_static_prep(c, &cif, add_user, &seven, 0) == 0);
+    CHECK(ffi_static_prep(c, &cif, test_handler(OF_INT), seven, 0) == 0);
     CHECK(((int (*)(int))code)(1) == 8, "the first of 65,535 arguments");
     CHECK(ffi_static_free(c) == 0);
 }
 
-static void missing_types(void)
+CASE(missing_types)
 {
     ffi_type *holes[] = {&ffi_type_sint32, NULL};
     ffi_cif cif = cif_of(&ffi_type_sint32, 1, NULL);
@@ -174,7 +174,7 @@ static void missing_types(void)
     refuse_cif(&cif, EINVAL);
 }
 
-static void void_argument(void)
+CASE(void_argument)
 {
     refuse_arg(&ffi_type_void, EINVAL);
     ffi_type *members[] = {&ffi_type_void, NULL};
@@ -182,7 +182,7 @@ static void void_argument(void)
     refuse_arg(&with_void, EINVAL);
 }
 
-static void incomplete_struct(void)
+CASE(incomplete_struct)
 {
     ffi_type *none[] = {NULL}, *one[] = {&ffi_type_sint32, NULL};
     ffi_type no_list = {8, 8, FFI_TYPE_STRUCT, NULL};
@@ -198,7 +198,7 @@ static void incomplete_struct(void)
     refuse_arg(&outer, EINVAL);
 }
 
-static void recursive_type(void)
+CASE(recursive_type)
 {
     static ffi_type self, ping, pong;
     static ffi_type *of_self[] = {&ffi_type_sint32, &self, NULL};
@@ -219,7 +219,7 @@ static void recursive_type(void)
 }
 
 /* However many elements it lists before it comes to itself. */
-static void recursive_type_of_many(void)
+CASE(recursive_type_of_many)
 {
     enum { N = 131072 };
     static ffi_type *members[N + 2];
@@ -236,7 +236,7 @@ static void recursive_type_of_many(void)
 }
 
 /* Small on each of its levels, and 3 to the 40th in all. */
-static void type_of_too_many_parts(void)
+CASE(type_of_too_many_parts)
 {
     enum { DEPTH = 40 };
     static ffi_type types[2 * DEPTH];
@@ -251,7 +251,7 @@ static void type_of_too_many_parts(void)
     refuse_arg(&types[2 * DEPTH - 1], EINVAL);
 }
 
-static void deep_type(void)
+CASE(deep_type)
 {
     enum { DEPTH = 40 };
     static ffi_type types[DEPTH];
@@ -264,14 +264,14 @@ static void deep_type(void)
     ffi_cif cif;
     CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_sint32, args) == FFI_OK);
     ffi_static_closure *c = prepared();
-    int rc = ffi_static_prep(c, &cif, add_user, &seven, 0);
+    int rc = ffi_static_prep(c, &cif, test_handler(OF_INT), seven, 0);
     CHECK(rc == 0 || rc == -EINVAL, "%d", rc);
     if (rc == 0)
         CHECK(((int (*)(int, double))code)(1, 2.0) == 8);
     CHECK(ffi_static_free(c) == 0);
 }
 
-static void complex_without_part(void)
+CASE(complex_without_part)
 {
     ffi_type *none[] = {NULL}, *chars[] = {&ffi_type_void, NULL};
     ffi_type no_list = {8, 4, FFI_TYPE_COMPLEX, NULL};
@@ -282,40 +282,9 @@ static void complex_without_part(void)
     refuse_arg(&of_void, EINVAL);
 }
 
-static void unknown_type(void)
+CASE(unknown_type)
 {
     ffi_type odd = {4, 4, 99, NULL}, huge = {4, 4, 0xffff, NULL};
     refuse_arg(&odd, ENOTSUP);
     refuse_arg(&huge, ENOTSUP);
-}
-
-#define T(name)                                                                                    \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-int main(int argc, char **argv)
-{
-    static const struct test tests[] = {
-        T(alloc_unknown_flags),
-        T(alloc_bad_sizes),
-        T(alloc_without_code),
-        T(prep_null),
-        T(prep_unknown_flags),
-        T(prep_foreign),
-        T(prep_inside_a_run),
-        T(prep_freed),
-        T(wrong_abi),
-        T(many_args),
-        T(missing_types),
-        T(void_argument),
-        T(incomplete_struct),
-        T(recursive_type),
-        T(recursive_type_of_many),
-        T(type_of_too_many_parts),
-        T(deep_type),
-        T(complex_without_part),
-        T(unknown_type),
-        {NULL, NULL},
-    };
-    return run_tests(tests, argc, argv);
 }

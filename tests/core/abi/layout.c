@@ -7,7 +7,7 @@
  * passes a union by the merged classes of all its members, what has unaligned fields in memory, and
  * an over-aligned struct in whichever registers are next; the handler may count on its alignment.
  */
-#include "harness.h"
+#include "fs_test.h"
 
 static unsigned char seen[64];
 
@@ -29,13 +29,13 @@ static void *closure_taking(ffi_type *type, void *result, ffi_static_closure **c
     args[1] = args[4] = &ffi_type_double;
     args[2] = type;
     CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 5, type, args) == FFI_OK);
-    *c = closure_or_die(sizeof **c, &code);
+    *c = test_alloc(sizeof **c, &code);
     CHECK(ffi_static_prep(*c, &cif, note_third, result, 0) == 0);
     return code;
 }
 
-#define GOES_THROUGH(name, declaration, ...)                                                       \
-    static void name(void)                                                                         \
+#define THROUGH_CASE(name, declaration, ...)                                                       \
+    CASE(name) \
     {                                                                                              \
         typedef declaration T;                                                                     \
         ffi_type *members[] = {__VA_ARGS__, NULL};                                                 \
@@ -74,52 +74,52 @@ PART(long_double_or_long, 16, 16, &ffi_type_longdouble, &ffi_type_slong);
 PART(packed_short_int, 6, 1, &ffi_type_sshort, &ffi_type_sint32);
 
 /* clang-format off */
-GOES_THROUGH(union_int_double, union { int a; double b; }, &ffi_type_sint32, &ffi_type_double)
-GOES_THROUGH(union_double_int, union { double a; int b; }, &ffi_type_double, &ffi_type_sint32)
-GOES_THROUGH(union_float_int, union { float a; int b; }, &ffi_type_float, &ffi_type_sint32)
-GOES_THROUGH(union_int_float, union { int a; float b; }, &ffi_type_sint32, &ffi_type_float)
-GOES_THROUGH(union_float_double, union { float a; double b; }, &ffi_type_float, &ffi_type_double)
-GOES_THROUGH(union_char_short_long, union { char a; short b; long c; }, &ffi_type_schar,
+THROUGH_CASE(union_int_double, union { int a; double b; }, &ffi_type_sint32, &ffi_type_double)
+THROUGH_CASE(union_double_int, union { double a; int b; }, &ffi_type_double, &ffi_type_sint32)
+THROUGH_CASE(union_float_int, union { float a; int b; }, &ffi_type_float, &ffi_type_sint32)
+THROUGH_CASE(union_int_float, union { int a; float b; }, &ffi_type_sint32, &ffi_type_float)
+THROUGH_CASE(union_float_double, union { float a; double b; }, &ffi_type_float, &ffi_type_double)
+THROUGH_CASE(union_char_short_long, union { char a; short b; long c; }, &ffi_type_schar,
              &ffi_type_sshort, &ffi_type_slong)
-GOES_THROUGH(union_pointer_int, union { void *a; int b; }, &ffi_type_pointer, &ffi_type_sint32)
-GOES_THROUGH(union_of_three_doubles, union { double a; double b; double c; }, &ffi_type_double, &ffi_type_double,
+THROUGH_CASE(union_pointer_int, union { void *a; int b; }, &ffi_type_pointer, &ffi_type_sint32)
+THROUGH_CASE(union_of_three_doubles, union { double a; double b; double c; }, &ffi_type_double, &ffi_type_double,
              &ffi_type_double)
-GOES_THROUGH(union_long_double_int, union { long double a; int b; }, &ffi_type_longdouble,
+THROUGH_CASE(union_long_double_int, union { long double a; int b; }, &ffi_type_longdouble,
              &ffi_type_sint32)
-GOES_THROUGH(union_double_long_double, union { double a; long double b; }, &ffi_type_double,
+THROUGH_CASE(union_double_long_double, union { double a; long double b; }, &ffi_type_double,
              &ffi_type_longdouble)
-GOES_THROUGH(union_long_double_two_longs, union { long double a; long b[2]; }, &ffi_type_longdouble,
+THROUGH_CASE(union_long_double_two_longs, union { long double a; long b[2]; }, &ffi_type_longdouble,
              &two_longs)
-GOES_THROUGH(union_two_longs_long_double, union { long b[2]; long double a; }, &two_longs,
+THROUGH_CASE(union_two_longs_long_double, union { long b[2]; long double a; }, &two_longs,
              &ffi_type_longdouble)
-GOES_THROUGH(union_long_double_nine_chars, union { long double a; char b[9]; }, &ffi_type_longdouble,
+THROUGH_CASE(union_long_double_nine_chars, union { long double a; char b[9]; }, &ffi_type_longdouble,
              &nine_chars)
-GOES_THROUGH(union_long_double_or_mixed, union { long double a; struct { long b; double c; } d; },
+THROUGH_CASE(union_long_double_or_mixed, union { long double a; struct { long b; double c; } d; },
              &ffi_type_longdouble, &long_and_double)
-GOES_THROUGH(union_integer_before_sse, union { long double a; long b[2]; double c; },
+THROUGH_CASE(union_integer_before_sse, union { long double a; long b[2]; double c; },
              &ffi_type_longdouble, &two_longs, &ffi_type_double)
-GOES_THROUGH(union_sse_before_integer, union { long double a; double c; long b[2]; },
+THROUGH_CASE(union_sse_before_integer, union { long double a; double c; long b[2]; },
              &ffi_type_longdouble, &ffi_type_double, &two_longs)
-GOES_THROUGH(union_around_one_in_memory, union { union { long double a; long b; } c; long d[2]; },
+THROUGH_CASE(union_around_one_in_memory, union { union { long double a; long b; } c; long d[2]; },
              &long_double_or_long, &two_longs)
-GOES_THROUGH(union_two_doubles_aligned, union OVER_ALIGNED { double a[2]; float b; }, &two_doubles,
+THROUGH_CASE(union_two_doubles_aligned, union OVER_ALIGNED { double a[2]; float b; }, &two_doubles,
              &ffi_type_float)
-GOES_THROUGH(packed_union, union PACKED { int a; float b; }, &ffi_type_sint32, &ffi_type_float)
-GOES_THROUGH(packed_union_of_nine, union PACKED { long a; char b[9]; }, &ffi_type_slong, &nine_chars)
-GOES_THROUGH(packed_in_packed, struct PACKED { short a; struct PACKED { short b; int c; } d; },
+THROUGH_CASE(packed_union, union PACKED { int a; float b; }, &ffi_type_sint32, &ffi_type_float)
+THROUGH_CASE(packed_union_of_nine, union PACKED { long a; char b[9]; }, &ffi_type_slong, &nine_chars)
+THROUGH_CASE(packed_in_packed, struct PACKED { short a; struct PACKED { short b; int c; } d; },
              &ffi_type_sshort, &packed_short_int)
-GOES_THROUGH(packed_to_two, struct PACKED_TO_TWO, &ffi_type_sshort, &ffi_type_sint32)
-GOES_THROUGH(packed_char_int, struct PACKED { char a; int b; }, &ffi_type_schar, &ffi_type_sint32)
-GOES_THROUGH(packed_int_double, struct PACKED { int a; double b; }, &ffi_type_sint32,
+THROUGH_CASE(packed_to_two, struct PACKED_TO_TWO, &ffi_type_sshort, &ffi_type_sint32)
+THROUGH_CASE(packed_char_int, struct PACKED { char a; int b; }, &ffi_type_schar, &ffi_type_sint32)
+THROUGH_CASE(packed_int_double, struct PACKED { int a; double b; }, &ffi_type_sint32,
              &ffi_type_double)
-GOES_THROUGH(packed_char_long, struct PACKED { char a; long b; }, &ffi_type_schar, &ffi_type_slong)
-GOES_THROUGH(packed_but_aligned, struct PACKED { int a; int b; }, &ffi_type_sint32,
+THROUGH_CASE(packed_char_long, struct PACKED { char a; long b; }, &ffi_type_schar, &ffi_type_slong)
+THROUGH_CASE(packed_but_aligned, struct PACKED { int a; int b; }, &ffi_type_sint32,
              &ffi_type_sint32)
-GOES_THROUGH(packed_tail, struct PACKED { long a; char b; }, &ffi_type_slong, &ffi_type_schar)
+THROUGH_CASE(packed_tail, struct PACKED { long a; char b; }, &ffi_type_slong, &ffi_type_schar)
 /* clang-format on */
 
 /* A union inside a struct: the outer one is laid out from the inner one's size and alignment. */
-static void union_in_a_struct(void)
+CASE(union_in_a_struct)
 {
     typedef struct {
         union {
@@ -143,7 +143,7 @@ static void union_in_a_struct(void)
 
 /* Types whose description must say more than their members do (ffi_static.h): here an aligned union
  * that is larger than its members, the union itself as the only member of a struct of that size. */
-static void aligned_union_in_a_wrapper(void)
+CASE(aligned_union_in_a_wrapper)
 {
     typedef union OVER_ALIGNED {
         double a;
@@ -163,7 +163,7 @@ static void aligned_union_in_a_wrapper(void)
 }
 
 /* gcc looks at scalars' alignment, clang at members': only gcc passes this one in a register. */
-static void packed_around_an_aligned_member(void)
+CASE(packed_around_an_aligned_member)
 {
 #ifndef __clang__
 #pragma GCC diagnostic push
@@ -201,8 +201,8 @@ static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
 }
 
 /* Behind one register of its class, so that its own begin at an odd one. */
-#define ALIGNED_AFTER_ONE(name, declaration, first_type, first, value, ...)                        \
-    static void name(void)                                                                         \
+#define ALIGNED_CASE(name, declaration, first_type, first, value, ...)                        \
+    CASE(name) \
     {                                                                                              \
         typedef struct OVER_ALIGNED declaration T;                                                 \
         ffi_type *members[] = {__VA_ARGS__, NULL};                                                 \
@@ -213,7 +213,7 @@ static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
         ffi_cif cif;                                                                               \
         void *code;                                                                                \
         CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_slong, args) == FFI_OK);            \
-        ffi_static_closure *c = closure_or_die(sizeof *c, &code);                                  \
+        ffi_static_closure *c = test_alloc(sizeof *c, &code);                                  \
         CHECK(ffi_static_prep(c, &cif, note_second, NULL, 0) == 0);                                \
         CHECK(((long (*)(__typeof__(first), T))code)(first, in) == (long)&type);                   \
         CHECK((uintptr_t)where % 16 == 0, "the argument is at %p", where);                         \
@@ -222,12 +222,12 @@ static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
     }
 #define BOTH(a, b) a, b
 /* clang-format off */
-ALIGNED_AFTER_ONE(aligned_two_doubles, { double a; double b; }, ffi_type_double, 9.0, BOTH(1.5, -2.5),
+ALIGNED_CASE(aligned_two_doubles, { double a; double b; }, ffi_type_double, 9.0, BOTH(1.5, -2.5),
                   &ffi_type_double, &ffi_type_double)
-ALIGNED_AFTER_ONE(aligned_two_longs, { long a; long b; }, ffi_type_slong, 9L, BOTH(0x1234567890, -2),
+ALIGNED_CASE(aligned_two_longs, { long a; long b; }, ffi_type_slong, 9L, BOTH(0x1234567890, -2),
                   &ffi_type_slong, &ffi_type_slong)
-ALIGNED_AFTER_ONE(aligned_one_long, { long a; }, ffi_type_slong, 9L, 0x1234567890, &ffi_type_slong)
-ALIGNED_AFTER_ONE(aligned_one_double, { double a; }, ffi_type_double, 9.0, 1.5, &ffi_type_double)
+ALIGNED_CASE(aligned_one_long, { long a; }, ffi_type_slong, 9L, 0x1234567890, &ffi_type_slong)
+ALIGNED_CASE(aligned_one_double, { double a; }, ffi_type_double, 9.0, 1.5, &ffi_type_double)
 /* clang-format on */
 
 /* Fourteen of one eightbyte each, the most that registers hold: each has a place of its own. */
@@ -249,7 +249,7 @@ static void add_fourteen(ffi_cif *cif, void *ret, void **args, void *user)
     *(double *)ret = sum;
 }
 
-static void aligned_in_every_register(void)
+CASE(aligned_in_every_register)
 {
     ffi_type *long_only[] = {&ffi_type_slong, NULL}, *double_only[] = {&ffi_type_double, NULL};
     ffi_type of_long = {16, 16, FFI_TYPE_STRUCT, long_only};
@@ -269,7 +269,7 @@ static void aligned_in_every_register(void)
     ffi_cif cif;
     void *code;
     CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 14, &ffi_type_double, args) == FFI_OK);
-    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    ffi_static_closure *c = test_alloc(sizeof *c, &code);
     CHECK(ffi_static_prep(c, &cif, add_fourteen, NULL, 0) == 0);
     typedef aligned_long L;
     typedef aligned_double D;
@@ -294,7 +294,7 @@ static void weigh_large(ffi_cif *cif, void *ret, void **args, void *user)
     *(ffi_arg *)ret = sum;
 }
 
-static void array_of_131072_chars(void)
+CASE(array_of_131072_chars)
 {
     enum { N = sizeof(struct large) };
     static ffi_type *members[N + 1];
@@ -311,56 +311,8 @@ static void array_of_131072_chars(void)
     void *code;
     CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_ulong, args) == FFI_OK);
     CHECK(type.size == N);
-    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    ffi_static_closure *c = test_alloc(sizeof *c, &code);
     CHECK(ffi_static_prep(c, &cif, weigh_large, NULL, 0) == 0);
     CHECK(((unsigned long (*)(long, struct large))code)(7, in) == sum);
     CHECK(ffi_static_free(c) == 0);
-}
-
-#define T(name)                                                                                    \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-int main(int argc, char **argv)
-{
-    static const struct test tests[] = {
-        T(union_int_double),
-        T(union_double_int),
-        T(union_float_int),
-        T(union_int_float),
-        T(union_float_double),
-        T(union_char_short_long),
-        T(union_pointer_int),
-        T(union_of_three_doubles),
-        T(union_long_double_int),
-        T(union_double_long_double),
-        T(union_long_double_two_longs),
-        T(union_two_longs_long_double),
-        T(union_long_double_nine_chars),
-        T(union_long_double_or_mixed),
-        T(union_integer_before_sse),
-        T(union_sse_before_integer),
-        T(union_around_one_in_memory),
-        T(union_two_doubles_aligned),
-        T(union_in_a_struct),
-        T(packed_union),
-        T(packed_union_of_nine),
-        T(packed_in_packed),
-        T(packed_to_two),
-        T(packed_around_an_aligned_member),
-        T(aligned_union_in_a_wrapper),
-        T(packed_char_int),
-        T(packed_int_double),
-        T(packed_char_long),
-        T(packed_but_aligned),
-        T(packed_tail),
-        T(aligned_two_doubles),
-        T(aligned_two_longs),
-        T(aligned_one_long),
-        T(aligned_one_double),
-        T(aligned_in_every_register),
-        T(array_of_131072_chars),
-        {NULL, NULL},
-    };
-    return run_tests(tests, argc, argv);
 }

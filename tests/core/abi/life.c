@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* life.c - what happens to a closure between alloc and free: prepare again, free from inside, runs
  */
-#include <signal.h>
+#include "fs_test.h"
 #include <malloc.h>
+#include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include "harness.h"
 
 typedef struct {
     char bytes[64];
@@ -77,12 +75,12 @@ static ffi_cif big_cif(void)
     return cif;
 }
 
-static void prepare_again(void)
+CASE(prepare_again)
 {
     static int ten = 10, zero = 0;
     ffi_cif l20 = long_cif(20), l2 = long_cif(2), d = double_cif(), b = big_cif();
     void *code;
-    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    ffi_static_closure *c = test_alloc(sizeof *c, &code);
     for (int i = 0; i < 50; i++) {
         CHECK(ffi_static_prep(c, &l2, sum_longs, &ten, 0) == 0);
         CHECK(((long (*)(long, long))code)(i, 2) == i + 12);
@@ -100,12 +98,12 @@ static void prepare_again(void)
     CHECK(ffi_static_free(c) == 0);
 }
 
-static void prepare_again_keeps_no_memory(void)
+CASE(prepare_again_keeps_no_memory)
 {
     static int zero = 0;
     ffi_cif l20 = long_cif(20), l2 = long_cif(2);
     size_t before = 0;
-    ffi_static_closure *c = closure_or_die(sizeof *c, NULL);
+    ffi_static_closure *c = test_alloc(sizeof *c, NULL);
     for (int i = 0; i < 2000; i++) {
         CHECK(ffi_static_prep(c, i % 2 ? &l20 : &l2, sum_longs, &zero, 0) == 0);
         if (i == 999)
@@ -114,7 +112,7 @@ static void prepare_again_keeps_no_memory(void)
     CHECK(mallinfo2().uordblks <= before, "grew from %zu to %zu", before, mallinfo2().uordblks);
     CHECK(ffi_static_free(c) == 0);
     for (int i = 0; i < 2000; i++) {
-        c = closure_or_die(sizeof *c, NULL);
+        c = test_alloc(sizeof *c, NULL);
         CHECK(ffi_static_prep(c, &l20, sum_longs, &zero, 0) == 0);
         CHECK(ffi_static_free(c) == 0);
         if (i == 999)
@@ -134,11 +132,11 @@ static void prepare_inside(ffi_cif *cif, void *ret, void **args, void *user)
     *(ffi_sarg *)ret = *(long *)args[0];
 }
 
-static void prepare_from_its_own_handler(void)
+CASE(prepare_from_its_own_handler)
 {
     static int zero = 0;
     ffi_cif l20 = long_cif(20), l2 = long_cif(2);
-    ffi_static_closure *c = closure_or_die(sizeof *c, &next_code);
+    ffi_static_closure *c = test_alloc(sizeof *c, &next_code);
     next_cif = &l20;
     CHECK(ffi_static_prep(c, &l2, prepare_inside, &zero, 0) == 0);
     CHECK(((long (*)(long, long))next_code)(5, 6) == 5);
@@ -150,23 +148,23 @@ static void prepare_from_its_own_handler(void)
     CHECK(ffi_static_free(c) == 0);
 }
 
-static void freed_by_its_own_handler(void)
+CASE(freed_by_its_own_handler)
 {
     static int zero = 0;
     ffi_cif l20 = long_cif(20), l2 = long_cif(2), d = double_cif(), b = big_cif();
     for (int i = 0; i < 1000; i++) {
         void *code;
         size_t size = sizeof *self + (i % 3) * 100;
-        self = closure_or_die(size, &code), free_result = -1;
+        self = test_alloc(size, &code), free_result = -1;
         CHECK(ffi_static_prep(self, &l2, sum_longs, &zero, 0) == 0);
         CHECK(((long (*)(long, long))code)(i, 2) == i + 2 && free_result == 0);
-        self = closure_or_die(size, &code), free_result = -1;
+        self = test_alloc(size, &code), free_result = -1;
         CHECK(ffi_static_prep(self, &l20, sum_longs, &zero, 0) == 0);
         CHECK(((long20)code)(TWENTY) == 210 && free_result == 0);
-        self = closure_or_die(size, &code), free_result = -1;
+        self = test_alloc(size, &code), free_result = -1;
         CHECK(ffi_static_prep(self, &d, half, NULL, 0) == 0);
         CHECK(((double (*)(double))code)(3) == 1.5 && free_result == 0);
-        self = closure_or_die(size, &code), free_result = -1;
+        self = test_alloc(size, &code), free_result = -1;
         CHECK(ffi_static_prep(self, &b, echo_big, NULL, 0) == 0);
         big in, out;
         memset(&in, i, sizeof in);
@@ -184,18 +182,17 @@ static int all_are(const unsigned char *p, size_t n, int value)
     return 1;
 }
 
-static void embedded_in_every_size(void)
+CASE(embedded_in_every_size)
 {
-    static int one = 1;
     for (size_t size = sizeof(ffi_static_closure); size <= FFI_STATIC_MAX_SIZE;
          size += size < 600 ? 1 : 97) {
         void *code[3];
         ffi_static_closure *c[3];
         for (int k = 0; k < 3; k++) {
-            c[k] = closure_or_die(size, &code[k]);
+            c[k] = test_alloc(size, &code[k]);
             CHECK(all_are((void *)(c[k] + 1), size - 64, 0), "size %zu is not zeroed", size);
             memset(c[k] + 1, 0xa0 + k, size - 64);
-            CHECK(ffi_static_prep(c[k], int_of_int(), add_user, &one, 0) == 0);
+            CHECK(ffi_static_prep(c[k], test_cif(OF_INT), test_handler(OF_INT), (void *)1, 0) == 0);
         }
         for (int k = 0; k < 3; k++) {
             CHECK(((int (*)(int))code[k])(k) == k + 1, "size %zu", size);
@@ -208,19 +205,18 @@ static void embedded_in_every_size(void)
     CHECK(ffi_static_check() == 0);
 }
 
-static void largest_size(void)
+CASE(largest_size)
 {
-    static int one = 1;
     void *code;
-    ffi_static_closure *c = closure_or_die(FFI_STATIC_MAX_SIZE, &code);
+    ffi_static_closure *c = test_alloc(FFI_STATIC_MAX_SIZE, &code);
     memset(c + 1, 0xff, FFI_STATIC_MAX_SIZE - 64);
-    CHECK(ffi_static_prep(c, int_of_int(), add_user, &one, 0) == 0);
+    CHECK(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), (void *)1, 0) == 0);
     CHECK(((int (*)(int))code)(1) == 2);
     CHECK(ffi_static_free(c) == 0);
 }
 
 /* A random life of 2,000 closures of random sizes: no one's bytes change under him. */
-static void mixed_sizes_in_random_order(void)
+CASE(mixed_sizes_in_random_order)
 {
     enum { LIVE = 2000, STEPS = 20000 };
     static struct {
@@ -243,10 +239,10 @@ static void mixed_sizes_in_random_order(void)
         static const size_t top[] = {1, 100, 500, 4000, FFI_STATIC_MAX_SIZE - 64};
         rng = rng * 1664525u + 1013904223u;
         live[k].size = 64 + (rng >> 8) % top[step % 5];
-        live[k].c = closure_or_die(live[k].size, &live[k].code);
+        live[k].c = test_alloc(live[k].size, &live[k].code);
         live[k].id = step;
         memset(live[k].c + 1, step, live[k].size - 64);
-        CHECK(ffi_static_prep(live[k].c, int_of_int(), add_user, &live[k].id, 0) == 0);
+        CHECK(ffi_static_prep(live[k].c, test_cif(OF_INT), test_handler(OF_INT), (void *)(intptr_t)step, 0) == 0);
     }
     CHECK(ffi_static_check() == 0);
     for (int k = 0; k < LIVE; k++)
@@ -254,13 +250,13 @@ static void mixed_sizes_in_random_order(void)
     CHECK(ffi_static_check() == 0);
 }
 
-static void free_refuses(void)
+CASE(free_refuses)
 {
     static union {
         ffi_static_closure closure;
         char bytes[128];
     } fake __attribute__((aligned(64)));
-    ffi_static_closure *c = closure_or_die(256, NULL), *other = closure_or_die(64, NULL);
+    ffi_static_closure *c = test_alloc(256, NULL), *other = test_alloc(64, NULL);
     CHECK(ffi_static_free(NULL) == 0);
     REFUSED(ffi_static_free(&fake.closure), EINVAL);
     REFUSED(ffi_static_free((ffi_static_closure *)((char *)c + 8)), EINVAL);
@@ -272,10 +268,10 @@ static void free_refuses(void)
     CHECK(ffi_static_check() == 0);
 }
 
-static void addresses(void)
+CASE(addresses)
 {
     void *code;
-    ffi_static_closure *c = closure_or_die(192, &code);
+    ffi_static_closure *c = test_alloc(192, &code);
     CHECK(ffi_static_address(c) == code && ffi_static_from_address(code) == c);
     CHECK(!ffi_static_from_address((char *)code + 1) && errno == EINVAL);
     CHECK(!ffi_static_from_address((char *)code + 16), "inside the run");
@@ -317,46 +313,23 @@ static void dies_saying(void *code, const char *word)
     CHECK(newline && !newline[1], "not one line: %s", text);
 }
 
-static void calling_the_freed_aborts(void)
+CASE(calling_the_freed_aborts)
 {
     static int zero = 0;
     ffi_cif l20 = long_cif(20);
     for (size_t size = 64; size <= 256; size += 192) {
         void *code;
-        ffi_static_closure *c = closure_or_die(size, &code);
+        ffi_static_closure *c = test_alloc(size, &code);
         CHECK(ffi_static_prep(c, &l20, sum_longs, &zero, 0) == 0);
         CHECK(ffi_static_free(c) == 0);
         dies_saying(code, "freed");
     }
 }
 
-static void calling_the_unprepared_aborts(void)
+CASE(calling_the_unprepared_aborts)
 {
     void *code;
-    ffi_static_closure *c = closure_or_die(64, &code);
+    ffi_static_closure *c = test_alloc(64, &code);
     dies_saying(code, "prepared");
     CHECK(ffi_static_free(c) == 0);
-}
-
-#define T(name)                                                                                    \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-int main(int argc, char **argv)
-{
-    static const struct test tests[] = {
-        T(prepare_again),
-        T(prepare_again_keeps_no_memory),
-        T(prepare_from_its_own_handler),
-        T(freed_by_its_own_handler),
-        T(embedded_in_every_size),
-        T(largest_size),
-        T(mixed_sizes_in_random_order),
-        T(free_refuses),
-        T(addresses),
-        T(calling_the_freed_aborts),
-        T(calling_the_unprepared_aborts),
-        {NULL, NULL},
-    };
-    return run_tests(tests, argc, argv);
 }

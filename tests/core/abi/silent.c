@@ -6,13 +6,12 @@
  * entries (entry.S): straight-line ones by number and class of arguments, planned ones, the long
  * one.
  */
+#include "fs_test.h"
 #include <complex.h>
 
-#include "harness.h"
+#define MOST 24
 
-#define MANY 24
-
-static ffi_type *longs[MANY], *doubles[MANY], *mixed[MANY];
+static ffi_type *longs[MOST], *doubles[MOST], *mixed[MOST];
 
 static void silent(ffi_cif *cif, void *ret, void **args, void *user)
 {
@@ -29,7 +28,7 @@ __attribute__((noinline)) static void dirty_stack(void)
 
 static void fill_types(void)
 {
-    for (unsigned i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < MOST; i++) {
         longs[i] = &ffi_type_slong;
         doubles[i] = &ffi_type_double;
         mixed[i] = i % 2 ? &ffi_type_double : &ffi_type_slong;
@@ -42,7 +41,7 @@ static void *silent_closure(ffi_type *result, ffi_type **types, unsigned nargs, 
     ffi_cif *cif = calloc(1, sizeof *cif);
     void *code;
     CHECK(cif && ffi_prep_cif(cif, FFI_DEFAULT_ABI, nargs, result, types) == FFI_OK);
-    ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+    ffi_static_closure *c = test_alloc(sizeof *c, &code);
     CHECK(ffi_static_prep(c, cif, silent, runs, 0) == 0);
     return code;
 }
@@ -67,13 +66,13 @@ static int all_zero(const void *bytes, size_t n)
 #define L long
 #define D double
 /* Every count of one class that has its own entry, and more, whose extra ones go on the stack. */
-#define RETURNS(name, T, bytes, ...)                                                               \
-    static void name(void)                                                                         \
+#define SILENT_CASE(name, T, bytes, ...)                                                               \
+    CASE(name) \
     {                                                                                              \
         ffi_type *type = __VA_ARGS__;                                                              \
         int runs = 0, expected = 0;                                                                \
         fill_types();                                                                              \
-        for (unsigned nargs = 0; nargs <= MANY; nargs++) {                                         \
+        for (unsigned nargs = 0; nargs <= MOST; nargs++) {                                         \
             void *g = silent_closure(type, longs, nargs, &runs);                                   \
             void *v = silent_closure(type, doubles, nargs, &runs);                                 \
             void *m = silent_closure(type, mixed, nargs, &runs);                                   \
@@ -120,33 +119,33 @@ typedef struct {
     long double a;
 } one_long_double;
 
-RETURNS(signed_char, signed char, 1, &ffi_type_schar)
-RETURNS(unsigned_char, unsigned char, 1, &ffi_type_uchar)
-RETURNS(signed_short, short, 2, &ffi_type_sshort)
-RETURNS(unsigned_short, unsigned short, 2, &ffi_type_ushort)
-RETURNS(signed_int, int, 4, &ffi_type_sint)
-RETURNS(unsigned_int, unsigned, 4, &ffi_type_uint)
-RETURNS(signed_long, long, 8, &ffi_type_slong)
-RETURNS(pointer, void *, 8, &ffi_type_pointer)
-RETURNS(single_float, float, 4, &ffi_type_float)
-RETURNS(double_float, double, 8, &ffi_type_double)
-RETURNS(long_double, long double, 10, &ffi_type_longdouble)
-RETURNS(complex_float, float complex, 8, &ffi_type_complex_float)
-RETURNS(complex_double, double complex, 16, &ffi_type_complex_double)
-RETURNS(struct_of_two_longs, two_longs, 16, STRUCT(&ffi_type_slong, &ffi_type_slong))
-RETURNS(struct_of_two_doubles, two_doubles, 16, STRUCT(&ffi_type_double, &ffi_type_double))
-RETURNS(struct_of_long_and_double, long_double_pair, 16, STRUCT(&ffi_type_slong, &ffi_type_double))
-RETURNS(struct_of_double_and_long, double_long_pair, 16, STRUCT(&ffi_type_double, &ffi_type_slong))
-RETURNS(struct_of_four_ints, four_ints, 16,
+SILENT_CASE(signed_char, signed char, 1, &ffi_type_schar)
+SILENT_CASE(unsigned_char, unsigned char, 1, &ffi_type_uchar)
+SILENT_CASE(signed_short, short, 2, &ffi_type_sshort)
+SILENT_CASE(unsigned_short, unsigned short, 2, &ffi_type_ushort)
+SILENT_CASE(signed_int, int, 4, &ffi_type_sint)
+SILENT_CASE(unsigned_int, unsigned, 4, &ffi_type_uint)
+SILENT_CASE(signed_long, long, 8, &ffi_type_slong)
+SILENT_CASE(pointer, void *, 8, &ffi_type_pointer)
+SILENT_CASE(single_float, float, 4, &ffi_type_float)
+SILENT_CASE(double_float, double, 8, &ffi_type_double)
+SILENT_CASE(long_double, long double, 10, &ffi_type_longdouble)
+SILENT_CASE(complex_float, float complex, 8, &ffi_type_complex_float)
+SILENT_CASE(complex_double, double complex, 16, &ffi_type_complex_double)
+SILENT_CASE(struct_of_two_longs, two_longs, 16, STRUCT(&ffi_type_slong, &ffi_type_slong))
+SILENT_CASE(struct_of_two_doubles, two_doubles, 16, STRUCT(&ffi_type_double, &ffi_type_double))
+SILENT_CASE(struct_of_long_and_double, long_double_pair, 16, STRUCT(&ffi_type_slong, &ffi_type_double))
+SILENT_CASE(struct_of_double_and_long, double_long_pair, 16, STRUCT(&ffi_type_double, &ffi_type_slong))
+SILENT_CASE(struct_of_four_ints, four_ints, 16,
         STRUCT(&ffi_type_sint, &ffi_type_sint, &ffi_type_sint, &ffi_type_sint))
-RETURNS(struct_of_long_double, one_long_double, 10, STRUCT(&ffi_type_longdouble))
+SILENT_CASE(struct_of_long_double, one_long_double, 10, STRUCT(&ffi_type_longdouble))
 
 /* Two x87 registers: both parts, without what pads them. */
-static void complex_long_double(void)
+CASE(complex_long_double)
 {
     int runs = 0, expected = 0;
     fill_types();
-    for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+    for (unsigned nargs = 0; nargs <= MOST; nargs++) {
         void *code = silent_closure(&ffi_type_complex_longdouble, mixed, nargs, &runs);
         dirty_stack();
         long double complex got = ((long double complex (*)(ALL_MIXED))code)(ONES);
@@ -157,12 +156,12 @@ static void complex_long_double(void)
 }
 
 /* What the caller gave for the result is the caller's: it stays, and its address comes back. */
-static void memory_of_the_caller_stays(void)
+CASE(memory_of_the_caller_stays)
 {
     ffi_type *type = STRUCT(&ffi_type_slong, &ffi_type_slong, &ffi_type_slong);
     int runs = 0;
     fill_types();
-    for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+    for (unsigned nargs = 0; nargs <= MOST; nargs++) {
         long room[4] = {11, 22, 33, 44};
         void *code = silent_closure(type, longs, nargs, &runs);
         dirty_stack();
@@ -180,15 +179,15 @@ static void write_anyway(ffi_cif *cif, void *ret, void **args, void *user)
     ++*(int *)user;
 }
 
-static void no_result(void)
+CASE(no_result)
 {
     int runs = 0;
     fill_types();
-    for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+    for (unsigned nargs = 0; nargs <= MOST; nargs++) {
         ffi_cif cif;
         void *code;
         CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, nargs, &ffi_type_void, mixed) == FFI_OK);
-        ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+        ffi_static_closure *c = test_alloc(sizeof *c, &code);
         CHECK(ffi_static_prep(c, &cif, write_anyway, &runs, 0) == 0);
         ((void (*)(ALL_MIXED))code)(ONES);
         CHECK(runs == (int)nargs + 1 && ffi_static_free(c) == 0);
@@ -203,55 +202,20 @@ static void write_minus_seven(ffi_cif *cif, void *ret, void **args, void *user)
     memset((char *)ret + 1, 0xff, cif->rtype->size - 1);
 }
 
-static void narrow_results_are_widened(void)
+CASE(narrow_results_are_widened)
 {
     ffi_type *types[] = {&ffi_type_schar, &ffi_type_sshort, &ffi_type_sint, &ffi_type_slong};
     fill_types();
     for (unsigned i = 0; i < 4; i++)
-        for (unsigned nargs = 0; nargs <= MANY; nargs++) {
+        for (unsigned nargs = 0; nargs <= MOST; nargs++) {
             ffi_cif cif;
             void *code;
             CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, nargs, types[i], mixed) == FFI_OK);
-            ffi_static_closure *c = closure_or_die(sizeof *c, &code);
+            ffi_static_closure *c = test_alloc(sizeof *c, &code);
             CHECK(ffi_static_prep(c, &cif, write_minus_seven, NULL, 0) == 0);
             dirty_stack();
             CHECK(((long (*)(ALL_MIXED))code)(ONES) == -7, "%u bytes, %u arguments",
                   (unsigned)types[i]->size, nargs);
             CHECK(ffi_static_free(c) == 0);
         }
-}
-
-#define T(name)                                                                                    \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-int main(int argc, char **argv)
-{
-    static const struct test tests[] = {
-        T(signed_char),
-        T(unsigned_char),
-        T(signed_short),
-        T(unsigned_short),
-        T(signed_int),
-        T(unsigned_int),
-        T(signed_long),
-        T(pointer),
-        T(single_float),
-        T(double_float),
-        T(long_double),
-        T(complex_float),
-        T(complex_double),
-        T(struct_of_two_longs),
-        T(struct_of_two_doubles),
-        T(struct_of_long_and_double),
-        T(struct_of_double_and_long),
-        T(struct_of_four_ints),
-        T(struct_of_long_double),
-        T(complex_long_double),
-        T(memory_of_the_caller_stays),
-        T(no_result),
-        T(narrow_results_are_widened),
-        {NULL, NULL},
-    };
-    return run_tests(tests, argc, argv);
 }
