@@ -139,7 +139,9 @@ void fs_table_touch_template(void)
 static bool template_is_there(void)
 {
     static const char blank[FS_TRAMP_SIZE];
-    return memcmp(fs_table_code, blank, sizeof blank) != 0;
+    const char *code = fs_table_code;
+    __asm__("" : "+r"(code)); /* or the compiler reads once what is const, and it is not */
+    return memcmp(code, blank, sizeof blank) != 0;
 }
 
 /* Does the provider's mapping hold what it should? A difference may come from another thread's
