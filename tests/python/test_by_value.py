@@ -284,7 +284,7 @@ INT, LONG, DOUBLE, LONGDOUBLE = "int", "long", "double", "long double"
 PLAIN = {
     INT: ctypes.c_int, LONG: ctypes.c_long, DOUBLE: ctypes.c_double, LONGDOUBLE: ctypes.c_longdouble
 }  # fmt: skip
-MEMORY = ("Q", "Q", "Q")
+MEMORY = ("B", "Q", "B")  # the Q is unaligned
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_struct_off_its_alignment_in_a_packed_one() -> None:
     whole = describe(("c", ctypes.c_short), ("p", Half), **packed)
     assert whole == (6, 2, ("H", "H", "H"))
     memory = describe(("c", ctypes.c_short), ("i", ctypes.c_int), **packed)
-    assert memory[2][0][2] == MEMORY
+    assert memory[2][0][2] == ("B", "I")  # the I is unaligned
     with pytest.raises(NotImplementedError, match="gcc and clang disagree"):
         describe(("c", ctypes.c_short), ("p", Bits), **packed)
 

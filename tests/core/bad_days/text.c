@@ -35,6 +35,17 @@ void *mremap(void *old, size_t old_size, size_t new_size, int flags, ...)
     return moved;
 }
 
+/* The same, of code that was mapped and is to be compared: with the text that may be away now. */
+void *mmap(void *want, size_t size, int rights, int flags, int fd, off_t offset)
+{
+    void *at = (void *)syscall(SYS_mmap, want, size, rights, flags, fd, offset);
+    int error = errno;
+    if (atomic_load(&slowly) && rights & PROT_EXEC)
+        usleep(200);
+    errno = error;
+    return at;
+}
+
 /* RW first, then R-X, then moved over the original: never both at once. */
 static void make_anonymous(uintptr_t start, uintptr_t end)
 {
