@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# _lib - the compiled module: cffi's view of the C library, and the native types of csrc/py
+# _lib - the compiled module: cffi's view of the C library, and what csrc/py and csrc/dropin add
 
 from collections.abc import Callable
 from typing import Any

@@ -2,10 +2,11 @@
 /* module.c - ffi_static._lib: the module that cffi generated, with our types added
  *
  * The generated source defines its init function under the name fs_py_cffi_init (see
- * ffi_static/_build_lib.py); the one that Python calls is here. One shared object therefore
- * holds the C library, its cffi bindings (`lib`, `ffi`) and the native types.
+ * ffi_static/_build_lib.py). The function that Python calls is in dropin/module.c, the topmost
+ * room. One shared object therefore holds the C library, its cffi bindings (`lib`, `ffi`), the
+ * native types and the drop-in.
  */
-#include "dropin.h"
+#include "py.h"
 
 extern PyObject *fs_py_cffi_init(void);
 
@@ -74,14 +75,8 @@ static int add_type(PyObject *module, const char *name, PyTypeObject *type)
     return 0;
 }
 
-PyMODINIT_FUNC PyInit__lib(void)
+PyObject *fs_py_module(void)
 {
-#ifdef Py_GIL_DISABLED
-    PyErr_SetString(PyExc_ImportError,
-                    "ffi_static does not support free-threaded builds of Python yet; use the "
-                    "ordinary build of this version");
-    return NULL;
-#endif
     PyObject *module = fs_py_cffi_init();
     if (!module)
         return NULL;
@@ -89,9 +84,7 @@ PyMODINIT_FUNC PyInit__lib(void)
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||
-        PyModule_AddFunctions(module, functions) < 0 ||
-        PyModule_AddFunctions(module, fs_dropin_functions) < 0 ||
-        PyModule_AddFunctions(module, fs_dropin_users_functions) < 0) {
+        PyModule_AddFunctions(module, functions) < 0) {
         Py_DECREF(module);
         return NULL;
     }

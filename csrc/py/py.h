@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* py.h - what the files of this room share: cells, thread states, converters, signatures
  *
- * This is the only room that includes Python.h. It sees closures through ffi_static.h; only the
- * drop-in (dropin.h) must also know whether an address is a slot's.
+ * Only this room and dropin include Python.h. It sees closures through ffi_static.h; only the
+ * drop-in (csrc/dropin) must also know whether an address is a slot's.
  *
  * A call's way: closure -> fs_py_handler (dispatch.c), which gets `user_data` = a *ticket* that
  * names a cell -> fs_py_enter (thread.c) makes this thread able to run Python -> the ticket is
@@ -291,6 +291,9 @@ PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
 /* make.c: maker(Callback, resolve, zero, CType, attribute) is the function behind
  * ffi_static.callback(). */
 PyObject *fs_py_maker(PyObject *module, PyObject *args);
+
+/* module.c: ffi_static._lib without the drop-in's functions. New reference. */
+PyObject *fs_py_module(void);
 
 void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket);
 

@@ -157,7 +157,7 @@ def foreign_headers_stay_out(root: Path) -> list[str]:
     for path in files(csrc, ".c", ".h", ".S"):
         room = room_of(csrc, path)
         reached = headers_reached(csrc, path, {path})
-        refused = {"Python.h"} if room != "py" else set()
+        refused = {"Python.h"} if room not in {"py", "dropin"} else set()
         refused |= {"ffi.h", "Python.h"} if room in INNOCENT else set()
         # abi.c translates ffi_type into registers: that file is the plan's eye in the arch room.
         if room == "arch" and path.name.startswith("abi"):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_elf.c - find and write the GOT entries of an object that is loaded
+/* elf.c - find and write the GOT entries of an object that is loaded
  *
  * Everything is read from memory, where the loader has mapped it: the dynamic section names the
  * relocations, a relocation names a symbol and the entry that holds its address (System V gABI,
@@ -9,7 +9,7 @@
  * Fails when: the object has another format (REL, no dynamic section), an entry lies outside the
  * object's writable segment, or the system refuses to make a read-only table writable.
  */
-#include "dropin.h"
+#include "dropin/record.h"
 
 #include "base/error.h"
 #include "base/lock.h"

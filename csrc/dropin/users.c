@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_users.c - which objects of this process make closures with libffi's functions
+/* users.c - which objects of this process make closures with libffi's functions
  *
  * What an object imports tells, not what it is called: copies of ctypes and cffi inside of
  * packages, extensions that use libffi themselves, and C libraries that do. Each object is looked
@@ -7,7 +7,7 @@
  *
  * Does not see: an object that has libffi inside and shows none of its names.
  */
-#include "dropin.h"
+#include "dropin/record.h"
 
 #include <stdlib.h>
 #include <string.h>

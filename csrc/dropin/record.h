@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin.h - ctypes and cffi, unmodified, on our closures: by rebinding what their modules import
+/* record.h - ctypes and cffi, unmodified, on our closures: by rebinding what their modules import
  *
  * An extension module calls other libraries through its global offset table (GOT), which is data.
  * install() writes our functions into the entries that make, prepare and free closures. What is
  * executable is not touched, and a table that the loader has made read-only (RELRO) is writable
  * only while it is written to. Marshalling, repr and lifetime stay the module's own.
  *
- * Two kinds of modules: ctypes, which calls libffi's closure functions (dropin_libffi.c), and cffi
- * as it is on Linux, with an allocator of its own (dropin_cffi.c, _drain.c, _stock.c). Others that
- * make closures are only named (dropin_users.c). Records are per shared object
+ * Two kinds of modules: ctypes, which calls libffi's closure functions (libffi.c), and cffi
+ * as it is on Linux, with an allocator of its own (cffi.c, drain.c, _stock.c). Others that
+ * make closures are only named (users.c). Records are per shared object
  * and never given back, for as long as a closure lives its module may call us. All is under the GIL
  * but for what a call of a closure reads.
  */
-#ifndef FS_DROPIN_H
-#define FS_DROPIN_H
+#ifndef FS_RECORD_H
+#define FS_RECORD_H
 
-#include "py.h"
+#include "py/py.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
-/* ---- dropin_elf.c: a loaded object's imports ------------------------------------------- */
+/* ---- elf.c: a loaded object's imports ------------------------------------------- */
 
 /* One loaded shared object or program. Addresses stay valid as long as it is loaded. */
 struct fs_object {
@@ -97,7 +97,7 @@ struct fs_stock_area {
     size_t gone; /* ... and those that cffi will not use again */
 };
 
-/* What a record of a cffi has besides; dropin_cffi.c and dropin_stock.c. */
+/* What a record of a cffi has besides; cffi.c and stock.c. */
 struct fs_dropin_cffi {
     PyObject *maker, *arguments; /* maker(*arguments) makes a callback */
     PyObject *held;              /* a list: callbacks whose blocks of ours are kept from cffi */
@@ -221,7 +221,7 @@ int fs_dropin_bind(struct fs_dropin *d);
  * nothing of ours lives. */
 void fs_dropin_unbind(struct fs_dropin *d, int failed);
 
-/* ---- dropin_cffi.c ----------------------------------------------------------------------- */
+/* ---- cffi.c ----------------------------------------------------------------------- */
 
 /* While bound: give cffi what we held back. 0, or -1 with an exception. */
 int fs_dropin_cffi_release(struct fs_dropin *d);
@@ -237,7 +237,7 @@ void fs_dropin_cffi_give_back(struct fs_dropin *d);
 /* Can the imports be given back altogether: has cffi no block that we must know of? */
 int fs_dropin_cffi_is_out(const struct fs_dropin *d);
 
-/* ---- dropin_stock.c: blocks of cffi's own, and how cffi counts them ------------------------ */
+/* ---- stock.c: blocks of cffi's own, and how cffi counts them ------------------------ */
 
 enum { FS_STOCK_BLOCK = sizeof(ffi_closure) };
 
@@ -266,7 +266,7 @@ int fs_stock_retire(struct fs_dropin *d, int writable_code);
 /* Callbacks in memory of cffi's own that may be live. */
 size_t fs_stock_leftover(const struct fs_dropin *d);
 
-/* ---- dropin_users.c: who else makes closures ------------------------------------------------ */
+/* ---- users.c: who else makes closures ------------------------------------------------ */
 
 extern PyMethodDef fs_dropin_users_functions[];
 
@@ -362,8 +362,5 @@ static inline void fs_dropin_run(ffi_static_handler handler, ffi_cif *cif, void 
         errno = saved;
     }
 }
-
-/* module.c's functions */
-extern PyMethodDef fs_dropin_functions[];
 
 #endif

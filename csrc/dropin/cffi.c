@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_cffi.c - cffi with an allocator of its own, as its wheels and Linux distributions have it
+/* cffi.c - cffi with an allocator of its own, as its wheels and Linux distributions have it
  *
  * ffi.callback() takes a block of 56 bytes, an ffi_closure, from a free list inside cffi, makes the
  * callback object, prepares the closure, and hands the object to the garbage collector. Blocks come
@@ -16,7 +16,7 @@
  * A block that cffi had from before install() is replaced on its way through PyObject_GC_Track, and
  * never used again.
  */
-#include "dropin_cffi.h"
+#include "dropin/cffi.h"
 
 #include "base/base.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin.c - records of rebound modules: bind, unbind, and what both kinds of hooks share
+/* record.c - records of rebound modules: bind, unbind, and what both kinds of hooks share
  *
  * ffi_static/_dropin.py decides and probes; this writes and remembers. A record is bound first and
  * only probed then, because what must be known of a module shows when it makes a callback. Until
  * the probe has confirmed it, nothing that a probe cannot undo has happened.
  */
-#include "dropin.h"
+#include "dropin/record.h"
 
 #include "base/error.h"
 #include "tramp/find.h"

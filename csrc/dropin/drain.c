@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_drain.c - take cffi's free blocks from it, and put ours into its free list, or back
+/* drain.c - take cffi's free blocks from it, and put ours into its free list, or back
  *
  * Nothing tells where the free list is. But making callbacks takes blocks from it, and freeing them
  * puts blocks into it: which ones, is in the callback objects, whose layout the probe has shown.
  * Each function here leaves cffi with a list of whole blocks; no Python code runs meanwhile.
  */
-#include "dropin_cffi.h"
+#include "dropin/cffi.h"
 
 /* The garbage collector, which shows what it knows to everybody, shall not know these. */
 static int append(PyObject *list, PyObject *made)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_stock.c - blocks of cffi's own, and cffi's count of the pages that it asked for
+/* stock.c - blocks of cffi's own, and cffi's count of the pages that it asked for
  *
  * cffi gives no block back, and asks for 1.3 times as many pages each time. So a process that
  * installs and uninstalls again and again would ask for more and more, if what a drain refuses
@@ -12,7 +12,7 @@
  * Fails when the count is not found: then it grows by 1.3 with each round, and nothing else is
  * different.
  */
-#include "dropin.h"
+#include "dropin/record.h"
 
 #include "base/base.h"
 

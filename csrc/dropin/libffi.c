@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_libffi.c - modules that make closures with libffi's functions: ctypes
+/* libffi.c - modules that make closures with libffi's functions: ctypes
  *
  * ffi_closure_alloc() and ffi_closure_free() become a slot of ours, ffi_prep_closure_loc() a plan
  * for the signature. The module fills in an ffi_cif of libffi's and keeps the pointers that it got,
@@ -8,7 +8,7 @@
  *
  * None of these calls says which module it comes from, so each record has functions of its own.
  */
-#include "dropin.h"
+#include "dropin/record.h"
 
 #include <string.h>
 

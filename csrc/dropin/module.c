@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_module.c - the drop-in's functions of ffi_static._lib, which _dropin.py calls
+/* module.c - ffi_static._lib's start, and the drop-in's functions, which _dropin.py calls
  *
  * Each leaves the record in a state in which callbacks can be made and called: after any of them,
  * and only there, Python may run a signal handler that raises.
  */
-#include "dropin.h"
+#include "dropin/record.h"
 
 #include <string.h>
 
@@ -201,7 +201,7 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
     return list;
 }
 
-PyMethodDef fs_dropin_functions[] = {
+static PyMethodDef functions[] = {
     {"dropin_bind", dropin_bind, METH_VARARGS,
      "dropin_bind(name, version, builtin): rebind the object that holds the builtin function: "
      "(record, "
@@ -224,3 +224,18 @@ PyMethodDef fs_dropin_functions[] = {
      "The records of what is or was served, as dicts."},
     {NULL, NULL, 0, NULL},
 };
+
+PyMODINIT_FUNC PyInit__lib(void)
+{
+#ifdef Py_GIL_DISABLED
+    PyErr_SetString(PyExc_ImportError,
+                    "ffi_static does not support free-threaded builds of Python yet; use the "
+                    "ordinary build of this version");
+    return NULL;
+#endif
+    PyObject *module = fs_py_module();
+    if (module && (PyModule_AddFunctions(module, functions) < 0 ||
+                   PyModule_AddFunctions(module, fs_dropin_users_functions) < 0))
+        Py_CLEAR(module);
+    return module;
+}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_cffi.h - cffi's blocks and callback objects, and who makes ours: dropin_cffi.c, _drain.c
+/* cffi.h - cffi's blocks and callback objects, and who makes ours: cffi.c, drain.c
  */
-#ifndef FS_DROPIN_CFFI_H
-#define FS_DROPIN_CFFI_H
+#ifndef FS_CFFI_H
+#define FS_CFFI_H
 
-#include "dropin.h"
+#include "dropin/record.h"
 
 /* cffi's ffi_closure. Word 0 is its link while the block is free. A block keeps the slot that it
  * was given first, and the slot its cell, as cffi keeps its blocks. */
