@@ -22,6 +22,7 @@ class Signature:
         shape: object,
         items: tuple[tuple[str, Any], ...],
         ctype: Any,
+        helpers: tuple[Any, ...] | None,
         /,
     ) -> Self: ...
     @property
@@ -30,6 +31,8 @@ class Signature:
     def items(self) -> tuple[tuple[str, Any], ...]: ...
     @property
     def ctype(self) -> Any: ...
+    @property
+    def helpers(self) -> Any: ...
 
 class CallbackBase:
     def __new__(

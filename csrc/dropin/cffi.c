@@ -1,141 +1,90 @@
 /* SPDX-License-Identifier: MIT */
 /* cffi.c - cffi with an allocator of its own, as its wheels and Linux distributions have it
  *
- * ffi.callback() takes a block of 56 bytes, an ffi_closure, from a free list inside cffi, makes the
- * callback object, prepares the closure, and hands the object to the garbage collector. Blocks come
- * from mmap(), writable and executable, and never go back. Its imports are our way in:
+ * ffi.callback() takes a block of 56 bytes, an ffi_closure, from a free list inside cffi. It makes
+ * the callback object, prepares the closure, and hands the object to the garbage collector. Blocks
+ * come from mmap(), writable and executable, and never go back. cffi's imports are our way in:
  *
  *   mmap                 gives memory that is writable only
- *   ffi_prep_closure     a slot of ours gets the plan; the block holds the words that cffi reads,
+ *   ffi_prep_closure     a slot of ours gets the plan; the block holds the words that cffi reads
  *                        and, where libffi would write code, which slot belongs to it
  *   PyObject_GC_Track    the new object gets our address in place of the block's
- *   PyObject_GC_UnTrack  the object is on its way to be freed: its slot goes first, so that C code
- *                        that still calls the address is stopped with a message
- *   PyArg_ParseTuple     tells error=0 from no error= at all, which cffi does not keep
+ *   PyObject_GC_UnTrack  the object is about to be freed: its slot goes first, so that C code that
+ *                        still calls the address is stopped with a message
+ *   PyArg_ParseTuple     tells error=0 from no error= at all, which cffi does not store
  *
- * A block that cffi had from before install() is replaced on its way through PyObject_GC_Track, and
- * never used again.
+ * A stock block from before install() is replaced on its way through PyObject_GC_Track, and so
+ * retired.
  */
 #include "dropin/cffi.h"
 
-#include "base/base.h"
+#include "dropin/call.h"
+#include "dropin/closure.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-/* Memory that blocks lie in. Never given back, as cffi gives nothing back; it asks for 1.3 times
- * as much each time, and blocks in place of older ones come as many at a time. */
-enum { AREAS = 4096, SPARE_BYTES = 1 << 18 };
-static struct area {
-    uintptr_t start;
-    size_t size;
-} areas[AREAS];
-static unsigned area_count;
-static struct block *spares; /* linked by their first word */
+struct fs_cffi fs_cffis[FS_DROPIN_MODULES];
+struct fs_block *fs_cffi_sink;
 
 /* What this thread has prepared and not yet tracked: our block, and whose place it takes. */
-static FS_PY_THREAD_LOCAL struct block *pending, *pending_for;
-
-struct block *fs_cffi_sink;
-
-int fs_cffi_is_ours(const void *block)
-{
-    for (unsigned i = area_count; i-- > 0;)
-        if ((uintptr_t)block - areas[i].start < areas[i].size)
-            return 1;
-    return 0;
-}
-
-static void *new_area(size_t size)
-{
-    if (area_count == AREAS) {
-        errno = ENOMEM;
-        return MAP_FAILED;
-    }
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p != MAP_FAILED)
-        areas[area_count++] = (struct area){(uintptr_t)p, size};
-    return p;
-}
-
-static void put_spare(struct block *b)
-{
-    b->link = spares;
-    spares = b;
-}
-
-struct block *fs_cffi_take_spare(void)
-{
-    if (!spares) {
-        struct block *b = new_area(SPARE_BYTES);
-        if ((void *)b == MAP_FAILED)
-            return NULL;
-        for (size_t i = SPARE_BYTES / sizeof *b; i-- > 0;)
-            put_spare(&b[i]);
-    }
-    struct block *b = spares;
-    spares = b->link;
-    return b;
-}
+static FS_PY_THREAD_LOCAL struct fs_block *pending, *pending_for;
 
 /* ---- the handler ----------------------------------------------------------------------- */
 
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     const struct fs_py_cell *cell = fs_py_cell_of(ticket);
-    struct fs_dropin_call c;
-    if (!fs_dropin_enter(&c, ticket, ret, 1))
+    struct fs_call c;
+    if (!fs_call_enter(&c, ticket, ret, true))
         return;
-    if (FS_PY_LIKELY(fs_py_cell_valid(cell, ticket))) {
-        const struct block *b = cell->served.data;
-        if (FS_PY_UNLIKELY(!b->user_data)) /* tp_clear has run, dealloc not yet */
+    if (fs_likely(fs_py_cell_valid(cell, ticket))) {
+        const struct fs_block *b = cell->served.data;
+        if (fs_unlikely(!b->user_data)) /* tp_clear has run, dealloc not yet */
             fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
                    "destroys it; keep a reference to it",
                    (uintptr_t)b->code, 0);
-        fs_dropin_run(cell->served.handler, cif, ret, args, b->user_data);
+        fs_call_run(cell->served.handler, cif, ret, args, b->user_data);
     } else {
         fs_py_closed_answer(ticket, ret, c.size);
     }
-    fs_dropin_leave(&c);
+    fs_call_leave(&c);
 }
 
 /* ---- what cffi calls -------------------------------------------------------------------- */
 
 typedef void *map(void *, size_t, int, int, int, off_t);
-typedef void handler(ffi_cif *, void *, void **, void *);
-typedef ffi_status prep(ffi_closure *, ffi_cif *, handler *, void *);
-typedef ffi_status prep_loc(ffi_closure *, ffi_cif *, handler *, void *, void *);
 
-static int is_draining(const struct fs_dropin *d)
+/* Does this thread drain? */
+static bool is_draining(const struct fs_dropin *d)
 {
-    return FS_PY_UNLIKELY(d->cffi.draining) && pthread_equal(d->prober, pthread_self());
+    return fs_unlikely(fs_cffi_of(d)->stock.draining) && pthread_equal(d->prober, pthread_self());
 }
 
 static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, size_t size,
                        int rights, int flags, int fd, off_t offset)
 {
+    struct fs_cffi *c = fs_cffi_of(d);
     map *original = (map *)fs_dropin_original(d, symbol);
     if (!(rights & PROT_EXEC) || !(rights & PROT_WRITE))
         return original(where, size, rights, flags, fd, offset);
     if (is_draining(d)) {
-        fs_stock_refuse(d, size);
+        fs_stock_refuse(&c->stock, &d->object, size);
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    if (d->state == FS_DROPIN_RESTORED) { /* what cffi asks for is its own affair again */
+    if (d->state == FS_DROPIN_RESTORED) { /* cffi gets stock memory again */
         void *theirs = original(where, size, rights, flags, fd, offset);
-        if (theirs == MAP_FAILED || fs_stock_mapped(d, theirs, size) == 0)
+        if (theirs == MAP_FAILED || fs_stock_mapped(&c->stock, theirs, size) == 0)
             return theirs;
         munmap(theirs, size);
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    void *area = new_area(size);
+    void *area = fs_block_area(size);
     if (area != MAP_FAILED) {
-        d->cffi.accounted += size / sizeof(struct block);
-        d->cffi.given += size / sizeof(struct block);
+        c->stock.accounted += size / sizeof(struct fs_block);
+        c->given += size / sizeof(struct fs_block);
     }
     return area;
 }
@@ -143,7 +92,7 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
 /* C calls a block's address after the callback has gone. */
 static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
-    const struct block *b = fs_py_cell_of(ticket)->served.data;
+    const struct fs_block *b = fs_py_cell_of(ticket)->served.data;
     (void)cif;
     (void)ret;
     (void)args;
@@ -151,25 +100,26 @@ static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
            0);
 }
 
-static void let_go(struct fs_dropin *d, struct block *b)
+/* The callback in this block ends. */
+static void end_callback(struct fs_dropin *d, struct fs_block *b)
 {
-    if (b->use == FREE)
+    if (b->use == FS_BLOCK_FREE)
         return;
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
-    cell->callback = NULL; /* for who waits for the GIL inside it, or calls when Python has gone */
+    cell->callback = NULL; /* for threads that wait for the GIL, or call when Python has ended */
     if (!fs_py_exiting || !fs_py_finalizing())
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
-    d->freed += b->use == LIVE;
-    d->cffi.out--;
-    b->use = FREE;
+    d->freed += b->use == FS_BLOCK_LIVE;
+    fs_cffi_of(d)->out--;
+    b->use = FS_BLOCK_FREE;
 }
 
 /* The block's cell, and with it the slot, are made once. */
-static struct fs_py_cell *cell_of(struct block *b)
+static struct fs_py_cell *cell_of(struct fs_block *b)
 {
-    if (FS_PY_LIKELY(b->slot != NULL))
+    if (fs_likely(b->slot != NULL))
         return fs_py_cell_of(b->slot->user_data);
-    struct fs_py_cell *cell = fs_py_cell_new(NULL);
+    struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, NULL);
     b->slot = cell ? ffi_static_alloc(sizeof *b->slot, 0, &b->code) : NULL;
     if (cell && !b->slot) {
         fs_py_cell_free(cell, NULL);
@@ -179,14 +129,8 @@ static struct fs_py_cell *cell_of(struct block *b)
 }
 
 /* The function of the callback that this thread is about to make with an error result. Only
- * compared: another callback may be made in between, by the conversion of the error result. */
+ * compared, because the conversion of the error result may make another callback in between. */
 static FS_PY_THREAD_LOCAL const void *given_error;
-
-#if PY_VERSION_HEX >= 0x030D0000
-#define PARSE_TUPLE "PyArg_ParseTuple"
-#else /* what PY_SSIZE_T_CLEAN makes of it, and of PyArg_VaParse() */
-#define PARSE_TUPLE "_PyArg_ParseTuple_SizeT"
-#endif
 
 static int hook_parse(PyObject *args, const char *format, ...)
 {
@@ -201,8 +145,8 @@ static int hook_parse(PyObject *args, const char *format, ...)
     return parsed;
 }
 
-/* What a callback is given is (ctype, function, the error result as bytes, onerror). cffi makes
- * the bytes in any case, zeros if no error result was given. */
+/* A callback's user_data is (ctype, function, the error result as bytes, onerror). cffi makes the
+ * bytes in any case, zeros if no error result was given. */
 static const char *error_result(PyObject *info, size_t size)
 {
     if (!PyTuple_CheckExact(info) || PyTuple_GET_SIZE(info) != 4)
@@ -213,8 +157,8 @@ static const char *error_result(PyObject *info, size_t size)
                : NULL;
 }
 
-/* Keep the user's error result where it can be read without Python. 0 or -ENOMEM. */
-static int keep_error(struct fs_py_cell *cell, PyObject *info)
+/* Store the user's error result where it can be read without Python. 0 or -ENOMEM. */
+static int store_error(struct fs_py_cell *cell, PyObject *info)
 {
     size_t size = cell->result_size, i = 0;
     const char *bytes = error_result(info, size);
@@ -224,23 +168,24 @@ static int keep_error(struct fs_py_cell *cell, PyObject *info)
         i++;
     if (i == size && PyTuple_GET_ITEM(info, 1) != given_error)
         return 0;
-    cell->has_error = 1;
+    cell->has_error = true;
     return fs_py_cell_set_error(cell, bytes, size);
 }
 
-static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *user_data)
+static ffi_status fill(struct fs_block *b, ffi_cif *cif, ffi_static_handler function,
+                       void *user_data)
 {
     struct fs_py_cell *cell = cell_of(b);
-    if (FS_PY_UNLIKELY(!cell))
+    if (fs_unlikely(!cell))
         return FFI_BAD_TYPEDEF;
     fs_py_cell_renew(cell);
     fs_dropin_fill(cell, b->slot, cif, function, user_data, b);
     /* Before prep: the slot keeps its cell even if it cannot be prepared. */
     b->slot->user_data = fs_py_cell_ticket(cell);
-    int error = keep_error(cell, user_data);
-    if (FS_PY_LIKELY(error == 0))
+    int error = store_error(cell, user_data);
+    if (fs_likely(error == 0))
         error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
-    if (FS_PY_UNLIKELY(error < 0)) {
+    if (fs_unlikely(error < 0)) {
         cell->callback = NULL;
         return fs_dropin_status(error);
     }
@@ -250,104 +195,116 @@ static ffi_status fill(struct block *b, ffi_cif *cif, handler *function, void *u
     return FFI_OK;
 }
 
-/* Is this what drain() makes, and not what a finalizer makes that runs meanwhile? */
-static int is_drains(const struct fs_dropin *d, const void *user_data)
+/* Is this a callback of drain()? A finalizer that runs meanwhile may make others. */
+static bool is_drains(const struct fs_dropin *d, const void *user_data)
 {
     PyObject *info = (PyObject *)user_data;
     return is_draining(d) && info && PyTuple_CheckExact(info) && PyTuple_GET_SIZE(info) > 1 &&
-           PyTuple_GET_ITEM(info, 1) == PyTuple_GET_ITEM(d->cffi.arguments, 1);
+           PyTuple_GET_ITEM(info, 1) == PyTuple_GET_ITEM(fs_cffi_of(d)->arguments, 1);
 }
 
-static ffi_status hook_prep(struct fs_dropin *d, struct block *theirs, ffi_cif *cif,
-                            handler *function, void *user_data)
+/* What the probe must see of a block that is prepared. */
+static void check(struct fs_dropin *d, const struct fs_block *b)
 {
-    int known = fs_cffi_is_ours(theirs);
-    if (!known && is_drains(d, user_data)) { /* nobody will call it */
-        if (fs_stock_reserve(d) < 0)
-            return FFI_BAD_TYPEDEF;
-        fs_stock_gone(d, theirs);
-        theirs->user_data = user_data;
-        return FFI_OK;
-    }
-    struct block *b = known ? theirs : fs_cffi_take_spare();
+    d->seen |= FS_SAW_PREP;
+    d->probes += b->use == FS_BLOCK_LIVE;
+    fs_dropin_check_cif(d, b->cif);
+    if (!fs_object_holds(&d->object, (void *)b->handler))
+        fs_dropin_wrong(d, "its closures run a function that is not its own");
+    if (!b->user_data || !PyTuple_CheckExact((PyObject *)b->user_data))
+        fs_dropin_wrong(d, "what its closures are given is not the tuple that is known");
+    else if (!error_result(b->user_data, sizeof(ffi_arg)))
+        fs_dropin_wrong(d, "its closures are given an error result of another form");
+}
+
+/* Prepare a stock block that drain() found: nobody will call it. */
+static ffi_status prep_drained(struct fs_cffi *c, struct fs_block *theirs, void *user_data)
+{
+    if (fs_stock_reserve(&c->stock) < 0)
+        return FFI_BAD_TYPEDEF;
+    fs_stock_retire(&c->stock, theirs);
+    theirs->user_data = user_data;
+    return FFI_OK;
+}
+
+static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_cif *cif,
+                            ffi_static_handler function, void *user_data)
+{
+    struct fs_cffi *c = fs_cffi_of(d);
+    bool known = fs_block_is_ours(theirs);
+    if (!known && is_drains(d, user_data))
+        return prep_drained(c, theirs, user_data);
+    struct fs_block *b = known ? theirs : fs_block_new();
     if (!b)
         return FFI_BAD_TYPEDEF;
     ffi_status status = FFI_BAD_TYPEDEF;
-    if (known || fs_stock_reserve(d) == 0)
+    if (known || fs_stock_reserve(&c->stock) == 0)
         status = fill(b, cif, function, user_data);
     if (status != FFI_OK) {
         if (!known)
-            put_spare(b);
+            fs_block_undo(b);
         return status;
     }
     theirs->user_data = user_data; /* cffi looks whether it is there */
     if (!known) {                  /* cffi gets ours when the object is freed */
-        fs_stock_gone(d, theirs);
-        d->cffi.given++;
+        fs_stock_retire(&c->stock, theirs);
+        c->given++;
     }
-    d->cffi.out++;
-    b->use = is_draining(d) ? DRAINED : LIVE;
-    d->made += b->use == LIVE;
+    c->out++;
+    b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
+    d->made += b->use == FS_BLOCK_LIVE;
     pending = b;
     pending_for = theirs;
-    if (fs_dropin_probing(d)) {
-        d->seen |= FS_SAW_PREP;
-        d->probes += b->use == LIVE;
-        fs_dropin_check_cif(d, cif);
-        if (!fs_object_holds(&d->object, (void *)function))
-            fs_dropin_wrong(d, "its closures run a function that is not its own");
-        if (!user_data || !PyTuple_CheckExact((PyObject *)user_data))
-            fs_dropin_wrong(d, "what its closures are given is not the tuple that is known");
-        else if (!error_result(user_data, sizeof(ffi_arg)))
-            fs_dropin_wrong(d, "its closures are given an error result of another form");
-    }
+    if (fs_dropin_probing(d))
+        check(d, b);
     return FFI_OK;
 }
 
-/* After uninstall() cffi goes on with blocks of ours that it has, and with its own. */
-static int serves(struct fs_dropin *d, const ffi_closure *closure)
+/* After uninstall() cffi goes on with blocks of ours that it has, and with stock blocks. */
+static bool is_stocks(const struct fs_dropin *d, const ffi_closure *closure)
 {
-    if (d->state != FS_DROPIN_RESTORED || fs_cffi_is_ours(closure))
-        return 1;
-    d->cffi.clean = 0;
-    return 0;
+    return d->state == FS_DROPIN_RESTORED && !fs_block_is_ours(closure);
 }
 
 static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                                handler *function, void *user_data)
+                                ffi_static_handler function, void *user_data)
 {
-    if (serves(d, closure))
+    if (!is_stocks(d, closure))
         return hook_prep(d, (void *)closure, cif, function, user_data);
-    prep *original = (prep *)fs_dropin_original(d, "ffi_prep_closure");
+    fs_cffi_of(d)->clean = false;
+    fs_ffi_prep *original = (fs_ffi_prep *)fs_dropin_original(d, "ffi_prep_closure");
     return original(closure, cif, function, user_data);
 }
 
 static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                                handler *function, void *user_data, void *code)
+                                ffi_static_handler function, void *user_data, void *code)
 {
-    if (code == closure && serves(d, closure))
-        return hook_prep(d, (void *)closure, cif, function, user_data);
-    prep_loc *original = (prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
+    if (code == closure) {
+        if (!is_stocks(d, closure))
+            return hook_prep(d, (void *)closure, cif, function, user_data);
+        fs_cffi_of(d)->clean = false;
+    }
+    fs_ffi_prep_loc *original = (fs_ffi_prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
     return original(closure, cif, function, user_data, code);
 }
 
-static int has_the_size(const PyObject *object)
+static bool has_the_size(const PyObject *object)
 {
-    return Py_TYPE(object)->tp_basicsize == sizeof(struct callback);
+    return Py_TYPE(object)->tp_basicsize == sizeof(struct fs_cffi_callback);
 }
 
-/* A callback in a block of cffi's own? Other objects of this size have something else there. */
-static int is_stock(const struct callback *o)
+/* Is this a stock callback? Other objects of this size have something else at these places. */
+static bool is_stock(const struct fs_cffi_callback *o)
 {
     return has_the_size((const PyObject *)o) && o->closure && o->c_data == (void *)o->closure &&
-           !fs_cffi_is_ours(o->closure);
+           !fs_block_is_ours(o->closure);
 }
 
 static void hook_track(struct fs_dropin *d, void *object)
 {
-    struct callback *o = object;
-    if (FS_PY_UNLIKELY(pending != NULL)) {
-        int same = has_the_size(object) && o->closure == pending_for && o->c_data == pending_for;
+    struct fs_cffi_callback *o = object;
+    if (fs_unlikely(pending != NULL)) {
+        bool same = has_the_size(object) && o->closure == pending_for && o->c_data == pending_for;
         if (same) {
             o->c_data = pending->code;
             o->closure = pending;
@@ -359,21 +316,21 @@ static void hook_track(struct fs_dropin *d, void *object)
         }
         pending = NULL;
     } else if (d->state == FS_DROPIN_RESTORED && is_stock(object)) {
-        fs_stock_live(d, o->closure, 1);
+        fs_stock_begins(&fs_cffi_of(d)->stock, o->closure);
     }
     PyObject_GC_Track(object);
 }
 
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
-    struct callback *o = object;
-    if (has_the_size(object) && fs_cffi_is_ours(o->closure) && o->closure->use) {
+    struct fs_cffi_callback *o = object;
+    if (has_the_size(object) && fs_block_is_ours(o->closure) && o->closure->use) {
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
-        let_go(d, o->closure);
+        end_callback(d, o->closure);
     } else if (is_stock(object)) {
         if (PyObject_GC_IsTracked(object)) {
-            fs_stock_live(d, o->closure, -1);
+            fs_stock_ends(&fs_cffi_of(d)->stock, o->closure);
         } else if (fs_cffi_sink) { /* cffi takes the sink into its free list, and not the block */
             fs_cffi_sink->user_data = o->closure->user_data;
             o->closure = fs_cffi_sink;
@@ -382,7 +339,7 @@ static void hook_untrack(struct fs_dropin *d, void *object)
     PyObject_GC_UnTrack(object);
 }
 
-#define FS_RECORD(n)                                                                               \
+#define FUNCTIONS(n, unused)                                                                       \
     static void *mmap_##n(void *where, size_t size, int rights, int flags, int fd, off_t offset)   \
     {                                                                                              \
         return hook_mmap(&fs_dropins[n], "mmap", where, size, rights, flags, fd, offset);          \
@@ -391,13 +348,13 @@ static void hook_untrack(struct fs_dropin *d, void *object)
     {                                                                                              \
         return hook_mmap(&fs_dropins[n], "mmap64", where, size, rights, flags, fd, offset);        \
     }                                                                                              \
-    static ffi_status prep_##n(ffi_closure *closure, ffi_cif *cif, handler *function,              \
+    static ffi_status prep_##n(ffi_closure *closure, ffi_cif *cif, ffi_static_handler function,    \
                                void *user_data)                                                    \
     {                                                                                              \
         return hook_prep_old(&fs_dropins[n], closure, cif, function, user_data);                   \
     }                                                                                              \
-    static ffi_status prep_loc_##n(ffi_closure *closure, ffi_cif *cif, handler *function,          \
-                                   void *user_data, void *code)                                    \
+    static ffi_status prep_loc_##n(ffi_closure *closure, ffi_cif *cif,                             \
+                                   ffi_static_handler function, void *user_data, void *code)       \
     {                                                                                              \
         return hook_prep_loc(&fs_dropins[n], closure, cif, function, user_data, code);             \
     }                                                                                              \
@@ -409,48 +366,53 @@ static void hook_untrack(struct fs_dropin *d, void *object)
     {                                                                                              \
         hook_untrack(&fs_dropins[n], object);                                                      \
     }
-FS_RECORD(0)
-FS_RECORD(1)
-FS_RECORD(2)
-FS_RECORD(3)
-FS_RECORD(4)
-FS_RECORD(5)
-FS_RECORD(6)
-FS_RECORD(7)
+FS_EACH_RECORD(FUNCTIONS, )
 
-#define FS_EACH(hook)                                                                              \
-    {                                                                                              \
-        (void *)hook##_0, (void *)hook##_1, (void *)hook##_2, (void *)hook##_3, (void *)hook##_4,  \
-            (void *)hook##_5, (void *)hook##_6, (void *)hook##_7                                   \
-    }
+/* A hook that is the same function for all records. */
+#define SAME(n, hook) [n] = (void *)(hook),
+
 static const struct fs_dropin_hook hooks[] = {
-    {"mmap", FS_EACH(mmap)},
-    {"mmap64", FS_EACH(mmap64)},
-    {"ffi_prep_closure", FS_EACH(prep)},
-    {"ffi_prep_closure_loc", FS_EACH(prep_loc)},
-    {"PyObject_GC_Track", FS_EACH(track)},
-    {"PyObject_GC_UnTrack", FS_EACH(untrack)},
-    {PARSE_TUPLE,
-     {(void *)hook_parse, (void *)hook_parse, (void *)hook_parse, (void *)hook_parse,
-      (void *)hook_parse, (void *)hook_parse, (void *)hook_parse, (void *)hook_parse}},
+    {"mmap", FS_HOOKS(mmap)},
+    {"mmap64", FS_HOOKS(mmap64)},
+    {"ffi_prep_closure", FS_HOOKS(prep)},
+    {"ffi_prep_closure_loc", FS_HOOKS(prep_loc)},
+    {"PyObject_GC_Track", FS_HOOKS(track)},
+    {"PyObject_GC_UnTrack", FS_HOOKS(untrack)},
+    {FS_PY_PARSE_TUPLE, {FS_EACH_RECORD(SAME, hook_parse)}},
     {NULL, {NULL}},
 };
 
-/* Blocks of ours are in cffi's hands for good, and of its own we want to know. */
-static int still_needed(const struct fs_dropin *d, const char *symbol)
+/* cffi has blocks of ours for good, and stock blocks are counted. */
+static bool still_needed(const struct fs_dropin *d, const char *symbol)
 {
     (void)d;
     (void)symbol;
-    return 1;
+    return true;
+}
+
+/* Has cffi no block that we must know of? */
+static bool has_nothing(const struct fs_dropin *d)
+{
+    const struct fs_cffi *c = fs_cffi_of(d);
+    return c->given == c->out && c->stock.area_count == 0;
+}
+
+static void forget(const struct fs_dropin *d)
+{
+    fs_cffi_of(d)->clean = fs_cffi_of(d)->stock.watched = false;
 }
 
 const struct fs_dropin_kind fs_dropin_cffi = {
     .name = "cffi",
     .about = "its imports mmap, ffi_prep_closure, PyObject_GC_Track and PyObject_GC_UnTrack",
-    .symbols = {"mmap|mmap64", "ffi_prep_closure|ffi_prep_closure_loc", "PyObject_GC_Track",
-                "PyObject_GC_UnTrack"},
-    .welcome = PARSE_TUPLE,
+    .needs = {{{"mmap", "mmap64"}},
+              {{"ffi_prep_closure", "ffi_prep_closure_loc"}},
+              {{"PyObject_GC_Track"}},
+              {{"PyObject_GC_UnTrack"}}},
+    .welcome = FS_PY_PARSE_TUPLE,
     .proof = FS_SAW_PREP | FS_SAW_TRACK | FS_SAW_FREE,
     .hooks = hooks,
     .still_needed = still_needed,
+    .has_nothing = has_nothing,
+    .forget = forget,
 };

@@ -1,42 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* cffi.h - cffi's blocks and callback objects, and who makes ours: cffi.c, drain.c
- */
+/* cffi.h - cffi with an allocator of its own: its hooks, and what a record of it has besides */
 #ifndef FS_CFFI_H
 #define FS_CFFI_H
 
+#include "dropin/block.h"
 #include "dropin/record.h"
+#include "dropin/stock.h"
+#include "py/compat.h"
 
-/* cffi's ffi_closure. Word 0 is its link while the block is free. A block keeps the slot that it
- * was given first, and the slot its cell, as cffi keeps its blocks. */
-struct block {
-    void *link;
-    ffi_static_closure *slot;
-    void *code;    /* the slot's */
-    uintptr_t use; /* enum use */
-    ffi_cif *cif;
-    ffi_static_handler handler;
-    void *user_data;
+extern FS_HIDDEN const struct fs_dropin_kind fs_dropin_cffi;
+
+struct fs_cffi {
+    PyObject *maker, *arguments; /* maker(*arguments) makes a callback */
+    PyObject *withheld;          /* a list: callbacks whose blocks of ours are kept from cffi */
+    size_t given;                /* blocks of ours that cffi has ... */
+    size_t out;                  /* ... and those of them that are not in its free list */
+    bool clean;                  /* the free list holds no stock block */
+    struct fs_stock stock;
 };
-enum use { FREE, LIVE, DRAINED }; /* made by a drain: does not count */
-_Static_assert(sizeof(struct block) == sizeof(ffi_closure), "a block is an ffi_closure");
-_Static_assert(sizeof(struct block) == FS_STOCK_BLOCK, "and counted as one");
-_Static_assert(offsetof(struct block, user_data) == offsetof(ffi_closure, user_data), "its words");
+
+extern FS_HIDDEN struct fs_cffi fs_cffis[FS_DROPIN_MODULES];
+
+/* What belongs to this record; all zero in a record of another kind. */
+static inline struct fs_cffi *fs_cffi_of(const struct fs_dropin *d)
+{
+    return &fs_cffis[d->index];
+}
 
 /* cffi's callback object, CDataObject_closure; a probe shows that it is. */
-struct callback {
+struct fs_cffi_callback {
     PyObject_HEAD PyObject *c_type;
     void *c_data;
     PyObject *c_weakreflist;
-    struct block *closure;
+    struct fs_block *closure;
 };
 
-/* Is this block one of ours? */
-int fs_cffi_is_ours(const void *block);
-
-/* A block of ours that cffi has not had yet; NULL: no memory. */
-struct block *fs_cffi_take_spare(void);
-
-/* While a drained callback is freed: the block that goes into cffi's free list in its place. */
-extern FS_PY_LOCAL struct block *fs_cffi_sink;
+/* While a drained stock callback is freed: the block that goes into cffi's free list instead. */
+extern FS_HIDDEN struct fs_block *fs_cffi_sink;
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* drain.c - take cffi's free blocks from it, and put ours into its free list, or back
  *
- * Nothing tells where the free list is. But making callbacks takes blocks from it, and freeing them
- * puts blocks into it: which ones, is in the callback objects, whose layout the probe has shown.
- * Each function here leaves cffi with a list of whole blocks; no Python code runs meanwhile.
+ * Nothing tells where cffi's free list is. But making callbacks takes blocks from it, and freeing
+ * callbacks puts blocks into it. Which blocks, the callback objects say, whose layout the probe has
+ * shown. Each function here leaves cffi with a list of whole blocks; no Python code runs meanwhile.
  */
+#include "dropin/drain.h"
+
 #include "dropin/cffi.h"
 
-/* The garbage collector, which shows what it knows to everybody, shall not know these. */
+/* Add a callback to a list, hidden from gc.get_objects(), which shows objects to everybody. */
 static int append(PyObject *list, PyObject *made)
 {
     PyObject_GC_UnTrack(made);
@@ -16,14 +18,14 @@ static int append(PyObject *list, PyObject *made)
     return error;
 }
 
-/* Let the callbacks of a list go. Blocks of ours go into cffi's free list; of cffi's own none, but
- * as often the sink, once. The sink is at the head of that list, or not in it. */
-static int release(struct fs_dropin *d, PyObject *list)
+/* Free the callbacks of a list. Blocks of ours go into cffi's free list. Stock blocks do not: in
+ * place of each, the sink goes to the head of that list, unless it is there already. */
+static int release(struct fs_cffi *c, PyObject *list)
 {
-    struct block *head = NULL;
+    struct fs_block *head = NULL;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        struct callback *o = (struct callback *)PyList_GET_ITEM(list, i);
-        if ((PyObject *)o == Py_None || !fs_cffi_is_ours(o->closure))
+        struct fs_cffi_callback *o = (struct fs_cffi_callback *)PyList_GET_ITEM(list, i);
+        if ((PyObject *)o == Py_None || !fs_block_is_ours(o->closure))
             continue;
         head = o->closure;
         Py_INCREF(Py_None);
@@ -34,13 +36,13 @@ static int release(struct fs_dropin *d, PyObject *list)
         if (PyList_GET_ITEM(list, i) == Py_None)
             continue;
         if (!head) {
-            head = fs_cffi_take_spare();
+            head = fs_block_new();
             if (!head) { /* they stay in the list */
                 PyErr_NoMemory();
                 return -1;
             }
             head->link = head;
-            d->cffi.given++;
+            c->given++;
         }
         fs_cffi_sink = head;
         Py_INCREF(Py_None);
@@ -54,85 +56,94 @@ static int release(struct fs_dropin *d, PyObject *list)
     return 0;
 }
 
-/* Make callbacks, into a list, as long as there is more to come. At the end of cffi's free list it
- * asks for memory, and is refused. */
-static int drain(struct fs_dropin *d, PyObject *list, int (*more)(const struct fs_dropin *))
+/* Make callbacks into a list while there are more to come. At the end of its free list cffi asks
+ * for memory, and is refused. */
+static int drain(struct fs_dropin *d, PyObject *list, bool (*more)(const struct fs_cffi *))
 {
+    struct fs_cffi *c = fs_cffi_of(d);
     int error = 0;
-    fs_stock_begin(d);
     d->prober = pthread_self();
-    d->cffi.draining = 1;
-    while (error == 0 && more(d)) {
-        unsigned long before = d->cffi.requests;
-        PyObject *made = PyObject_Call(d->cffi.maker, d->cffi.arguments, NULL);
+    fs_stock_begin(&c->stock);
+    while (error == 0 && more(c)) {
+        unsigned long before = c->stock.requests;
+        PyObject *made = PyObject_Call(c->maker, c->arguments, NULL);
         if (made)
             error = append(list, made);
-        else if (d->cffi.requests != before && PyErr_ExceptionMatches(PyExc_MemoryError))
+        else if (c->stock.requests != before && PyErr_ExceptionMatches(PyExc_MemoryError))
             PyErr_Clear();
         else
             error = -1;
     }
-    d->cffi.draining = 0;
+    fs_stock_end(&c->stock);
     return error;
 }
 
-static int to_the_end(const struct fs_dropin *d)
+static bool to_the_end(const struct fs_cffi *c)
 {
-    return !d->cffi.refused || fs_stock_wants_more(d);
+    return !c->stock.refused || fs_stock_wants_more(&c->stock);
 }
 
-static int to_our_last(const struct fs_dropin *d)
+static bool to_our_last(const struct fs_cffi *c)
 {
-    return d->cffi.given != d->cffi.out && !d->cffi.refused;
+    return c->given != c->out && !c->stock.refused;
 }
 
-/* The list of what is kept from cffi, which only we know. */
-static PyObject *held(struct fs_dropin *d)
+/* The list of what is withheld, hidden from the garbage collector. NULL with an exception. */
+static PyObject *withheld(struct fs_cffi *c)
 {
-    if (!d->cffi.held) {
-        d->cffi.held = PyList_New(0);
-        if (d->cffi.held)
-            PyObject_GC_UnTrack(d->cffi.held);
+    if (!c->withheld) {
+        c->withheld = PyList_New(0);
+        if (c->withheld)
+            PyObject_GC_UnTrack(c->withheld);
     }
-    return d->cffi.held;
+    return c->withheld;
 }
 
-int fs_dropin_cffi_release(struct fs_dropin *d)
+static int release_all(struct fs_cffi *c)
 {
-    if (d->cffi.held && release(d, d->cffi.held) < 0)
+    if (c->withheld && release(c, c->withheld) < 0)
         return -1;
-    Py_CLEAR(d->cffi.held);
+    Py_CLEAR(c->withheld);
     return 0;
 }
 
-int fs_dropin_cffi_take_over(struct fs_dropin *d, int writable_code)
+int fs_drain_set_maker(struct fs_dropin *d, PyObject *maker, PyObject *arguments)
 {
-    if (!d->cffi.maker || d->cffi.clean)
+    struct fs_cffi *c = fs_cffi_of(d);
+    Py_INCREF(maker);
+    Py_XSETREF(c->maker, maker);
+    Py_INCREF(arguments);
+    Py_XSETREF(c->arguments, arguments);
+    return release_all(c);
+}
+
+int fs_drain_retire(struct fs_dropin *d, bool writable_code)
+{
+    struct fs_cffi *c = fs_cffi_of(d);
+    if (!c->maker || c->clean)
         return 0;
-    int error = held(d) ? drain(d, d->cffi.held, to_the_end) : -1;
-    /* Also when it failed: what cffi is given here is ours, and can be collected again. */
-    if (fs_dropin_cffi_release(d) < 0)
+    int error = withheld(c) ? drain(d, c->withheld, to_the_end) : -1;
+    /* Also after a failure: what cffi is given here is ours, and can be drained again. */
+    if (release_all(c) < 0)
         return -1;
-    if (error == 0)
-        error = fs_stock_retire(d, writable_code);
-    d->cffi.clean = error == 0;
+    if (error == 0 && fs_stock_settle(&c->stock, writable_code) < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "its memory for closures grows in an unknown way");
+        error = -1;
+    }
+    c->clean = error == 0;
     return error;
 }
 
-void fs_dropin_cffi_give_back(struct fs_dropin *d)
+void fs_drain_withhold(struct fs_dropin *d)
 {
+    struct fs_cffi *c = fs_cffi_of(d);
     PyObject *type, *value, *trace;
-    if (!d->cffi.maker)
+    if (!c->maker)
         return;
     PyErr_Fetch(&type, &value, &trace);
-    if (d->cffi.pages && d->cffi.clean)
-        d->cffi.pages_kept = *d->cffi.pages;
-    if (held(d)) /* what cannot be held cffi goes on using, and our functions stay */
-        (void)drain(d, d->cffi.held, to_our_last);
+    if (c->clean)
+        fs_stock_keep_count(&c->stock);
+    if (withheld(c)) /* without the list cffi goes on using our blocks, and our functions stay */
+        (void)drain(d, c->withheld, to_our_last);
     PyErr_Restore(type, value, trace);
-}
-
-int fs_dropin_cffi_is_out(const struct fs_dropin *d)
-{
-    return d->cffi.given == d->cffi.out && d->cffi.area_count == 0;
 }

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* stock.c - blocks of cffi's own, and cffi's count of the pages that it asked for
+/* stock.c - stock blocks, and cffi's count of the pages that it asked for (words: record.h)
  *
- * cffi gives no block back, and asks for 1.3 times as many pages each time. So a process that
- * installs and uninstalls again and again would ask for more and more, if what a drain refuses
- * counted, and what was given back to the system. Therefore cffi's count, a variable of its, is
- * found by what it asks for, and set back.
+ * cffi gives no block back, and asks for 1.3 times as many pages each time. Requests that a drain
+ * refuses count as well, and so does memory that was given back to the system. So a process that
+ * installs and uninstalls again and again would ask for more and more. Therefore cffi's count, a
+ * variable inside cffi, is found by watching what cffi asks for, and is set back.
  *
- * Between uninstall() and install() cffi asks the system itself. Such areas are known from then on,
+ * Between uninstall() and install() cffi asks the system for memory itself. Such areas are noted
  * and their blocks counted, so that an area can be unmapped in which no callback lies.
  *
  * Fails when the count is not found: then it grows by 1.3 with each round, and nothing else is
  * different.
  */
-#include "dropin/record.h"
-
-#include "base/base.h"
+#include "dropin/stock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +37,7 @@ static size_t after(size_t pages)
     return 1 + (size_t)((double)pages * 1.3);
 }
 
-/* What the count was before it became `pages`, and how many blocks were made up to there. 0, or -1
+/* What the count was before it became `pages`, and how many blocks cffi had made by then. 0, or -1
  * when cffi counts in another way. */
 static int before(size_t pages, size_t *previous, size_t *blocks)
 {
@@ -63,122 +61,124 @@ static int before_request(size_t size, size_t *previous, size_t *blocks)
 
 /* ---- the search ------------------------------------------------------------------------ */
 
-/* Put a word back that was taken for the count, and did not show that it is. */
-static void undo(struct fs_dropin_cffi *c)
+/* Restore a word that was taken for the count and did not prove to be it. */
+static void undo(struct fs_stock *s)
 {
     size_t previous, blocks;
-    if (c->looks != LOOKS - 1 || c->candidate_count != 1 ||
-        before(c->first, &previous, &blocks) < 0 || *c->candidates[0] != previous)
+    if (s->looks != LOOKS - 1 || s->candidate_count != 1 ||
+        before(s->first, &previous, &blocks) < 0 || *s->candidates[0] != previous)
         return;
-    *c->candidates[0] = after(after(c->first));
+    *s->candidates[0] = after(after(s->first));
 }
 
-static void give_up(struct fs_dropin_cffi *c)
+static void give_up(struct fs_stock *s)
 {
-    free(c->candidates);
-    c->candidates = NULL;
-    c->candidate_count = 0;
-    c->looks = LOOKS;
+    free(s->candidates);
+    s->candidates = NULL;
+    s->candidate_count = 0;
+    s->looks = LOOKS;
 }
 
-static void collect(struct fs_dropin *d, size_t pages)
+static void find_candidates(struct fs_stock *s, const struct fs_object *object, size_t pages)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
     void *start;
     size_t size;
-    c->candidates = malloc(CANDIDATES * sizeof *c->candidates);
-    for (unsigned i = 0; c->candidates && fs_object_data(&d->object, i, &start, &size); i++) {
+    s->candidates = malloc(CANDIDATES * sizeof *s->candidates);
+    for (unsigned i = 0; s->candidates && fs_object_data(object, i, &start, &size); i++) {
         size_t *word = (size_t *)(((uintptr_t)start + sizeof *word - 1) & -sizeof *word);
         for (; (uintptr_t)(word + 1) <= (uintptr_t)start + size; word++)
-            if (*(volatile size_t *)word == pages && c->candidate_count < CANDIDATES)
-                c->candidates[c->candidate_count++] = word;
+            if (*(volatile size_t *)word == pages && s->candidate_count < CANDIDATES)
+                s->candidates[s->candidate_count++] = word;
     }
 }
 
-static void filter(struct fs_dropin_cffi *c, size_t pages)
+static void filter(struct fs_stock *s, size_t pages)
 {
     size_t left = 0;
-    for (size_t i = 0; i < c->candidate_count; i++)
-        if (*(volatile size_t *)c->candidates[i] == pages)
-            c->candidates[left++] = c->candidates[i];
-    c->candidate_count = left;
+    for (size_t i = 0; i < s->candidate_count; i++)
+        if (*(volatile size_t *)s->candidates[i] == pages)
+            s->candidates[left++] = s->candidates[i];
+    s->candidate_count = left;
 }
 
-/* The first three requests leave the words that followed them. */
-static void follow(struct fs_dropin *d, size_t pages)
+/* The first three requests: keep the words that change as the requests do. */
+static void follow(struct fs_stock *s, const struct fs_object *object, size_t pages)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
     size_t previous, blocks;
-    if (c->looks == 0) {
-        c->first = pages;
-        collect(d, pages);
+    if (s->looks == 0) {
+        s->first = pages;
+        find_candidates(s, object, pages);
     } else {
-        filter(c, pages);
+        filter(s, pages);
     }
-    int known = before(c->first, &previous, &blocks) == 0;
-    if (!known || !c->candidate_count || (c->looks == LOOKS - 2 && c->candidate_count > 1)) {
-        give_up(c);
+    bool known = before(s->first, &previous, &blocks) == 0;
+    if (!known || !s->candidate_count || (s->looks == LOOKS - 2 && s->candidate_count > 1)) {
+        give_up(s);
         return;
     }
-    c->looks++;
-    if (c->looks == LOOKS - 1)
-        *c->candidates[0] = previous;
+    s->looks++;
+    if (s->looks == LOOKS - 1)
+        *s->candidates[0] = previous;
 }
 
-/* The fourth is what the one word says that is left. */
-static void confirm(struct fs_dropin_cffi *c, size_t pages)
+/* The fourth request must be as large as the one word that is left says. */
+static void confirm(struct fs_stock *s, size_t pages)
 {
     size_t previous, blocks;
-    if (pages == c->first && *c->candidates[0] == pages && before(pages, &previous, &blocks) == 0) {
-        c->pages = c->candidates[0];
-        *c->pages = previous;
-        c->uncounted = 0;
+    if (pages == s->first && *s->candidates[0] == pages && before(pages, &previous, &blocks) == 0) {
+        s->pages = s->candidates[0];
+        *s->pages = previous;
+        s->uncounted = 0;
     } else {
-        undo(c);
+        undo(s);
     }
-    give_up(c);
+    give_up(s);
 }
 
-int fs_stock_wants_more(const struct fs_dropin *d)
+bool fs_stock_wants_more(const struct fs_stock *s)
 {
-    return d->cffi.looks > 0 && d->cffi.looks < LOOKS;
+    return s->looks > 0 && s->looks < LOOKS;
 }
 
 /* ---- a drain ----------------------------------------------------------------------------- */
 
-void fs_stock_begin(struct fs_dropin *d)
+void fs_stock_begin(struct fs_stock *s)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
-    if (c->looks < LOOKS) { /* an earlier one may have begun to search */
-        undo(c);
-        give_up(c);
-        c->looks = 0;
+    if (s->looks < LOOKS) { /* an earlier one may have begun to search */
+        undo(s);
+        give_up(s);
+        s->looks = 0;
     }
-    c->drained_count = 0;
-    c->refused = 0;
-    c->accounted += c->uncounted;
-    c->uncounted = 0;
+    s->drained_count = 0;
+    s->refused = 0;
+    s->accounted += s->uncounted;
+    s->uncounted = 0;
+    s->draining = true;
 }
 
-void fs_stock_refuse(struct fs_dropin *d, size_t size)
+void fs_stock_end(struct fs_stock *s)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
+    s->draining = false;
+}
+
+void fs_stock_refuse(struct fs_stock *s, const struct fs_object *object, size_t size)
+{
     size_t pages = size / page_size(), previous, blocks;
-    c->requests++;
-    if (!c->refused)
-        c->refused = size;
-    if (c->pages) {
-        if (*c->pages == pages && before_request(size, &previous, &blocks) == 0) {
-            *c->pages = previous;
+    s->requests++;
+    if (!s->refused)
+        s->refused = size;
+    if (s->pages) {
+        if (*s->pages == pages && before_request(size, &previous, &blocks) == 0) {
+            *s->pages = previous;
             return;
         }
-        c->pages = NULL; /* it was not, after all */
+        s->pages = NULL; /* it is not the count, after all */
     }
-    c->uncounted += size / FS_STOCK_BLOCK;
-    if (c->looks < LOOKS - 1)
-        follow(d, pages);
-    else if (c->looks < LOOKS)
-        confirm(c, pages);
+    s->uncounted += size / FS_STOCK_BLOCK;
+    if (s->looks < LOOKS - 1)
+        follow(s, object, pages);
+    else if (s->looks < LOOKS)
+        confirm(s, pages);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------ */
@@ -195,67 +195,72 @@ static void *grown(void *array, size_t count, size_t *room, size_t size)
     return larger;
 }
 
-static struct fs_stock_area *area_of(struct fs_dropin_cffi *c, const void *block)
+static struct fs_stock_area *area_of(struct fs_stock *s, const void *block)
 {
-    for (size_t i = 0; i < c->area_count; i++)
-        if ((uintptr_t)block - c->areas[i].start < c->areas[i].size)
-            return &c->areas[i];
+    for (size_t i = 0; i < s->area_count; i++)
+        if ((uintptr_t)block - s->areas[i].start < s->areas[i].size)
+            return &s->areas[i];
     return NULL;
 }
 
-int fs_stock_mapped(struct fs_dropin *d, void *start, size_t size)
+int fs_stock_mapped(struct fs_stock *s, void *start, size_t size)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
-    void *areas = grown(c->areas, c->area_count, &c->area_room, sizeof *c->areas);
+    void *areas = grown(s->areas, s->area_count, &s->area_room, sizeof *s->areas);
     if (!areas)
         return -ENOMEM;
-    c->areas = areas;
-    c->areas[c->area_count++] = (struct fs_stock_area){
+    s->areas = areas;
+    s->areas[s->area_count++] = (struct fs_stock_area){
         .start = (uintptr_t)start, .size = size, .blocks = size / FS_STOCK_BLOCK};
-    c->accounted += size / FS_STOCK_BLOCK;
+    s->accounted += size / FS_STOCK_BLOCK;
     return 0;
 }
 
-void fs_stock_live(struct fs_dropin *d, const void *block, int change)
+static size_t *live_with(struct fs_stock *s, const void *block)
 {
-    struct fs_stock_area *area = area_of(&d->cffi, block);
-    size_t *live = area ? &area->live : &d->cffi.unknown;
-    if (change > 0)
-        ++*live;
-    else if (*live)
+    struct fs_stock_area *area = area_of(s, block);
+    return area ? &area->live : &s->unknown;
+}
+
+void fs_stock_begins(struct fs_stock *s, const void *block)
+{
+    ++*live_with(s, block);
+}
+
+void fs_stock_ends(struct fs_stock *s, const void *block)
+{
+    size_t *live = live_with(s, block);
+    if (*live)
         --*live;
 }
 
-int fs_stock_reserve(struct fs_dropin *d)
+int fs_stock_reserve(struct fs_stock *s)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
-    if (!c->draining)
+    if (!s->draining)
         return 0;
-    void *drained = grown(c->drained, c->drained_count, &c->drained_room, sizeof *c->drained);
+    void *drained = grown(s->drained, s->drained_count, &s->drained_room, sizeof *s->drained);
     if (!drained)
         return -ENOMEM;
-    c->drained = drained;
+    s->drained = drained;
     return 0;
 }
 
-void fs_stock_gone(struct fs_dropin *d, const void *block)
+void fs_stock_retire(struct fs_stock *s, const void *block)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
-    struct fs_stock_area *area = area_of(c, block);
+    struct fs_stock_area *area = area_of(s, block);
     if (area) {
-        area->gone++;
+        area->retired++;
         return;
     }
-    c->accounted++;
-    if (c->draining)
-        c->drained[c->drained_count++] = (uintptr_t)block;
+    s->accounted++;
+    if (s->draining)
+        s->drained[s->drained_count++] = (uintptr_t)block;
 }
 
-size_t fs_stock_leftover(const struct fs_dropin *d)
+size_t fs_stock_live(const struct fs_stock *s)
 {
-    size_t live = d->cffi.unknown;
-    for (size_t i = 0; i < d->cffi.area_count; i++)
-        live += d->cffi.areas[i].live;
+    size_t live = s->unknown;
+    for (size_t i = 0; i < s->area_count; i++)
+        live += s->areas[i].live;
     return live;
 }
 
@@ -268,69 +273,73 @@ static int in_order(const void *a, const void *b)
 }
 
 /* Take the right to execute from all pages of the blocks that were found. Only when cffi has no
- * others: each page then holds free blocks and nothing else. */
-static void retire_pages(const struct fs_dropin_cffi *c)
+ * other blocks: then each page holds free blocks and nothing else. */
+static void retire_pages(const struct fs_stock *s)
 {
     const uintptr_t page = page_size();
     uintptr_t done = 0;
-    if (c->drained_count)
-        qsort(c->drained, c->drained_count, sizeof *c->drained, in_order);
-    for (size_t i = 0; i < c->drained_count; i++) {
-        uintptr_t at = c->drained[i] & -page;
-        uintptr_t end = (c->drained[i] + FS_STOCK_BLOCK + page - 1) & -page;
+    if (s->drained_count)
+        qsort(s->drained, s->drained_count, sizeof *s->drained, in_order);
+    for (size_t i = 0; i < s->drained_count; i++) {
+        uintptr_t at = s->drained[i] & -page;
+        uintptr_t end = (s->drained[i] + FS_STOCK_BLOCK + page - 1) & -page;
         for (at = at < done ? done : at; at < end; at += page)
             (void)mprotect((void *)at, page, PROT_READ | PROT_WRITE);
         done = end;
     }
 }
 
-/* Unmap the areas of which cffi will use no block again; a block that a thread has just taken, and
- * not yet prepared, is not among those. */
-static void unmap_areas(struct fs_dropin_cffi *c)
+/* Unmap the areas whose blocks are all retired. A block that a thread has just taken and not yet
+ * prepared is not retired. */
+static void unmap_areas(struct fs_stock *s)
 {
     size_t left = 0;
-    for (size_t i = 0; i < c->area_count; i++) {
-        struct fs_stock_area *a = &c->areas[i];
-        if (a->gone != a->blocks || munmap((void *)a->start, a->size) != 0)
-            c->areas[left++] = *a;
+    for (size_t i = 0; i < s->area_count; i++) {
+        struct fs_stock_area *a = &s->areas[i];
+        if (a->retired != a->blocks || munmap((void *)a->start, a->size) != 0)
+            s->areas[left++] = *a;
     }
-    c->area_count = left;
+    s->area_count = left;
 }
 
 /* Let cffi ask for as much the next time as it would have at uninstall(). */
-static void set_back(struct fs_dropin_cffi *c)
+static void set_back(struct fs_stock *s)
 {
     size_t unused, now, then;
-    if (!c->pages || !c->pages_kept || *c->pages <= c->pages_kept)
+    if (!s->pages || !s->pages_kept || *s->pages <= s->pages_kept)
         return;
-    if (before(after(*c->pages), &unused, &now) < 0 ||
-        before(after(c->pages_kept), &unused, &then) < 0 || now - then > c->accounted)
+    if (before(after(*s->pages), &unused, &now) < 0 ||
+        before(after(s->pages_kept), &unused, &then) < 0 || now - then > s->accounted)
         return;
-    c->accounted -= now - then;
-    *c->pages = c->pages_kept;
+    s->accounted -= now - then;
+    *s->pages = s->pages_kept;
 }
 
-int fs_stock_retire(struct fs_dropin *d, int writable_code)
+void fs_stock_keep_count(struct fs_stock *s)
 {
-    struct fs_dropin_cffi *c = &d->cffi;
+    if (s->pages)
+        s->pages_kept = *s->pages;
+}
+
+int fs_stock_settle(struct fs_stock *s, bool writable_code)
+{
     size_t unused, all = 0;
     int error = 0;
-    if (!c->watched) {
-        error = before_request(c->refused, &unused, &all);
-        c->unknown = writable_code && error == 0 && all > c->accounted ? all - c->accounted : 0;
-        if (error == 0 && !c->unknown)
-            retire_pages(c);
-        c->watched = 1;
+    if (!s->watched) {
+        error = before_request(s->refused, &unused, &all);
+        s->unknown = writable_code && error == 0 && all > s->accounted ? all - s->accounted : 0;
+        if (error == 0 && !s->unknown)
+            retire_pages(s);
+        s->watched = true;
     } else {
-        set_back(c);
+        set_back(s);
     }
-    unmap_areas(c);
-    free(c->drained);
-    c->drained = NULL;
-    c->drained_count = c->drained_room = 0;
+    unmap_areas(s);
+    free(s->drained);
+    s->drained = NULL;
+    s->drained_count = s->drained_room = 0;
     if (error == 0 || !writable_code)
         return 0;
-    c->watched = 0;
-    PyErr_SetString(PyExc_RuntimeError, "its memory for closures grows in an unknown way");
-    return -1;
+    s->watched = false;
+    return -ENOTSUP;
 }

@@ -6,34 +6,13 @@
  * room. One shared object therefore holds the C library, its cffi bindings (`lib`, `ffi`), the
  * native types and the drop-in.
  */
-#include "py.h"
+#include "py/module.h"
+
+#include "py/callback.h"
+#include "py/ending.h"
+#include "py/thread.h"
 
 extern PyObject *fs_py_cffi_init(void);
-
-static PyObject *shape(PyObject *module, PyObject *args)
-{
-    PyObject *result, *arguments;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "OO!:shape", &result, &PyTuple_Type, &arguments))
-        return NULL;
-    Py_ssize_t count = PyTuple_GET_SIZE(arguments);
-    if (count > (Py_ssize_t)FFI_STATIC_MAX_ARGS)
-        return PyErr_Format(PyExc_TypeError, "%zd arguments; a callback takes at most %u", count,
-                            FFI_STATIC_MAX_ARGS);
-    ffi_type *result_type = fs_py_type(result);
-    ffi_type **types = PyMem_Calloc((size_t)count + 1, sizeof *types);
-    struct fs_py_shape *made = NULL;
-    Py_ssize_t i = 0;
-    if (!types)
-        PyErr_NoMemory();
-    else if (result_type)
-        while (i < count && (types[i] = fs_py_type(PyTuple_GET_ITEM(arguments, i))) != NULL)
-            i++;
-    if (types && result_type && i == count)
-        made = fs_py_shape_new(result_type, types, (unsigned)count);
-    PyMem_Free(types);
-    return made ? PyCapsule_New(made, "ffi_static.shape", NULL) : NULL;
-}
 
 static PyObject *thread_counts(PyObject *module, PyObject *unused)
 {
@@ -45,7 +24,8 @@ static PyObject *thread_counts(PyObject *module, PyObject *unused)
 }
 
 static PyMethodDef functions[] = {
-    {"shape", shape, METH_VARARGS, "shape(result, arguments): a prepared libffi cif. Immortal."},
+    {"shape", fs_py_shape, METH_VARARGS,
+     "shape(result, arguments): a prepared libffi cif. Immortal."},
     {"layout", fs_py_layout, METH_O, "layout(members): (size, alignment, offsets) of a struct."},
     {"maker", fs_py_maker, METH_VARARGS,
      "maker(Callback, resolve, zero, CType, attribute): the function that makes callbacks."},
@@ -56,7 +36,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Is the psABI the one that ffi_static/_by_value.py classifies by? */
+/* Does ffi_static/_by_value.py classify by this machine's psABI? */
 #if defined __x86_64__ && defined __LP64__
 enum { KNOWS_CLASSES = 1 };
 #else
