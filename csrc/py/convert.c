@@ -65,6 +65,15 @@ BOTH(TO_SMALL, i64, int64_t)
 BOTH(TO_FLOATING, float, float)
 BOTH(TO_FLOATING, double, double)
 
+/* An unsigned 64-bit int. ctypes masks any int to the type's width. */
+static int to_u64_FS_PY_CTYPES(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    if (!PyLong_CheckExact(value))
+        return fs_py_ctypes_to_c(conv, ret, value);
+    *(unsigned long long *)ret = PyLong_AsUnsignedLongLongMask(value);
+    return 0;
+}
+
 #define ENTRY(ffi, name)                                                                           \
     {                                                                                              \
         FFI_TYPE_##ffi, from_##name,                                                               \
@@ -80,7 +89,7 @@ static const struct {
     ENTRY(SINT8, i8),    ENTRY(UINT8, u8),
     ENTRY(SINT16, i16),  ENTRY(UINT16, u16),
     ENTRY(SINT32, i32),  ENTRY(UINT32, u32),
-    ENTRY(SINT64, i64),  {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, fs_py_ctypes_to_c}},
+    ENTRY(SINT64, i64),  {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, to_u64_FS_PY_CTYPES}},
     ENTRY(FLOAT, float), ENTRY(DOUBLE, double),
 };
 

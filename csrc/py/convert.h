@@ -31,10 +31,10 @@ struct fs_py_conv {
     bool is_object; /* the C value is an owned PyObject * (ctypes' py_object) */
 };
 
-/* Choose the functions of `conv` by `code`: 'n' is a number; each family defines the others. */
+/* Choose the functions of `conv`, whose `ffi` is set: for a number, or for a family's `code`. */
 FS_HIDDEN int fs_py_conv_number(struct fs_py_conv *conv, enum fs_py_family family);
-FS_HIDDEN int fs_py_conv_cffi(struct fs_py_conv *conv, int code);
-FS_HIDDEN int fs_py_conv_ctypes(struct fs_py_conv *conv, int code);
+FS_HIDDEN void fs_py_conv_cffi(struct fs_py_conv *conv, int code);
+FS_HIDDEN void fs_py_conv_ctypes(struct fs_py_conv *conv, int code);
 
 /* The slow ways, to which the fast ones fall back: what cffi and ctypes themselves do. */
 FS_HIDDEN int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);

@@ -172,15 +172,12 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     return 0;
 }
 
-int fs_py_conv_cffi(struct fs_py_conv *conv, int code)
+void fs_py_conv_cffi(struct fs_py_conv *conv, int code)
 {
     conv->to_c = fs_py_cffi_to_c;
     conv->from_c = from_any;
-    if (code == 'n')
-        return fs_py_conv_number(conv, FS_PY_CFFI);
     if (code == '?')
         conv->from_c = from_bool;
     else if (code == 'v')
         conv->to_c = to_void;
-    return 0;
 }

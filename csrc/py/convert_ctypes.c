@@ -153,26 +153,11 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     return status;
 }
 
-/* Plain ints are masked to the type's width, as ctypes does. */
-static int to_u64(const struct fs_py_conv *conv, void *ret, PyObject *value)
-{
-    if (!PyLong_CheckExact(value))
-        return fs_py_ctypes_to_c(conv, ret, value);
-    *(unsigned long long *)ret = PyLong_AsUnsignedLongLongMask(value);
-    return 0;
-}
-
-int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
+void fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
 {
     conv->from_c = from_simple;
     conv->to_c = fs_py_ctypes_to_c;
     switch (code) {
-    case 'n':
-        if (fs_py_conv_number(conv, FS_PY_CTYPES) < 0)
-            return -1;
-        if (conv->ffi->type == FFI_TYPE_UINT64)
-            conv->to_c = to_u64;
-        return 0;
     case 'o':
         conv->from_c = from_boxed;
         conv->to_c = to_aggregate;
@@ -197,7 +182,6 @@ int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
     default:
         break;
     }
-    return 0;
 }
 
 int fs_py_ctypes_swap_errno(const struct fs_py_conv *conv, int *saved)

@@ -23,7 +23,13 @@ static int choose(struct fs_py_conv *conv, enum fs_py_family family, PyObject *i
     conv->helpers = helpers;
     conv->ffi = type;
     conv->size = type->size;
-    return family == FS_PY_CFFI ? fs_py_conv_cffi(conv, code) : fs_py_conv_ctypes(conv, code);
+    if (code == 'n')
+        return fs_py_conv_number(conv, family);
+    if (family == FS_PY_CFFI)
+        fs_py_conv_cffi(conv, code);
+    else
+        fs_py_conv_ctypes(conv, code);
+    return 0;
 }
 
 /* New reference; NULL for None. */
