@@ -203,7 +203,7 @@ static bool is_drains(const struct fs_dropin *d, const void *user_data)
            PyTuple_GET_ITEM(info, 1) == PyTuple_GET_ITEM(fs_cffi_of(d)->arguments, 1);
 }
 
-/* What the probe must see of a block that is prepared. */
+/* Check what the probe shows when a block is prepared. */
 static void check(struct fs_dropin *d, const struct fs_block *b)
 {
     d->seen |= FS_SAW_PREP;
@@ -245,8 +245,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
             fs_block_undo(b);
         return status;
     }
-    theirs->user_data = user_data; /* cffi looks whether it is there */
-    if (!known) {                  /* cffi gets ours when the object is freed */
+    theirs->user_data = user_data; /* cffi checks this word */
+    if (!known) {                  /* our block goes to cffi when the object is freed */
         fs_stock_retire(&c->stock, theirs);
         c->given++;
     }

@@ -91,7 +91,7 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
     return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
 }
 
-/* Is everything as expected that the probe has shown so far? */
+/* Raise an error if anything that the probe has shown so far is not as expected. */
 static PyObject *dropin_check(PyObject *self, PyObject *number)
 {
     struct fs_dropin *d = record(number);
@@ -126,7 +126,7 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* From here on the record remembers how a callback is made, so that it can be undone any time. */
+/* From here on the record remembers how a callback is made, which draining needs. */
 static PyObject *dropin_maker(PyObject *self, PyObject *args)
 {
     PyObject *number, *maker, *arguments;

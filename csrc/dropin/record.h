@@ -22,7 +22,7 @@
  *   release    put blocks of ours into cffi's free list, from which cffi takes them again.
  *   retire     see to it that cffi never uses a stock block again.
  *
- * Uninstall() drains and withholds, so that cffi makes stock callbacks again. Install() releases
+ * uninstall() drains and withholds, so that cffi makes stock callbacks again. install() releases
  * what was withheld, drains, and retires the stock blocks that it finds.
  *
  * The files, each of which uses only those before it: elf, record, closure, call, stock, block,
@@ -105,8 +105,7 @@ struct fs_dropin_kind {
     const struct fs_dropin_hook *hooks;
     /* Must this import stay ours after uninstall()? */
     bool (*still_needed)(const struct fs_dropin *d, const char *symbol);
-    /* After a probe that failed: has the module nothing of ours? NULL: closures are all there is.
-     */
+    /* Has the module nothing of ours, after a probe that failed? NULL: it holds closures only. */
     bool (*has_nothing)(const struct fs_dropin *d);
     /* All imports have been given back: what the module does from now on goes unseen. Or NULL. */
     void (*forget)(const struct fs_dropin *d);

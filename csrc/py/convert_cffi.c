@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* convert_cffi.c - arguments and results exactly as cffi's own callbacks convert them
  *
- * cffi hands its converters to the modules that it generates, and this extension is one of
- * them: fs_py_cffi_table() is that table (its indices are fixed by cffi's _cffi_include.h).
+ * cffi hands a table of its converters to each module that it generates, and this extension is
+ * such a module. fs_py_cffi_table() is the table; cffi's _cffi_include.h fixes its indices.
  */
 #include "py/convert.h"
 

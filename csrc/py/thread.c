@@ -265,7 +265,8 @@ static PyThreadState *own_state(struct fs_py_interp *interp, bool *fresh)
     return r->state;
 }
 
-/* The thread state that this thread runs Python with right now, or NULL. */
+/* The thread state with which this thread runs Python right now, or NULL. `known` is what
+ * PyGILState knows of this thread, if the version needs it. */
 static PyThreadState *running_state(PyThreadState *known)
 {
     PyThreadState *now = fs_py_attached();
@@ -451,7 +452,7 @@ enum fs_py_why fs_py_why_not(const struct fs_py_interp *interp)
         return interp && !interp->alive ? FS_PY_INTERPRETER_ENDED : FS_PY_NO_STATE;
     if (forked_late)
         return FS_PY_FORKED_LATE;
-    /* Before atexit has told: the process would not survive that its main thread stops. */
+    /* Before atexit has told, it is the main thread, without which the process would not end. */
     bool here = have_finalizer ? pthread_equal(finalizer, pthread_self())
                                : (pid_t)syscall(SYS_gettid) == getpid();
     return here ? FS_PY_THIS_ENDS_IT : FS_PY_ANOTHER_ENDS_IT;
