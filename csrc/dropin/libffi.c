@@ -62,6 +62,20 @@ static void check(struct fs_dropin *d, const ffi_cif *cif, ffi_static_handler th
         fs_dropin_wrong(d, "what its closures are given is not the object that is known");
 }
 
+/* The end of ctypes' CThunkObject, as Python 3.9 has it; `restype` is set before the closure is
+ * prepared. */
+struct thunk_end {
+    ffi_cif cif;
+    int flags;
+    PyObject *converters, *callable, *restype;
+};
+
+/* Does C expect no result, although the cif describes one? */
+static bool returns_nothing(const ffi_cif *cif)
+{
+    return FS_PY_CTYPES_VOID_IS_INT && ((const struct thunk_end *)cif)->restype == Py_None;
+}
+
 /* Prepare a closure of ours. False when it is not ours: then nothing has happened. */
 static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
                       ffi_static_handler theirs, void *thunk, ffi_status *status)
@@ -69,6 +83,8 @@ static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
     int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, &d->made);
     if (fs_unlikely(error == -EINVAL) && !fs_dropin_is_ours(closure))
         return false;
+    if (error == 0 && returns_nothing(cif))
+        fs_py_cell_of(((ffi_static_closure *)closure)->user_data)->result_size = 0;
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
     *status = fs_dropin_status(error);

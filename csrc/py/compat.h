@@ -44,6 +44,11 @@ enum {
     FS_PY_OWN_GILS = 0,
     FS_PY_NEW_STATE_FORKS = 0,
 #endif
+#if PY_VERSION_HEX >= 0x030A0000
+    FS_PY_CTYPES_VOID_IS_INT = 0,
+#else
+    FS_PY_CTYPES_VOID_IS_INT = 1, /* ctypes tells libffi so of a callback that returns nothing */
+#endif
 };
 
 /* Before PyThreadState_Delete() of a state whose thread has exited. From 3.12 on, the deletion of a
