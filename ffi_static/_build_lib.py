@@ -2,8 +2,8 @@
 """_build_lib - how ``ffi_static._lib`` is built: run by setup.py through ``cffi_modules``
 
 One shared object holds the C library (csrc, the same sources as libffi_static.so.0), its cffi
-bindings (``lib``, ``ffi``) and the native types of csrc/py. The cffi declarations below repeat
-csrc/include/ffi_static.h; the C compiler compares them when the module is compiled.
+bindings (``lib``, ``ffi``), the native types of csrc/py, and csrc/dropin. The cffi declarations
+below repeat csrc/include/ffi_static.h; the C compiler compares them when the module is compiled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def rooms() -> list[str]:
 PREAMBLE = """
 #include <ffi.h>
 #include "ffi_static.h"
-/* module.c has the PyInit function that Python calls; this file's gets another name. */
+/* dropin/module.c has the PyInit function that Python calls; this file's gets another name. */
 #define PyInit__lib fs_py_cffi_init
 void *const *fs_py_cffi_table(void);
 void *const *fs_py_cffi_table(void)

@@ -4,8 +4,8 @@
 Why it exists: programs that run where memory may not be writable and executable should not have to
 be rewritten. docs/use/dropin.md tells what is replaced, what is not, and how to start clean.
 
-The records are the extension's (csrc/py/dropin.h), and there is one set of them in a process; what
-is here is which modules are asked for, the hook that meets them when they are imported, and words.
+The records are the extension's (csrc/dropin/record.h), and there is one set of them in a process.
+Here is which modules are asked for, the hook that meets them when they are imported, and words.
 """
 
 from __future__ import annotations

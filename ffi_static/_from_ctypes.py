@@ -235,7 +235,7 @@ def from_ctypes(functype: Any) -> _lib.Signature:
     if not issubclass(functype, _CFuncPtr):
         raise SignatureError(f"{functype!r} is not a ctypes function type")
     known = functype.__dict__.get(ATTRIBUTE)
-    if isinstance(known, _lib.Signature) and known.ctype[-1] is functype:
+    if isinstance(known, _lib.Signature) and known.helpers[-1] is functype:
         return known
     made = _make(functype)
     with contextlib.suppress(AttributeError, TypeError):  # a metaclass may not allow it
@@ -259,4 +259,4 @@ def _make(functype: Any) -> _lib.Signature:
     text = f"{restype.__name__ if restype else None}({names})"
     use_errno = bool(functype._flags_ & _USE_ERRNO)
     helpers = (*_HELPERS, functype)
-    return _lib.Signature(text, CTYPES, use_errno, shape, items, helpers)
+    return _lib.Signature(text, CTYPES, use_errno, shape, items, None, helpers)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# _lib - the compiled module: cffi's view of the C library, and the native types of csrc/py
+# _lib - the compiled module: cffi's view of the C library, and what csrc/py and csrc/dropin add
 
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +22,7 @@ class Signature:
         shape: object,
         items: tuple[tuple[str, Any], ...],
         ctype: Any,
+        helpers: tuple[Any, ...] | None,
         /,
     ) -> Self: ...
     @property
@@ -30,6 +31,8 @@ class Signature:
     def items(self) -> tuple[tuple[str, Any], ...]: ...
     @property
     def ctype(self) -> Any: ...
+    @property
+    def helpers(self) -> Any: ...
 
 class CallbackBase:
     def __new__(

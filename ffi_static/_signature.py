@@ -20,7 +20,7 @@ import cffi
 from ffi_static import _lib
 from ffi_static._errors import SignatureError
 
-CFFI, CTYPES = 0, 1  # csrc/py/py.h
+CFFI, CTYPES = 0, 1  # csrc/py/convert.h
 
 #: Where a ctypes function type keeps its signature (csrc/py/make.c reads it as well).
 ATTRIBUTE = "_ffi_static_signature_"
@@ -160,7 +160,7 @@ def from_cffi(ctype: Any) -> _lib.Signature:
     shape = shape_of(described[0][0], tuple(d for d, _ in described[1:]))
     types = (ctype.result, *ctype.args)
     items = tuple((code, t) for (_, code), t in zip(described, types))
-    return _lib.Signature(text, CFFI, False, shape, items, ctype)
+    return _lib.Signature(text, CFFI, False, shape, items, ctype, None)
 
 
 # ---- declarations ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 #define FS_BASE_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1 /* as Python.h does */
 #endif
 #if __SIZEOF_LONG__ < 8 && !defined _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64 /* inodes and files are as large as on any other system */

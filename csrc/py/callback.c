@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* callback.c - the Python object that owns a closure
  *
- * Its life: made with a slot and a cell; close(), the end of a `with` or the last reference
+ * A callback is made with a slot and a cell. close(), the end of a `with` or the last reference
  * frees the slot, after which a call from C aborts the process with one line. A call that is
- * running keeps the object (not the slot) alive, so it ends normally. During finalization the
- * slot is kept on purpose: what C code gets that goes on calling, ending.c decides.
+ * running keeps the object (not the slot) alive, so the call ends normally. During finalization the
+ * slot stays on purpose, and ending.c decides what a later call gets.
  */
-#include "py.h"
+#include "py/callback.h"
 
-#include <errno.h>
+#include "py/thread.h"
+
 #include <structmember.h>
 
 static int convert_error(fs_py_callback *self, PyObject *error)
@@ -30,9 +31,9 @@ static int convert_error(fs_py_callback *self, PyObject *error)
     if (status == 0 && error) {
         Py_INCREF(error);
         self->error = error;
-        self->cell->has_error = 1;
+        self->cell->has_error = true;
         if (conv->is_object) {
-            self->cell->is_object = 1;
+            self->cell->is_object = true;
             Py_DECREF(error); /* the converter's reference; each call takes its own */
         }
     }
@@ -40,7 +41,7 @@ static int convert_error(fs_py_callback *self, PyObject *error)
     return status;
 }
 
-/* Every provider refused: ffi_static._errors knows how to say it. */
+/* Every provider refused: ffi_static._errors words the exception. */
 static void raise_from_errno(int e)
 {
     PyObject *errors = PyImport_ImportModule("ffi_static._errors");
@@ -106,14 +107,14 @@ PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
     Py_XINCREF(wanted->functype);
     self->functype = wanted->functype;
     struct fs_py_interp *interp = fs_py_interp_current();
-    self->cell = interp ? fs_py_cell_new(NULL) : NULL;
+    self->cell = interp ? fs_py_cell_new(FS_PY_CALLBACKS, NULL) : NULL;
     if (interp && !self->cell)
         PyErr_NoMemory();
     if (!self->cell || convert_error(self, wanted->error) < 0 || make_closure(self) < 0) {
         Py_DECREF(self);
         return NULL;
     }
-    self->cell->interp = interp;
+    self->cell->own.interp = interp;
     self->cell->callback = (PyObject *)self;
     return (PyObject *)self;
 }
@@ -156,10 +157,9 @@ static int callback_traverse(fs_py_callback *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* The collector found the callback in a garbage cycle: nothing in Python can reach it. The
- * function stays until dealloc, so that a late call from C finds a closed callback, not half of
- * one; dropping what else may hold the cycle together is enough only if the function goes too,
- * hence the slot is freed first. */
+/* The collector found the callback in a garbage cycle: nothing in Python can reach it. Only without
+ * the function is the cycle broken. So the slot is freed first, and a late call from C finds a
+ * closed callback, not half of one. */
 static int callback_clear(fs_py_callback *self)
 {
     shut(self);

@@ -1,51 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /* cell.c - the part of a callback that C threads may read without the GIL
  *
- * A closure's user_data is not a pointer to a Python object but a ticket: the index of a cell
- * and the generation that it had. A thread may hold a ticket for as long as it waits for the
- * GIL, while another thread closes the callback and a third one makes a new one in the same
- * cell; it then sees another generation, and returns without running the wrong function.
+ * A closure's user_data is not a pointer to a Python object but a ticket: the index of a cell and
+ * the cell's generation. A thread may wait for the GIL with a ticket, while another thread closes
+ * the callback and a third thread makes a new callback in the same cell. The first thread then sees
+ * another generation, and returns without running the wrong function.
  */
-#include "py.h"
+#include "py/cell.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct fs_py_cell *fs_py_slabs[FS_PY_SLABS];
 static uint32_t used; /* cells that were handed out at least once */
-static struct fs_py_cell *free_cells;
+static struct fs_py_cell *free_cells[FS_PY_TENANTS];
 
 static struct fs_py_cell *cell_at(uint32_t index)
 {
     return fs_py_cell_of((void *)(uintptr_t)index);
 }
 
-/* Interpreters with a GIL of their own, from 3.12 on, may be here at once: with ctypes, which the
- * drop-in serves. */
-#if PY_VERSION_HEX >= 0x030C0000
+/* Interpreters that have a GIL of their own may be here at once: with ctypes, which the drop-in
+ * serves. */
 static char busy;
 
 void fs_py_cells_lock(void)
 {
-    while (__atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
+    while (FS_PY_OWN_GILS && __atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
         sched_yield();
 }
 
 void fs_py_cells_unlock(void)
 {
-    __atomic_clear(&busy, __ATOMIC_RELEASE);
+    if (FS_PY_OWN_GILS)
+        __atomic_clear(&busy, __ATOMIC_RELEASE);
 }
-#else
-void fs_py_cells_lock(void)
-{
-}
-
-void fs_py_cells_unlock(void)
-{
-}
-#endif
 
 void fs_py_cell_renew(struct fs_py_cell *cell)
 {
@@ -53,15 +43,15 @@ void fs_py_cell_renew(struct fs_py_cell *cell)
     if (cell->error_size > sizeof cell->error.bytes)
         free(cell->error.pointer);
     cell->error_size = 0;
-    cell->has_error = 0;
-    cell->is_object = 0;
+    cell->has_error = false;
+    cell->is_object = false;
 }
 
-static struct fs_py_cell *new_cell(void)
+static struct fs_py_cell *new_cell(enum fs_py_tenant tenant)
 {
-    struct fs_py_cell *cell = free_cells;
+    struct fs_py_cell *cell = free_cells[tenant];
     if (cell) {
-        free_cells = cell->next;
+        free_cells[tenant] = cell->next;
         fs_py_cell_renew(cell);
         return cell;
     }
@@ -75,13 +65,14 @@ static struct fs_py_cell *new_cell(void)
     }
     cell = cell_at(used);
     cell->index = used++;
+    cell->tenant = (uint8_t)tenant;
     return cell;
 }
 
-struct fs_py_cell *fs_py_cell_new(unsigned long *count)
+struct fs_py_cell *fs_py_cell_new(enum fs_py_tenant tenant, unsigned long *count)
 {
     fs_py_cells_lock();
-    struct fs_py_cell *cell = new_cell();
+    struct fs_py_cell *cell = new_cell(tenant);
     if (cell && count)
         ++*count;
     fs_py_cells_unlock();
@@ -94,8 +85,8 @@ void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
     if (count)
         ++*count;
     cell->callback = NULL;
-    cell->next = free_cells;
-    free_cells = cell;
+    cell->next = free_cells[cell->tenant];
+    free_cells[cell->tenant] = cell;
     fs_py_cells_unlock();
 }
 
@@ -131,7 +122,7 @@ void fs_py_cells_orphan(struct fs_py_interp *interp)
 {
     for (uint32_t i = 0; i < used; i++) {
         struct fs_py_cell *cell = cell_at(i);
-        if (cell->interp == interp)
+        if (cell->tenant == FS_PY_CALLBACKS && cell->own.interp == interp)
             cell->callback = NULL;
     }
 }

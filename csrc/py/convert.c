@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* convert.c - numbers, which ctypes and cffi read and write in the same way
  *
- * A C number becomes an int or a float in both. On the way back the two differ for what is out
- * of range or of another type (cffi raises, ctypes masks); so the fast ways here take an exact
+ * A C number becomes an int or a float in both. On the way back the two differ for a value that is
+ * out of range or of another type: cffi raises, ctypes masks. So the fast ways here take an exact
  * int that is in range, or an exact float, and leave everything else to the family's own code.
  */
-#include "py.h"
-
-#if PY_VERSION_HEX < 0x030B0000
-#include <longintrepr.h>
-#endif
+#include "py/convert.h"
 
 #define INTEGER(name, ctype, make)                                                                 \
     static PyObject *from_##name(const struct fs_py_conv *conv, void *data)                        \
@@ -28,22 +24,6 @@ INTEGER(u64, uint64_t, PyLong_FromUnsignedLongLong)
 INTEGER(float, float, PyFloat_FromDouble)
 INTEGER(double, double, PyFloat_FromDouble)
 
-/* The value of an int of one digit, which nearly all are. */
-static inline int compact(PyObject *value, long long *x)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    if (!PyUnstable_Long_IsCompact((PyLongObject *)value))
-        return 0;
-    *x = PyUnstable_Long_CompactValue((PyLongObject *)value);
-#else
-    Py_ssize_t size = Py_SIZE(value);
-    if (size < -1 || size > 1)
-        return 0;
-    *x = size ? size * (long long)((PyLongObject *)value)->ob_digit[0] : 0;
-#endif
-    return 1;
-}
-
 #define SLOW(family, conv, ret, value)                                                             \
     ((family) == FS_PY_CFFI ? fs_py_cffi_to_c(conv, ret, value)                                    \
                             : fs_py_ctypes_to_c(conv, ret, value))
@@ -56,7 +36,7 @@ static inline int compact(PyObject *value, long long *x)
         if (PyLong_CheckExact(value)) {                                                            \
             int overflow = 0;                                                                      \
             long long x;                                                                           \
-            if (!compact(value, &x))                                                               \
+            if (!fs_py_compact(value, &x))                                                         \
                 x = PyLong_AsLongLongAndOverflow(value, &overflow);                                \
             if (!overflow && x == (ctype)x) {                                                      \
                 *(ffi_sarg *)ret = (ffi_sarg)x;                                                    \
@@ -85,6 +65,15 @@ BOTH(TO_SMALL, i64, int64_t)
 BOTH(TO_FLOATING, float, float)
 BOTH(TO_FLOATING, double, double)
 
+/* An unsigned 64-bit int. ctypes masks any int to the type's width. */
+static int to_u64_FS_PY_CTYPES(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    if (!PyLong_CheckExact(value))
+        return fs_py_ctypes_to_c(conv, ret, value);
+    *(unsigned long long *)ret = PyLong_AsUnsignedLongLongMask(value);
+    return 0;
+}
+
 #define ENTRY(ffi, name)                                                                           \
     {                                                                                              \
         FFI_TYPE_##ffi, from_##name,                                                               \
@@ -100,11 +89,11 @@ static const struct {
     ENTRY(SINT8, i8),    ENTRY(UINT8, u8),
     ENTRY(SINT16, i16),  ENTRY(UINT16, u16),
     ENTRY(SINT32, i32),  ENTRY(UINT32, u32),
-    ENTRY(SINT64, i64),  {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, fs_py_ctypes_to_c}},
+    ENTRY(SINT64, i64),  {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, to_u64_FS_PY_CTYPES}},
     ENTRY(FLOAT, float), ENTRY(DOUBLE, double),
 };
 
-int fs_py_conv_number(struct fs_py_conv *conv, int family)
+int fs_py_conv_number(struct fs_py_conv *conv, enum fs_py_family family)
 {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].type == conv->ffi->type) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* convert_cffi.c - arguments and results exactly as cffi's own callbacks convert them
  *
- * cffi hands its converters to the modules that it generates, and this extension is one of
- * them: fs_py_cffi_table() is that table (its indices are fixed by cffi's _cffi_include.h).
+ * cffi hands a table of its converters to each module that it generates, and this extension is
+ * such a module. fs_py_cffi_table() is the table; cffi's _cffi_include.h fixes its indices.
  */
-#include "py.h"
+#include "py/convert.h"
 
 #include <link.h>
 #include <string.h>
@@ -35,12 +35,12 @@ int fs_py_cffi_init_table(void)
     return 0;
 }
 
-/* Where this thread's ffi.errno is. cffi gives no address, only save_errno() (ffi.errno =
- * errno) and restore_errno() (errno = ffi.errno), each a call through two dynamic thread-local
- * lookups. So look once per thread, in cffi's own thread-local block, for the int that follows
- * save_errno() and that restore_errno() follows. */
+/* Where this thread's ffi.errno is. cffi gives no address, only save_errno() (ffi.errno = errno)
+ * and restore_errno() (errno = ffi.errno), each a call through two dynamic thread-local lookups. So
+ * each thread searches once, in cffi's own thread-local block, for the int that save_errno()
+ * changes and restore_errno() reads. */
 static FS_PY_THREAD_LOCAL int *found;
-static FS_PY_THREAD_LOCAL int searched;
+static FS_PY_THREAD_LOCAL bool searched;
 
 struct block {
     const void *inside; /* an address in the library that is asked for */
@@ -51,7 +51,7 @@ struct block {
 static int find_block(struct dl_phdr_info *info, size_t size, void *out)
 {
     struct block *block = out;
-    int ours = 0;
+    bool ours = false;
     size_t bytes = 0;
     if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof info->dlpi_tls_data)
         return 1; /* a libc that does not tell */
@@ -59,7 +59,7 @@ static int find_block(struct dl_phdr_info *info, size_t size, void *out)
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         uintptr_t offset = (uintptr_t)block->inside - info->dlpi_addr - p->p_vaddr;
         if (p->p_type == PT_LOAD && offset < p->p_memsz)
-            ours = 1;
+            ours = true;
         if (p->p_type == PT_TLS)
             bytes = p->p_memsz;
     }
@@ -70,25 +70,25 @@ static int find_block(struct dl_phdr_info *info, size_t size, void *out)
     return 1;
 }
 
-/* Does ffi.errno live at `at`? Both directions, with values that it cannot have by chance. */
-static int is_it(int *at, int *real)
+/* Does ffi.errno live at `at`? Try both directions, with values that are not there by chance. */
+static bool holds_cffi_errno(int *at, int *real)
 {
     static const int probes[] = {0x13579bd, 0x2468ace};
     for (int i = 0; i < 2; i++) {
         *real = probes[i];
         save_errno();
         if (*(volatile int *)at != probes[i])
-            return 0;
+            return false;
     }
     *(volatile int *)at = 0x1234567;
     restore_errno();
     return *real == 0x1234567;
 }
 
-static FS_PY_COLD void search(int *real)
+static FS_COLD void search(int *real)
 {
     struct block block = {NULL, NULL, 0};
-    searched = 1;
+    searched = true;
     save_errno(); /* a thread's block is allocated on its first use */
     memcpy(&block.inside, &save_errno, sizeof block.inside);
     dl_iterate_phdr(find_block, &block);
@@ -97,7 +97,8 @@ static FS_PY_COLD void search(int *real)
     for (size_t i = 0; i + sizeof(int) <= block.size; i += sizeof(int)) {
         *real = 0x13579bd;
         save_errno();
-        if (*(int *)(block.start + i) == 0x13579bd && is_it((int *)(block.start + i), real)) {
+        if (*(int *)(block.start + i) == 0x13579bd &&
+            holds_cffi_errno((int *)(block.start + i), real)) {
             found = (int *)(block.start + i);
             return;
         }
@@ -106,9 +107,9 @@ static FS_PY_COLD void search(int *real)
 
 int *fs_py_cffi_errno(int *real, int saved)
 {
-    if (FS_PY_UNLIKELY(!searched))
+    if (fs_unlikely(!searched))
         search(real);
-    if (FS_PY_LIKELY(found != NULL)) {
+    if (fs_likely(found != NULL)) {
         *found = saved;
     } else {
         *real = saved;
@@ -171,15 +172,12 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     return 0;
 }
 
-int fs_py_conv_cffi(struct fs_py_conv *conv, int code)
+void fs_py_conv_cffi(struct fs_py_conv *conv, int code)
 {
     conv->to_c = fs_py_cffi_to_c;
     conv->from_c = from_any;
-    if (code == 'n')
-        return fs_py_conv_number(conv, FS_PY_CFFI);
     if (code == '?')
         conv->from_c = from_bool;
     else if (code == 'v')
         conv->to_c = to_void;
-    return 0;
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* convert_ctypes.c - arguments and results exactly as ctypes' own callbacks convert them
  *
- * ctypes exports no C API. What is not a plain number is therefore done through its objects: a
+ * ctypes exports no C API. Values other than plain numbers therefore go through its objects: a
  * value is read or written through the `value` of a fresh instance of the type, which runs the
- * very getter and setter that ctypes' callbacks use, message texts included. Instances start
- * with a pointer to their memory; that this is so is verified once, against the buffer
- * protocol, and the module does not load where it is not.
+ * very getter and setter that ctypes' callbacks use, message texts included. Instances start with a
+ * pointer to their memory. Each signature verifies this layout against the buffer protocol, and is
+ * refused where the layout is another.
  */
-#include "py.h"
+#include "py/convert.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* What the Python side hands over with each signature, from its own interpreter's ctypes. */
@@ -37,8 +36,9 @@ static PyObject *instance_of(const struct fs_py_conv *conv)
     return instance;
 }
 
-/* C gets a copy of what `value` holds, and no owner for what the copy may point at (the bytes of a
- * c_char_p member): leak `value` then, and say so, as ctypes does for results of type c_char_p. */
+/* C gets a copy of what `value` holds. The copy may point at memory that `value` owns, such as the
+ * bytes of a c_char_p member. So `value` is leaked, with a warning, as ctypes does for results of
+ * type c_char_p. */
 static int leak(PyObject *value)
 {
     Py_INCREF(value);
@@ -102,7 +102,7 @@ static PyObject *from_object(const struct fs_py_conv *conv, void *data)
 /* A structure or union, which ctypes' own callbacks do not return: an instance of the type. */
 static int to_aggregate(const struct fs_py_conv *conv, void *ret, PyObject *value)
 {
-    int right = PyObject_TypeCheck(value, (PyTypeObject *)conv->type);
+    bool right = PyObject_TypeCheck(value, (PyTypeObject *)conv->type);
     if (!right) {
         PyErr_Format(PyExc_TypeError, "expected %.200s instance, got %.200s",
                      ((PyTypeObject *)conv->type)->tp_name, Py_TYPE(value)->tp_name);
@@ -153,26 +153,11 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     return status;
 }
 
-/* Plain ints are masked to the type's width, as ctypes does. */
-static int to_u64(const struct fs_py_conv *conv, void *ret, PyObject *value)
-{
-    if (!PyLong_CheckExact(value))
-        return fs_py_ctypes_to_c(conv, ret, value);
-    *(unsigned long long *)ret = PyLong_AsUnsignedLongLongMask(value);
-    return 0;
-}
-
-int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
+void fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
 {
     conv->from_c = from_simple;
     conv->to_c = fs_py_ctypes_to_c;
     switch (code) {
-    case 'n':
-        if (fs_py_conv_number(conv, FS_PY_CTYPES) < 0)
-            return -1;
-        if (conv->ffi->type == FFI_TYPE_UINT64)
-            conv->to_c = to_u64;
-        return 0;
     case 'o':
         conv->from_c = from_boxed;
         conv->to_c = to_aggregate;
@@ -192,12 +177,11 @@ int fs_py_conv_ctypes(struct fs_py_conv *conv, int code)
     case 'O':
         conv->from_c = from_object;
         conv->to_c = to_object;
-        conv->is_object = 1;
+        conv->is_object = true;
         break;
     default:
         break;
     }
-    return 0;
 }
 
 int fs_py_ctypes_swap_errno(const struct fs_py_conv *conv, int *saved)
@@ -218,7 +202,7 @@ static int verify_layout(PyObject *c_int)
         Py_XDECREF(instance);
         return -1;
     }
-    int same = memory_of(instance) == view.buf;
+    bool same = memory_of(instance) == view.buf;
     PyBuffer_Release(&view);
     Py_DECREF(instance);
     if (same)

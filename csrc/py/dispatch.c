@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* dispatch.c - a call from C: run the Python function, or report why not
  *
- * The C caller gets the function's result, onerror's, or `error`. What happens when there is no
- * Python to run the function says ending.c.
+ * The C caller gets the function's result, onerror's, or `error`. Where there is no Python to run
+ * the function, ending.c decides.
  */
-#include "py.h"
-
-#include <errno.h>
+#include "py/callback.h"
+#include "py/ending.h"
+#include "py/thread.h"
 
 enum { ON_STACK = 16 };                /* arguments */
 enum { RETURNING = -1, CALLING = -2 }; /* stages at which a call may fail; else the argument */
 
+/* One call from C. */
+struct fs_py_call {
+    fs_py_callback *callback; /* kept alive over the call */
+    struct fs_py_cell *cell;
+    void *ticket;
+    void *ret;
+    void **args;
+    int saved_errno; /* what C sees afterwards */
+};
+
 static void unraisable(PyObject *text, PyObject *object)
 {
-#if PY_VERSION_HEX >= 0x030D0000
-    if (object)
-        PyErr_FormatUnraisable("Exception ignored %U %R", text, object);
-    else
-        PyErr_FormatUnraisable("Exception ignored %U", text);
-#else
-    const char *utf8 = PyUnicode_AsUTF8(text);
-    _PyErr_WriteUnraisableMsg(utf8 ? utf8 : "in ffi_static callback", object);
-#endif
+    fs_py_write_unraisable(text, object);
     PyErr_Clear();
 }
 
 static void report(fs_py_callback *self, Py_ssize_t stage)
 {
     PyObject *type, *value, *traceback, *text;
-    int ctypes = self->signature->family == FS_PY_CTYPES;
+    bool ctypes = self->signature->family == FS_PY_CTYPES;
     PyErr_Fetch(&type, &value, &traceback);
     if (!ctypes)
         text = PyUnicode_FromFormat("from ffi_static callback %R%s", self->function,
@@ -102,26 +104,28 @@ static void call_onerror(fs_py_callback *self, Py_ssize_t stage, void *ret)
     }
 }
 
-static void __attribute__((cold))
-fail(fs_py_callback *self, struct fs_py_cell *cell, void *ticket, Py_ssize_t stage, void *ret)
+static FS_COLD void fail(const struct fs_py_call *call, Py_ssize_t stage)
 {
+    fs_py_callback *self = call->callback;
     size_t size = self->signature->shape->result_size;
-    if (fs_py_cell_valid(cell, ticket)) {
-        fs_py_cell_error(cell, ret, size);
-        if (cell->is_object)
-            Py_XINCREF(*(PyObject **)ret);
-    } else {
-        fs_py_closed_answer(ticket, ret, size); /* by the call that failed */
+    if (fs_py_cell_valid(call->cell, call->ticket)) {
+        fs_py_cell_error(call->cell, call->ret, size);
+        if (call->cell->is_object)
+            Py_XINCREF(*(PyObject **)call->ret);
+    } else { /* the function has closed its own callback */
+        fs_py_closed_answer(call->ticket, call->ret, size);
     }
     if (self->onerror)
-        call_onerror(self, stage, ret);
+        call_onerror(self, stage, call->ret);
     else
         report(self, stage);
 }
 
-/* ctypes' use_errno: its private copy becomes errno's value for the call, and back. */
-static PyObject *call_swapped(fs_py_callback *self, PyObject **argv, size_t flags, int *saved)
+/* ctypes' use_errno: the private copy and errno's value are exchanged for the call. */
+static PyObject *call_swapped(struct fs_py_call *call, PyObject **argv, size_t flags)
 {
+    fs_py_callback *self = call->callback;
+    int *saved = &call->saved_errno;
     if (fs_py_ctypes_swap_errno(&self->signature->result, saved) < 0)
         return NULL;
     errno = *saved;
@@ -136,49 +140,45 @@ static PyObject *call_swapped(fs_py_callback *self, PyObject **argv, size_t flag
 }
 
 /* Convert the arguments, call, convert the result. argv[-1] may be used by vectorcall. */
-static inline __attribute__((always_inline)) void run(fs_py_callback *self, struct fs_py_cell *cell,
-                                                      void *ticket, void *ret, void **args,
-                                                      PyObject **argv, Py_ssize_t count,
-                                                      int *saved_errno)
+static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ssize_t count)
 {
-    const fs_py_signature *sig = self->signature;
+    const fs_py_signature *sig = call->callback->signature;
     PyObject *result;
     for (Py_ssize_t i = 0; i < count; i++) {
-        argv[i] = sig->arguments[i].from_c(&sig->arguments[i], args[i]);
-        if (FS_PY_UNLIKELY(!argv[i])) {
+        argv[i] = sig->arguments[i].from_c(&sig->arguments[i], call->args[i]);
+        if (fs_unlikely(!argv[i])) {
             for (Py_ssize_t k = 0; k < i; k++)
                 Py_DECREF(argv[k]);
-            fail(self, cell, ticket, i, ret);
+            fail(call, i);
             return;
         }
     }
     size_t flags = (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET;
-    if (FS_PY_UNLIKELY(sig->swap_errno))
-        result = call_swapped(self, argv, flags, saved_errno);
+    if (fs_unlikely(sig->swap_errno))
+        result = call_swapped(call, argv, flags);
     else
-        result = PyObject_Vectorcall(self->function, argv, flags, NULL);
+        result = PyObject_Vectorcall(call->callback->function, argv, flags, NULL);
     for (Py_ssize_t i = 0; i < count; i++)
         Py_DECREF(argv[i]);
-    if (FS_PY_UNLIKELY(!result)) {
-        fail(self, cell, ticket, CALLING, ret);
+    if (fs_unlikely(!result)) {
+        fail(call, CALLING);
         return;
     }
-    if (FS_PY_UNLIKELY(sig->result.to_c(&sig->result, ret, result) < 0))
-        fail(self, cell, ticket, RETURNING, ret);
+    if (fs_unlikely(sig->result.to_c(&sig->result, call->ret, result) < 0))
+        fail(call, RETURNING);
     Py_DECREF(result);
 }
 
-static FS_PY_COLD void run_many(fs_py_callback *self, struct fs_py_cell *cell, void *ticket,
-                                void *ret, void **args, int *saved_errno)
+static FS_COLD void run_many(struct fs_py_call *call)
 {
-    Py_ssize_t count = Py_SIZE(self->signature);
+    Py_ssize_t count = Py_SIZE(call->callback->signature);
     PyObject **argv = PyMem_Malloc(((size_t)count + 1) * sizeof *argv);
     if (argv) {
-        run(self, cell, ticket, ret, args, argv + 1, count, saved_errno);
+        run(call, argv + 1, count);
         PyMem_Free(argv);
     } else {
         PyErr_NoMemory();
-        fail(self, cell, ticket, CALLING, ret);
+        fail(call, CALLING);
     }
 }
 
@@ -189,33 +189,30 @@ static size_t result_size(const ffi_cif *cif)
                                                 : cif->rtype->size;
 }
 
-/* C calls a closure: the handler of every callback. No GIL, any thread. */
 void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
     PyObject *stack[ON_STACK + 1];
     struct fs_py_entry entry;
     int *real_errno = &errno, saved = *real_errno;
-    if (FS_PY_UNLIKELY(fs_py_enter(cell->interp, &entry) < 0)) {
-        fs_py_no_answer(cell->interp, ticket, ret, result_size(cif));
+    if (fs_unlikely(fs_py_enter(cell->own.interp, &entry) < 0)) {
+        fs_py_no_answer(cell->own.interp, ticket, ret, result_size(cif));
         *real_errno = saved;
         return;
     }
-    if (FS_PY_UNLIKELY(!fs_py_cell_valid(cell, ticket))) {
+    if (fs_unlikely(!fs_py_cell_valid(cell, ticket))) {
         fs_py_closed_answer(ticket, ret, result_size(cif));
     } else {
         fs_py_callback *self = (fs_py_callback *)cell->callback;
-        int cffi = self->signature->family == FS_PY_CFFI;
-        int *cffi_errno = cffi ? fs_py_cffi_errno(real_errno, saved) : &saved;
+        struct fs_py_call call = {self, cell, ticket, ret, args, saved};
+        bool cffi = self->signature->family == FS_PY_CFFI;
+        int *errno_after = cffi ? fs_py_cffi_errno(real_errno, saved) : &call.saved_errno;
         Py_INCREF(self);
-        if (FS_PY_LIKELY(Py_SIZE(self->signature) <= ON_STACK))
-            run(self, cell, ticket, ret, args, stack + 1, Py_SIZE(self->signature), &saved);
+        if (fs_likely(Py_SIZE(self->signature) <= ON_STACK))
+            run(&call, stack + 1, Py_SIZE(self->signature));
         else
-            run_many(self, cell, ticket, ret, args, &saved);
-        if (cffi_errno)
-            saved = *cffi_errno;
-        else
-            saved = fs_py_cffi_restore_errno(real_errno);
+            run_many(&call);
+        saved = errno_after ? *errno_after : fs_py_cffi_restore_errno(real_errno);
         Py_DECREF(self);
     }
     fs_py_leave(&entry);

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* ending.c - calls from C that no Python can answer: never an invented answer
  *
- * Python ends before the process does, and C goes on calling: its threads, its atexit handlers. A
- * comparator that answers 0 then makes a sort lose keys. So a call returns only with a result
- * that the user chose: none (void), the callback's own error result, or zeros for all callbacks
- * where FFI_STATIC_AT_EXIT=zero or install(at_exit="zero") asks for them. Otherwise
+ * Python ends before the process does, and C goes on calling: from its threads, from its atexit
+ * handlers. A comparator that then answers 0 makes a sort lose keys. So a call returns only with a
+ * result that the user chose: none (void), the callback's own error result, or zeros for all
+ * callbacks where FFI_STATIC_AT_EXIT=zero or install(at_exit="zero") asks for zeros. Otherwise
  *
- *   another thread than the one that ends Python stops for good, as CPython's own do from 3.14 on;
- *   the thread that ends Python, or has ended it, must not stop, because the process would not
- *   end any more: the process dies with a sentence. So it does in a child that another thread
- *   forked, which has only that thread, and where nothing ends (an interpreter that is gone in a
- *   process whose Python lives, no memory for a thread state).
+ *   a thread other than the one that ends Python stops for good, as CPython's own threads do from
+ *   3.14 on;
+ *   the process dies with a sentence if the thread is the one that ends Python or has ended it,
+ *   because a process whose last thread stops never ends. The process also dies if it is a child
+ *   that another thread forked, and if Python has not ended at all (the interpreter is gone in a
+ *   process whose Python lives, or there is no memory for a thread state).
  *
- * A stopped thread holds neither the GIL nor a lock of this library. It can be cancelled, and
- * exit() ends it; who joins it waits for ever.
+ * A stopped thread holds neither the GIL nor a lock of this library. The thread can be cancelled,
+ * and exit() ends it; a thread that joins it waits for ever.
  */
-#include "py.h"
+#include "py/ending.h"
 
-#include "base/base.h"
+#include "py/cell.h"
+#include "py/thread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +30,8 @@ static enum at_exit at_exit, at_exit_of_environment;
 
 static FS_NORETURN void stop(void)
 {
-#if PY_VERSION_HEX >= 0x030C0000
-    if (fs_py_attached()) /* an interpreter with a GIL of its own */
+    if (FS_PY_OWN_GILS && fs_py_attached()) /* another interpreter's GIL may be held */
         PyEval_SaveThread();
-#endif
     for (;;)
         (void)pause();
 }
@@ -59,17 +59,17 @@ static FS_NORETURN void die(const struct fs_py_cell *cell, enum fs_py_why why)
     fs_die(sentences[why], (uintptr_t)ffi_static_address(cell->closure), 0);
 }
 
-/* What the user chose to have without Python. */
-static int chosen(const struct fs_py_cell *cell, void *ticket, void *ret, size_t size)
+/* Store what the user chose to have without Python. False: nothing was chosen. */
+static bool chosen(const struct fs_py_cell *cell, void *ticket, void *ret, size_t size)
 {
     if (!fs_py_cell_same(cell, ticket))
-        return 0;
+        return false;
     if (!cell->result_size)
-        return 1;
+        return true;
     if (!cell->has_error || cell->is_object) /* no reference to an object can be given */
-        return 0;
+        return false;
     fs_py_cell_error(cell, ret, size);
-    return 1;
+    return true;
 }
 
 void fs_py_no_answer(const struct fs_py_interp *interp, void *ticket, void *ret, size_t size)

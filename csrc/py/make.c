@@ -4,14 +4,15 @@
  * A program makes many callbacks of few signatures. The first use of a signature is parsed in
  * Python (ffi_static/_signature.py); later ones are found here:
  *
- *     a ctypes function type   in its own dict, so that both live equally long; a subclass, or a
- *                              copy of the dict, finds that the signature is another type's
+ *     a ctypes function type   in the type's own dict, so that type and signature live equally
+ *                              long; a subclass, or a copy of the dict, finds that the signature
+ *                              is another type's
  *     a declaration, a cffi    in `known`, which is emptied when it is full
  *     function type
  *
- * The function belongs to one interpreter: what it works with is in the tuple that is its `self`.
+ * The function belongs to one interpreter: its `self` is a tuple of what it works with.
  */
-#include "py.h"
+#include "py/callback.h"
 
 enum { CALLBACK, RESOLVE, ZERO, CTYPE, ATTRIBUTE, KNOWN, STATE };
 enum { SIGNATURE, FUNCTION, ERROR, ONERROR, FFI, ARGUMENTS };
@@ -41,7 +42,7 @@ static fs_py_signature *of_type(PyObject *state, PyTypeObject *type)
         return NULL;
     fs_py_signature *signature = (fs_py_signature *)found;
     if (signature->family != FS_PY_CTYPES ||
-        fs_py_ctypes_owner(signature->ctype) != (PyObject *)type)
+        fs_py_ctypes_owner(signature->helpers) != (PyObject *)type)
         return NULL;
     Py_INCREF(signature);
     return signature;
@@ -87,7 +88,7 @@ static PyObject *make(PyObject *state, PyObject *const *args, Py_ssize_t count)
     fs_py_signature *signature = find(state, args[SIGNATURE], args[FFI]);
     if (!signature)
         return NULL;
-    int is_type = PyType_Check(args[SIGNATURE]);
+    bool is_type = PyType_Check(args[SIGNATURE]);
     struct fs_py_wanted wanted = {
         .function = args[FUNCTION],
         .onerror = args[ONERROR],

@@ -2,37 +2,17 @@
 /* module.c - ffi_static._lib: the module that cffi generated, with our types added
  *
  * The generated source defines its init function under the name fs_py_cffi_init (see
- * ffi_static/_build_lib.py); the one that Python calls is here. One shared object therefore
- * holds the C library, its cffi bindings (`lib`, `ffi`) and the native types.
+ * ffi_static/_build_lib.py). The function that Python calls is in dropin/module.c, the topmost
+ * room. One shared object holds the C library, its cffi bindings (`lib`, `ffi`), the
+ * native types and the drop-in.
  */
-#include "dropin.h"
+#include "py/module.h"
+
+#include "py/callback.h"
+#include "py/ending.h"
+#include "py/thread.h"
 
 extern PyObject *fs_py_cffi_init(void);
-
-static PyObject *shape(PyObject *module, PyObject *args)
-{
-    PyObject *result, *arguments;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "OO!:shape", &result, &PyTuple_Type, &arguments))
-        return NULL;
-    Py_ssize_t count = PyTuple_GET_SIZE(arguments);
-    if (count > (Py_ssize_t)FFI_STATIC_MAX_ARGS)
-        return PyErr_Format(PyExc_TypeError, "%zd arguments; a callback takes at most %u", count,
-                            FFI_STATIC_MAX_ARGS);
-    ffi_type *result_type = fs_py_type(result);
-    ffi_type **types = PyMem_Calloc((size_t)count + 1, sizeof *types);
-    struct fs_py_shape *made = NULL;
-    Py_ssize_t i = 0;
-    if (!types)
-        PyErr_NoMemory();
-    else if (result_type)
-        while (i < count && (types[i] = fs_py_type(PyTuple_GET_ITEM(arguments, i))) != NULL)
-            i++;
-    if (types && result_type && i == count)
-        made = fs_py_shape_new(result_type, types, (unsigned)count);
-    PyMem_Free(types);
-    return made ? PyCapsule_New(made, "ffi_static.shape", NULL) : NULL;
-}
 
 static PyObject *thread_counts(PyObject *module, PyObject *unused)
 {
@@ -44,7 +24,8 @@ static PyObject *thread_counts(PyObject *module, PyObject *unused)
 }
 
 static PyMethodDef functions[] = {
-    {"shape", shape, METH_VARARGS, "shape(result, arguments): a prepared libffi cif. Immortal."},
+    {"shape", fs_py_shape, METH_VARARGS,
+     "shape(result, arguments): a prepared libffi cif. Immortal."},
     {"layout", fs_py_layout, METH_O, "layout(members): (size, alignment, offsets) of a struct."},
     {"maker", fs_py_maker, METH_VARARGS,
      "maker(Callback, resolve, zero, CType, attribute): the function that makes callbacks."},
@@ -55,7 +36,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Is the psABI the one that ffi_static/_by_value.py classifies by? */
+/* Does ffi_static/_by_value.py classify by this machine's psABI? */
 #if defined __x86_64__ && defined __LP64__
 enum { KNOWS_CLASSES = 1 };
 #else
@@ -74,14 +55,8 @@ static int add_type(PyObject *module, const char *name, PyTypeObject *type)
     return 0;
 }
 
-PyMODINIT_FUNC PyInit__lib(void)
+PyObject *fs_py_module(void)
 {
-#ifdef Py_GIL_DISABLED
-    PyErr_SetString(PyExc_ImportError,
-                    "ffi_static does not support free-threaded builds of Python yet; use the "
-                    "ordinary build of this version");
-    return NULL;
-#endif
     PyObject *module = fs_py_cffi_init();
     if (!module)
         return NULL;
@@ -89,9 +64,7 @@ PyMODINIT_FUNC PyInit__lib(void)
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||
-        PyModule_AddFunctions(module, functions) < 0 ||
-        PyModule_AddFunctions(module, fs_dropin_functions) < 0 ||
-        PyModule_AddFunctions(module, fs_dropin_users_functions) < 0) {
+        PyModule_AddFunctions(module, functions) < 0) {
         Py_DECREF(module);
         return NULL;
     }

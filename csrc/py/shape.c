@@ -9,7 +9,9 @@
  *
  * Types and shapes live until the process ends; the Python side keeps one per description.
  */
-#include "py.h"
+#include "py/shape.h"
+
+#include "ffi_static.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +58,8 @@ static ffi_type *scalar(Py_UCS4 code)
     }
 }
 
+static ffi_type *type_of(PyObject *description);
+
 static ffi_type *aggregate(PyObject *members)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(members);
@@ -67,7 +71,7 @@ static ffi_type *aggregate(PyObject *members)
     type->type = FFI_TYPE_STRUCT;
     type->elements = (ffi_type **)(type + 1);
     for (Py_ssize_t i = 0; i < n; i++) {
-        type->elements[i] = fs_py_type(PyTuple_GET_ITEM(members, i));
+        type->elements[i] = type_of(PyTuple_GET_ITEM(members, i));
         if (!type->elements[i]) {
             free(type);
             return NULL;
@@ -76,7 +80,8 @@ static ffi_type *aggregate(PyObject *members)
     return type;
 }
 
-ffi_type *fs_py_type(PyObject *description)
+/* The libffi type that a description names. NULL with an exception. Immortal. */
+static ffi_type *type_of(PyObject *description)
 {
     if (PyUnicode_Check(description) && PyUnicode_GET_LENGTH(description) == 1) {
         ffi_type *type = scalar(PyUnicode_READ_CHAR(description, 0));
@@ -128,7 +133,7 @@ PyObject *fs_py_layout(PyObject *module, PyObject *members)
     return result;
 }
 
-struct fs_py_shape *fs_py_shape_new(ffi_type *result, ffi_type **arguments, unsigned count)
+static struct fs_py_shape *new_shape(ffi_type *result, ffi_type **arguments, unsigned count)
 {
     struct fs_py_shape *shape = calloc(1, sizeof *shape + count * sizeof(ffi_type *));
     if (!shape) {
@@ -148,4 +153,29 @@ struct fs_py_shape *fs_py_shape_new(ffi_type *result, ffi_type **arguments, unsi
     if (result == &ffi_type_void)
         shape->result_size = 0;
     return shape;
+}
+
+PyObject *fs_py_shape(PyObject *module, PyObject *args)
+{
+    PyObject *result, *arguments;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO!:shape", &result, &PyTuple_Type, &arguments))
+        return NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(arguments);
+    if (count > (Py_ssize_t)FFI_STATIC_MAX_ARGS)
+        return PyErr_Format(PyExc_TypeError, "%zd arguments; a callback takes at most %u", count,
+                            FFI_STATIC_MAX_ARGS);
+    ffi_type *result_type = type_of(result);
+    ffi_type **types = PyMem_Calloc((size_t)count + 1, sizeof *types);
+    struct fs_py_shape *made = NULL;
+    Py_ssize_t i = 0;
+    if (!types)
+        PyErr_NoMemory();
+    else if (result_type)
+        while (i < count && (types[i] = type_of(PyTuple_GET_ITEM(arguments, i))) != NULL)
+            i++;
+    if (types && result_type && i == count)
+        made = new_shape(result_type, types, (unsigned)count);
+    PyMem_Free(types);
+    return made ? PyCapsule_New(made, "ffi_static.shape", NULL) : NULL;
 }

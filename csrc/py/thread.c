@@ -4,16 +4,18 @@
  * PyGILState_Ensure() makes a thread state for a foreign thread and destroys it again on every
  * call (8 to 19 us), and knows only the main interpreter. Here a callback is bound to the
  * interpreter that made it, and the state of a foreign thread is kept until the thread exits.
- * The exiting thread cannot delete it: that needs the GIL, and whoever joins the thread may
- * hold it. It leaves the state on a list, and a pending call on the main thread (or the next
- * callback of a new thread) deletes it. Only the main interpreter's states are kept: another
- * one cannot end while states of other threads exist, so there a state lasts for one call.
+ * The exiting thread cannot delete its state, because that needs the GIL, which the thread that
+ * joins it may hold. So the state goes on a list, and a pending call on the main thread (or the
+ * next callback of a new thread) deletes it. Only states of the main interpreter are kept. A
+ * subinterpreter cannot end while states of other threads exist, so its states last for one call.
  *
- * It fails when finalization has begun or the interpreter has ended; what the C caller gets then,
- * ending.c decides. A thread that is already waiting for the GIL when finalization begins
- * never gets it: CPython ends that thread (before 3.14) or stops it for good (from 3.14).
+ * Fails when finalization has begun or the interpreter has ended; ending.c then decides what the C
+ * caller gets. A thread that is already waiting for the GIL when finalization begins never gets the
+ * GIL: CPython ends that thread (before 3.14) or stops it for good (from 3.14).
  */
-#include "py.h"
+#include "py/thread.h"
+
+#include "py/cell.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -36,12 +38,12 @@ static pthread_key_t thread_key;               /* runs thread_exit() */
 static FS_PY_THREAD_LOCAL struct record *mine; /* this thread's */
 FS_PY_THREAD_LOCAL PyThreadState *fs_py_dead;
 static pthread_t finalizer; /* the thread that finalizes Python, or did ... */
-static int have_finalizer;  /* ... known once atexit has run */
-static int forked_late;     /* this process is a child of which it is not a thread */
-int fs_py_exiting = 1;
+static bool have_finalizer; /* ... known once atexit has run */
+static bool forked_late;    /* this process is a child, forked by another thread */
+bool fs_py_exiting = true;
 
 /* Has Python begun, and not begun to end? */
-static int runs(void)
+static bool runs(void)
 {
     return Py_IsInitialized() && !fs_py_finalizing();
 }
@@ -49,8 +51,8 @@ static int runs(void)
 static void note_finalizer(void)
 {
     finalizer = pthread_self();
-    have_finalizer = 1;
-    fs_py_exiting = 1;
+    have_finalizer = true;
+    fs_py_exiting = true;
 }
 
 static int reap_pending(void *unused)
@@ -62,7 +64,7 @@ static int reap_pending(void *unused)
 
 static void thread_exit(void *records)
 {
-    int queued = 0;
+    bool queued = false;
     pthread_mutex_lock(&lock);
     for (struct record *r = records, *next; r; r = next) {
         next = r->next;
@@ -72,7 +74,7 @@ static void thread_exit(void *records)
             r->next = zombies;
             zombies = r;
             zombie_count++;
-            queued = 1;
+            queued = true;
         } else {
             free(r);
         }
@@ -100,11 +102,7 @@ void fs_py_reap(void)
         if (!r)
             return;
         PyThreadState_Clear(r->state);
-#if PY_VERSION_HEX >= 0x030C0000
-        /* PyThreadState_Delete() of a state that is bound to a thread's PyGILState clears
-         * the *calling* thread's, not that thread's. Its thread has exited: unbind it. */
-        r->state->_status.bound_gilstate = 0;
-#endif
+        fs_py_unbind_state(r->state);
         PyThreadState_Delete(r->state);
         free(r);
     }
@@ -112,7 +110,7 @@ void fs_py_reap(void)
 
 void fs_py_reap_if_any(void)
 {
-    if (FS_PY_UNLIKELY(__atomic_load_n(&zombie_count, __ATOMIC_RELAXED)))
+    if (fs_unlikely(__atomic_load_n(&zombie_count, __ATOMIC_RELAXED)))
         fs_py_reap();
 }
 
@@ -161,7 +159,7 @@ static void fork_child(void)
         if (runs())
             finalizer = pthread_self(); /* the child's main thread */
         else
-            have_finalizer = !(forked_late = 1);
+            have_finalizer = !(forked_late = true);
     }
     fs_py_cells_unlock();
     pthread_mutex_unlock(&lock);
@@ -176,7 +174,7 @@ static void interp_ends(PyObject *capsule)
     if (interp->is_main)
         note_finalizer(); /* if atexit did not */
     pthread_mutex_lock(&lock);
-    interp->alive = 0;
+    interp->alive = false;
     struct record **at = &zombies;
     while (*at) { /* the interpreter deletes these itself */
         struct record *r = *at;
@@ -210,7 +208,7 @@ struct fs_py_interp *fs_py_interp_current(void)
         return NULL;
     }
     interp->state = state;
-    interp->alive = 1;
+    interp->alive = true;
     interp->is_main = state == PyInterpreterState_Main();
     PyObject *capsule = PyCapsule_New(interp, "ffi_static.interpreter", interp_ends);
     if (!capsule || PyDict_SetItemString(dict, "ffi_static.interpreter", capsule) < 0) {
@@ -228,24 +226,22 @@ struct fs_py_interp *fs_py_interp_current(void)
 
 /* ---- entering and leaving ------------------------------------------------------------------ */
 
-/* A new thread state for this thread; no GIL needed. Before 3.12 a child forked while another
- * thread is in PyThreadState_New() hangs in os.fork(), waiting for a lock that no one holds any
- * more; so no fork happens meanwhile. (From 3.12 on CPython sees to it.) */
+/* A new thread state for this thread; no GIL needed. Before 3.12, a child that is forked while
+ * another thread is in PyThreadState_New() hangs in os.fork(), waiting for a lock that nobody holds
+ * any more. So no fork happens meanwhile. */
 static PyThreadState *new_state(PyInterpreterState *interp)
 {
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyThreadState_New(interp);
-#else
+    if (FS_PY_NEW_STATE_FORKS)
+        return PyThreadState_New(interp);
     pthread_mutex_lock(&making);
     PyThreadState *state = PyThreadState_New(interp);
     pthread_mutex_unlock(&making);
     return state;
-#endif
 }
 
 /* This thread's own state for the main interpreter, made on the first call; NULL without
  * memory. */
-static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
+static PyThreadState *own_state(struct fs_py_interp *interp, bool *fresh)
 {
     for (struct record *r = mine; r; r = r->next)
         if (r->interp == interp)
@@ -265,23 +261,20 @@ static PyThreadState *own_state(struct fs_py_interp *interp, int *fresh)
     pthread_mutex_lock(&lock);
     kept_count++;
     pthread_mutex_unlock(&lock);
-    *fresh = 1;
+    *fresh = true;
     return r->state;
 }
 
-/* The thread state that this thread runs Python with right now, or NULL. */
+/* The thread state with which this thread runs Python right now, or NULL. `known` is what
+ * PyGILState knows of this thread, if the version needs it. */
 static PyThreadState *running_state(PyThreadState *known)
 {
     PyThreadState *now = fs_py_attached();
-#if PY_VERSION_HEX >= 0x030C0000
-    (void)known; /* it is this thread's own variable */
-    return now;
-#else
-    /* Before 3.12 it is whoever holds the GIL. Ours is the one that PyGILState knows, except
-     * in a subinterpreter; only where there is one must we look inside a state that may be
-     * another thread's. */
-    if (!now || now == known)
+    if (FS_PY_ATTACHED_IS_THREADS || !now || now == known)
         return now;
+    /* `now` holds the GIL, and may be another thread's. This thread's is the one that PyGILState
+     * knows, except in a subinterpreter. Only where there are subinterpreters must we look inside a
+     * state that may be another thread's. */
     for (struct record *r = mine; r; r = r->next)
         if (r->state == now)
             return now;
@@ -289,7 +282,6 @@ static PyThreadState *running_state(PyThreadState *known)
     if (newest && !PyInterpreterState_Next(newest))
         return NULL;
     return now->thread_id == PyThread_get_thread_ident() ? now : NULL;
-#endif
 }
 
 static void stash_error(struct fs_py_entry *entry)
@@ -298,11 +290,11 @@ static void stash_error(struct fs_py_entry *entry)
         PyErr_Fetch(&entry->pending[0], &entry->pending[1], &entry->pending[2]);
 }
 
-/* Everything but the two ways that fs_py_enter() serves itself. */
-static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
-                                 struct fs_py_entry *entry)
+/* All cases but the two that fs_py_enter() serves itself. */
+static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
+                              struct fs_py_entry *entry)
 {
-    int fresh = 0;
+    bool fresh = false;
     PyThreadState *state = PyGILState_GetThisThreadState();
     if (fs_py_finalizing() && !(have_finalizer && pthread_equal(finalizer, pthread_self())))
         return -1;
@@ -318,14 +310,14 @@ static FS_PY_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now
         entry->swapped = PyThreadState_Swap(state);
     } else {
         PyEval_RestoreThread(state);
-        entry->attached = 1;
+        entry->attached = true;
     }
     if (fresh)
         fs_py_reap();
     return 0;
 }
 
-static FS_PY_COLD void leave_temporary(struct fs_py_entry *entry)
+static FS_COLD void leave_temporary(struct fs_py_entry *entry)
 {
     PyThreadState_Clear(entry->temporary);
     if (entry->swapped) {
@@ -340,26 +332,23 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
 {
     entry->swapped = NULL;
     entry->temporary = NULL;
-    entry->attached = 0;
+    entry->attached = false;
     entry->pending[0] = NULL;
-    if (FS_PY_UNLIKELY(!interp->alive))
+    if (fs_unlikely(!interp->alive))
         return -1;
-#if PY_VERSION_HEX >= 0x030C0000
-    PyThreadState *now = running_state(NULL);
-    PyThreadState *known = now ? NULL : PyGILState_GetThisThreadState();
-#else
-    PyThreadState *known = PyGILState_GetThisThreadState();
+    PyThreadState *known = FS_PY_ATTACHED_IS_THREADS ? NULL : PyGILState_GetThisThreadState();
     PyThreadState *now = running_state(known);
-#endif
+    if (FS_PY_ATTACHED_IS_THREADS && !now)
+        known = PyGILState_GetThisThreadState();
     if (now && now->interp == interp->state) {
         stash_error(entry);
         return 0;
     }
-    if (FS_PY_UNLIKELY(now || fs_py_exiting || !known || known == fs_py_dead ||
-                       known->interp != interp->state))
+    if (fs_unlikely(now || fs_py_exiting || !known || known == fs_py_dead ||
+                    known->interp != interp->state))
         return enter_slow(interp, now, entry);
     PyEval_RestoreThread(known);
-    entry->attached = 1;
+    entry->attached = true;
     return 0;
 }
 
@@ -367,7 +356,7 @@ void fs_py_leave(struct fs_py_entry *entry)
 {
     if (entry->pending[0])
         PyErr_Restore(entry->pending[0], entry->pending[1], entry->pending[2]);
-    if (FS_PY_UNLIKELY(entry->temporary != NULL))
+    if (fs_unlikely(entry->temporary != NULL))
         leave_temporary(entry);
     else if (entry->attached)
         PyEval_SaveThread();
@@ -377,13 +366,13 @@ void fs_py_leave(struct fs_py_entry *entry)
 
 /* ---- for the drop-in, whose modules enter Python by PyGILState_Ensure() themselves ---------- */
 
-int fs_py_may_run(void)
+bool fs_py_may_run(void)
 {
     if (runs())
-        return 1;
+        return true;
     if (!have_finalizer || !pthread_equal(finalizer, pthread_self()))
-        return 0;
-    int alive = 0;
+        return false;
+    bool alive = false;
     pthread_mutex_lock(&lock);
     for (struct fs_py_interp *i = interps; i; i = i->next)
         alive |= i->is_main && i->alive;
@@ -392,8 +381,8 @@ int fs_py_may_run(void)
 }
 
 /* A destructor of this thread calls, after thread_exit(): take the state back, which PyGILState
- * still knows. 0 when it has been deleted meanwhile. */
-static int take_back(void)
+ * still knows. False when the state has been deleted meanwhile. */
+static bool take_back(void)
 {
     struct record *r = NULL;
     pthread_mutex_lock(&lock);
@@ -407,19 +396,19 @@ static int take_back(void)
         }
     pthread_mutex_unlock(&lock);
     if (!r)
-        return 0;
+        return false;
     fs_py_dead = NULL;
     r->next = mine;
     mine = r;
     pthread_setspecific(thread_key, mine);
-    return 1;
+    return true;
 }
 
-int fs_py_keep_state(void)
+bool fs_py_keep_state(void)
 {
-    int fresh;
+    bool fresh;
     PyThreadState *state = PyGILState_GetThisThreadState();
-    if (FS_PY_LIKELY(state != NULL))
+    if (fs_likely(state != NULL))
         return state != fs_py_dead || take_back();
     struct fs_py_interp *interp;
     pthread_mutex_lock(&lock);
@@ -428,27 +417,34 @@ int fs_py_keep_state(void)
     pthread_mutex_unlock(&lock);
     if (interp)
         own_state(interp, &fresh);
-    return 1; /* without a state kept, one is made for this call */
+    return true; /* if there was no memory to keep a state, one is made for this call */
 }
 
-#if PY_VERSION_HEX < 0x030C0000
-/* PyGILState_Ensure() makes the state and waits for the GIL, which a forking thread holds: no lock
- * can be held over both. So the two steps are taken apart. The state's own count keeps the module's
- * PyGILState_Release() from deleting it. */
-PyThreadState *fs_py_enter_for_one_call(void)
+/* PyGILState_Ensure() makes the state and then waits for the GIL, which a forking thread holds. No
+ * lock can be held over both, so the two steps are taken apart where a fork matters. The state's
+ * own count keeps the module's PyGILState_Release() from deleting the state. */
+bool fs_py_enter_for_one_call(struct fs_py_one_call *once)
 {
-    PyThreadState *state = new_state(PyInterpreterState_Main());
-    if (state)
-        PyEval_RestoreThread(state);
-    return state;
+    if (FS_PY_NEW_STATE_FORKS) {
+        once->ensured = PyGILState_Ensure();
+        return true;
+    }
+    once->state = new_state(PyInterpreterState_Main());
+    if (!once->state)
+        return false;
+    PyEval_RestoreThread(once->state);
+    return true;
 }
 
-void fs_py_leave_after_one_call(PyThreadState *state)
+void fs_py_leave_after_one_call(const struct fs_py_one_call *once)
 {
-    PyThreadState_Clear(state);
+    if (FS_PY_NEW_STATE_FORKS) {
+        PyGILState_Release(once->ensured);
+        return;
+    }
+    PyThreadState_Clear(once->state);
     PyThreadState_DeleteCurrent();
 }
-#endif
 
 enum fs_py_why fs_py_why_not(const struct fs_py_interp *interp)
 {
@@ -456,9 +452,9 @@ enum fs_py_why fs_py_why_not(const struct fs_py_interp *interp)
         return interp && !interp->alive ? FS_PY_INTERPRETER_ENDED : FS_PY_NO_STATE;
     if (forked_late)
         return FS_PY_FORKED_LATE;
-    /* Without atexit's word: whose stopping the process would not survive. */
-    int here = have_finalizer ? pthread_equal(finalizer, pthread_self())
-                              : (pid_t)syscall(SYS_gettid) == getpid();
+    /* Before atexit has told, it is the main thread, without which the process would not end. */
+    bool here = have_finalizer ? pthread_equal(finalizer, pthread_self())
+                               : (pid_t)syscall(SYS_gettid) == getpid();
     return here ? FS_PY_THIS_ENDS_IT : FS_PY_ANOTHER_ENDS_IT;
 }
 
@@ -478,7 +474,7 @@ static PyMethodDef exiting_def = {"_ffi_static_exiting", exiting, METH_NOARGS, N
 
 int fs_py_thread_init(void)
 {
-    static int done;
+    static bool done;
     if (!done) {
         int e = pthread_key_create(&thread_key, thread_exit);
         if (!e)
@@ -488,7 +484,7 @@ int fs_py_thread_init(void)
             PyErr_SetFromErrno(PyExc_OSError);
             return -1;
         }
-        done = 1;
+        done = true;
     }
     PyObject *function = PyCFunction_New(&exiting_def, NULL);
     PyObject *atexit = function ? PyImport_ImportModule("atexit") : NULL;
@@ -501,10 +497,10 @@ int fs_py_thread_init(void)
     struct fs_py_interp *interp = fs_py_interp_current();
     if (!interp)
         return -1;
-    if (interp->is_main) { /* whose atexit comes before all else */
-        have_finalizer = 0;
-        forked_late = 0;
-        fs_py_exiting = 0;
+    if (interp->is_main) { /* its atexit comes before all else */
+        have_finalizer = false;
+        forked_late = false;
+        fs_py_exiting = false;
     }
     return 0;
 }

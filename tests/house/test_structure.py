@@ -157,7 +157,7 @@ def foreign_headers_stay_out(root: Path) -> list[str]:
     for path in files(csrc, ".c", ".h", ".S"):
         room = room_of(csrc, path)
         reached = headers_reached(csrc, path, {path})
-        refused = {"Python.h"} if room != "py" else set()
+        refused = {"Python.h"} if room not in {"py", "dropin"} else set()
         refused |= {"ffi.h", "Python.h"} if room in INNOCENT else set()
         # abi.c translates ffi_type into registers: that file is the plan's eye in the arch room.
         if room == "arch" and path.name.startswith("abi"):
@@ -167,6 +167,16 @@ def foreign_headers_stay_out(root: Path) -> list[str]:
             for header in sorted(reached & refused)
         ]
     return wrong
+
+
+def versions_of_python_stand_once(root: Path) -> list[str]:
+    """What Pythons differ in is one header, which gives the other files names for it."""
+    return [
+        f"{path.relative_to(root)} looks at PY_VERSION_HEX"
+        for path in files(root / "csrc", ".c", ".h")
+        if re.search(r"^\s*#.*\bPY_VERSION_HEX\b", text_of(path), re.MULTILINE)
+        and path.relative_to(root) != Path("csrc/py/compat.h")
+    ]
 
 
 def nothing_writable_and_executable(root: Path) -> list[str]:
@@ -240,6 +250,7 @@ RULES = (
     rooms_respected,
     listed_rooms_are_there,
     foreign_headers_stay_out,
+    versions_of_python_stand_once,
     nothing_writable_and_executable,
     files_introduce_themselves,
     no_machine_paths,
@@ -267,6 +278,7 @@ PLANTED = [
     (foreign_headers_stay_out, "csrc/base/x.h", '#include "ffi_static.h"\n'),
     (foreign_headers_stay_out, "csrc/closure/x.c", "# include <Python.h>\n"),
     (foreign_headers_stay_out, "csrc/hook/x.c", "#include <Python.h>\n"),
+    (versions_of_python_stand_once, "csrc/py/x.c", "#if PY_VERSION_HEX >= 0x030C0000\n#endif\n"),
     (
         nothing_writable_and_executable,
         "csrc/base/x.c",

@@ -51,6 +51,11 @@
 #define FS_DWARF_PROGRAM {0x0c, 31, 0, 0, 0} /* DW_CFA_def_cfa sp 0 */
 /* clang-format on */
 
+/* --- relocations that write a symbol's address to a GOT entry (psABI), for dropin/elf.c --------
+ */
+#define FS_RELOC_JUMP_SLOT 1026
+#define FS_RELOC_GLOB_DAT 1025
+
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__

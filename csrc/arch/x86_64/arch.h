@@ -100,6 +100,11 @@
 #define FS_DWARF_PROGRAM {0x0c, 7, 8, 0x80 | 16, 1} /* DW_CFA_def_cfa rsp 8; offset ra 1 */
 /* clang-format on */
 
+/* --- relocations that write a symbol's address to a GOT entry (psABI), for dropin/elf.c --------
+ */
+#define FS_RELOC_JUMP_SLOT 7
+#define FS_RELOC_GLOB_DAT 6
+
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_module.c - the drop-in's functions of ffi_static._lib, which _dropin.py calls
+/* module.c - ffi_static._lib's start, and the drop-in's functions, which _dropin.py calls
  *
- * Each leaves the record in a state in which callbacks can be made and called: after any of them,
- * and only there, Python may run a signal handler that raises.
+ * Each function leaves the record in a state in which callbacks can be made and called. Between two
+ * functions, and only there, Python may run a signal handler that raises.
  */
-#include "dropin.h"
+#include "base/error.h"
+#include "dropin/call.h"
+#include "dropin/cffi.h"
+#include "dropin/drain.h"
+#include "dropin/libffi.h"
+#include "dropin/users.h"
+#include "py/module.h"
 
 #include <string.h>
 
@@ -26,6 +32,39 @@ static struct fs_dropin *record(PyObject *number)
     return &fs_dropins[i];
 }
 
+/* A record for this object, its entries found, new or from before; NULL with an exception. */
+static struct fs_dropin *prepare(const struct fs_object *object, const char *name,
+                                 const char *version)
+{
+    struct fs_dropin *d = fs_dropin_record(object);
+    if (!d) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "too many copies of ctypes and cffi are loaded: %d are served",
+                     FS_DROPIN_MODULES);
+        return NULL;
+    }
+    if (d->state != FS_DROPIN_NONE)
+        return d;
+    d->object = *object;
+    snprintf(d->name, sizeof d->name, "%s", name);
+    snprintf(d->version, sizeof d->version, "%s", version);
+    const char *of_libffi, *of_cffi = NULL;
+    int error = fs_dropin_match(d, &fs_dropin_libffi, &of_libffi);
+    if (error == 0 && of_libffi)
+        error = fs_dropin_match(d, &fs_dropin_cffi, &of_cffi);
+    if (error < 0) {
+        PyErr_SetString(PyExc_RuntimeError, ffi_static_error());
+        return NULL;
+    }
+    if (!of_libffi || !of_cffi)
+        return d;
+    PyErr_Format(PyExc_RuntimeError,
+                 "it imports neither %s (as modules that share libffi do) nor %s (as cffi does); "
+                 "libffi is linked into it statically, or it is not known",
+                 of_libffi, of_cffi);
+    return NULL;
+}
+
 static PyObject *dropin_bind(PyObject *self, PyObject *args)
 {
     const char *name, *version;
@@ -36,10 +75,10 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
         return NULL;
     if (fs_object_find((const void *)PyCFunction_GetFunction(function), &object) < 0)
         return fail("its code is in no object that the loader knows");
-    struct fs_dropin *d = fs_dropin_prepare(&object, name, version);
+    struct fs_dropin *d = prepare(&object, name, version);
     if (!d)
         return NULL;
-    int done = d->state == FS_DROPIN_SERVED;
+    bool done = d->state == FS_DROPIN_SERVED;
     if (!done) {
         if (fs_dropin_bind(d) < 0)
             return fail(ffi_static_error());
@@ -52,7 +91,7 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
     return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
 }
 
-/* Is everything as expected that the probe has shown so far? */
+/* Raise an error if anything that the probe has shown so far is not as expected. */
 static PyObject *dropin_check(PyObject *self, PyObject *number)
 {
     struct fs_dropin *d = record(number);
@@ -78,16 +117,16 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *args)
         return fail(d->wrong);
     if ((d->seen & d->kind->proof) != d->kind->proof)
         return fail("it made a callback without using what was rebound");
-    if (fs_dropin_cffi_take_over(d, writable_code) < 0)
+    if (fs_drain_retire(d, writable_code) < 0)
         return NULL;
     d->made -= d->probes; /* which have all been freed */
     d->freed -= d->probes;
-    d->confirmed = 1;
+    d->confirmed = true;
     d->state = FS_DROPIN_SERVED;
     Py_RETURN_NONE;
 }
 
-/* From here on the record remembers how a callback is made, so that it can be undone any time. */
+/* From here on the record remembers how a callback is made, which draining needs. */
 static PyObject *dropin_maker(PyObject *self, PyObject *args)
 {
     PyObject *number, *maker, *arguments;
@@ -97,16 +136,12 @@ static PyObject *dropin_maker(PyObject *self, PyObject *args)
     struct fs_dropin *d = record(number);
     if (!d)
         return NULL;
-    Py_INCREF(maker);
-    Py_XSETREF(d->cffi.maker, maker);
-    Py_INCREF(arguments);
-    Py_XSETREF(d->cffi.arguments, arguments);
-    if (fs_dropin_cffi_release(d) < 0)
+    if (fs_drain_set_maker(d, maker, arguments) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
 
-/* In one step, which no signal's exception can divide: Python runs handlers between its own. */
+/* One function, so that no signal handler runs between withholding and unbinding. */
 static PyObject *dropin_restore(PyObject *self, PyObject *args)
 {
     PyObject *number;
@@ -118,7 +153,7 @@ static PyObject *dropin_restore(PyObject *self, PyObject *args)
     if (!d)
         return NULL;
     if (d->state != FS_DROPIN_RESTORED) {
-        fs_dropin_cffi_give_back(d);
+        fs_drain_withhold(d);
         fs_dropin_unbind(d, failed);
     }
     Py_RETURN_NONE;
@@ -130,11 +165,11 @@ static PyObject *dropin_keep(PyObject *self, PyObject *flag)
     (void)self;
     if (keep < 0)
         return NULL;
-    fs_dropin_keep = keep;
+    fs_call_keeps_states = keep;
     Py_RETURN_NONE;
 }
 
-/* What the probe's callbacks run: no step of Python's, in which a signal handler might raise. */
+/* What the probe's callbacks run. Not in Python, where a signal handler might raise. */
 static PyObject *answer(PyObject *self, PyObject *args)
 {
     PyObject *result = PyTuple_GET_ITEM(self, 1);
@@ -171,7 +206,7 @@ static PyObject *dropin_call(PyObject *self, PyObject *args)
     return PyLong_FromLong(result);
 }
 
-/* It may have been cut in the middle of a character. */
+/* A string of the record, which may have been cut in the middle of a character. */
 static PyObject *text(const char *utf8)
 {
     return PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)strlen(utf8), "replace");
@@ -193,7 +228,7 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
                           "version", text(d->version), "state", states[d->state], "file",
                           PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
                           d->kind->about, "made", d->made, "freed", d->freed, "leftover",
-                          (Py_ssize_t)fs_stock_leftover(d));
+                          (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
         Py_XDECREF(each);
@@ -201,11 +236,10 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
     return list;
 }
 
-PyMethodDef fs_dropin_functions[] = {
+static PyMethodDef functions[] = {
     {"dropin_bind", dropin_bind, METH_VARARGS,
      "dropin_bind(name, version, builtin): rebind the object that holds the builtin function: "
-     "(record, "
-     "kind, whether it is served already). RuntimeError when it is not known."},
+     "(record, kind, whether it is served already). RuntimeError when it is not known."},
     {"dropin_check", dropin_check, METH_O,
      "dropin_check(record): RuntimeError when the probe has found something wrong."},
     {"dropin_confirm", dropin_confirm, METH_VARARGS,
@@ -224,3 +258,18 @@ PyMethodDef fs_dropin_functions[] = {
      "The records of what is or was served, as dicts."},
     {NULL, NULL, 0, NULL},
 };
+
+PyMODINIT_FUNC PyInit__lib(void)
+{
+#ifdef Py_GIL_DISABLED
+    PyErr_SetString(PyExc_ImportError,
+                    "ffi_static does not support free-threaded builds of Python yet; use the "
+                    "ordinary build of this version");
+    return NULL;
+#endif
+    PyObject *module = fs_py_module();
+    if (module && (PyModule_AddFunctions(module, functions) < 0 ||
+                   PyModule_AddFunctions(module, fs_dropin_users_functions) < 0))
+        Py_CLEAR(module);
+    return module;
+}

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_users.c - which objects of this process make closures with libffi's functions
+/* users.c - which objects of this process make closures with libffi's functions
  *
- * What an object imports tells, not what it is called: copies of ctypes and cffi inside of
- * packages, extensions that use libffi themselves, and C libraries that do. Each object is looked
- * at once.
+ * An object's imports tell, whatever its name is: copies of ctypes and cffi inside of packages,
+ * extensions that use libffi themselves, and C libraries that use it. Each object is looked at
+ * once.
  *
- * Does not see: an object that has libffi inside and shows none of its names.
+ * Does not see: an object that has libffi inside and shows none of libffi's names.
  */
-#include "dropin.h"
+#include "dropin/users.h"
+
+#include "dropin/elf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +30,15 @@ static struct user {
     const void *dynamic;
     char *path;
     unsigned calls; /* a mask of makers[] */
-    int python;
+    bool python;
 } * users;
 static size_t user_count, user_room;
 static unsigned seen; /* objects that were looked at */
 static struct fs_loads then;
-static int short_of_memory;
+static bool short_of_memory;
 
-/* libffi calls some of these itself; but not ffi_closure_alloc(), which it has for others. */
-static int is_libffi(const struct fs_object *object, unsigned calls, int python)
+/* libffi calls some of these functions itself, but not ffi_closure_alloc(). */
+static bool is_libffi(const struct fs_object *object, unsigned calls, bool python)
 {
     const char *file = strrchr(object->path, '/');
     return !python && !(calls & 1u) && strncmp(file ? file + 1 : object->path, "libffi", 6) == 0;
@@ -44,7 +46,7 @@ static int is_libffi(const struct fs_object *object, unsigned calls, int python)
 
 static void note(const struct fs_object *object)
 {
-    int python;
+    bool python;
     unsigned calls = fs_object_calls(object, makers, MAKERS, &python);
     seen++;
     if (!calls || is_libffi(object, calls, python))
@@ -53,7 +55,7 @@ static void note(const struct fs_object *object)
         size_t room = user_room ? 2 * user_room : 16;
         struct user *larger = realloc(users, room * sizeof *users);
         if (!larger) {
-            short_of_memory = 1;
+            short_of_memory = true;
             return;
         }
         users = larger;
@@ -64,13 +66,13 @@ static void note(const struct fs_object *object)
     user_count += users[user_count].path != NULL;
 }
 
-static int has_changed(void)
+static bool has_changed(void)
 {
     struct fs_loads now = fs_object_loads();
     return now.loaded != then.loaded || now.unloaded != then.unloaded;
 }
 
-/* Those that were unloaded leave a hole in the numbers: then all are looked at again. */
+/* Objects that were unloaded leave a hole in the numbers: then all are looked at again. */
 static int look(void)
 {
     struct fs_loads now = fs_object_loads();
@@ -79,7 +81,7 @@ static int look(void)
             free(users[--user_count].path);
         seen = 0;
     }
-    short_of_memory = 0;
+    short_of_memory = false;
     fs_object_each(seen, note);
     then = now;
     return short_of_memory ? -1 : 0;
@@ -124,8 +126,8 @@ static PyObject *dropin_object(PyObject *self, PyObject *function)
     return PyLong_FromUnsignedLongLong((unsigned long long)(uintptr_t)object.dynamic);
 }
 
-/* What _imp.exec_dynamic() becomes: itself, and then our look at the module. In C, so that no line
- * of ours stands in the traceback of an import that fails. */
+/* What _imp.exec_dynamic() becomes: the original, and then our look at the module. In C, so that
+ * the traceback of a failed import shows no line of this package. */
 static PyObject *exec_dynamic(PyObject *self, PyObject *module)
 {
     PyObject *result = PyObject_CallOneArg(PyTuple_GET_ITEM(self, 0), module);

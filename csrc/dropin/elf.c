@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* dropin_elf.c - find and write the GOT entries of an object that is loaded
+/* elf.c - find and write the GOT entries of an object that is loaded
  *
- * Everything is read from memory, where the loader has mapped it: the dynamic section names the
- * relocations, a relocation names a symbol and the entry that holds its address (System V gABI,
- * chapter 5; x86-64 psABI, table 4.9). Files, names and section headers are not looked at, so a
- * library that was replaced on disk does no harm.
+ * Everything is read from memory, where the loader has mapped it. The dynamic section names the
+ * relocations; a relocation names a symbol and the entry that holds the symbol's address (System V
+ * gABI, chapter 5; x86-64 psABI, table 4.9). Files, names and section headers are not looked at, so
+ * a library that was replaced on disk does no harm.
  *
  * Fails when: the object has another format (REL, no dynamic section), an entry lies outside the
  * object's writable segment, or the system refuses to make a read-only table writable.
  */
-#include "dropin.h"
+#include "dropin/elf.h"
 
+#include "arch.h"
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/maps.h"
@@ -18,39 +19,24 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* Relocations that put a symbol's address into a GOT entry, by machine. */
-static const struct {
-    unsigned machine, jump_slot, glob_dat;
-} got_relocations[] = {
-    {EM_X86_64, R_X86_64_JUMP_SLOT, R_X86_64_GLOB_DAT},
-    {EM_AARCH64, R_AARCH64_JUMP_SLOT, R_AARCH64_GLOB_DAT},
-};
-
-#if defined(__x86_64__)
-#define FS_MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define FS_MACHINE EM_AARCH64
-#else
-#define FS_MACHINE EM_NONE
-#endif
 
 struct search {
     uintptr_t address;
     struct fs_object *out;
 };
 
-static int holds(const struct dl_phdr_info *info, uintptr_t address)
+static bool holds(const struct dl_phdr_info *info, uintptr_t address)
 {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         if (p->p_type == PT_LOAD && address - (info->dlpi_addr + p->p_vaddr) < p->p_memsz)
-            return 1;
+            return true;
     }
-    return 0;
+    return false;
 }
 
 static void describe(const struct dl_phdr_info *info, struct fs_object *o)
@@ -99,7 +85,7 @@ struct walk {
 
 static int visit_each(struct dl_phdr_info *info, size_t size, void *data)
 {
-    static struct fs_object object; /* the loader lets in one at a time */
+    static struct fs_object object; /* the loader lets one thread in at a time */
     struct walk *w = data;
     (void)size;
     if (w->number++ >= w->from) {
@@ -132,7 +118,7 @@ struct fs_loads fs_object_loads(void)
     return loads;
 }
 
-int fs_object_holds(const struct fs_object *object, const void *address)
+bool fs_object_holds(const struct fs_object *object, const void *address)
 {
     struct dl_phdr_info info = {.dlpi_addr = object->base,
                                 .dlpi_phdr = object->table,
@@ -146,7 +132,7 @@ struct dynamic {
     const ElfW(Sym) * symbols;
     const ElfW(Rela) * plt, *rela;
     size_t plt_size, rela_size;
-    int rel; /* the format without addends, which no 64-bit machine of ours uses */
+    bool rel; /* the format without addends, which no 64-bit machine here uses */
     const Elf32_Word *gnu_hash, *hash;
 };
 
@@ -189,7 +175,7 @@ static int read_dynamic(const struct fs_object *o, struct dynamic *d)
             d->rel |= e->d_un.d_val != DT_RELA;
             break;
         case DT_REL:
-            d->rel = 1;
+            d->rel = true;
             break;
         default:
             break;
@@ -200,15 +186,14 @@ static int read_dynamic(const struct fs_object *o, struct dynamic *d)
     return 0;
 }
 
-static int is_got(unsigned type)
+/* Does this type of relocation put a symbol's address into a GOT entry? */
+static bool is_got(unsigned type)
 {
-    for (size_t i = 0; i < sizeof got_relocations / sizeof *got_relocations; i++)
-        if (got_relocations[i].machine == FS_MACHINE)
-            return type == got_relocations[i].jump_slot || type == got_relocations[i].glob_dat;
-    return 0;
+    return type == FS_RELOC_JUMP_SLOT || type == FS_RELOC_GLOB_DAT;
 }
 
-static int collect(const struct fs_object *o, const struct dynamic *d, const ElfW(Rela) * rela,
+/* Add the entries of one relocation section to the `found` that out[] has already. */
+static int find_in(const struct fs_object *o, const struct dynamic *d, const ElfW(Rela) * rela,
                    size_t size, const char *symbol, void ***out, int max, int found)
 {
     for (size_t i = 0; rela && i < size / sizeof *rela; i++) {
@@ -234,13 +219,14 @@ int fs_object_imports(const struct fs_object *o, const char *symbol, void ***out
     int error = read_dynamic(o, &d);
     if (error)
         return error;
-    int found = collect(o, &d, d.plt, d.plt_size, symbol, out, max, 0);
-    return collect(o, &d, d.rela, d.rela_size, symbol, out, max, found);
+    int found = find_in(o, &d, d.plt, d.plt_size, symbol, out, max, 0);
+    return find_in(o, &d, d.rela, d.rela_size, symbol, out, max, found);
 }
 
-/* DT_GNU_HASH: buckets, number of the first symbol in it, words of the filter, shift; the filter,
- * the buckets, a hash for each symbol, the last of a bucket with its lowest bit set. */
-static int defines(const struct dynamic *d, const char *name)
+/* Does the object define `name`? DT_GNU_HASH holds four words (the number of buckets, the number of
+ * the first symbol that is hashed, the words of the filter, the shift), then the filter, the
+ * buckets, and a hash for each symbol. The last hash of a bucket has its lowest bit set. */
+static bool defines(const struct dynamic *d, const char *name)
 {
     const Elf32_Word *h = d->gnu_hash;
     const Elf32_Word *buckets = h + 4 + h[2] * (sizeof(ElfW(Addr)) / sizeof *h);
@@ -252,11 +238,11 @@ static int defines(const struct dynamic *d, const char *name)
     for (; i >= h[1] && i != 0; i++) {
         Elf32_Word found = hashes[i - h[1]];
         if ((found | 1) == (hash | 1) && strcmp(d->strings + d->symbols[i].st_name, name) == 0)
-            return 1;
+            return true;
         if (found & 1)
             break;
     }
-    return 0;
+    return false;
 }
 
 static unsigned index_of(const char *name, const char *const *names, unsigned count)
@@ -267,21 +253,21 @@ static unsigned index_of(const char *name, const char *const *names, unsigned co
     return i;
 }
 
-/* Symbols of others come first in the table, and DT_GNU_HASH says where they end. What an object
- * defines it may import as well, from itself: then there are relocations. */
+/* The symbols that an object does not define come first in its table; DT_GNU_HASH says where they
+ * end. An object may also import from itself what it defines: then there are relocations. */
 unsigned fs_object_calls(const struct fs_object *o, const char *const *names, unsigned count,
-                         int *python)
+                         bool *python)
 {
     struct dynamic d;
     void **at[1];
     unsigned mask = 0, maybe = 0;
-    *python = 0;
+    *python = false;
     if (!o->dynamic || read_dynamic(o, &d) < 0 || (!d.gnu_hash && !d.hash))
         return 0;
     const Elf32_Word end = d.gnu_hash ? d.gnu_hash[1] : d.hash[1];
     for (Elf32_Word i = 1; i < end; i++) {
         const char *name = d.strings + d.symbols[i].st_name;
-        int other = d.symbols[i].st_shndx == SHN_UNDEF;
+        bool other = d.symbols[i].st_shndx == SHN_UNDEF;
         *python |= other && (strncmp(name, "Py", 2) == 0 || strncmp(name, "_Py", 3) == 0);
         unsigned found = strncmp(name, "ffi_", 4) == 0 ? index_of(name, names, count) : count;
         if (found < count)
@@ -294,8 +280,9 @@ unsigned fs_object_calls(const struct fs_object *o, const char *const *names, un
     return mask;
 }
 
-/* A lazily bound entry points into the object's own PLT until its first call. Calling through that
- * would bind it, over our function; so ask the loader, in the order in which it looks. */
+/* A lazily bound entry points into the object's own PLT until its first call. A call through that
+ * PLT would bind the entry and overwrite our function. So the loader is asked instead, in the order
+ * in which it looks. */
 void *fs_object_resolve(const struct fs_object *o, const char *symbol, void *value)
 {
     if (value && !fs_object_holds(o, value))
@@ -309,7 +296,7 @@ void *fs_object_resolve(const struct fs_object *o, const char *symbol, void *val
     void *own = dlopen(o->path, RTLD_LAZY | RTLD_NOLOAD);
     meant = own ? dlsym(own, symbol) : NULL;
     if (own)
-        dlclose(own); /* the module itself holds it */
+        dlclose(own); /* the object stays loaded: its module is in use */
     return meant ? meant : value;
 }
 
@@ -334,7 +321,7 @@ static enum rights rights_of(const struct fs_object *o, uintptr_t at, uintptr_t 
     return rights;
 }
 
-int fs_object_data(const struct fs_object *o, unsigned number, void **start, size_t *size)
+bool fs_object_data(const struct fs_object *o, unsigned number, void **start, size_t *size)
 {
     const ElfW(Phdr) *p = o->table;
     uintptr_t sealed = 0;
@@ -349,12 +336,13 @@ int fs_object_data(const struct fs_object *o, unsigned number, void **start, siz
             from = sealed;
         *start = (void *)from;
         *size = end - from;
-        return 1;
+        return true;
     }
-    return 0;
+    return false;
 }
 
-/* And as the kernel has them, where /proc is mounted. */
+/* The rights as the kernel has them; `expected` where /proc is not mounted. The lock guards the
+ * static buffer, and keeps the thread from being cancelled while the file is open. */
 static enum rights mapped_rights(void **entry, enum rights expected)
 {
     static struct fs_map map;
@@ -388,6 +376,6 @@ int fs_object_write(const struct fs_object *o, void **entry, void *value)
                        o->path, (void *)start, fs_errno_text(errno, why, sizeof why));
     __atomic_store_n(entry, value, __ATOMIC_RELEASE);
     if (rights == READ_ONLY)
-        (void)mprotect((void *)start, page, PROT_READ); /* cannot fail where the other did not */
+        (void)mprotect((void *)start, page, PROT_READ); /* what succeeded before does so again */
     return 0;
 }

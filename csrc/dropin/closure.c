@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* closure.c - closures of ours that a module asked for, and their cells
+ *
+ * Fails when: there is no memory for a cell, or ffi_static_prep() refuses the signature. What is
+ * not an error but a fault of the program (a closure freed twice) ends the process with a line.
+ */
+#include "dropin/closure.h"
+
+#include "py/compat.h"
+#include "py/thread.h"
+#include "tramp/find.h"
+
+/* A table does not fill its span; what lies behind it may be anybody's. */
+bool fs_dropin_is_ours(const void *closure)
+{
+    struct fs_ref ref;
+    if (fs_slot_find(closure, &ref) != -EINVAL)
+        return true;
+    const struct fs_table *t = fs_slot_ref(closure).table;
+    return t && (uintptr_t)closure - (uintptr_t)t->slots < (size_t)t->nslots * FS_SLOT_SIZE;
+}
+
+void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
+{
+    static const struct {
+        unsigned short type;
+        size_t size;
+    } want[] = {{FFI_TYPE_SINT16, 2}, {FFI_TYPE_DOUBLE, 8}, {FFI_TYPE_POINTER, sizeof(void *)}};
+    if (!cif || cif->abi != FFI_DEFAULT_ABI || cif->nargs != 3 || !cif->rtype || !cif->arg_types ||
+        cif->rtype->type != FFI_TYPE_SINT32 || cif->rtype->size != 4) {
+        fs_dropin_wrong(d, "its libffi describes signatures in another way");
+        return;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        if (cif->arg_types[i]->type != want[i].type || cif->arg_types[i]->size != want[i].size)
+            fs_dropin_wrong(d, "its libffi describes types in another way");
+}
+
+void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, const ffi_cif *cif,
+                    ffi_static_handler handler, PyObject *object, void *data)
+{
+    const ffi_type *type = cif->rtype;
+    size_t size = type->type == FFI_TYPE_VOID    ? 0
+                  : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
+                                                 : type->size;
+    /* a reader that sees this size sees the cell's new generation as well */
+    __atomic_store_n(&cell->result_size, (uint32_t)size, __ATOMIC_RELEASE);
+    cell->closure = closure;
+    cell->callback = object;
+    cell->served.handler = handler;
+    cell->served.data = data;
+}
+
+int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
+                   ffi_static_handler handler, PyObject *object, unsigned long *made)
+{
+    struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, made);
+    if (!cell)
+        return -ENOMEM;
+    fs_dropin_fill(cell, closure, cif, handler, object, NULL);
+    ffi_static_handler was = closure->handler;
+    void *before = closure->user_data;
+    int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
+    if (fs_unlikely(error < 0)) {
+        fs_py_cell_free(cell, NULL);
+        --*made;
+    } else if (fs_unlikely(was == call)) { /* prepared a second time */
+        fs_py_cell_free(fs_py_cell_of(before), NULL);
+        --*made;
+    }
+    if (error == -EALREADY)
+        fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
+               0);
+    return error;
+}
+
+ffi_status fs_dropin_status(int error)
+{
+    return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
+}
+
+bool fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler call)
+{
+    /* The closure may be libffi's: libffi's closures have these two words as well. */
+    struct fs_py_cell *cell = closure->handler == call ? fs_py_cell_of(closure->user_data) : NULL;
+    if (fs_unlikely(fs_py_exiting) && fs_py_finalizing()) {
+        if (!fs_dropin_is_ours(closure))
+            return false;
+        if (cell) { /* both stay: C may call until the process ends */
+            cell->callback = NULL;
+            ++d->freed;
+        }
+        return true;
+    }
+    int error = ffi_static_free(closure);
+    if (fs_unlikely(error < 0)) {
+        if (!fs_dropin_is_ours(closure))
+            return false;
+        fs_die(error == -EALREADY ? "ffi_static: the closure at @ is freed twice"
+                                  : "ffi_static: the closure at @ is freed from inside",
+               (uintptr_t)closure, 0);
+    }
+    if (fs_likely(cell != NULL))
+        fs_py_cell_free(cell, &d->freed);
+    return true;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* closure.h - what the hooks of both kinds do with closures: prepare, free, and what a probe checks
+ *
+ * Each closure of ours has a cell (py/cell.h), which outlives the closure and the object that the
+ * module's handler is given. Functions return 0 or -errno; the GIL is held.
+ */
+#ifndef FS_DROPIN_CLOSURE_H
+#define FS_DROPIN_CLOSURE_H
+
+#include "dropin/record.h"
+#include "py/cell.h"
+
+#include <ffi.h>
+
+#include "ffi_static.h"
+
+/* libffi's functions, which modules import. */
+typedef ffi_status fs_ffi_prep(ffi_closure *, ffi_cif *, ffi_static_handler, void *);
+typedef ffi_status fs_ffi_prep_loc(ffi_closure *, ffi_cif *, ffi_static_handler, void *, void *);
+
+/* The probe's signature is int(short, double, void *): does this cif say so? */
+FS_HIDDEN void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
+
+/* Does this address lie in a slot, live or not? */
+FS_HIDDEN bool fs_dropin_is_ours(const void *closure);
+
+/* Fill in a fresh cell for a closure with this signature. */
+FS_HIDDEN void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure,
+                              const ffi_cif *cif, ffi_static_handler handler, PyObject *object,
+                              void *data);
+
+/* Prepare a closure of ours. `call` gets a ticket to a cell that holds the rest. Counts in *made.
+ * 0 or -errno; -EINVAL also when the closure is not ours, and then nothing has changed. */
+FS_HIDDEN int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
+                             ffi_static_handler handler, PyObject *object, unsigned long *made);
+
+/* How libffi says such an error. */
+FS_HIDDEN ffi_status fs_dropin_status(int error);
+
+/* Free a closure that was prepared with `call`, or not at all. When Python ends, the closure and
+ * its cell stay, so that late calls are answered (py/ending.h). False, and nothing has changed,
+ * when the closure is not ours. */
+FS_HIDDEN bool fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure,
+                              ffi_static_handler call);
+
+#endif

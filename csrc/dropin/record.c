@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* record.c - records of rebound modules: match, bind, unbind
+ *
+ * ffi_static/_dropin.py decides and probes; this file writes and remembers. A record is bound first
+ * and probed afterwards, because a module shows what must be known of it when it makes a callback.
+ * Until the probe has confirmed the record, nothing has happened that cannot be undone.
+ */
+#include "dropin/record.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+struct fs_dropin fs_dropins[FS_DROPIN_MODULES];
+
+#define COUNT_ONE(n, unused) +1
+_Static_assert(0 FS_EACH_RECORD(COUNT_ONE, ) == FS_DROPIN_MODULES, "functions for each record");
+
+void *fs_dropin_original(const struct fs_dropin *d, const char *symbol)
+{
+    for (unsigned i = 0; i < d->entries; i++)
+        if (strcmp(d->entry[i].symbol, symbol) == 0)
+            return d->entry[i].original;
+    fs_die("ffi_static: a rebound function was called that is not on record (@)", (uintptr_t)d, 0);
+}
+
+struct fs_dropin *fs_dropin_record(const struct fs_object *object)
+{
+    struct fs_dropin *unused = NULL;
+    for (unsigned i = FS_DROPIN_MODULES; i-- > 0;) {
+        struct fs_dropin *d = &fs_dropins[i];
+        if (d->state == FS_DROPIN_NONE)
+            unused = d;
+        else if (d->object.base == object->base && d->object.dynamic == object->dynamic)
+            return d;
+    }
+    if (unused)
+        unused->index = (unsigned)(unused - fs_dropins);
+    return unused;
+}
+
+/* ---- which entries ------------------------------------------------------------------------- */
+
+static const struct fs_dropin_hook *hook_of(const struct fs_dropin_kind *kind, const char *symbol)
+{
+    const struct fs_dropin_hook *h = kind->hooks;
+    while (h->symbol && strcmp(h->symbol, symbol) != 0)
+        h++;
+    return h;
+}
+
+/* Fill in the record's entries for one import: how many there are, or -errno. */
+static int find_entries(struct fs_dropin *d, const char *symbol)
+{
+    const struct fs_dropin_hook *h = hook_of(d->kind, symbol);
+    void **at[FS_DROPIN_ENTRIES];
+    int room = FS_DROPIN_ENTRIES - (int)d->entries;
+    int found = fs_object_imports(&d->object, h->symbol, at, room);
+    if (found > room)
+        return fs_fail(-E2BIG, "%s imports %s in too many places", d->object.path, h->symbol);
+    for (int i = 0; i < found; i++) {
+        struct fs_dropin_entry *e = &d->entry[d->entries++];
+        void *before = __atomic_load_n(at[i], __ATOMIC_ACQUIRE);
+        *e = (struct fs_dropin_entry){
+            .symbol = h->symbol,
+            .at = at[i],
+            .before = before,
+            .original = fs_object_resolve(&d->object, h->symbol, before),
+            .ours = h->function[d->index],
+        };
+    }
+    return found;
+}
+
+int fs_dropin_match(struct fs_dropin *d, const struct fs_dropin_kind *kind, const char **missing)
+{
+    d->kind = kind;
+    d->entries = 0;
+    *missing = NULL;
+    for (unsigned i = 0; i < FS_DROPIN_NEEDS && kind->needs[i].any_of[0]; i++) {
+        const unsigned before = d->entries;
+        for (unsigned k = 0; k < 2 && kind->needs[i].any_of[k]; k++) {
+            int n = find_entries(d, kind->needs[i].any_of[k]);
+            if (n < 0)
+                return n;
+        }
+        if (d->entries == before) {
+            *missing = kind->needs[i].any_of[0];
+            return 0;
+        }
+    }
+    int n = kind->welcome ? find_entries(d, kind->welcome) : 0;
+    return n < 0 ? n : 0;
+}
+
+/* ---- writing them -------------------------------------------------------------------------- */
+
+/* Give an entry back, unless somebody else has rebound it meanwhile. */
+static void restore(struct fs_dropin *d, struct fs_dropin_entry *e)
+{
+    if (e->bound && __atomic_load_n(e->at, __ATOMIC_ACQUIRE) == e->ours &&
+        fs_object_write(&d->object, e->at, e->before) == 0)
+        e->bound = false;
+}
+
+int fs_dropin_bind(struct fs_dropin *d)
+{
+    bool fresh[FS_DROPIN_ENTRIES] = {false}; /* what was ours before stays so: it is still needed */
+    for (unsigned i = 0; i < d->entries; i++) {
+        struct fs_dropin_entry *e = &d->entry[i];
+        if (e->bound)
+            continue;
+        int error = fs_object_write(&d->object, e->at, e->ours);
+        if (error) {
+            while (i-- > 0)
+                if (fresh[i])
+                    restore(d, &d->entry[i]);
+            return error;
+        }
+        e->bound = fresh[i] = true;
+    }
+    return 0;
+}
+
+void fs_dropin_unbind(struct fs_dropin *d, bool failed)
+{
+    bool all = failed && !d->confirmed && d->made == d->freed &&
+               (!d->kind->has_nothing || d->kind->has_nothing(d));
+    for (unsigned i = 0; i < d->entries; i++)
+        if (all || !d->kind->still_needed(d, d->entry[i].symbol))
+            restore(d, &d->entry[i]);
+    if (all && d->kind->forget)
+        d->kind->forget(d);
+    d->state = FS_DROPIN_RESTORED;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* compat.h - Python.h, and all in which Python's versions and C libraries differ
+ *
+ * No other file of csrc looks at PY_VERSION_HEX. Where two versions need different steps, a
+ * constant here says which, and plain C decides.
+ */
+#ifndef FS_PY_COMPAT_H
+#define FS_PY_COMPAT_H
+
+#include "base/base.h"
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#if PY_VERSION_HEX < 0x030B0000
+#include <longintrepr.h>
+#endif
+
+/* One load instead of a call. Unlike the C library, an extension module is never unloaded. */
+#ifdef __GLIBC__ /* keeps room in the static block for modules that are opened later */
+#define FS_PY_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#else /* musl's dlopen() refuses the static model */
+#define FS_PY_THREAD_LOCAL __thread
+#endif
+
+#if PY_VERSION_HEX >= 0x030D0000
+#define fs_py_finalizing() Py_IsFinalizing()
+#define fs_py_attached() PyThreadState_GetUnchecked()
+#define FS_PY_PARSE_TUPLE "PyArg_ParseTuple"
+#else
+#define fs_py_finalizing() _Py_IsFinalizing()
+#define fs_py_attached() _PyThreadState_UncheckedGet()
+/* What PY_SSIZE_T_CLEAN makes of PyArg_ParseTuple(), and of PyArg_VaParse(). */
+#define FS_PY_PARSE_TUPLE "_PyArg_ParseTuple_SizeT"
+#endif
+
+enum {
+#if PY_VERSION_HEX >= 0x030C0000
+    FS_PY_ATTACHED_IS_THREADS = 1, /* fs_py_attached() is the calling thread's own state ... */
+    FS_PY_OWN_GILS = 1,            /* an interpreter may have a GIL of its own */
+    FS_PY_NEW_STATE_FORKS = 1,     /* a fork during PyThreadState_New() leaves a child that works */
+#else
+    FS_PY_ATTACHED_IS_THREADS = 0, /* ... or that of the thread that holds the GIL */
+    FS_PY_OWN_GILS = 0,
+    FS_PY_NEW_STATE_FORKS = 0,
+#endif
+#if PY_VERSION_HEX >= 0x030A0000
+    FS_PY_CTYPES_VOID_IS_INT = 0,
+#else
+    FS_PY_CTYPES_VOID_IS_INT = 1, /* ctypes tells libffi so of a callback that returns nothing */
+#endif
+};
+
+/* Before PyThreadState_Delete() of a state whose thread has exited. From 3.12 on, the deletion of a
+ * state that is bound to a thread's PyGILState clears the PyGILState of the *calling* thread. */
+static inline void fs_py_unbind_state(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    state->_status.bound_gilstate = 0;
+#else
+    (void)state;
+#endif
+}
+
+/* The value of an int of one digit, as nearly all ints are. False: it has more digits. */
+static inline bool fs_py_compact(PyObject *value, long long *x)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)value))
+        return false;
+    *x = PyUnstable_Long_CompactValue((PyLongObject *)value);
+#else
+    Py_ssize_t size = Py_SIZE(value);
+    if (size < -1 || size > 1)
+        return false;
+    *x = size ? size * (long long)((PyLongObject *)value)->ob_digit[0] : 0;
+#endif
+    return true;
+}
+
+/* Report the exception that is set: "Exception ignored", `text`, and the object if there is one. */
+static inline void fs_py_write_unraisable(PyObject *text, PyObject *object)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    if (object)
+        PyErr_FormatUnraisable("Exception ignored %U %R", text, object);
+    else
+        PyErr_FormatUnraisable("Exception ignored %U", text);
+#else
+    const char *utf8 = PyUnicode_AsUTF8(text);
+    _PyErr_WriteUnraisableMsg(utf8 ? utf8 : "in ffi_static callback", object);
+#endif
+}
+
+#endif
