@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from tests.core.abi import cases
 from tests.fuzz import build
 from tests.support.ctests import BUILD, judge, run
 from tests.support.ctests import build as make
+from tests.support.ctests import cases as names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 if not build.shim_folder().is_dir():
     pytest.skip(f"no call shim: {build.shim_folder()} does not exist", allow_module_level=True)
 
+
+def named(program: str) -> list[str]:
+    return names_of("abi", program)
+
+
 CASES = cases.all_cases()
 PROGRAMS = ("errors", "life", "layout", "silent")
-NAMED = [
-    (program, name)
-    for program in PROGRAMS
-    for name in re.findall(
-        r"\bT\((\w+)\)", (build.ROOT / "tests" / "core" / "abi" / f"{program}.c").read_text()
-    )
-    if name != "name"
-]
+NAMED = [(program, name) for program in PROGRAMS for name in named(program)]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +56,18 @@ def test_named(program: str, name: str) -> None:
     judge(run(BUILD / "tests" / "core" / "abi" / program, name))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["debug", "asan", "static", "clang"])
+@pytest.mark.parametrize(("program", "name"), NAMED)
+def test_named_in_other_builds(program: str, name: str, variant: str) -> None:
+    if variant == "clang" and not shutil.which("clang"):
+        pytest.skip("clang is not installed: apt-get install clang")
+    make(f"tests-{variant}")
+    judge(run(BUILD / variant / "core" / "abi" / program, name))
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_names_are_those_of_the_program(program: str) -> None:
     make("tests-abi")
-    listed = judge(run(BUILD / "tests" / "core" / "abi" / program, "--list")).split()
-    assert listed == [name for where, name in NAMED if where == program]
+    listed = judge(run(BUILD / "tests" / "core" / "abi" / program)).split()
+    assert sorted(listed) == sorted(named(program))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """ctests - build the C test programs and run one case of one of them.
 
-The cases are read from the sources (``CASE(name)``, or a macro whose name ends in ``_CASE``), so that
-pytest can name them before anything is built, and a case that is written is a case that runs.
+The cases are read from the sources (``CASE(name)``, or a macro whose name ends in ``_CASE``), so
+that pytest can name them before anything is built, and a case that is written is a case that runs.
 """
 
 from __future__ import annotations

@@ -63,10 +63,10 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 /* What a failed CHECK() prints: the condition, then what the test adds to it. */
 _Noreturn void test_unheld(const char *file, int line, const char *condition, const char *format,
                            ...) __attribute__((format(printf, 4, 5)));
-#define CHECK(cond, ...) \
-    do { \
-        if (!(cond)) \
-            test_unheld(__FILE__, __LINE__, #cond, " " __VA_ARGS__); \
+#define CHECK(cond, ...)                                                                           \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            test_unheld(__FILE__, __LINE__, #cond, " " __VA_ARGS__);                               \
     } while (0)
 #define CHECK_EQ(a, b)                                                                             \
     do {                                                                                           \
@@ -82,11 +82,11 @@ _Noreturn void test_unheld(const char *file, int line, const char *condition, co
     } while (0)
 
 /* The call returns exactly this errno, and the library says why. */
-#define REFUSED(expr, code) \
-    do { \
-        int rc_ = (expr); \
-        CHECK(rc_ == -(code), "%s: expected -%s (%d), seen %d", #expr, #code, -(code), rc_); \
-        CHECK(api.error()[0], "no error text for %s", #expr); \
+#define REFUSED(expr, code)                                                                        \
+    do {                                                                                           \
+        int rc_ = (expr);                                                                          \
+        CHECK(rc_ == -(code), "%s: expected -%s (%d), seen %d", #expr, #code, -(code), rc_);       \
+        CHECK(api.error()[0], "no error text for %s", #expr);                                      \
     } while (0)
 
 /* `n` in a plain run; fewer where $FS_TEST_DIVIDE says that each step costs more (valgrind). */

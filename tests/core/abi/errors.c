@@ -93,7 +93,8 @@ CASE(prep_unknown_flags)
 {
     ffi_static_closure *c = prepared();
     for (int bit = 0; bit < 32; bit++)
-        REFUSED(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), NULL, 1u << bit), EINVAL);
+        REFUSED(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), NULL, 1u << bit),
+                EINVAL);
     still_works();
 }
 
@@ -106,10 +107,18 @@ CASE(prep_foreign)
     ffi_static_closure *c = prepared();
     ffi_cif *cif = test_cif(OF_INT);
     REFUSED(ffi_static_prep(&fake.closure, cif, test_handler(OF_INT), NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 1), cif, test_handler(OF_INT), NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)((char *)c + 8), cif, test_handler(OF_INT), NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)64, cif, test_handler(OF_INT), NULL, 0), EINVAL);
-    REFUSED(ffi_static_prep((ffi_static_closure *)(uintptr_t)-64, cif, test_handler(OF_INT), NULL, 0), EINVAL);
+    REFUSED(
+        ffi_static_prep((ffi_static_closure *)((char *)c + 1), cif, test_handler(OF_INT), NULL, 0),
+        EINVAL);
+    REFUSED(
+        ffi_static_prep((ffi_static_closure *)((char *)c + 8), cif, test_handler(OF_INT), NULL, 0),
+        EINVAL);
+    REFUSED(
+        ffi_static_prep((ffi_static_closure *)(uintptr_t)64, cif, test_handler(OF_INT), NULL, 0),
+        EINVAL);
+    REFUSED(
+        ffi_static_prep((ffi_static_closure *)(uintptr_t)-64, cif, test_handler(OF_INT), NULL, 0),
+        EINVAL);
     still_works();
 }
 

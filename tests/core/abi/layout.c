@@ -35,7 +35,7 @@ static void *closure_taking(ffi_type *type, void *result, ffi_static_closure **c
 }
 
 #define THROUGH_CASE(name, declaration, ...)                                                       \
-    CASE(name) \
+    CASE(name)                                                                                     \
     {                                                                                              \
         typedef declaration T;                                                                     \
         ffi_type *members[] = {__VA_ARGS__, NULL};                                                 \
@@ -201,8 +201,8 @@ static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
 }
 
 /* Behind one register of its class, so that its own begin at an odd one. */
-#define ALIGNED_CASE(name, declaration, first_type, first, value, ...)                        \
-    CASE(name) \
+#define ALIGNED_CASE(name, declaration, first_type, first, value, ...)                             \
+    CASE(name)                                                                                     \
     {                                                                                              \
         typedef struct OVER_ALIGNED declaration T;                                                 \
         ffi_type *members[] = {__VA_ARGS__, NULL};                                                 \
@@ -213,7 +213,7 @@ static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
         ffi_cif cif;                                                                               \
         void *code;                                                                                \
         CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_slong, args) == FFI_OK);            \
-        ffi_static_closure *c = test_alloc(sizeof *c, &code);                                  \
+        ffi_static_closure *c = test_alloc(sizeof *c, &code);                                      \
         CHECK(ffi_static_prep(c, &cif, note_second, NULL, 0) == 0);                                \
         CHECK(((long (*)(__typeof__(first), T))code)(first, in) == (long)&type);                   \
         CHECK((uintptr_t)where % 16 == 0, "the argument is at %p", where);                         \

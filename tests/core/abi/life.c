@@ -242,7 +242,8 @@ CASE(mixed_sizes_in_random_order)
         live[k].c = test_alloc(live[k].size, &live[k].code);
         live[k].id = step;
         memset(live[k].c + 1, step, live[k].size - 64);
-        CHECK(ffi_static_prep(live[k].c, test_cif(OF_INT), test_handler(OF_INT), (void *)(intptr_t)step, 0) == 0);
+        CHECK(ffi_static_prep(live[k].c, test_cif(OF_INT), test_handler(OF_INT),
+                              (void *)(intptr_t)step, 0) == 0);
     }
     CHECK(ffi_static_check() == 0);
     for (int k = 0; k < LIVE; k++)

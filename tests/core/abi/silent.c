@@ -66,8 +66,8 @@ static int all_zero(const void *bytes, size_t n)
 #define L long
 #define D double
 /* Every count of one class that has its own entry, and more, whose extra ones go on the stack. */
-#define SILENT_CASE(name, T, bytes, ...)                                                               \
-    CASE(name) \
+#define SILENT_CASE(name, T, bytes, ...)                                                           \
+    CASE(name)                                                                                     \
     {                                                                                              \
         ffi_type *type = __VA_ARGS__;                                                              \
         int runs = 0, expected = 0;                                                                \
@@ -134,10 +134,12 @@ SILENT_CASE(complex_float, float complex, 8, &ffi_type_complex_float)
 SILENT_CASE(complex_double, double complex, 16, &ffi_type_complex_double)
 SILENT_CASE(struct_of_two_longs, two_longs, 16, STRUCT(&ffi_type_slong, &ffi_type_slong))
 SILENT_CASE(struct_of_two_doubles, two_doubles, 16, STRUCT(&ffi_type_double, &ffi_type_double))
-SILENT_CASE(struct_of_long_and_double, long_double_pair, 16, STRUCT(&ffi_type_slong, &ffi_type_double))
-SILENT_CASE(struct_of_double_and_long, double_long_pair, 16, STRUCT(&ffi_type_double, &ffi_type_slong))
+SILENT_CASE(struct_of_long_and_double, long_double_pair, 16,
+            STRUCT(&ffi_type_slong, &ffi_type_double))
+SILENT_CASE(struct_of_double_and_long, double_long_pair, 16,
+            STRUCT(&ffi_type_double, &ffi_type_slong))
 SILENT_CASE(struct_of_four_ints, four_ints, 16,
-        STRUCT(&ffi_type_sint, &ffi_type_sint, &ffi_type_sint, &ffi_type_sint))
+            STRUCT(&ffi_type_sint, &ffi_type_sint, &ffi_type_sint, &ffi_type_sint))
 SILENT_CASE(struct_of_long_double, one_long_double, 10, STRUCT(&ffi_type_longdouble))
 
 /* Two x87 registers: both parts, without what pads them. */
