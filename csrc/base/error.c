@@ -31,7 +31,7 @@ const char *fs_error_text(void)
     const struct fs_thread *t = fs_thread_for_error(false);
     if (t)
         return t->error;
-    return fs_thread_short() ? no_memory : "";
+    return fs_thread_out_of_memory() ? no_memory : "";
 }
 
 /* What the system answers where trampolines are made. Not strerror_r() or %m: they translate, so

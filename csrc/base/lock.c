@@ -43,6 +43,15 @@ static bool resumes;      /* the owner came from its own fork handler: give back
 static bool orphans;      /* records of threads that this child does not have */
 static int cancel_state;  /* the owner's, as it was before */
 
+static const struct fs_fork_events *events; /* NULL before fs_lock_init() */
+
+static void tell_of_child(void)
+{
+    orphans = false;
+    if (events)
+        events->child();
+}
+
 static bool exchange_owner(uintptr_t *seen, uintptr_t to)
 {
     return __atomic_compare_exchange_n(&owner, seen, to, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
@@ -79,8 +88,8 @@ static void pass_to(uintptr_t next)
 static void inherit(uintptr_t last)
 {
     __atomic_store_n(&home, getpid(), __ATOMIC_RELAXED);
-    if (last && !(last & FORKING))
-        fs_on_cut();
+    if (last && !(last & FORKING) && events)
+        events->cut();
 }
 
 /* The owner has not changed for `slices` of patience. Can the lock be taken from it? A fork may be
@@ -151,10 +160,8 @@ void fs_lock(void)
 void fs_unlock(void)
 {
     int before = cancel_state;
-    if (fs_unlikely(orphans)) {
-        orphans = false;
-        fs_on_child();
-    }
+    if (fs_unlikely(orphans))
+        tell_of_child();
     pass_to(resumes ? fs_thread_pointer() | FORKING : 0);
     pthread_setcancelstate(before, &before);
 }
@@ -191,14 +198,15 @@ static void after_fork_in_child(void)
     __atomic_store_n(&sleepers, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&owner, me, __ATOMIC_SEQ_CST);
     inherit(last);
-    orphans = false;
-    fs_on_child();
+    tell_of_child();
     pass_to(inside_another ? me | FORKING : 0);
 }
 
-void fs_lock_init(void)
+void fs_lock_init(const struct fs_fork_events *whom)
 {
+    events = whom;
     home = getpid();
-    /* Can only fail for want of memory; then fork is as unsafe as without us. */
+    /* Fails only when memory is short. Then the program's forks are not told of, and the child may
+     * have to wait until take_from() sees that the lock's owner is not there. */
     (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }

@@ -15,9 +15,9 @@
  *   - Another thread holds the lock and waits for something. The fork waits a second for it, and
  *     then goes on without.
  * In the last two cases the child may find a structure half changed by a thread that it does not
- * have. It mends them (fs_on_cut): every change under the lock is a row of single stores, with
- * fs_step() between two whose order matters, so that what was not finished costs the child some
- * free slots or one mapping, and nothing else.
+ * have. It mends them (struct fs_fork_events): every change under the lock is a row of single
+ * stores, with fs_step() between two whose order matters, so that what was not finished costs the
+ * child some free slots or one mapping, and nothing else.
  *
  * Other people's fork handlers run on both sides of ours. The thread that forks may come back here
  * while its fork holds the lock: it is let in.
@@ -51,13 +51,13 @@ static inline void fs_step(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Once, before the first fs_lock(). */
-FS_HIDDEN void fs_lock_init(void);
+/* What the lock calls in a forked child, under the lock, in this order. */
+struct fs_fork_events {
+    void (*cut)(void);   /* a thread that the child does not have was in the middle of a change */
+    void (*child)(void); /* all other threads are gone */
+};
 
-/* Two things that the lock asks of others in a forked child, under the lock. First: some thread,
- * which the child does not have, was in the middle of a change (tramp/pool.c). Second: all other
- * threads are gone (thread.c). */
-FS_HIDDEN void fs_on_cut(void);
-FS_HIDDEN void fs_on_child(void);
+/* Once, before the first fs_lock(). */
+FS_HIDDEN void fs_lock_init(const struct fs_fork_events *events);
 
 #endif

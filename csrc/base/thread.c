@@ -2,7 +2,8 @@
 /* thread.c - thread records, and what fork, thread exit, exit and dlclose do to them
  *
  * Why here and not in the allocator: all four events are about *who still exists*, and all four
- * need the lock. What a slot is, this file does not know; the room above says how to empty one.
+ * need the lock. What a slot is, this file does not know; who does is told (struct
+ * fs_thread_events).
  */
 #include "base/lock.h"
 #include "base/thread.h"
@@ -18,11 +19,12 @@ struct fs_seat fs_seats[FS_SEATS];
 static int state; /* NEW, STARTING, READY */
 enum { NEW, STARTING, READY };
 static pthread_key_t key;
-static bool have_key; /* atomic */
-static bool is_short; /* atomic */
-static bool guest;    /* in a namespace that is not the program's */
-static bool exiting;  /* exit() has begun, so the destructor is not a dlclose */
+static bool have_key;      /* atomic */
+static bool out_of_memory; /* the last thread without a record; atomic */
+static bool guest;         /* in a namespace that is not the program's */
+static bool exiting;       /* exit() has begun, so the destructor is not a dlclose */
 static bool unloaded;
+static const struct fs_thread_events *listener; /* NULL: no record has ever had a slot. Atomic */
 
 /* --- the records ----------------------------------------------------------------------------- */
 
@@ -96,13 +98,24 @@ static void take_seat(struct fs_thread *t)
     __atomic_store_n(&seat->owner, t->owner, __ATOMIC_RELEASE);
 }
 
+void fs_thread_listen(const struct fs_thread_events *events)
+{
+    __atomic_store_n(&listener, events, __ATOMIC_RELEASE);
+}
+
+static const struct fs_thread_events *who_listens(void)
+{
+    return __atomic_load_n(&listener, __ATOMIC_ACQUIRE);
+}
+
 /* The record's thread is gone: give its slots back and let another thread have it. */
 static void retire(struct fs_thread *t)
 {
     struct fs_seat *seat = fs_seat_of(t->owner);
     if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == t->owner)
         __atomic_store_n(&seat->owner, 0, __ATOMIC_RELEASE);
-    fs_on_thread_gone(t);
+    if (who_listens())
+        who_listens()->gone(t);
     __atomic_store_n(&t->owner, 0, __ATOMIC_RELEASE);
 }
 
@@ -123,7 +136,7 @@ static struct fs_thread *own_record(bool seated)
             take_seat(t);
         fs_unlock();
     } while (!t && add_block(block));
-    __atomic_store_n(&is_short, !t, __ATOMIC_RELAXED);
+    __atomic_store_n(&out_of_memory, !t, __ATOMIC_RELAXED);
     return t;
 }
 
@@ -216,18 +229,9 @@ FS_COLD struct fs_thread *fs_thread_for_error(bool make)
     return t || !make ? t : own_record(false);
 }
 
-/* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
-void fs_on_child(void)
+bool fs_thread_out_of_memory(void)
 {
-    uintptr_t me = fs_thread_pointer();
-    for (unsigned i = 0, n = records(); i < n; i++)
-        if (record(i)->owner && record(i)->owner != me)
-            retire(record(i));
-}
-
-bool fs_thread_short(void)
-{
-    return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
+    return __atomic_load_n(&out_of_memory, __ATOMIC_RELAXED);
 }
 
 size_t fs_thread_cached(void)
@@ -237,6 +241,25 @@ size_t fs_thread_cached(void)
         sum += __atomic_load_n(&record(i)->count, __ATOMIC_RELAXED);
     return sum;
 }
+
+/* --- fork ------------------------------------------------------------------------------------ */
+
+static void on_cut(void)
+{
+    if (who_listens())
+        who_listens()->cut();
+}
+
+/* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
+static void on_child(void)
+{
+    uintptr_t me = fs_thread_pointer();
+    for (unsigned i = 0, n = records(); i < n; i++)
+        if (record(i)->owner && record(i)->owner != me)
+            retire(record(i));
+}
+
+static const struct fs_fork_events fork_events = {.cut = on_cut, .child = on_child};
 
 /* --- the library's own life ------------------------------------------------------------------ */
 
@@ -275,8 +298,8 @@ __attribute__((constructor)) static void init(void)
     }
     guest = is_guest();
     have_key = !guest && pthread_key_create(&key, at_thread_exit) == 0;
-    fs_lock_init();
-    (void)atexit(at_exit); /* fails for want of memory; then exit is as unsafe as without us */
+    fs_lock_init(&fork_events);
+    (void)atexit(at_exit); /* without memory it fails, and exit() is taken for a dlclose() */
     __atomic_store_n(&state, READY, __ATOMIC_RELEASE);
 }
 
@@ -305,7 +328,8 @@ __attribute__((destructor)) static void unload(void)
         __atomic_store_n(&made, 0, __ATOMIC_RELEASE);
     fs_unlock();
     /* A guest is not told whether this is its dlclose() or the program's end. */
-    fs_on_unload(!guest);
+    if (who_listens())
+        who_listens()->unload(!guest);
     for (unsigned k = 0; !guest && k < sizeof blocks / sizeof *blocks; k++) {
         free(blocks[k]);
         blocks[k] = NULL;

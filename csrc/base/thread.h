@@ -27,6 +27,7 @@
 #ifndef FS_THREAD_H
 #define FS_THREAD_H
 
+#include "arch.h"
 #include "base/base.h"
 
 #define FS_CACHE_SLOTS 64
@@ -55,17 +56,13 @@ struct fs_seat {
 extern FS_HIDDEN struct fs_seat fs_seats[FS_SEATS];
 FS_HIDDEN struct fs_thread *fs_self_unseated(void);
 
-/* GCC has the builtin on every architecture of ours but Power (14 has not), where it is a register
- * that the ABI reserves. */
+#ifndef FS_THREAD_POINTER /* arch.h has another where compilers lack the builtin */
+#define FS_THREAD_POINTER() __builtin_thread_pointer()
+#endif
+
 static inline uintptr_t fs_thread_pointer(void)
 {
-#ifdef __powerpc64__
-    uintptr_t tp;
-    __asm__("mr %0, 13" : "=r"(tp));
-    return tp;
-#else
-    return (uintptr_t)__builtin_thread_pointer();
-#endif
+    return (uintptr_t)FS_THREAD_POINTER();
 }
 
 static inline struct fs_seat *fs_seat_of(uintptr_t owner)
@@ -90,16 +87,25 @@ FS_HIDDEN struct fs_thread *fs_thread_get(void);
  * and is NULL when memory is short; without, NULL when there is none. */
 FS_HIDDEN struct fs_thread *fs_thread_for_error(bool make);
 
-/* Has a thread been left without a record for want of memory? */
-FS_HIDDEN bool fs_thread_short(void);
+/* Has the last thread that needed a record found no memory for one? */
+FS_HIDDEN bool fs_thread_out_of_memory(void);
 
-/* Two things that this room asks of the one above (tramp/tramp.c and pool.c define them). The first
- * gives back all slots of a record whose thread is gone, under fs_lock. The second is called, not
- * under fs_lock, when the library is unloaded by dlclose() and not when the process exits: every
- * record is empty by then. Destructors of the same dlclose() may still allocate and free after it.
- * `alone`: surely no other thread is inside the library. */
-FS_HIDDEN void fs_on_thread_gone(struct fs_thread *t);
-FS_HIDDEN void fs_on_unload(bool alone);
+/* What this room tells the one that knows what slots are, which the other registers before any
+ * record can hold a slot.
+ *   - `gone`, under fs_lock: the record's thread is gone. Gives back all its slots.
+ *   - `cut`, under fs_lock, in a forked child: a thread that the child does not have was in the
+ *     middle of a change (lock.h). Makes the structures whole.
+ *   - `unload`, not under fs_lock: dlclose() unloads the library; the process does not exit. Every
+ *     record is empty. Destructors of the same dlclose() may still allocate and free. `alone`:
+ *     surely no other thread is inside the library. */
+struct fs_thread_events {
+    void (*gone)(struct fs_thread *t);
+    void (*cut)(void);
+    void (*unload)(bool alone);
+};
+
+/* Under fs_lock; `events` is for ever, and the same each time. */
+FS_HIDDEN void fs_thread_listen(const struct fs_thread_events *events);
 
 /* Sum of `count` over all records: exact for the caller's own, a glimpse of the others'. */
 FS_HIDDEN size_t fs_thread_cached(void);

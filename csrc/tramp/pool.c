@@ -192,17 +192,6 @@ static int find_run(const struct fs_table *t, unsigned count)
     return -1;
 }
 
-static int add_table(struct fs_table *t)
-{
-    int error = fs_table_add(t);
-    if (error)
-        return error;
-    if (is_mapped(t))
-        fs_spare_opened(&spare);
-    list_push_front(t);
-    return 0;
-}
-
 /* 0, or -ENOSPC when no table has so many slots in a row. */
 static int alloc_run(unsigned count, struct fs_ref *ref)
 {
@@ -274,8 +263,8 @@ void fs_pool_empty(struct fs_thread *t, unsigned n)
     close_superfluous();
 }
 
-/* What is true are the tables and their bits; the rest is made again from them (base/lock.h). */
-void fs_on_cut(void)
+/* A cut leaves the tables and their bits true (base/lock.h); the rest is made again from them. */
+static void on_cut(void)
 {
     fs_table_mend();
     open_tables = open_last = NULL;
@@ -305,7 +294,7 @@ static void bury(void)
 }
 
 /* Every table without a live slot goes; those with one stay for their callers, and go with it. */
-void fs_on_unload(bool alone)
+static void on_unload(bool alone)
 {
     fs_lock();
     keeps_none = true;
@@ -313,6 +302,31 @@ void fs_on_unload(bool alone)
     close_superfluous();
     fs_unlock();
     bury();
+}
+
+static void on_thread_gone(struct fs_thread *t)
+{
+    fs_pool_empty(t, FS_CACHE_SLOTS);
+}
+
+static const struct fs_thread_events events = {
+    .gone = on_thread_gone,
+    .cut = on_cut,
+    .unload = on_unload,
+};
+
+/* The first slot comes with the first table, so the events are registered before it. */
+static int add_table(struct fs_table *t)
+{
+    fs_thread_listen(&events);
+    fs_step();
+    int error = fs_table_add(t);
+    if (error)
+        return error;
+    if (is_mapped(t))
+        fs_spare_opened(&spare);
+    list_push_front(t);
+    return 0;
 }
 
 /* Under the lock. 0, or -ENOSPC when there has to be another table. */

@@ -17,11 +17,6 @@
 
 #include <string.h>
 
-void fs_on_thread_gone(struct fs_thread *t)
-{
-    fs_pool_empty(t, FS_CACHE_SLOTS);
-}
-
 /* The entry is never anything between fs_freed and fs_unprepared: a lookup, or a call, of a dead
  * address may be reading it at this moment. */
 static inline void hand_out(char *slot, size_t size)
