@@ -26,6 +26,15 @@ int fs_fail(int error, const char *format, ...)
     return error;
 }
 
+int fs_refuse(struct fs_why *why, int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why->text, sizeof why->text, format, args);
+    va_end(args);
+    return error;
+}
+
 const char *fs_error_text(void)
 {
     const struct fs_thread *t = fs_thread_for_error(false);

@@ -12,6 +12,15 @@
 /* Remember the sentence and return `error` (a negative errno) to pass on. Not under fs_lock(). */
 FS_HIDDEN int fs_fail(int error, const char *format, ...) FS_PRINTF(2, 3) FS_COLD;
 
+/* A reason that the caller keeps, in the same words: why one way did not work that has others
+ * behind it. */
+struct fs_why {
+    char text[224];
+};
+
+/* Fill *why and return `error`. Also under fs_lock(). */
+FS_HIDDEN int fs_refuse(struct fs_why *why, int error, const char *format, ...) FS_PRINTF(3, 4);
+
 /* This thread's last sentence, "" when there was none. Never NULL. */
 FS_HIDDEN const char *fs_error_text(void);
 

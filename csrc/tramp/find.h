@@ -13,6 +13,17 @@
 #include "tramp/table.h"
 #include "tramp/tramp.h"
 
+/* The two addresses of a slot, each the other's inverse. */
+static inline void *fs_ref_slot(struct fs_ref ref)
+{
+    return fs_table_slot(ref.table, ref.index);
+}
+
+static inline void *fs_ref_code(struct fs_ref ref)
+{
+    return fs_table_tramp(ref.table, ref.index);
+}
+
 static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
 {
     if (fs_likely(!__atomic_load_n(&t->ninner, __ATOMIC_RELAXED)))

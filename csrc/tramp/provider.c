@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/lock.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,15 +31,6 @@ const char *fs_provider_names(char *buffer, size_t size)
     for (unsigned i = 0; fs_providers[i] && n < size; i++)
         n += (size_t)snprintf(buffer + n, size - n, "%s%s", i ? ", " : "", fs_providers[i]->name);
     return buffer;
-}
-
-int fs_refuse(struct fs_why *why, int error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why->text, sizeof why->text, format, args);
-    va_end(args);
-    return error;
 }
 
 static int unknown_name(const char *name, size_t length, const char *whole)

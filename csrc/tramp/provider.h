@@ -22,11 +22,7 @@
 #define FS_PROVIDER_H
 
 #include "base/base.h"
-
-/* Why not, in words: what was tried, what the system answered, what helps. */
-struct fs_why {
-    char text[224];
-};
+#include "base/error.h"
 
 struct fs_provider {
     const char *name;
@@ -72,8 +68,5 @@ FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
 
 /* "resident, trampfd, text, file, memfd" in `buffer`. */
 FS_HIDDEN const char *fs_provider_names(char *buffer, size_t size);
-
-/* Fill *why from a format and return `error`. */
-FS_HIDDEN int fs_refuse(struct fs_why *why, int error, const char *format, ...) FS_PRINTF(3, 4);
 
 #endif

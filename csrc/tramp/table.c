@@ -129,12 +129,6 @@ bool fs_table_is_intact(const struct fs_provider *p, const char *code)
     return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
 }
 
-void fs_table_touch_template(void)
-{
-    for (size_t at = 0; at < FS_TABLE_CODE; at += 4096)
-        (void)*(const volatile char *)(fs_table_code + at);
-}
-
 /* Is the library's own code there to compare with? A child that was copied while another thread
  * moved it, out of anonymous memory (text.c), has blank pages in its place. */
 static bool template_is_there(void)

@@ -57,6 +57,14 @@ extern FS_HIDDEN const char fs_resident_code[];
 extern FS_HIDDEN char fs_resident_slots[];
 FS_HIDDEN void fs_enter_slot(void);
 
+/* Read a byte of each page of the template: a thread that then reads it under the lock does not
+ * wait there for a disk. */
+static inline void fs_table_touch_template(void)
+{
+    for (size_t at = 0; at < FS_TABLE_CODE; at += 4096)
+        (void)*(const volatile char *)(fs_table_code + at);
+}
+
 /* Slots of word `w` that can be handed out, holes left out. */
 FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);
 
@@ -93,10 +101,6 @@ FS_HIDDEN void fs_table_mend(void);
 /* Make a table from one provider only, and unmap it again: 0 or -errno, with the reason in
  * `why` (`size` bytes). Not under the lock. */
 FS_HIDDEN int fs_table_try(const struct fs_provider *p, char *why, size_t size);
-
-/* Read a byte of each page of the template: whoever is about to read it under the lock does not
- * wait there for a disk. */
-FS_HIDDEN void fs_table_touch_template(void);
 
 /* All tables, for stats and checks. */
 extern FS_HIDDEN struct fs_table *fs_tables;

@@ -85,16 +85,6 @@ void fs_slot_free(struct fs_ref ref)
         fs_cache_push(t, fs_ref_slot(ref));
 }
 
-void *fs_ref_slot(struct fs_ref ref)
-{
-    return fs_table_slot(ref.table, ref.index);
-}
-
-void *fs_ref_code(struct fs_ref ref)
-{
-    return fs_table_tramp(ref.table, ref.index);
-}
-
 const char *fs_ref_provider(struct fs_ref ref)
 {
     return ref.table->provider->name;
