@@ -17,20 +17,10 @@
 #define FS_HOP_H
 
 #include "arch.h"
+#include "arch/slot.h"
 #include "base/base.h"
 
-/* A slot that hops: FS_SLOT_ENTRY is the hop. */
-struct fs_hop_slot {
-    void *entry;
-    const void *code;
-    void *data;
-};
-
 #ifdef FS_HOP_REGISTERS
-_Static_assert(offsetof(struct fs_hop_slot, entry) == FS_SLOT_ENTRY, "entry");
-_Static_assert(offsetof(struct fs_hop_slot, code) == FS_SLOT_HOP_CODE, "code");
-_Static_assert(offsetof(struct fs_hop_slot, data) == FS_SLOT_HOP_DATA, "data");
-
 extern FS_HIDDEN const char fs_hops[];
 
 static inline bool fs_hop_loads(unsigned reg)
@@ -55,13 +45,19 @@ static inline bool fs_hop_registers(const void *entry, unsigned *data, unsigned 
     return true;
 }
 
-/* Make a live slot hop. The entry comes last: a thread that sees it sees what it needs. */
-static inline void fs_hop_bind(void *slot, void *entry, const void *code, void *data)
+/* Make a live slot hop. */
+static inline void fs_hop_bind(struct fs_slot *slot, void *entry, const void *code, void *data)
 {
-    struct fs_hop_slot *h = slot;
-    h->code = code;
-    h->data = data;
-    __atomic_store_n(&h->entry, entry, __ATOMIC_RELEASE);
+    slot->body.hop.code = code;
+    slot->body.hop.data = data;
+    fs_slot_enter(slot, entry);
+}
+
+/* Where a slot that hops goes, and with what. */
+static inline void fs_hop_get(const struct fs_slot *slot, const void **code, void **data)
+{
+    *code = slot->body.hop.code;
+    *data = slot->body.hop.data;
 }
 #else
 #define FS_HOP_SP 0
@@ -82,9 +78,15 @@ static inline bool fs_hop_registers(const void *entry, unsigned *data, unsigned 
     return (void)entry, false;
 }
 
-static inline void fs_hop_bind(void *slot, void *entry, const void *code, void *data)
+static inline void fs_hop_bind(struct fs_slot *slot, void *entry, const void *code, void *data)
 {
     (void)slot, (void)entry, (void)code, (void)data;
+}
+
+static inline void fs_hop_get(const struct fs_slot *slot, const void **code, void **data)
+{
+    (void)slot;
+    *code = *data = NULL;
 }
 #endif
 

@@ -10,14 +10,11 @@
 
 #include "hook/hook.h"
 
-#include "arch.h"
+#include "arch/slot.h"
 #include "base/base.h"
 #include "tramp/find.h"
 
-_Static_assert(sizeof(ffi_closure) <= FS_SLOT_SIZE, "a closure fits a slot");
-_Static_assert(offsetof(ffi_closure, cif) == FS_SLOT_CIF, "cif");
-_Static_assert(offsetof(ffi_closure, fun) == FS_SLOT_HANDLER, "handler");
-_Static_assert(offsetof(ffi_closure, user_data) == FS_SLOT_DATA, "user data");
+FS_IS_A_SLOT(ffi_closure, fun);
 
 /* Find a closure that is plainly live, as nearly all are that a program names. It says less than
  * fs_slot_find(): false also for a live one that its owner has zeroed. In return it needs no stack
@@ -26,18 +23,13 @@ _Static_assert(offsetof(ffi_closure, user_data) == FS_SLOT_DATA, "user data");
  * few instructions are between them. */
 static FS_ALWAYS_INLINE bool fs_hook_find(const void *closure, struct fs_ref *ref)
 {
-    uintptr_t p = (uintptr_t)closure, in_span = p % FS_TABLE_SPAN;
-    struct fs_table *t = &fs_resident;
-    size_t at = p - (uintptr_t)fs_resident_slots;
-    if (at >= (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE) {
-        at = in_span - FS_TABLE_CODE;
-        if (at - 1 >= FS_TABLE_DATA - 1 || !(t = fs_registry_find(p - in_span)))
-            return false;
-    }
-    *ref = (struct fs_ref){t, (unsigned)(at / FS_SLOT_SIZE)};
-    if (at % FS_SLOT_SIZE || fs_slot_is_inner(t, ref->index))
+    struct fs_spot s = fs_locate(closure, FS_AMONG_SLOTS);
+    if (!s.is_inside)
         return false;
-    void *entry = __atomic_load_n((void *const *)closure, __ATOMIC_RELAXED);
+    *ref = (struct fs_ref){fs_spot_table(s), (unsigned)(s.at / FS_SLOT_SIZE)};
+    if (!ref->table || s.at % FS_SLOT_SIZE || fs_slot_is_inner(ref->table, ref->index))
+        return false;
+    void *entry = __atomic_load_n(&((const struct fs_slot *)closure)->entry, __ATOMIC_RELAXED);
     return entry && entry != (void *)fs_freed;
 }
 
@@ -46,32 +38,24 @@ static FS_ALWAYS_INLINE bool fs_hook_find(const void *closure, struct fs_ref *re
  * would write code bytes over a slot. */
 FS_HIDDEN FS_COLD int fs_hook_look_closer(const ffi_closure *closure);
 
-/* The same of what is to be freed, or what owns something: a code address is as good, all else
- * dies. */
-FS_HIDDEN FS_COLD void fs_hook_free_slowly(void *closure);
+/* What fs_hook_find() did not find, or what owns something, is to be freed. `slot` or its code
+ * address, as libffi takes both: its slot, live. NULL for NULL. Dies for all else. */
+FS_HIDDEN FS_COLD void *fs_hook_look_for_free(void *closure, struct fs_ref *ref);
 
-/* ffi_closure_free(), which each half has for itself: `owns` tells whether a slot owns something
- * that fs_hook_release() gives back. */
-static FS_ALWAYS_INLINE void fs_hook_free(void *closure, bool (*owns)(const void *slot))
-{
-    struct fs_ref ref;
-    if (fs_likely(fs_hook_find(closure, &ref) && !owns(closure)))
-        fs_slot_free(ref);
-    else
-        fs_hook_free_slowly(closure);
-}
-
-/* Give back what the slot owns besides itself, before it is freed or prepared again. */
-FS_HIDDEN void fs_hook_release(void *slot);
-
-/* A prepared closure. The entry comes last: a thread that sees it sees what it needs. */
+/* All of a prepared closure but its entry. */
 static inline void fs_hook_store(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler,
-                                 void *user_data, void *entry)
+                                 void *user_data)
 {
     closure->cif = cif;
     closure->fun = handler;
     closure->user_data = user_data;
-    __atomic_store_n((void **)(void *)closure, entry, __ATOMIC_RELEASE);
+}
+
+/* Is this closure a live slot? Dies as fs_hook_look_closer() does. */
+static inline bool fs_hook_is_ours(const ffi_closure *closure)
+{
+    struct fs_ref ref;
+    return fs_hook_find(closure, &ref) || fs_hook_look_closer(closure);
 }
 
 #endif

@@ -60,17 +60,7 @@ static void list_push_back(struct fs_table *t)
     open_last = t;
 }
 
-static bool is_mapped(const struct fs_table *t)
-{
-    return t->provider->map != NULL;
-}
-
 /* --- bits, under the lock ------------------------------------------------------------------- */
-
-static void **entry_of(const struct fs_table *t, unsigned index)
-{
-    return fs_table_slot(t, index);
-}
 
 /* The slots of bitmap word `w` get their entries before the first of them is handed out. */
 static void fill_word(struct fs_table *t, unsigned w)
@@ -80,7 +70,7 @@ static void fill_word(struct fs_table *t, unsigned w)
     uint64_t usable = fs_table_usable(t, w);
     for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
         if (usable >> b & 1)
-            *entry_of(t, w * FS_WORD_SLOTS + b) = (void *)fs_freed;
+            fs_table_slot(t, w * FS_WORD_SLOTS + b)->entry = (void *)fs_freed;
     fs_bit_set(t->filled, w);
 }
 
@@ -92,7 +82,7 @@ static bool is_hole(const struct fs_table *t, unsigned index)
 /* A table's first slots are about to be taken: it leaves the empty ones at the list's end. */
 static void leave_empties(struct fs_table *t)
 {
-    if (!is_mapped(t) || t->nfree != t->usable)
+    if (fs_table_is_resident(t) || t->nfree != t->usable)
         return;
     spare.empty--;
     list_remove(t);
@@ -128,7 +118,7 @@ static void take_run(struct fs_table *t, unsigned index, unsigned count)
 /* Nobody uses this table any more. It waits at the end of the list, unless too many do. */
 static void join_empties(struct fs_table *t)
 {
-    if (t->nfree != t->usable || !is_mapped(t))
+    if (t->nfree != t->usable || fs_table_is_resident(t))
         return;
     spare.empty++;
     list_remove(t);
@@ -161,7 +151,7 @@ static void give_word(struct fs_table *t, unsigned w, uint64_t bits)
 static void give_run(struct fs_table *t, unsigned index, unsigned count)
 {
     for (unsigned i = index + 1; i < index + count; i++) {
-        *entry_of(t, i) = is_hole(t, i) ? NULL : (void *)fs_freed;
+        fs_table_slot(t, i)->entry = is_hole(t, i) ? NULL : (void *)fs_freed;
         fs_bit_clear(t->inner, i);
     }
     __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
@@ -221,10 +211,10 @@ static int fill_cache(struct fs_thread *cache)
     void **bottom = cache->slot, **p = bottom + FS_POOL_BATCH;
     while (p > bottom && (t = open_tables)) {
         unsigned w = (unsigned)__builtin_ctzll(t->summary);
-        char *slots = fs_table_slot(t, w * FS_WORD_SLOTS);
+        struct fs_slot *slots = fs_table_slot(t, w * FS_WORD_SLOTS);
         uint64_t left = t->free[w];
         for (; left && p > bottom; left &= left - 1) {
-            *--p = slots + (size_t)__builtin_ctzll(left) * FS_SLOT_SIZE;
+            *--p = slots + __builtin_ctzll(left);
             __builtin_prefetch(*p, 1);
         }
         take_word(t, w, t->free[w] & ~left);
@@ -245,8 +235,8 @@ void fs_pool_empty(struct fs_thread *t, unsigned n)
     unsigned w = 0;
     uint64_t bits = 0;
     for (; n && t->count; n--) {
-        char *slot = fs_cache_pop(t);
-        size_t at = table ? (size_t)(slot - table->slots) / FS_SLOT_SIZE : SIZE_MAX;
+        void *slot = fs_cache_pop(t);
+        size_t at = table ? ((uintptr_t)slot - (uintptr_t)table->slots) / FS_SLOT_SIZE : SIZE_MAX;
         if (at / FS_WORD_SLOTS != w || !bits) {
             if (bits)
                 give_word(table, w, bits);
@@ -270,8 +260,8 @@ static void on_cut(void)
     open_tables = open_last = NULL;
     spare.mapped = spare.empty = spare.closed = 0;
     for (struct fs_table *t = fs_tables; t; t = t->next) {
-        spare.mapped += is_mapped(t);
-        if (is_mapped(t) && t->nfree == t->usable) {
+        spare.mapped += !fs_table_is_resident(t);
+        if (!fs_table_is_resident(t) && t->nfree == t->usable) {
             spare.empty++;
             list_push_back(t);
         } else if (t->nfree) {
@@ -323,7 +313,7 @@ static int add_table(struct fs_table *t)
     int error = fs_table_add(t);
     if (error)
         return error;
-    if (is_mapped(t))
+    if (!fs_table_is_resident(t))
         fs_spare_opened(&spare);
     list_push_front(t);
     return 0;

@@ -50,7 +50,7 @@ static char *lowest;                   /* of all tables so far: the next goes ri
 uint64_t fs_table_usable(const struct fs_table *t, unsigned w)
 {
     uint64_t mask = ~UINT64_C(0);
-    if (t->code == fs_resident_code)
+    if (fs_table_is_resident(t))
         return mask;
     if (w == 0)
         mask &= ~UINT64_C(1);
@@ -157,6 +157,11 @@ static int compare(const struct fs_provider *p, const char *code, struct fs_why 
                      "in place?)");
 }
 
+static struct fs_slot *slots_behind(char *code)
+{
+    return (struct fs_slot *)(void *)(code + FS_TABLE_CODE);
+}
+
 static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
 {
     char answer[96];
@@ -177,7 +182,7 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
         release(p, base);
         return error;
     }
-    *(void **)(base + FS_TABLE_CODE) = (void *)fs_enter_slot;
+    slots_behind(base)->entry = (void *)fs_enter_slot;
     *out = base;
     return 0;
 }
@@ -240,7 +245,7 @@ static int make_mapped(const struct fs_provider *p, struct fs_table **out, struc
         return error;
     }
     t->code = base;
-    t->slots = base + FS_TABLE_CODE;
+    t->slots = slots_behind(base);
     t->provider = p;
     t->nslots = FS_TABLE_SLOTS;
     t->unwind = fs_unwind_add(base, FS_TABLE_CODE);
@@ -287,7 +292,7 @@ int fs_table_make(struct fs_table **out)
 
 int fs_table_add(struct fs_table *t)
 {
-    if (t == &fs_resident) {
+    if (fs_table_is_resident(t)) {
         if (resident_open)
             return -EALREADY;
         init_bits(t);
@@ -300,7 +305,7 @@ int fs_table_add(struct fs_table *t)
         fs_table_maps++;
     }
     link_table(t);
-    resident_open |= t == &fs_resident;
+    resident_open |= fs_table_is_resident(t);
     return 0;
 }
 
@@ -316,7 +321,7 @@ static void unlink_table(struct fs_table *t)
 
 void fs_table_discard(struct fs_table *t)
 {
-    if (t == &fs_resident)
+    if (fs_table_is_resident(t))
         return;
     fs_unwind_remove(t->unwind);
     release(t->provider, t->code);
@@ -325,7 +330,7 @@ void fs_table_discard(struct fs_table *t)
 
 void fs_table_close(struct fs_table *t)
 {
-    FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
+    FS_ASSERT(!fs_table_is_resident(t) && t->nfree == t->usable);
     unlink_table(t);
     fs_step();
     fs_registry_remove((uintptr_t)t->code);
@@ -375,7 +380,7 @@ void fs_table_mend(void)
         t->prev = prev;
         t->next_open = t->prev_open = NULL;
         __atomic_store_n(&t->ninner, ninner, __ATOMIC_RELAXED);
-        resident_open |= t == &fs_resident;
+        resident_open |= fs_table_is_resident(t);
     }
     fs_registry_mend(fs_tables);
 }

@@ -25,9 +25,9 @@
 #ifndef FS_TABLE_H
 #define FS_TABLE_H
 
+#include "arch/slot.h"
 #include "base/base.h"
 #include "base/bits.h"
-#include "arch.h"
 
 #define FS_WORD_SLOTS 64 /* slots per bitmap word; of 64 bytes: one 4 KiB page of data */
 #define FS_TABLE_WORDS (FS_TABLE_SLOTS / FS_WORD_SLOTS)
@@ -36,7 +36,7 @@ struct fs_provider;
 
 struct fs_table {
     char *code;
-    char *slots;
+    struct fs_slot *slots;
     const struct fs_provider *provider;
     unsigned nslots; /* holes counted */
     unsigned usable; /* holes not counted */
@@ -54,7 +54,7 @@ struct fs_table {
 /* The template's and the resident table's text and data (table.S). */
 extern FS_HIDDEN const char fs_table_code[];
 extern FS_HIDDEN const char fs_resident_code[];
-extern FS_HIDDEN char fs_resident_slots[];
+extern FS_HIDDEN struct fs_slot fs_resident_slots[];
 FS_HIDDEN void fs_enter_slot(void);
 
 /* Read a byte of each page of the template: a thread that then reads it under the lock does not
@@ -109,9 +109,14 @@ extern FS_HIDDEN uint64_t fs_table_maps, fs_table_unmaps;
 /* The resident table, always there; its slots are first filled when it is opened. */
 extern FS_HIDDEN struct fs_table fs_resident;
 
-static inline void *fs_table_slot(const struct fs_table *t, unsigned index)
+static inline bool fs_table_is_resident(const struct fs_table *t)
 {
-    return t->slots + (size_t)index * FS_SLOT_SIZE;
+    return t == &fs_resident;
+}
+
+static inline struct fs_slot *fs_table_slot(const struct fs_table *t, unsigned index)
+{
+    return t->slots + index;
 }
 
 static inline void *fs_table_tramp(const struct fs_table *t, unsigned index)

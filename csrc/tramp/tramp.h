@@ -16,8 +16,8 @@
 #ifndef FS_TRAMP_H
 #define FS_TRAMP_H
 
+#include "arch/slot.h"
 #include "base/base.h"
-#include "arch.h"
 
 /* The most slots in a run: a whole table but for its header. */
 #define FS_RUN_MAX (FS_TABLE_SLOTS - 1)
