@@ -80,8 +80,10 @@ def in_memory(size: int, alignment: int) -> Description:
     """Describe an aggregate that is passed in memory."""
     if size > 2 * EIGHTBYTE:
         return (size, alignment, ("B",))
-    # packed, as far as csrc can see: words of alignment 8 that do not fit into alignment 1
-    return (size, alignment, ((size, 1, ("Q", "Q", "Q")),))
+    # A packed struct whose second member is unaligned: not aligned, its members fit; aligned, not.
+    unit = max(width for width in (2, 4, 8) if width < size)
+    members = ("B", _UNSIGNED[unit], *(("B",) if 2 * unit <= size else ()))
+    return (size, alignment, ((size, 1, members),))
 
 
 def describe(name: str, size: int, alignment: int, tree: Tree) -> Description:

@@ -22,6 +22,8 @@ def run_command(command: Callable[[], int]) -> NoReturn:
     written otherwise, as on a full disk, is status 1 and a sentence; a stdout that is closed is no
     mistake.
     """
+    if sys.stderr is None:  # argparse needs one, up to Python 3.10
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     status: object = 0
     try:
         try:

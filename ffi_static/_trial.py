@@ -154,7 +154,7 @@ def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:
         warnings.simplefilter("ignore", ffi_static.InstallWarning)
         for other in ("ctypes", "cffi"):
             with contextlib.suppress(ffi_static.InstallError):  # which try_installed() tells
-                ffi_static.install(**{other: False})
+                ffi_static.install(ctypes=other != "ctypes", cffi=other != "cffi")
         for name in ("_ctypes", "_cffi_backend"):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)

@@ -27,8 +27,7 @@ static size_t rounded(size_t size)
 static struct chunk *map_chunk(size_t size)
 {
     size_t whole = rounded(sizeof(struct chunk)) + size;
-    if (whole < FS_BOOKS_CHUNK)
-        whole = FS_BOOKS_CHUNK;
+    whole = (whole + FS_BOOKS_CHUNK - 1) / FS_BOOKS_CHUNK * FS_BOOKS_CHUNK;
     struct chunk *c = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (c == MAP_FAILED)
         return NULL;

@@ -93,16 +93,19 @@ static int map_found(char *code, struct fs_map *m, struct fs_why *why)
     return 0;
 }
 
+/* Whole pages, whatever their size is. */
+#define ROOM ((sizeof(struct fs_map) + 0xffff) / 0x10000 * 0x10000)
+
 static int map_file(char *code, struct fs_why *why)
 {
     char answer[96];
     struct fs_map *m; /* a path is too much for a small stack */
-    m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    m = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (m == MAP_FAILED)
-        return fs_refuse(why, -errno, "mmap of %zu bytes to read /proc/self/maps with: %s",
-                         sizeof *m, fs_errno_text(errno, answer, sizeof answer));
+        return fs_refuse(why, -errno, "mmap of %zu bytes to read /proc/self/maps with: %s", ROOM,
+                         fs_errno_text(errno, answer, sizeof answer));
     int error = map_found(code, m, why);
-    munmap(m, sizeof *m);
+    munmap(m, ROOM);
     return error;
 }
 

@@ -25,8 +25,7 @@
 
 #define TABLE_BYTES ((size_t)FS_TABLE_CODE + FS_TABLE_DATA)
 
-_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA + FS_TABLE_CODE <= FS_TABLE_SPAN,
-               "a table fits its span, with what a provider may have before the next one");
+_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA <= FS_TABLE_SPAN, "a table fits its span");
 _Static_assert(FS_TABLE_CODE % 0x10000 == 0 && FS_TABLE_DATA % 0x10000 == 0,
                "both are whole pages, whether those have 4, 16 or 64 KiB");
 _Static_assert(FS_TABLE_SLOTS % FS_GROUP_SLOTS == 0, "whole groups");

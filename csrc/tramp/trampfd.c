@@ -50,6 +50,8 @@ _Static_assert(FS_TABLE_CODE == TRAMPFD_COMPACT_CODE_SIZE(FS_TABLE_SLOTS, 4096) 
                    FS_TABLE_CODE == TRAMPFD_COMPACT_CODE_SIZE(FS_TABLE_SLOTS, 0x10000),
                "its tables are, whatever the page size is");
 #define CONSTANTS FS_TABLE_CODE /* as large as the code */
+_Static_assert(FS_TABLE_CODE + FS_TABLE_DATA + CONSTANTS <= FS_TABLE_SPAN,
+               "they lie between this table and the one before");
 
 /* Under the lock: */
 static int lasting;               /* a refusal that will not change, or 0 */

@@ -87,9 +87,9 @@ def _reach(leaves: tuple[m.Leaf, ...], word: int) -> int:
 def clang_loses(kind: m.Type) -> bool:
     """Whether clang 14 drops bytes of a union, this one or one inside it.
 
-    It takes one member's type for the whole union's: the most aligned, of those the largest. Where
-    that member ends in the first half of an SSE eightbyte, only four bytes of the register count,
-    whatever the others have there.
+    It takes one member's type for the whole union's: the most aligned, of those the largest, a
+    packed one counting as if it were not. Where that member ends in the first half of an SSE
+    eightbyte, only four bytes of the register count, whatever the others have there.
     """
     if not isinstance(kind, m.Struct):
         return False
@@ -97,7 +97,9 @@ def clang_loses(kind: m.Type) -> bool:
         return True
     if not kind.union:
         return False
-    stored, count = max(kind.members, key=lambda x: (x[0].align, x[0].size * (x[1] or 1)))
-    words = range(-(-kind.size // m.EIGHTBYTE))
-    of_stored = m.Struct(((stored, count),), "").leaves
-    return any(_reach(of_stored, w) < _reach(kind.leaves, w) for w in words)
+    sse = [w for w, name in enumerate(classes(kind) or []) if name == "SSE"]
+    wholes = [m.Struct((member,), "") for member in kind.members]
+    least = max((w.align, w.size) for w in wholes)
+    natural = [max(16 if x.kind == "x" else x.size for x in w.leaves) for w in wholes]
+    stored = [w for w, align in zip(wholes, natural) if (max(align, w.align), w.size) >= least]
+    return any(_reach(s.leaves, w) < _reach(kind.leaves, w) for s in stored for w in sse)

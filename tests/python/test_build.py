@@ -32,6 +32,8 @@ def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     (tmp_path / "ffi_static").mkdir()
     for file in ("__init__.py", "_build_lib.py"):
         shutil.copy(ROOT / "ffi_static" / file, tmp_path / "ffi_static")
+    (tmp_path / "csrc").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "csrc/rooms.txt", tmp_path / "csrc")
     run = "import runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py')"
     return python(tmp_path, "-c", f"import sys\n{before}\n{run}")
 

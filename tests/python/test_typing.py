@@ -14,7 +14,7 @@ import pytest
 import ffi_static
 from ffi_static import _lib
 
-API = Path(__file__).resolve().parent.parent / "typing" / "api.py"
+API = Path(__file__).resolve().parent / "typing" / "api.py"
 
 
 def test_mypy_accepts_the_api_and_refuses_its_misuse(tmp_path: Path) -> None:

@@ -27,12 +27,6 @@ LIST
 mirror() { # the Debian mirror that apt here is configured with
     sh "$(dirname "${BASH_SOURCE[0]}")/../../../.ci/mirror" || die "no mirror"
 }
-    [ -n "$found" ] || found=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
-        grep -E '/debian/?$' | sed -n 1p)
-    [ -n "$found" ] || die "this machine's apt knows no Debian mirror." \
-        "Name one: make deb LIBFFI_MIRROR=http://.../debian"
-    printf '%s\n' "$found"
-}
 
 # make_root SUITE TARGET PACKAGE...: a minimal root with these packages, unless TARGET is there.
 # TARGET ending in .tar is an archive, else a folder. The list of packages is kept beside it.

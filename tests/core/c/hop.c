@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hop.c - the general form, (code, data, register): what the code finds when it is reached
  *
- * Every pair of registers, on each provider in turn (tests/core/test_core.py sets the variable). The
- * probe loads every register with a value of its own, sets the flags, calls the address, and the
- * code that is reached writes down all it finds before it returns.
+ * Every pair of registers, on each provider in turn (tests/core/test_core.py sets the variable).
+ * The probe loads every register with a value of its own, sets the flags, calls the address, and
+ * the code that is reached writes down all it finds before it returns.
  */
 #include "fs_test.h"
 #include <pthread.h>
