@@ -40,11 +40,9 @@ struct fs_provider {
      * `map` puts there, every one of them? NULL: they are the template's. Must answer false where
      * there is any doubt. */
     bool (*is_intact)(const char *code);
-    /* Has `map` refused for a reason that will not change? Then that -errno, and *why; else 0.
-     * Asked before anything is reserved. NULL: there are no such reasons. */
-    int (*refused)(struct fs_why *why);
-    /* Forget it: somebody wants to know. NULL with `refused`. */
-    void (*ask_again)(void);
+    /* Will `map` answer this -errno again, whatever the process does? Then it is not called again
+     * (fs_provider_map()). NULL: every refusal may change. */
+    bool (*is_lasting)(int error);
 };
 
 extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_trampfd,
@@ -57,6 +55,16 @@ extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_tram
 
 /* The providers in default order, NULL at the end. */
 extern FS_HIDDEN const struct fs_provider *const fs_providers[];
+
+/* Has `p` refused for a reason that lasts? Then that -errno, and *why; else 0. Asked before
+ * anything is reserved. Not under fs_lock(), as the two below. */
+FS_HIDDEN int fs_provider_refused(const struct fs_provider *p, struct fs_why *why);
+
+/* p->map(), and a refusal that lasts is remembered, also by children that are forked. */
+FS_HIDDEN int fs_provider_map(const struct fs_provider *p, char *code, struct fs_why *why);
+
+/* Forget the refusal: the next table asks `p` again. */
+FS_HIDDEN void fs_provider_ask_again(const struct fs_provider *p);
 
 /* By name, NULL when there is none. */
 FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t length);

@@ -164,7 +164,7 @@ static struct fs_slot *slots_behind(char *code)
 static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
 {
     char answer[96];
-    int error = p->refused ? p->refused(why) : 0;
+    int error = fs_provider_refused(p, why);
     if (error)
         return error;
     char *base = reserve(want, p->before);
@@ -172,7 +172,7 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
         return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s",
                          (p->before + TABLE_BYTES) / 1024,
                          fs_errno_text(errno, answer, sizeof answer));
-    error = p->map(base, why);
+    error = fs_provider_map(p, base, why);
     if (!error)
         error = compare(p, base, why);
     if (!error)
@@ -398,8 +398,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
     struct fs_why why = {{0}};
     int error = 0, cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    if (p->ask_again)
-        p->ask_again();
+    fs_provider_ask_again(p);
     if (p->map) {
         char *base;
         error = map_table(p, NULL, &base, &why);
