@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* hop.h - entries that load a register and jump: what an architecture's hop.S offers
  *
- * A trampoline in its general form is (code, data, register): called, it loads `data` into the
- * register that the user named and jumps to the user's code, with everything else as it was. Our
- * trampolines load the slot's address into R only; a slot whose entry is a hop has the rest in its
- * next two words. So whatever provider the trampoline is from, the general form works on it.
+ * A trampoline in its general form is (code, data, register): it loads `data` into the register
+ * that the user named and jumps to the user's code, with everything else as it was. Our trampolines
+ * load only the slot's address, into R. The slot's entry is a hop then, and the next two words are
+ * code and data. So the general form works on trampolines of every provider.
  *
  * There is one hop for every pair (data register, code register or none), each FS_HOP_SIZE bytes,
  * in a grid: one row of FS_HOP_REGISTERS for each code register. The stack pointer's row is that

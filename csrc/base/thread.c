@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* thread.c - thread records, and what fork, thread exit, exit and dlclose do to them
  *
- * Why here and not in the allocator: all four events are about *who still exists*, and all four
- * need the lock. What a slot is, this file does not know; who does is told (struct
- * fs_thread_events).
+ * Not in the allocator, because all four events are about which threads still exist, and all four
+ * need the lock. This file does not know what a slot is; the room that does is told of the events
+ * (struct fs_thread_events).
  */
 #include "base/lock.h"
 #include "base/thread.h"
@@ -169,9 +169,9 @@ struct fs_thread *fs_self_unseated(void)
     return key_exists() ? own_by_value(pthread_getspecific(key)) : NULL;
 }
 
-/* The value stays, so that the C library calls this once more in each of its rounds: whoever uses
- * closures in between is told that this thread is ending. A value that is not ours is that of
- * another namespace's key. */
+/* The value TOLD stays, so that the C library calls this again in each of its rounds, and a later
+ * destructor that uses closures finds that this thread is ending. A value that names no record of
+ * this thread belongs to another namespace's key. */
 static void at_thread_exit(void *value)
 {
     if (value != TOLD) {
@@ -263,10 +263,10 @@ static const struct fs_fork_events fork_events = {.cut = on_cut, .child = on_chi
 
 /* --- the library's own life ------------------------------------------------------------------ */
 
-/* glibc runs a library's atexit handlers *before* its destructors at exit(), and *after* them at
- * dlclose() (from __cxa_finalize in crtbeginS.o's destructor, which is always the last). So the
- * flag is set when the destructor runs in an exiting process, whose other threads may still be
- * calling us, and clear when it runs in a dlclose(), when by contract no thread is inside. */
+/* At exit(), glibc runs a library's atexit handlers *before* its destructors; at dlclose(), *after*
+ * them (from __cxa_finalize in crtbeginS.o's destructor, which is always the last). So the flag is
+ * set when the destructor runs in an exiting process, whose other threads may still be calling us.
+ * It is clear when the destructor runs in a dlclose(), when by contract no thread is inside. */
 static void at_exit(void)
 {
     exiting = true;
@@ -285,7 +285,7 @@ static bool is_guest(void)
     return getauxval(AT_PHDR) && !dl_iterate_phdr(is_the_program, NULL);
 }
 
-/* Once, from the constructor or from whoever comes before it. Not pthread_once(), which makes a
+/* Once, from the constructor or from the first call before it. Not pthread_once(), which makes a
  * system call at its end: the first closure of a process should make none. */
 __attribute__((constructor)) static void init(void)
 {
@@ -303,14 +303,14 @@ __attribute__((constructor)) static void init(void)
     __atomic_store_n(&state, READY, __ATOMIC_RELEASE);
 }
 
-/* The key goes first, and at exit() as well: an older atexit handler may be about to dlclose() us,
- * and the exit of a thread that used us would then jump into the hole. (Fork handlers go by
- * themselves: glibc knows whose they are, and musl unloads nothing.) After exit() has begun, the
- * rest stays for threads that run on.
+/* The key is deleted first, and at exit() as well: an older atexit handler may be about to
+ * dlclose() this library, and the exit of a thread that used it would then call a function that is
+ * unmapped. (glibc removes fork handlers itself, and musl unloads nothing.) After exit() has begun,
+ * the rest stays for threads that still run.
  *
- * In a dlclose(), threads that used the library live on without it: their slots come back, or
- * tables would stay mapped. Destructors of C++ objects that run after this one, and any that come
- * by other libraries, find a library that works, without caches. */
+ * In a dlclose(), threads that used the library live on without it. Their slots are given back, or
+ * tables would stay mapped. Destructors that run after this one, those of C++ objects and of other
+ * libraries, find a library that works without caches. */
 __attribute__((destructor)) static void unload(void)
 {
     bool had_key = key_exists();

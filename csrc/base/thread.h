@@ -9,17 +9,17 @@
  * that a fork at any moment copies a usable record: at worst the one slot in flight is lost to
  * the child.
  *
- * A record is its owner's by the thread pointer, which is unique among the living. A pthread key
- * only tells us of the thread's end, and its value where to look first: what is found there is a
- * number, and the record of that number must have this thread as its owner. Nothing else would be
- * safe, because the C libraries of several namespaces (dlmopen(3)) each count their keys from 0 and
- * keep the values in one array per thread.
+ * A record names its owner by the thread pointer, which is unique among living threads. A pthread
+ * key tells us of a thread's end. The key's value is a record's number, and only a hint: the record
+ * must have this thread as its owner. The value may be somebody else's, because the C libraries of
+ * several namespaces (dlmopen(3)) each count their keys from 0 and keep the values in one array per
+ * thread.
  *
  * Threads without a cache: they allocate and free under the lock.
- *   - In a namespace that is not the program's: a value of ours would overwrite one of the
- *     program's, and its threads would not tell us of their end.
+ *   - Those of a namespace that is not the program's: the key's value would overwrite one of the
+ *     program's, and the program's threads would not tell us of their end.
  *   - A thread whose end was told: nobody would tell again.
- *   - When no key or no memory is left.
+ *   - Any, when no key or no memory is left.
  * A thread whose first use is in the last round of its key destructors (there are
  * PTHREAD_DESTRUCTOR_ITERATIONS) ends untold. Its record waits for the next thread with its thread
  * pointer, which is soon, because C libraries use stacks again.
@@ -44,8 +44,8 @@ struct fs_thread {
 /* Finding one's record is on the fastest path, and the library has no thread-local variable: the
  * dynamic TLS model costs a call, and the static one needs room in a block that the dynamic loader
  * takes back only in reverse order, which a library opened and closed at will must not count on.
- * Instead a thread takes a seat, found by its thread pointer, which is unique among the living;
- * whoever finds the seat taken asks for the key's value. */
+ * Instead a thread takes a seat, which its thread pointer chooses. A thread whose seat is taken
+ * asks for the key's value. */
 #define FS_SEATS 64
 
 struct fs_seat {
@@ -80,11 +80,12 @@ static inline struct fs_thread *fs_self(void)
     return fs_self_unseated();
 }
 
-/* The same, made if need be; NULL where this thread is to have no cache. Takes fs_lock. */
+/* The same, and a record is made where there is none. NULL: this thread is to have no cache. Takes
+ * fs_lock. */
 FS_HIDDEN struct fs_thread *fs_thread_get(void);
 
-/* The record for this thread's sentences, also where it has no cache. With `make`, takes fs_lock,
- * and is NULL when memory is short; without, NULL when there is none. */
+/* The record for this thread's sentences, also if the thread has no cache. With `make`, takes
+ * fs_lock, and NULL means that memory is short. Without, NULL means that there is none. */
 FS_HIDDEN struct fs_thread *fs_thread_for_error(bool make);
 
 /* Has the last thread that needed a record found no memory for one? */

@@ -46,7 +46,7 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
-/* Is it inside a table, its slots or its code? What follows one in its span is anybody's memory. */
+/* Is the address in a table's code or slots? The rest of a table's span may be anybody's memory. */
 static bool in_a_table(const void *address)
 {
     struct fs_spot s = fs_locate(address, FS_AMONG_SLOTS);

@@ -2,8 +2,8 @@
 /* slot.h - what this room's halves share: a libffi closure that lies in a slot
  *
  * closures.c is for every architecture. Beside it is built planned.c, where arch/ has what plan/
- * needs (abi.c, entry.S), or else unplanned.c, where libffi's own entry code of that architecture
- * stays: which one is the choice of the list of sources, not of the preprocessor.
+ * needs (abi.c, entry.S). Elsewhere it is unplanned.c, and libffi's own entry code stays. The list
+ * of sources chooses, not the preprocessor.
  */
 #ifndef FS_HOOK_SLOT_H
 #define FS_HOOK_SLOT_H
@@ -16,11 +16,11 @@
 
 FS_IS_A_SLOT(ffi_closure, fun);
 
-/* Find a closure that is plainly live, as nearly all are that a program names. It says less than
- * fs_slot_find(): false also for a live one that its owner has zeroed. In return it needs no stack
- * frame and reads the slot at the address that it was given. Both count: a program that frees in
- * random order waits for each slot, and how many such waits a processor has at once depends on how
- * few instructions are between them. */
+/* Find a closure that is plainly live, as nearly all are that a program names. Unlike
+ * fs_slot_find(), this is false for a live slot that its owner has zeroed. In return it needs no
+ * stack frame and reads the slot at the given address. Both matter: a program that frees in random
+ * order waits for each slot to arrive from memory, and the fewer instructions lie between two such
+ * waits, the more of them a processor has at once. */
 static FS_ALWAYS_INLINE bool fs_hook_find(const void *closure, struct fs_ref *ref)
 {
     struct fs_spot s = fs_locate(closure, FS_AMONG_SLOTS);
@@ -33,13 +33,13 @@ static FS_ALWAYS_INLINE bool fs_hook_find(const void *closure, struct fs_ref *re
     return entry && entry != (void *)fs_freed;
 }
 
-/* What fs_hook_find() did not find is to be prepared. 1: it is live all the same; 0: it lies
- * elsewhere and is libffi's to prepare. Dies if it lies in a table and is no live closure: libffi
- * would write code bytes over a slot. */
+/* To prepare what fs_hook_find() did not find. 1: the closure is live all the same; 0: it lies
+ * elsewhere and is libffi's to prepare. Dies if the address lies in a table and is no live closure:
+ * libffi would write code bytes over a slot. */
 FS_HIDDEN FS_COLD int fs_hook_look_closer(const ffi_closure *closure);
 
-/* What fs_hook_find() did not find, or what owns something, is to be freed. `slot` or its code
- * address, as libffi takes both: its slot, live. NULL for NULL. Dies for all else. */
+/* To free what fs_hook_find() did not find, or what owns memory: the live slot of a closure, which
+ * libffi lets users name by its code address, too. NULL for NULL; dies for all else. */
 FS_HIDDEN FS_COLD void *fs_hook_look_for_free(void *closure, struct fs_ref *ref);
 
 /* All of a prepared closure but its entry. */

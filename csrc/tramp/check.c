@@ -39,7 +39,7 @@ static bool word_is_valid(const struct fs_table *t, unsigned w, const char **wha
     return true;
 }
 
-/* Is every invariant of the table as it should be? If not, *what says which is broken. */
+/* Does every invariant of the table hold? If not, *what says which is broken. */
 static bool table_is_valid(const struct fs_table *t, const char **what)
 {
     unsigned nfree = 0;

@@ -2,9 +2,9 @@
 /* find.h - from an address to its slot, on every prepare and every free
  *
  * Inline because it is most of what they do. No lock, no walk; any address may be asked for. A
- * slot is live when its entry says so: a free one has fs_freed there, and what lies inside a run
- * is in the table's bitmap. NULL is in a hole, in a slot whose page was never filled, and in a
- * live one whose owner has zeroed it, as people do before they prepare a closure.
+ * slot's entry tells whether it is live: that of a free slot is fs_freed. The table's bitmap tells
+ * which slots lie inside a run. The entry is NULL in a hole, in a slot whose page was never filled,
+ * and in a live slot that its owner has zeroed, as people do before they prepare a closure.
  */
 #ifndef FS_FIND_H
 #define FS_FIND_H
@@ -31,8 +31,8 @@ static inline bool fs_slot_is_inner(const struct fs_table *t, unsigned index)
     return fs_bit_is_set(t->inner, index);
 }
 
-/* Is this slot, whose entry is NULL, a live one that was zeroed? Its page was filled, then, and it
- * is no hole. */
+/* Is this slot, whose entry is NULL, a live one that was zeroed? Yes if its page was filled and the
+ * slot is no hole. */
 static inline bool fs_slot_is_zeroed(const struct fs_table *t, unsigned index)
 {
     unsigned w = index / FS_WORD_SLOTS;

@@ -135,8 +135,8 @@ static void close_superfluous(void)
     }
 }
 
-/* `bits` of word `w`, none of them free. Does not close tables: whoever gives many calls
- * close_superfluous() after the last. */
+/* `bits` of word `w`, none of them free. Closes no table: the caller calls close_superfluous()
+ * after the last word. */
 static void give_word(struct fs_table *t, unsigned w, uint64_t bits)
 {
     FS_ASSERT(!(t->free[w] & bits));
@@ -200,8 +200,8 @@ static int alloc_run(unsigned count, struct fs_ref *ref)
 }
 
 /* FS_POOL_BATCH single slots, or as many as there are, into an empty cache: lowest address on top.
- * 0, or -ENOSPC when there is none at all. A fork cannot come in between, so the order does not
- * matter.
+ * 0, or -ENOSPC when there is none at all. This thread cannot fork meanwhile, so the order of
+ * stores does not matter.
  */
 static int fill_cache(struct fs_thread *cache)
 {
@@ -228,7 +228,8 @@ static int fill_cache(struct fs_thread *cache)
 
 /* --- in bulk ------------------------------------------------------------------------------- */
 
-/* Give back up to `n` slots: free in all but their bits, and mostly neighbours, as they came. */
+/* The slots are free in all but their bits. Most are neighbours, so bits are given a word at a
+ * time. */
 void fs_pool_empty(struct fs_thread *t, unsigned n)
 {
     struct fs_table *table = NULL;
@@ -270,8 +271,8 @@ static void on_cut(void)
     }
 }
 
-/* Not under the lock: the end of tables that were closed under it. After the last one of a library
- * that is unloaded there is no book-keeping either. */
+/* Not under the lock: unmap the tables that were closed under it. When the library is being
+ * unloaded and the last table is gone, the book-keeping goes, too. */
 static void bury(void)
 {
     fs_table_bury();
@@ -335,9 +336,9 @@ static int serve_from(struct fs_want *w, struct fs_table **fresh)
     return try_to_serve(w);
 }
 
-/* The lock is not held while a table is made: that may take as long as a file system pleases.
- * Other threads may have freed slots, or added a table, by then: one that is not needed any more
- * is discarded. The resident table may be too full for a run: then the next one is not. */
+/* The lock is not held while a table is made, because a file system may take any time. Meanwhile
+ * other threads may free slots or add a table; then the new table is discarded. When the resident
+ * table is too full for a run, the next table serves it. */
 static int serve(struct fs_want *w)
 {
     struct fs_table *fresh = NULL;

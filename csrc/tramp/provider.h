@@ -5,18 +5,16 @@
  * make memory that is writable and executable, nor a second, writable mapping of pages that are
  * executable, nor leave a file descriptor open. There is no fallback behind the last one.
  *
- * After a provider has answered, the caller compares what is mapped with the library's own
- * template, byte for byte, before the first use; a provider need not, but must leave the bytes
- * unchangeable by others where it can (a private mapping of the very file that we run from, a
- * sealed memfd). The one provider whose code is not the template to the last byte says itself what
- * each byte must be.
+ * After a provider has answered and before the first use, the caller compares what is mapped with
+ * the library's own template, byte for byte. A provider need not compare. Where it can, it leaves
+ * bytes that nobody else can change: a private mapping of the very file that we run from, a sealed
+ * memfd. A provider whose code is not the template to the last byte has `is_intact`.
  *
  * Called *without* fs_lock(), because a path may lead to a file system that does not answer; with
  * cancellation disabled, because open() and its like are cancellation points. Several threads may
  * be in one provider at once, at different addresses. A provider that changes what others read
- * (text moves the template) does that under the lock, and nothing else. No provider calls the
- * allocator or malloc, and none opens what may be anything but the file that it means: no FIFO,
- * no terminal, no other device.
+ * (text moves the template) does only that under the lock. No provider calls the allocator or
+ * malloc. None opens a FIFO, a terminal or a device other than its own: it looks before it opens.
  */
 #ifndef FS_PROVIDER_H
 #define FS_PROVIDER_H

@@ -128,17 +128,17 @@ bool fs_table_is_intact(const struct fs_provider *p, const char *code)
     return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
 }
 
-/* Is the library's own code there to compare with? A child that was copied while another thread
- * moved it, out of anonymous memory (text.c), has blank pages in its place. */
+/* Is the library's own code there to compare with? A child has blank pages in its place if it was
+ * forked while another thread moved the code out of anonymous memory (text.c). */
 static bool template_is_there(void)
 {
     static const char blank[FS_TRAMP_SIZE];
     return memcmp(fs_table_code, blank, sizeof blank) != 0;
 }
 
-/* Does the provider's mapping hold what it should? A difference may come from another thread's
- * `text`, which for a moment takes a template away that no file can refill (text.c): under the
- * lock it is there. */
+/* Does the provider's mapping hold what it should? Provider `text`, in another thread, may have
+ * moved the template away for a moment, if no file can refill it (text.c). So a difference is
+ * looked at again under the lock, where the template is back. */
 static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
 {
     if (template_is_there() && fs_table_is_intact(p, code))
@@ -186,21 +186,21 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
     return 0;
 }
 
-/* A blank struct whose `code` is where the table had best go, NULL for anywhere. 0 or -errno. */
+/* A struct that is blank but for `home`, which no other thread is given. 0 or -errno. */
 static int take_struct(struct fs_table **out)
 {
     fs_lock();
     struct fs_table *t = spare_structs;
     int error = 0;
     if (t) {
-        char *want = t->code;
+        char *home = t->home;
         spare_structs = t->next;
         fs_step();
         memset(t, 0, sizeof *t);
-        t->code = want;
+        t->home = home;
     } else if ((t = fs_books_take(sizeof *t))) {
         if (lowest)
-            t->code = lowest -= FS_TABLE_SPAN; /* no other thread is given this place */
+            t->home = lowest -= FS_TABLE_SPAN;
     } else {
         error = -errno;
     }
@@ -209,8 +209,8 @@ static int take_struct(struct fs_table **out)
     return error;
 }
 
-/* Under the lock. Its address stays in it, for the next table: programs that go up and down stay
- * where they are. */
+/* Under the lock. `home` stays, for the next table: programs that go up and down stay where they
+ * are. */
 static void give_struct(struct fs_table *t)
 {
     t->next = spare_structs;
@@ -218,7 +218,6 @@ static void give_struct(struct fs_table *t)
     spare_structs = t;
 }
 
-/* The table that was to be at t->code could not be made, or is elsewhere. */
 static void give_struct_back(struct fs_table *t)
 {
     fs_lock();
@@ -238,12 +237,12 @@ static int make_mapped(const struct fs_provider *p, struct fs_table **out, struc
                          FS_BOOKS_CHUNK / 1024, fs_errno_text(error, answer, sizeof answer));
     }
     char *base = NULL;
-    error = map_table(p, t->code, &base, why);
+    error = map_table(p, t->home, &base, why);
     if (error) {
         give_struct_back(t);
         return error;
     }
-    t->code = base;
+    t->code = t->home = base;
     t->slots = slots_behind(base);
     t->provider = p;
     t->nslots = FS_TABLE_SLOTS;
@@ -358,9 +357,8 @@ void fs_table_bury(void)
     }
 }
 
-/* The list by `next`, the bitmaps of free slots and the marks inside runs are what a cut leaves
- * true. Slots that were on their way from or to a bitmap are lost, and so is a table that was being
- * made or unmapped. */
+/* A cut leaves true: the list by `next`, the bitmaps of free slots, and the marks inside runs. Lost
+ * are slots on their way from or to a bitmap, and a table that was being made or unmapped. */
 void fs_table_mend(void)
 {
     struct fs_table *prev = NULL;

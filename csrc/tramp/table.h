@@ -13,9 +13,9 @@
  *
  * A table's struct lives outside the mapping, where a stray write to a closure cannot reach it.
  *
- * Making a table asks the file system and the kernel, which may keep a thread waiting for ever, and
- * formats sentences; forgetting one may call the process' unwinder. So both are done *without* the
- * lock, and the functions here come in two kinds:
+ * To make a table is to ask the file system and the kernel, which may keep a thread waiting for
+ * ever, and to format sentences. To forget one may call the process' unwinder. So both are done
+ * *without* the lock, and the functions here come in two kinds:
  *   - under fs_lock(): fs_table_add(), fs_table_close(), all lists and bits;
  *   - not under it, with cancellation disabled: fs_table_make(), fs_table_discard(),
  *     fs_table_bury(), fs_table_try(). They take the lock themselves where they need it.
@@ -45,6 +45,7 @@ struct fs_table {
     struct fs_table *next, *prev;                   /* all tables */
     struct fs_table *next_open, *prev_open;         /* those with a free slot */
     void *unwind;                                   /* see unwind.h */
+    char *home;                                     /* where it had best be mapped; or NULL */
     uint64_t summary;                               /* bit w: free[w] != 0 */
     uintptr_t filled[FS_BITS_WORDS(64)];            /* bit w: word w's slots hold entries; atomic */
     uint64_t free[FS_TABLE_WORDS];                  /* 1: the slot is free */
@@ -94,8 +95,8 @@ FS_HIDDEN void fs_table_bury(void);
 /* Forget everything: no mapped table is left and the library goes. */
 FS_HIDDEN void fs_table_forget_all(void);
 
-/* In a child that was forked while a thread that it does not have was changing tables: what can be
- * told from the rest is made right. */
+/* In a forked child, when a thread that the child does not have was changing tables: make all
+ * fields right that follow from others. */
 FS_HIDDEN void fs_table_mend(void);
 
 /* Make a table from one provider only, and unmap it again: 0 or -errno, with the reason in

@@ -18,10 +18,9 @@
  * descriptor is free; the user has as many pages as a user may have; our text is not a file's, or
  * a debugger has written breakpoints into it; the code that it would point at is not ours.
  *
- * What will not change is asked once: a device that is not there, or that refuses for a reason of
- * the system's and not of the moment's, is not asked again by this process, nor by the children
- * that it forks, until ffi_static_provider_probe("trampfd") finds that it works. A module loaded
- * later is found by programs that start later.
+ * A device that is not there, or that refuses for a reason that lasts, is asked once: neither this
+ * process nor a child that it forks asks again, until ffi_static_provider_probe("trampfd") finds
+ * that it works. A module that is loaded later is found by programs that start later.
  */
 #include "tramp/provider.h"
 
@@ -96,8 +95,8 @@ static bool is_lasting(int error)
 
 #define MISC_MAJOR 10 /* Linux, Documentation/admin-guide/devices.txt */
 
-/* What is not of the module's kind is not opened: a FIFO waits for a writer, a terminal for a
- * carrier, and a device may take being opened for an order. */
+/* Only a device of the module's kind is opened: opening a FIFO waits for a writer, opening a
+ * terminal for a carrier, and another device may act on being opened. */
 static int open_device(struct fs_why *why)
 {
     char answer[96];

@@ -129,8 +129,8 @@ static int check_node(const ffi_type *t, struct walk *w, unsigned depth)
     return 0;
 }
 
-/* A scalar at `offset` of the whole. Every scalar's alignment is its size, be it in a packed struct
- * or not. */
+/* A scalar at `offset` of the whole. Every scalar's alignment is its size, in a packed struct too.
+ */
 static struct classes leaf_classes(const ffi_type *t, size_t offset, struct walk *w)
 {
     size_t size = scalar_size(t);
