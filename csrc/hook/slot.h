@@ -26,8 +26,11 @@ static FS_ALWAYS_INLINE bool fs_hook_find(const void *closure, struct fs_ref *re
     struct fs_spot s = fs_locate(closure, FS_AMONG_SLOTS);
     if (!s.is_inside)
         return false;
-    *ref = (struct fs_ref){fs_spot_table(s), (unsigned)(s.at / FS_SLOT_SIZE)};
-    if (!ref->table || s.at % FS_SLOT_SIZE || fs_slot_is_inner(ref->table, ref->index))
+    struct fs_table *t = &fs_resident;
+    if (!s.is_resident && !(t = fs_registry_find((uintptr_t)s.table)))
+        return false;
+    *ref = (struct fs_ref){t, (unsigned)(s.at / FS_SLOT_SIZE)};
+    if (s.at % FS_SLOT_SIZE || fs_slot_is_inner(t, ref->index))
         return false;
     void *entry = __atomic_load_n(&((const struct fs_slot *)closure)->entry, __ATOMIC_RELAXED);
     return entry && entry != (void *)fs_freed;
