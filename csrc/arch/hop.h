@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* hop.h - entries that load a register and jump: what an architecture's hop.S offers
  *
- * A trampoline in its general form is (code, data, register): called, it loads `data` into the
- * register that the user named and jumps to the user's code, with everything else as it was. Our
- * trampolines load the slot's address into R only; a slot whose entry is a hop has the rest in its
- * next two words. So whatever provider the trampoline is from, the general form works on it.
+ * A trampoline in its general form is (code, data, register): it loads `data` into the register
+ * that the user named and jumps to the user's code, with everything else as it was. Our trampolines
+ * load only the slot's address, into R. The slot's entry is a hop then, and the next two words are
+ * code and data. So the general form works on trampolines of every provider.
  *
  * There is one hop for every pair (data register, code register or none), each FS_HOP_SIZE bytes,
  * in a grid: one row of FS_HOP_REGISTERS for each code register. The stack pointer's row is that
@@ -17,20 +17,10 @@
 #define FS_HOP_H
 
 #include "arch.h"
+#include "arch/slot.h"
 #include "base/base.h"
 
-/* A slot that hops: FS_SLOT_ENTRY is the hop. */
-struct fs_hop_slot {
-    void *entry;
-    const void *code;
-    void *data;
-};
-
 #ifdef FS_HOP_REGISTERS
-_Static_assert(offsetof(struct fs_hop_slot, entry) == FS_SLOT_ENTRY, "entry");
-_Static_assert(offsetof(struct fs_hop_slot, code) == FS_SLOT_HOP_CODE, "code");
-_Static_assert(offsetof(struct fs_hop_slot, data) == FS_SLOT_HOP_DATA, "data");
-
 extern FS_HIDDEN const char fs_hops[];
 
 static inline bool fs_hop_loads(unsigned reg)
@@ -55,13 +45,19 @@ static inline bool fs_hop_registers(const void *entry, unsigned *data, unsigned 
     return true;
 }
 
-/* Make a live slot hop. The entry comes last: a thread that sees it sees what it needs. */
-static inline void fs_hop_bind(void *slot, void *entry, const void *code, void *data)
+/* Make a live slot hop. */
+static inline void fs_hop_bind(struct fs_slot *slot, void *entry, const void *code, void *data)
 {
-    struct fs_hop_slot *h = slot;
-    h->code = code;
-    h->data = data;
-    __atomic_store_n(&h->entry, entry, __ATOMIC_RELEASE);
+    slot->body.hop.code = code;
+    slot->body.hop.data = data;
+    fs_slot_enter(slot, entry);
+}
+
+/* Where a slot that hops goes, and with what. */
+static inline void fs_hop_get(const struct fs_slot *slot, const void **code, void **data)
+{
+    *code = slot->body.hop.code;
+    *data = slot->body.hop.data;
 }
 #else
 #define FS_HOP_SP 0
@@ -82,9 +78,15 @@ static inline bool fs_hop_registers(const void *entry, unsigned *data, unsigned 
     return (void)entry, false;
 }
 
-static inline void fs_hop_bind(void *slot, void *entry, const void *code, void *data)
+static inline void fs_hop_bind(struct fs_slot *slot, void *entry, const void *code, void *data)
 {
     (void)slot, (void)entry, (void)code, (void)data;
+}
+
+static inline void fs_hop_get(const struct fs_slot *slot, const void **code, void **data)
+{
+    (void)slot;
+    *code = *data = NULL;
 }
 #endif
 

@@ -102,8 +102,8 @@ FS_ENTRY(fs_enter_slot)
 FS_END(fs_enter_slot)
     FS_MORE_ENTRIES
 
-/* The entry of a free slot, and that of a slot which nobody has prepared. In: R = slot. They never
- * return, and their frame is a standard one, so that a debugger shows who called:
+/* The entries of a free slot and of one that nobody has prepared. In: R = slot. They never return.
+ * Their frame is a standard one, so that a debugger shows the caller:
  * void to(void *slot, void *return_address). */
     .balign 16
 FS_ENTRY(fs_freed)

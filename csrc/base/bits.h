@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* bits.h - sets of bits that are read without the lock under which they are written
  *
- * Kept in machine words. Each bit stands for itself, so a word need not be wider than what the
- * processor reads whole: with 64 bits, some 32-bit ones would call libatomic for each look, which
- * no library of ours may need.
+ * Words are uintptr_t because every processor loads that atomically. 64-bit words would need
+ * libatomic on 32-bit targets.
  *
- * Writers hold fs_lock(): there is one at a time, and only its store must be whole. A store comes
- * after all that was stored before it, which a fork in between relies on (base/lock.h).
+ * Writers hold fs_lock(), so there is one at a time, and only its store must be atomic. The store
+ * is ordered after all earlier ones; a fork in between relies on that (base/lock.h).
  */
 #ifndef FS_BITS_H
 #define FS_BITS_H

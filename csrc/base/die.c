@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* die.c - the last line of a process that called what it must not
  *
- * A call through a freed trampoline has no caller to return an error to. Guessing would be
- * undefined behaviour, so the process ends with one line that names the address.
+ * A call through a freed trampoline cannot return an error, because nobody knows the type of its
+ * result. So the process ends, with one line that names the address.
  */
 #include "base/base.h"
 

@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* When not even a thread record can be had: the one failure whose text is known beforehand. */
-static const char no_memory[] =
-    "ffi_static: this thread has no record to keep the reason in, for want of memory or of a free "
-    "pthread key; what was asked for was refused, or done more slowly";
+/* The text where a thread has no record to store one in. */
+static const char no_memory[] = "ffi_static: out of memory (or of pthread keys), so the reason of "
+                                "this thread's last failure could "
+                                "not be stored";
 
 static void remember(struct fs_thread *t, const char *format, va_list args)
 {
@@ -26,16 +26,25 @@ int fs_fail(int error, const char *format, ...)
     return error;
 }
 
+int fs_refuse(struct fs_why *why, int error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why->text, sizeof why->text, format, args);
+    va_end(args);
+    return error;
+}
+
 const char *fs_error_text(void)
 {
     const struct fs_thread *t = fs_thread_for_error(false);
     if (t)
         return t->error;
-    return fs_thread_short() ? no_memory : "";
+    return fs_thread_out_of_memory() ? no_memory : "";
 }
 
-/* What the system answers where trampolines are made. Not strerror_r() or %m: they translate, so
- * they may open files, allocate and lock, and these texts are also made under fs_lock(). */
+/* What the system answers where trampolines are made. Not strerror_r() or %m: both translate, so
+ * they may open files, allocate and lock, which is not allowed under fs_lock(). */
 static const struct {
     int error;
     const char *text;

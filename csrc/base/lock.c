@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* lock.c - a lock that knows its owner, over a futex(2)
  *
- * Not a pthread mutex: a fork handler must know whether the lock is this thread's own, at any
- * moment at which a signal may arrive, and a mutex names its owner a moment after it was taken.
- * Here the lock *is* the owner's thread pointer, so both are one store.
+ * Not a pthread mutex. A signal may arrive at any moment, and a fork handler must then know whether
+ * this thread has the lock; a mutex names its owner a moment after it was taken. Here the lock *is*
+ * the owner's thread pointer: to take it and to name its owner is one store.
  *
  * Nobody sleeps for longer than FS_LOCK_PATIENCE_MS before looking again who the owner is.
  */
@@ -38,10 +38,19 @@ typedef long futex_time;
 static uintptr_t owner;   /* thread pointer, with FORKING; 0: free. Atomic */
 static uint32_t sleepers; /* 1: somebody may be asleep. Atomic, a futex */
 static pid_t home;        /* the process in which `owner` was last known to be alive. Atomic */
-static unsigned forks;    /* of the owner, one inside a handler of the other */
+static unsigned forks;    /* of the owner, nested: each in a fork handler of the one before */
 static bool resumes;      /* the owner came from its own fork handler: give back to the fork */
 static bool orphans;      /* records of threads that this child does not have */
 static int cancel_state;  /* the owner's, as it was before */
+
+static const struct fs_fork_events *events; /* NULL before fs_lock_init() */
+
+static void tell_of_child(void)
+{
+    orphans = false;
+    if (events)
+        events->child();
+}
 
 static bool exchange_owner(uintptr_t *seen, uintptr_t to)
 {
@@ -79,13 +88,14 @@ static void pass_to(uintptr_t next)
 static void inherit(uintptr_t last)
 {
     __atomic_store_n(&home, getpid(), __ATOMIC_RELAXED);
-    if (last && !(last & FORKING))
-        fs_on_cut();
+    if (last && !(last & FORKING) && events)
+        events->cut();
 }
 
-/* The owner has not changed for `slices` of patience. Can the lock be taken from it? A fork may be
- * waiting for us. And where fork handlers were not run, as of a program's fork for the copies of
- * the library in other namespaces (dlmopen(3)), the owner may not exist. */
+/* The owner has not changed for `slices` of patience. Can the lock be taken from it? Yes from a
+ * fork, which may be waiting for this thread. Yes in a child from an owner that does not exist
+ * there, where no fork handler has freed the lock: a program's fork does not run the handlers of
+ * library copies in other namespaces (dlmopen(3)). */
 static bool take_from(uintptr_t last, uintptr_t as, unsigned slices)
 {
     bool is_child = __atomic_load_n(&home, __ATOMIC_RELAXED) != getpid();
@@ -151,10 +161,8 @@ void fs_lock(void)
 void fs_unlock(void)
 {
     int before = cancel_state;
-    if (fs_unlikely(orphans)) {
-        orphans = false;
-        fs_on_child();
-    }
+    if (fs_unlikely(orphans))
+        tell_of_child();
     pass_to(resumes ? fs_thread_pointer() | FORKING : 0);
     pthread_setcancelstate(before, &before);
 }
@@ -191,14 +199,15 @@ static void after_fork_in_child(void)
     __atomic_store_n(&sleepers, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&owner, me, __ATOMIC_SEQ_CST);
     inherit(last);
-    orphans = false;
-    fs_on_child();
+    tell_of_child();
     pass_to(inside_another ? me | FORKING : 0);
 }
 
-void fs_lock_init(void)
+void fs_lock_init(const struct fs_fork_events *whom)
 {
+    events = whom;
     home = getpid();
-    /* Can only fail for want of memory; then fork is as unsafe as without us. */
+    /* Fails only when memory is short. Then the program's forks are not told of, and the child may
+     * have to wait until take_from() sees that the lock's owner is not there. */
     (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }

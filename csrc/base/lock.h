@@ -6,21 +6,21 @@
  *
  * fork(). The forking thread takes the lock before the process is copied, so that the child finds
  * every structure whole. Three things can stand in the way, and none of them hangs the program:
- *   - The fork is in a signal handler that interrupted this thread under the lock. The lock is
- *     owned by this thread then, on both sides of the fork, and the interrupted code goes on with
- *     it on both sides when the handler returns.
- *   - Another thread needs the lock before the fork can go on, because it holds a lock of the
- *     program that an older fork handler waits for. It waits FS_LOCK_PATIENCE_MS for the fork, and
- *     then takes the lock.
- *   - Another thread holds the lock and waits for something. The fork waits a second for it, and
- *     then goes on without.
- * In the last two cases the child may find a structure half changed by a thread that it does not
- * have. It mends them (fs_on_cut): every change under the lock is a row of single stores, with
- * fs_step() between two whose order matters, so that what was not finished costs the child some
- * free slots or one mapping, and nothing else.
+ *   - The fork is in a signal handler that interrupted this thread under the lock. Then this thread
+ *     owns the lock on both sides of the fork, and on both the interrupted code goes on under it
+ *     when the handler returns.
+ *   - Another thread holds a lock of the program that an older fork handler waits for, and needs
+ *     this lock to go on. That thread waits FS_LOCK_PATIENCE_MS for the fork, and then takes the
+ *     lock.
+ *   - Another thread holds the lock and waits for something. The fork waits a second for that
+ *     thread, and then goes on without the lock.
+ * In the last two cases the child may find a structure half changed by a thread that the child does
+ * not have, and mends the structure (struct fs_fork_events). Every change under the lock is a row
+ * of single stores, with fs_step() between two whose order matters. So an unfinished change costs
+ * the child some free slots or one mapping, and nothing else.
  *
- * Other people's fork handlers run on both sides of ours. The thread that forks may come back here
- * while its fork holds the lock: it is let in.
+ * Other libraries' fork handlers run before and after ours. They may call this library: the thread
+ * that forks is let in while its fork holds the lock.
  *
  * Cancellation. A thread is not cancelled while it holds the lock, whatever its cancellation state
  * and type: a pending cancellation acts at the thread's next cancellation point outside. So code
@@ -42,22 +42,22 @@
 FS_HIDDEN void fs_lock(void);
 FS_HIDDEN void fs_unlock(void);
 
-/* What was stored before this is stored before what follows, also for a process that is copied in
- * between. A copy sees a thread's stores in the order of the program, on every processor: a page
- * is shut for the thread by the kernel, which completes its earlier stores. So only the compiler
- * has to be told. */
+/* Earlier stores come before later ones, also for a process that is copied in between. Only the
+ * compiler has to be told. A copy sees a thread's stores in the order of the program on every
+ * processor, because the kernel makes a page read-only for the thread before copying it, and that
+ * completes the thread's earlier stores. */
 static inline void fs_step(void)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Once, before the first fs_lock(). */
-FS_HIDDEN void fs_lock_init(void);
+/* What the lock calls in a forked child, under the lock, in this order. */
+struct fs_fork_events {
+    void (*cut)(void);   /* a thread that the child does not have was in the middle of a change */
+    void (*child)(void); /* all other threads are gone */
+};
 
-/* Two things that the lock asks of others in a forked child, under the lock. First: some thread,
- * which the child does not have, was in the middle of a change (tramp/pool.c). Second: all other
- * threads are gone (thread.c). */
-FS_HIDDEN void fs_on_cut(void);
-FS_HIDDEN void fs_on_child(void);
+/* Once, before the first fs_lock(). */
+FS_HIDDEN void fs_lock_init(const struct fs_fork_events *events);
 
 #endif

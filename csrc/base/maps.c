@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* maps.c - look an address up in /proc/self/maps
  *
- * A line may hold any path, spaces included: the path is all that stands behind the inode. The
- * kernel writes a newline in a path as \012 and leaves other characters alone.
+ * A line may hold any path, with spaces too: the path is everything behind the inode. The kernel
+ * writes a newline in a path as \012 and leaves other characters alone.
  */
 #include "base/maps.h"
 
@@ -61,7 +61,7 @@ static unsigned digit_of(char c)
 }
 
 /* Read the number at *at and step over the character behind it, which must be `after`. Not
- * sscanf() or strtoul(): compiled against glibc 2.38, those demand it of every system. */
+ * sscanf() or strtoul(): compiled against glibc 2.38, both need that version at run time. */
 static bool number(const char **at, unsigned base, char after, uint64_t *out)
 {
     const char *p = *at;
@@ -107,7 +107,7 @@ static bool parse(const char *line, struct fs_map *m)
 int fs_maps_find(const void *address, struct fs_map *out)
 {
     struct fs_maps_reader *r = &out->reader;
-    /* Not blocking: where /proc is not the kernel's, that may be a FIFO. */
+    /* Not blocking: where /proc is not the kernel's, this file may be a FIFO. */
     r->fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (r->fd < 0)
         return -errno;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* thread.c - thread records, and what fork, thread exit, exit and dlclose do to them
  *
- * Why here and not in the allocator: all four events are about *who still exists*, and all four
- * need the lock. What a slot is, this file does not know; the room above says how to empty one.
+ * Not in the allocator, because all four events are about which threads still exist, and all four
+ * need the lock. This file does not know what a slot is; the room that does is told of the events
+ * (struct fs_thread_events).
  */
 #include "base/lock.h"
 #include "base/thread.h"
@@ -18,11 +19,12 @@ struct fs_seat fs_seats[FS_SEATS];
 static int state; /* NEW, STARTING, READY */
 enum { NEW, STARTING, READY };
 static pthread_key_t key;
-static bool have_key; /* atomic */
-static bool is_short; /* atomic */
-static bool guest;    /* in a namespace that is not the program's */
-static bool exiting;  /* exit() has begun, so the destructor is not a dlclose */
+static bool have_key;      /* atomic */
+static bool out_of_memory; /* the last thread without a record; atomic */
+static bool guest;         /* in a namespace that is not the program's */
+static bool exiting;       /* exit() has begun, so the destructor is not a dlclose */
 static bool unloaded;
+static const struct fs_thread_events *listener; /* NULL: no record has ever had a slot. Atomic */
 
 /* --- the records ----------------------------------------------------------------------------- */
 
@@ -96,13 +98,24 @@ static void take_seat(struct fs_thread *t)
     __atomic_store_n(&seat->owner, t->owner, __ATOMIC_RELEASE);
 }
 
+void fs_thread_listen(const struct fs_thread_events *events)
+{
+    __atomic_store_n(&listener, events, __ATOMIC_RELEASE);
+}
+
+static const struct fs_thread_events *who_listens(void)
+{
+    return __atomic_load_n(&listener, __ATOMIC_ACQUIRE);
+}
+
 /* The record's thread is gone: give its slots back and let another thread have it. */
 static void retire(struct fs_thread *t)
 {
     struct fs_seat *seat = fs_seat_of(t->owner);
     if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == t->owner)
         __atomic_store_n(&seat->owner, 0, __ATOMIC_RELEASE);
-    fs_on_thread_gone(t);
+    if (who_listens())
+        who_listens()->gone(t);
     __atomic_store_n(&t->owner, 0, __ATOMIC_RELEASE);
 }
 
@@ -123,7 +136,7 @@ static struct fs_thread *own_record(bool seated)
             take_seat(t);
         fs_unlock();
     } while (!t && add_block(block));
-    __atomic_store_n(&is_short, !t, __ATOMIC_RELAXED);
+    __atomic_store_n(&out_of_memory, !t, __ATOMIC_RELAXED);
     return t;
 }
 
@@ -156,9 +169,9 @@ struct fs_thread *fs_self_unseated(void)
     return key_exists() ? own_by_value(pthread_getspecific(key)) : NULL;
 }
 
-/* The value stays, so that the C library calls this once more in each of its rounds: whoever uses
- * closures in between is told that this thread is ending. A value that is not ours is that of
- * another namespace's key. */
+/* The value TOLD stays, so that the C library calls this again in each of its rounds, and a later
+ * destructor that uses closures finds that this thread is ending. A value that names no record of
+ * this thread belongs to another namespace's key. */
 static void at_thread_exit(void *value)
 {
     if (value != TOLD) {
@@ -216,18 +229,9 @@ FS_COLD struct fs_thread *fs_thread_for_error(bool make)
     return t || !make ? t : own_record(false);
 }
 
-/* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
-void fs_on_child(void)
+bool fs_thread_out_of_memory(void)
 {
-    uintptr_t me = fs_thread_pointer();
-    for (unsigned i = 0, n = records(); i < n; i++)
-        if (record(i)->owner && record(i)->owner != me)
-            retire(record(i));
-}
-
-bool fs_thread_short(void)
-{
-    return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
+    return __atomic_load_n(&out_of_memory, __ATOMIC_RELAXED);
 }
 
 size_t fs_thread_cached(void)
@@ -238,12 +242,31 @@ size_t fs_thread_cached(void)
     return sum;
 }
 
+/* --- fork ------------------------------------------------------------------------------------ */
+
+static void on_cut(void)
+{
+    if (who_listens())
+        who_listens()->cut();
+}
+
+/* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
+static void on_child(void)
+{
+    uintptr_t me = fs_thread_pointer();
+    for (unsigned i = 0, n = records(); i < n; i++)
+        if (record(i)->owner && record(i)->owner != me)
+            retire(record(i));
+}
+
+static const struct fs_fork_events fork_events = {.cut = on_cut, .child = on_child};
+
 /* --- the library's own life ------------------------------------------------------------------ */
 
-/* glibc runs a library's atexit handlers *before* its destructors at exit(), and *after* them at
- * dlclose() (from __cxa_finalize in crtbeginS.o's destructor, which is always the last). So the
- * flag is set when the destructor runs in an exiting process, whose other threads may still be
- * calling us, and clear when it runs in a dlclose(), when by contract no thread is inside. */
+/* At exit(), glibc runs a library's atexit handlers *before* its destructors; at dlclose(), *after*
+ * them (from __cxa_finalize in crtbeginS.o's destructor, which is always the last). So the flag is
+ * set when the destructor runs in an exiting process, whose other threads may still be calling us.
+ * It is clear when the destructor runs in a dlclose(), when by contract no thread is inside. */
 static void at_exit(void)
 {
     exiting = true;
@@ -262,7 +285,7 @@ static bool is_guest(void)
     return getauxval(AT_PHDR) && !dl_iterate_phdr(is_the_program, NULL);
 }
 
-/* Once, from the constructor or from whoever comes before it. Not pthread_once(), which makes a
+/* Once, from the constructor or from the first call before it. Not pthread_once(), which makes a
  * system call at its end: the first closure of a process should make none. */
 __attribute__((constructor)) static void init(void)
 {
@@ -275,19 +298,19 @@ __attribute__((constructor)) static void init(void)
     }
     guest = is_guest();
     have_key = !guest && pthread_key_create(&key, at_thread_exit) == 0;
-    fs_lock_init();
-    (void)atexit(at_exit); /* fails for want of memory; then exit is as unsafe as without us */
+    fs_lock_init(&fork_events);
+    (void)atexit(at_exit); /* without memory it fails, and exit() is taken for a dlclose() */
     __atomic_store_n(&state, READY, __ATOMIC_RELEASE);
 }
 
-/* The key goes first, and at exit() as well: an older atexit handler may be about to dlclose() us,
- * and the exit of a thread that used us would then jump into the hole. (Fork handlers go by
- * themselves: glibc knows whose they are, and musl unloads nothing.) After exit() has begun, the
- * rest stays for threads that run on.
+/* The key is deleted first, and at exit() as well: an older atexit handler may be about to
+ * dlclose() this library, and the exit of a thread that used it would then call a function that is
+ * unmapped. (glibc removes fork handlers itself, and musl unloads nothing.) After exit() has begun,
+ * the rest stays for threads that still run.
  *
- * In a dlclose(), threads that used the library live on without it: their slots come back, or
- * tables would stay mapped. Destructors of C++ objects that run after this one, and any that come
- * by other libraries, find a library that works, without caches. */
+ * In a dlclose(), threads that used the library live on without it. Their slots are given back, or
+ * tables would stay mapped. Destructors that run after this one, those of C++ objects and of other
+ * libraries, find a library that works without caches. */
 __attribute__((destructor)) static void unload(void)
 {
     bool had_key = key_exists();
@@ -305,7 +328,8 @@ __attribute__((destructor)) static void unload(void)
         __atomic_store_n(&made, 0, __ATOMIC_RELEASE);
     fs_unlock();
     /* A guest is not told whether this is its dlclose() or the program's end. */
-    fs_on_unload(!guest);
+    if (who_listens())
+        who_listens()->unload(!guest);
     for (unsigned k = 0; !guest && k < sizeof blocks / sizeof *blocks; k++) {
         free(blocks[k]);
         blocks[k] = NULL;

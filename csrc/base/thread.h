@@ -9,17 +9,17 @@
  * that a fork at any moment copies a usable record: at worst the one slot in flight is lost to
  * the child.
  *
- * A record is its owner's by the thread pointer, which is unique among the living. A pthread key
- * only tells us of the thread's end, and its value where to look first: what is found there is a
- * number, and the record of that number must have this thread as its owner. Nothing else would be
- * safe, because the C libraries of several namespaces (dlmopen(3)) each count their keys from 0 and
- * keep the values in one array per thread.
+ * A record names its owner by the thread pointer, which is unique among living threads. A pthread
+ * key tells us of a thread's end. The key's value is a record's number, and only a hint: the record
+ * must have this thread as its owner. The value may be somebody else's, because the C libraries of
+ * several namespaces (dlmopen(3)) each count their keys from 0 and keep the values in one array per
+ * thread.
  *
  * Threads without a cache: they allocate and free under the lock.
- *   - In a namespace that is not the program's: a value of ours would overwrite one of the
- *     program's, and its threads would not tell us of their end.
+ *   - Those of a namespace that is not the program's: the key's value would overwrite one of the
+ *     program's, and the program's threads would not tell us of their end.
  *   - A thread whose end was told: nobody would tell again.
- *   - When no key or no memory is left.
+ *   - Any, when no key or no memory is left.
  * A thread whose first use is in the last round of its key destructors (there are
  * PTHREAD_DESTRUCTOR_ITERATIONS) ends untold. Its record waits for the next thread with its thread
  * pointer, which is soon, because C libraries use stacks again.
@@ -27,6 +27,7 @@
 #ifndef FS_THREAD_H
 #define FS_THREAD_H
 
+#include "arch.h"
 #include "base/base.h"
 
 #define FS_CACHE_SLOTS 64
@@ -43,8 +44,8 @@ struct fs_thread {
 /* Finding one's record is on the fastest path, and the library has no thread-local variable: the
  * dynamic TLS model costs a call, and the static one needs room in a block that the dynamic loader
  * takes back only in reverse order, which a library opened and closed at will must not count on.
- * Instead a thread takes a seat, found by its thread pointer, which is unique among the living;
- * whoever finds the seat taken asks for the key's value. */
+ * Instead a thread takes a seat, which its thread pointer chooses. A thread whose seat is taken
+ * asks for the key's value. */
 #define FS_SEATS 64
 
 struct fs_seat {
@@ -55,17 +56,13 @@ struct fs_seat {
 extern FS_HIDDEN struct fs_seat fs_seats[FS_SEATS];
 FS_HIDDEN struct fs_thread *fs_self_unseated(void);
 
-/* GCC has the builtin on every architecture of ours but Power (14 has not), where it is a register
- * that the ABI reserves. */
+#ifndef FS_THREAD_POINTER /* arch.h has another where compilers lack the builtin */
+#define FS_THREAD_POINTER() __builtin_thread_pointer()
+#endif
+
 static inline uintptr_t fs_thread_pointer(void)
 {
-#ifdef __powerpc64__
-    uintptr_t tp;
-    __asm__("mr %0, 13" : "=r"(tp));
-    return tp;
-#else
-    return (uintptr_t)__builtin_thread_pointer();
-#endif
+    return (uintptr_t)FS_THREAD_POINTER();
 }
 
 static inline struct fs_seat *fs_seat_of(uintptr_t owner)
@@ -83,23 +80,33 @@ static inline struct fs_thread *fs_self(void)
     return fs_self_unseated();
 }
 
-/* The same, made if need be; NULL where this thread is to have no cache. Takes fs_lock. */
+/* The same, and a record is made where there is none. NULL: this thread is to have no cache. Takes
+ * fs_lock. */
 FS_HIDDEN struct fs_thread *fs_thread_get(void);
 
-/* The record for this thread's sentences, also where it has no cache. With `make`, takes fs_lock,
- * and is NULL when memory is short; without, NULL when there is none. */
+/* The record for this thread's sentences, also if the thread has no cache. With `make`, takes
+ * fs_lock, and NULL means that memory is short. Without, NULL means that there is none. */
 FS_HIDDEN struct fs_thread *fs_thread_for_error(bool make);
 
-/* Has a thread been left without a record for want of memory? */
-FS_HIDDEN bool fs_thread_short(void);
+/* Has the last thread that needed a record found no memory for one? */
+FS_HIDDEN bool fs_thread_out_of_memory(void);
 
-/* Two things that this room asks of the one above (tramp/tramp.c and pool.c define them). The first
- * gives back all slots of a record whose thread is gone, under fs_lock. The second is called, not
- * under fs_lock, when the library is unloaded by dlclose() and not when the process exits: every
- * record is empty by then. Destructors of the same dlclose() may still allocate and free after it.
- * `alone`: surely no other thread is inside the library. */
-FS_HIDDEN void fs_on_thread_gone(struct fs_thread *t);
-FS_HIDDEN void fs_on_unload(bool alone);
+/* What this room tells the one that knows what slots are, which the other registers before any
+ * record can hold a slot.
+ *   - `gone`, under fs_lock: the record's thread is gone. Gives back all its slots.
+ *   - `cut`, under fs_lock, in a forked child: a thread that the child does not have was in the
+ *     middle of a change (lock.h). Makes the structures whole.
+ *   - `unload`, not under fs_lock: dlclose() unloads the library; the process does not exit. Every
+ *     record is empty. Destructors of the same dlclose() may still allocate and free. `alone`:
+ *     surely no other thread is inside the library. */
+struct fs_thread_events {
+    void (*gone)(struct fs_thread *t);
+    void (*cut)(void);
+    void (*unload)(bool alone);
+};
+
+/* Under fs_lock; `events` is for ever, and the same each time. */
+FS_HIDDEN void fs_thread_listen(const struct fs_thread_events *events);
 
 /* Sum of `count` over all records: exact for the caller's own, a glimpse of the others'. */
 FS_HIDDEN size_t fs_thread_cached(void);

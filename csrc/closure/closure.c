@@ -6,26 +6,21 @@
  */
 #include "include/ffi_static.h"
 
-#include "arch.h"
 #include "arch/hop.h"
+#include "arch/slot.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "base/lock.h"
 #include "plan/plan.h"
 #include "tramp/find.h"
 
-#include <string.h>
-
-_Static_assert(sizeof(ffi_static_closure) == FS_SLOT_SIZE, "a closure is a slot");
-_Static_assert(offsetof(ffi_static_closure, cif) == FS_SLOT_CIF, "cif");
-_Static_assert(offsetof(ffi_static_closure, handler) == FS_SLOT_HANDLER, "handler");
-_Static_assert(offsetof(ffi_static_closure, user_data) == FS_SLOT_DATA, "user data");
+FS_IS_A_SLOT(ffi_static_closure, handler);
+_Static_assert(sizeof(ffi_static_closure) == FS_SLOT_SIZE, "a closure is a slot, to the last byte");
 _Static_assert(FFI_STATIC_MAX_SIZE <= FS_RUN_MAX * FS_SLOT_SIZE, "largest run");
 
-/* The slot's plan words, see plan/plan.h. */
-static uint64_t *plan_words(ffi_static_closure *c)
+static struct fs_slot *slot_of(ffi_static_closure *closure)
 {
-    return (uint64_t *)(void *)&c->reserved[1];
+    return (struct fs_slot *)(void *)closure;
 }
 
 static FS_COLD int not_found(const void *closure, const char *doing, int error)
@@ -70,19 +65,18 @@ int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handle
     if (!handler)
         return fs_fail(-EINVAL, "ffi_static_prep: the handler is NULL");
     void *entry = fs_abi_quick_entry(cif);
-    struct fs_plan plan;
+    struct fs_planned plan;
     if (!entry && (error = fs_plan_compile(cif, &plan)))
         return error;
-    fs_plan_release(closure->reserved[0], plan_words(closure));
+    fs_plan_release(slot_of(closure));
     if (!entry) {
-        memcpy(plan_words(closure), plan.words, sizeof plan.words);
+        slot_of(closure)->body = plan.body;
         entry = plan.entry;
     }
     closure->cif = cif;
     closure->handler = handler;
     closure->user_data = user_data;
-    /* Last: a thread that sees the entry sees what it needs. */
-    __atomic_store_n(&closure->reserved[0], entry, __ATOMIC_RELEASE);
+    fs_slot_enter(closure, entry);
     return 0;
 }
 
@@ -108,7 +102,7 @@ static int find_code(const void *code, const char *doing, struct fs_ref *ref, vo
     fs_lock();
     int error = fs_code_find(code, ref);
     if (!error)
-        *entry = __atomic_load_n((void **)fs_ref_slot(*ref), __ATOMIC_RELAXED);
+        *entry = __atomic_load_n(&fs_table_slot(ref->table, ref->index)->entry, __ATOMIC_RELAXED);
     fs_unlock();
     if (!error)
         return 0;
@@ -147,7 +141,7 @@ int ffi_static_free(ffi_static_closure *closure)
     int error = find(closure, "ffi_static_free", &ref);
     if (error)
         return error;
-    fs_plan_release(closure->reserved[0], plan_words(closure));
+    fs_plan_release(slot_of(closure));
     fs_slot_free(ref);
     return 0;
 }

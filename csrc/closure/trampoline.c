@@ -6,7 +6,6 @@
  */
 #include "include/ffi_static.h"
 
-#include "arch.h"
 #include "arch/hop.h"
 #include "base/base.h"
 #include "base/error.h"
@@ -75,22 +74,26 @@ int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what, unsign
     return 0;
 }
 
-/* The slot of the live trampoline at `address`. Under the lock, because any address may be asked
- * for, also one whose table another thread is unmapping. */
-static int find(const void *address, const char *doing, struct fs_ref *ref, struct fs_hop_slot *out,
-                unsigned *data, unsigned *code)
+/* A live trampoline: where its slot is, what it loads and where it goes. */
+struct found {
+    struct fs_ref ref;
+    const void *code;
+    void *data;
+    unsigned data_in, code_in; /* registers' numbers as hops have them */
+};
+
+/* Under the lock, because any address may be asked for, also one whose table another thread is
+ * unmapping. */
+static int find(const void *address, const char *doing, struct found *out)
 {
     bool hops = false;
     fs_lock();
-    int error = fs_code_find(address, ref);
+    int error = fs_code_find(address, &out->ref);
     if (!error) {
-        const struct fs_hop_slot *h = fs_ref_slot(*ref);
-        out->entry = __atomic_load_n(&h->entry, __ATOMIC_ACQUIRE);
-        hops = fs_hop_registers(out->entry, data, code);
-        if (hops) {
-            out->code = h->code;
-            out->data = h->data;
-        }
+        const struct fs_slot *slot = fs_ref_slot(out->ref);
+        const void *entry = __atomic_load_n(&slot->entry, __ATOMIC_ACQUIRE);
+        hops = fs_hop_registers(entry, &out->data_in, &out->code_in);
+        fs_hop_get(slot, &out->code, &out->data);
     }
     fs_unlock();
     if (!error && hops)
@@ -105,35 +108,31 @@ static int find(const void *address, const char *doing, struct fs_ref *ref, stru
 
 int ffi_static_trampoline_query(const void *address, struct ffi_static_trampoline *what)
 {
-    struct fs_ref ref;
-    struct fs_hop_slot hop;
-    unsigned data, code;
+    struct found t;
     if (!what)
         return fs_fail(-EINVAL, "ffi_static_trampoline_query: the room for the answer is NULL");
-    int error = find(address, "ffi_static_trampoline_query", &ref, &hop, &data, &code);
+    int error = find(address, "ffi_static_trampoline_query", &t);
     if (error == -EALREADY) /* to a question, one that was freed is one that is not there */
         return -EINVAL;
     if (error)
         return error;
     *what = (struct ffi_static_trampoline){
-        .code = hop.code,
-        .data = hop.data,
-        .data_register = (int)data + 1,
-        .code_register = code == FS_HOP_SP ? FFI_STATIC_NO_REGISTER : (int)code + 1,
+        .code = t.code,
+        .data = t.data,
+        .data_register = (int)t.data_in + 1,
+        .code_register = t.code_in == FS_HOP_SP ? FFI_STATIC_NO_REGISTER : (int)t.code_in + 1,
     };
     return 0;
 }
 
 int ffi_static_trampoline_free(void *address)
 {
-    struct fs_ref ref;
-    struct fs_hop_slot hop;
-    unsigned data, code;
+    struct found t;
     if (!address)
         return 0;
-    int error = find(address, "ffi_static_trampoline_free", &ref, &hop, &data, &code);
+    int error = find(address, "ffi_static_trampoline_free", &t);
     if (error)
         return error;
-    fs_slot_free(ref);
+    fs_slot_free(t.ref);
     return 0;
 }

@@ -17,21 +17,19 @@ void *ffi_closure_alloc(size_t size, void **code)
     return fs_slot_alloc(size ? (unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE) : 1, code);
 }
 
-void fs_hook_free_slowly(void *closure)
+void *fs_hook_look_for_free(void *closure, struct fs_ref *ref)
 {
-    struct fs_ref ref;
     if (!closure)
-        return;
-    int error = fs_slot_find(closure, &ref);
-    if (error == -EINVAL) /* libffi takes the code address as well */
-        error = fs_code_find(closure, &ref);
+        return NULL;
+    int error = fs_slot_find(closure, ref);
+    if (error == -EINVAL)
+        error = fs_code_find(closure, ref);
     if (error)
         fs_die(error == -EALREADY
                    ? "libffi: ffi_closure_free(@): this closure has been freed already"
                    : "libffi: ffi_closure_free(@): not a closure that ffi_closure_alloc() gave",
                (uintptr_t)closure, 0);
-    fs_hook_release(fs_ref_slot(ref));
-    fs_slot_free(ref);
+    return fs_ref_slot(*ref);
 }
 
 void *ffi_data_to_code_pointer(void *data)
@@ -48,14 +46,14 @@ int ffi_tramp_is_present(void *closure)
     return 0;
 }
 
-/* Is it inside a table, its slots or its code? What follows one in its span is anybody's memory. */
+/* Is the address in a table's code or slots? The rest of a table's span may be anybody's memory. */
 static bool in_a_table(const void *address)
 {
-    if ((uintptr_t)address - (uintptr_t)fs_resident_code < FS_RESIDENT_SLOTS * FS_TRAMP_SIZE)
+    struct fs_spot s = fs_locate(address, FS_AMONG_SLOTS);
+    if (s.is_resident || fs_locate(address, FS_AMONG_CODE).is_resident)
         return true;
-    struct fs_table *t = fs_slot_ref(address).table;
-    return t == &fs_resident ||
-           (t && (uintptr_t)address % FS_TABLE_SPAN < FS_TABLE_CODE + FS_TABLE_DATA);
+    return fs_spot_table(s) &&
+           (uintptr_t)address - (uintptr_t)s.table < FS_TABLE_CODE + FS_TABLE_DATA;
 }
 
 int fs_hook_look_closer(const ffi_closure *closure)
@@ -70,15 +68,4 @@ int fs_hook_look_closer(const ffi_closure *closure)
                "ffi_closure_alloc() gave",
                (uintptr_t)closure, 0);
     return !error;
-}
-
-int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
-                 void (*entry)(void))
-{
-    struct fs_ref ref;
-    if (!fs_hook_find(closure, &ref) && !fs_hook_look_closer(closure))
-        return 0;
-    fs_hook_release(closure);
-    fs_hook_store(closure, cif, handler, user_data, (void *)entry);
-    return 1;
 }

@@ -2,10 +2,10 @@
 /* hook.h - what the hand-written hooks in libffi's own sources call
  *
  * Compiled only inside libffi. libffi's ffi_prep_closure_loc() chooses one of its own entries, as
- * ever, and offers the closure here first: if the closure lies in one of our slots, its
- * trampoline loads the closure's address into R, which is what that entry expects, and all there
- * is to do is to store the entry. Where this room has a better one, planned for the signature, it
- * takes that. Memory that did not come from ffi_closure_alloc() is left to libffi.
+ * ever, and offers the closure here first. If the closure lies in one of our slots, its trampoline
+ * loads the closure's address into R, where that entry expects it, so storing the entry is all
+ * there is to do. Where this room has an entry planned for the signature, that is stored instead.
+ * Memory that did not come from ffi_closure_alloc() is left to libffi.
  */
 #ifndef FS_HOOK_H
 #define FS_HOOK_H

@@ -10,55 +10,49 @@
 
 _Static_assert(FFI_TRAMPOLINE_SIZE >= 4 * sizeof(void *), "the entry and the plan fit its tramp");
 
-/* The first word is the entry, the next three are the plan's (plan/plan.h). */
-struct head {
-    void *entry;
-    uint64_t words[3];
-};
-
-void fs_hook_release(void *slot)
+static FS_COLD void free_slowly(void *closure)
 {
-    struct head *h = slot;
-    fs_plan_release(h->entry, h->words);
-}
-
-/* Only a long plan is memory of its own (plan/plan.h). */
-static inline bool owns(const void *slot)
-{
-    return ((const struct head *)slot)->entry == (void *)fs_entry_long;
+    struct fs_ref ref;
+    const struct fs_slot *slot = fs_hook_look_for_free(closure, &ref);
+    if (!slot)
+        return;
+    fs_plan_release(slot);
+    fs_slot_free(ref);
 }
 
 void ffi_closure_free(void *closure)
 {
-    fs_hook_free(closure, owns);
+    struct fs_ref ref;
+    if (fs_likely(fs_hook_find(closure, &ref) && !fs_plan_owns(closure)))
+        fs_slot_free(ref);
+    else
+        free_slowly(closure);
 }
 
 /* What is not a handful of scalars. Apart, so that the common case needs no plan in memory. */
-static FS_COLD void *plan_slowly(struct head *h, const ffi_cif *cif, void *entry)
+static FS_COLD void *plan_slowly(struct fs_slot *slot, const ffi_cif *cif, void *entry)
 {
-    struct fs_plan plan;
+    struct fs_planned plan;
     if (fs_plan_compile(cif, &plan)) /* a type of libffi's that has no plan */
-        plan = (struct fs_plan){.entry = entry};
-    fs_plan_release(h->entry, h->words);
-    __builtin_memcpy(h->words, plan.words, sizeof plan.words);
+        plan = (struct fs_planned){.entry = entry};
+    fs_plan_release(slot);
+    slot->body = plan.body;
     return plan.entry;
 }
 
 /* `closure` is live. Its words are stored before the plan is made, so that less is to be kept over
- * that; the entry comes last: a thread that sees it sees what it needs. */
+ * that. */
 static FS_ALWAYS_INLINE int prepare(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler,
                                     void *user_data, void (*entry)(void))
 {
-    struct head *h = (struct head *)closure;
-    closure->cif = cif;
-    closure->fun = handler;
-    closure->user_data = user_data;
+    struct fs_slot *slot = (struct fs_slot *)(void *)closure;
+    fs_hook_store(closure, cif, handler, user_data);
     void *planned = fs_abi_quick_entry(cif);
     if (fs_likely(planned != NULL))
-        fs_plan_release(h->entry, h->words);
+        fs_plan_release(slot);
     else
-        planned = plan_slowly(h, closure->cif, (void *)entry);
-    __atomic_store_n(&h->entry, planned, __ATOMIC_RELEASE);
+        planned = plan_slowly(slot, slot->cif, (void *)entry);
+    fs_slot_enter(slot, planned);
     return 1;
 }
 
@@ -75,4 +69,15 @@ int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, v
     if (fs_likely(fs_hook_find(closure, &ref)))
         return prepare(closure, cif, handler, user_data, entry);
     return look_and_prepare(closure, cif, handler, user_data, entry);
+}
+
+int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
+                 void (*entry)(void))
+{
+    if (!fs_hook_is_ours(closure))
+        return 0;
+    fs_plan_release((const struct fs_slot *)(const void *)closure);
+    fs_hook_store(closure, cif, handler, user_data);
+    fs_slot_enter(closure, (void *)entry);
+    return 1;
 }

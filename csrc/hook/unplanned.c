@@ -7,20 +7,21 @@
  */
 #include "hook/slot.h"
 
-void fs_hook_release(void *slot)
-{
-    (void)slot; /* owns nothing */
-}
-
-static inline bool owns(const void *slot)
-{
-    (void)slot;
-    return false;
-}
-
 void ffi_closure_free(void *closure)
 {
-    fs_hook_free(closure, owns);
+    struct fs_ref ref;
+    if (fs_likely(fs_hook_find(closure, &ref)) || fs_hook_look_for_free(closure, &ref))
+        fs_slot_free(ref);
+}
+
+int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,
+                 void (*entry)(void))
+{
+    if (!fs_hook_is_ours(closure))
+        return 0;
+    fs_hook_store(closure, cif, handler, user_data);
+    fs_slot_enter(closure, (void *)entry);
+    return 1;
 }
 
 int fs_hook_prep(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, void *user_data,

@@ -75,12 +75,12 @@ typedef struct ffi_static_closure {
  * aborts the process with a message.
  *
  * Where there is no free slot, the calling thread makes a table of them. Provider "file" opens the
- * library's file for that: the call waits for as long as its file system does not answer, and is
- * not cancelled meanwhile. Other threads do not wait for it; of its own table, a child that is
- * forked then inherits some addresses and perhaps a descriptor that is close-on-exec.
+ * library's file for that. If the file system does not answer, the call waits, and is not cancelled
+ * meanwhile; other threads do not wait. A child that is forked meanwhile inherits some addresses of
+ * the unfinished table, and perhaps a descriptor that is close-on-exec.
  *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
- * not exist), ENOSYS (every provider of trampolines refused, be it for want of memory;
+ * not exist), ENOSYS (every provider of trampolines refused, or memory is short;
  * ffi_static_error() lists each one's reason). */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
@@ -142,7 +142,7 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  * which the psABI passes no argument of C. Where indirect branches are tracked (Intel CET), `code`
  * begins with a landing pad, as C functions compiled for it do. */
 
-/* A general-purpose register, never the stack pointer: its DWARF number in the psABI, and one. */
+/* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
 enum ffi_static_register {
     FFI_STATIC_NO_REGISTER = 0,
 #if defined __x86_64__

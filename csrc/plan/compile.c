@@ -15,16 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == 8 + sizeof((struct fs_plan *)0)->words,
-               "the plan's bytes end where the slot's plan words end");
-
 /* The words of one signature, as the first pass finds them. */
 struct draft {
     struct fs_abi abi;
-    unsigned gather;                    /* words that gathering needs */
-    bool fits;                          /* in a slot */
-    unsigned char word[FS_PLAN_INLINE]; /* arguments', valid while `fits` */
-    unsigned char source[FS_PLAN_INLINE];
+    unsigned gather;              /* words that gathering needs */
+    bool fits;                    /* in a slot */
+    uint8_t word[FS_PLAN_INLINE]; /* arguments', valid while `fits` */
+    uint8_t source[FS_PLAN_INLINE];
 };
 
 static int check_cif(const ffi_cif *cif)
@@ -67,16 +64,16 @@ static int first_pass(const ffi_cif *cif, struct draft *d)
             d->fits = false;
         if (!d->fits)
             continue;
-        d->word[i] = (unsigned char)word;
+        d->word[i] = (uint8_t)word;
         if (d->gather != from) {
-            d->source[from] = (unsigned char)place.word;
-            d->source[from + 1] = (unsigned char)place.second;
+            d->source[from] = (uint8_t)place.word;
+            d->source[from + 1] = (uint8_t)place.second;
         }
     }
     return 0;
 }
 
-static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan *out)
+static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_planned *out)
 {
     struct fs_long *p = malloc(sizeof *p + (cif->nargs + d->gather) * sizeof p->word[0]);
     if (!p)
@@ -104,31 +101,27 @@ static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan
         return error;
     }
     out->entry = (void *)fs_entry_long;
-    out->words[0] = (uintptr_t)p;
-    out->words[1] = out->words[2] = 0;
+    out->body.spill = p;
     return 0;
 }
 
-int fs_plan_compile(const ffi_cif *cif, struct fs_plan *out)
+int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
 {
     struct draft d;
     int error = check_cif(cif);
     if (error || (error = first_pass(cif, &d)))
         return error;
-    *out = (struct fs_plan){.entry = fs_abi_entry(&d.abi, cif->nargs)};
+    *out = (struct fs_planned){.entry = fs_abi_entry(&d.abi, cif->nargs)};
     if (out->entry)
         return 0;
     if (!d.fits)
         return second_pass(cif, &d, out);
-    unsigned char bytes[sizeof out->words] = {
-        [FS_PLAN_NARGS - 8] = (unsigned char)cif->nargs,
-        [FS_PLAN_GATHER - 8] = (unsigned char)d.gather,
-    };
-    int16_t tail = fs_abi_tail_code(&d.abi);
-    memcpy(bytes + FS_PLAN_TAIL - 8, &tail, sizeof tail);
-    memcpy(bytes + FS_PLAN_BYTES - 8, d.word, cif->nargs);
-    memcpy(bytes + FS_PLAN_BYTES - 8 + cif->nargs, d.source, d.gather);
-    memcpy(out->words, bytes, sizeof bytes);
+    struct fs_plan *plan = &out->body.plan;
+    plan->nargs = (uint8_t)cif->nargs;
+    plan->gather = (uint8_t)d.gather;
+    plan->tail = fs_abi_tail_code(&d.abi);
+    memcpy(plan->bytes, d.word, cif->nargs);
+    memcpy(plan->bytes + cif->nargs, d.source, d.gather);
     out->entry = fs_abi_plan_entry(&d.abi);
     return 0;
 }

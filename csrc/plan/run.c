@@ -11,9 +11,10 @@
 
 #include <string.h>
 
-int fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
+int fs_plan_run(const struct fs_slot *slot, struct fs_frame *frame)
 {
-    const struct fs_long *p = closure->reserved[1];
+    const struct fs_long *p = slot->body.spill;
+    ffi_static_handler handler = (ffi_static_handler)slot->handler;
     char *base = (char *)frame;
     int tail = p->tail; /* the handler may free the closure, and the plan with it */
     void *args[p->nargs ? p->nargs : 1];
@@ -29,6 +30,6 @@ int fs_plan_run(ffi_static_closure *closure, struct fs_frame *frame)
     } else { /* a handler that writes nothing returns zero */
         memset(result, 0, FS_FRAME_RET_SIZE);
     }
-    closure->handler(closure->cif, result, args, closure->user_data);
+    handler(slot->cif, result, args, slot->user_data);
     return tail;
 }

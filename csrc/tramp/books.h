@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* books.h - memory for the tables' book-keeping, from the system and never from malloc
  *
- * Book-keeping is taken under fs_lock(). malloc is not called there: a program's own malloc has a
- * lock and fork handlers, and a fork() that holds the one lock waits for the other.
+ * Book-keeping is taken under fs_lock(), where malloc must not be called: a program's own malloc
+ * may have a lock and fork handlers, and a fork() that holds one of the two locks waits for the
+ * other.
  *
  * Memory is mapped FS_BOOKS_CHUNK bytes at a time and handed out from the front. Nothing is given
  * back before the library goes; the callers keep lists of what they do not need.

@@ -33,13 +33,13 @@ static bool word_is_valid(const struct fs_table *t, unsigned w, const char **wha
             continue;
         if (inner && (i == 0 || t->free[(i - 1) / FS_WORD_SLOTS] >> (i - 1) % 64 & 1))
             return *what = "a run has an inside but no start", false;
-        if (t->free[w] >> b & 1 && *(void **)fs_table_slot(t, i) != (void *)fs_freed)
+        if (t->free[w] >> b & 1 && fs_table_slot(t, i)->entry != (void *)fs_freed)
             return *what = "a free slot was written to (use after free?)", false;
     }
     return true;
 }
 
-/* Is every invariant of the table as it should be? If not, *what says which is broken. */
+/* Does every invariant of the table hold? If not, *what says which is broken. */
 static bool table_is_valid(const struct fs_table *t, const char **what)
 {
     unsigned nfree = 0;
@@ -50,11 +50,11 @@ static bool table_is_valid(const struct fs_table *t, const char **what)
     }
     if (nfree != t->nfree)
         return *what = "the count of free slots does not agree with the bitmap", false;
-    if (!t->provider->map)
+    if (fs_table_is_resident(t))
         return true;
     if (!fs_table_is_intact(t->provider, t->code))
         return *what = "the trampolines are not the library's own code", false;
-    if (*(void **)t->slots != (void *)fs_enter_slot)
+    if (t->slots->entry != (void *)fs_enter_slot)
         return *what = "the table's header was overwritten", false;
     return true;
 }

@@ -60,17 +60,7 @@ static void list_push_back(struct fs_table *t)
     open_last = t;
 }
 
-static bool is_mapped(const struct fs_table *t)
-{
-    return t->provider->map != NULL;
-}
-
 /* --- bits, under the lock ------------------------------------------------------------------- */
-
-static void **entry_of(const struct fs_table *t, unsigned index)
-{
-    return fs_table_slot(t, index);
-}
 
 /* The slots of bitmap word `w` get their entries before the first of them is handed out. */
 static void fill_word(struct fs_table *t, unsigned w)
@@ -80,7 +70,7 @@ static void fill_word(struct fs_table *t, unsigned w)
     uint64_t usable = fs_table_usable(t, w);
     for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
         if (usable >> b & 1)
-            *entry_of(t, w * FS_WORD_SLOTS + b) = (void *)fs_freed;
+            fs_table_slot(t, w * FS_WORD_SLOTS + b)->entry = (void *)fs_freed;
     fs_bit_set(t->filled, w);
 }
 
@@ -92,7 +82,7 @@ static bool is_hole(const struct fs_table *t, unsigned index)
 /* A table's first slots are about to be taken: it leaves the empty ones at the list's end. */
 static void leave_empties(struct fs_table *t)
 {
-    if (!is_mapped(t) || t->nfree != t->usable)
+    if (fs_table_is_resident(t) || t->nfree != t->usable)
         return;
     spare.empty--;
     list_remove(t);
@@ -128,7 +118,7 @@ static void take_run(struct fs_table *t, unsigned index, unsigned count)
 /* Nobody uses this table any more. It waits at the end of the list, unless too many do. */
 static void join_empties(struct fs_table *t)
 {
-    if (t->nfree != t->usable || !is_mapped(t))
+    if (t->nfree != t->usable || fs_table_is_resident(t))
         return;
     spare.empty++;
     list_remove(t);
@@ -145,8 +135,8 @@ static void close_superfluous(void)
     }
 }
 
-/* `bits` of word `w`, none of them free. Does not close tables: whoever gives many calls
- * close_superfluous() after the last. */
+/* `bits` of word `w`, none of them free. Closes no table: the caller calls close_superfluous()
+ * after the last word. */
 static void give_word(struct fs_table *t, unsigned w, uint64_t bits)
 {
     FS_ASSERT(!(t->free[w] & bits));
@@ -161,7 +151,7 @@ static void give_word(struct fs_table *t, unsigned w, uint64_t bits)
 static void give_run(struct fs_table *t, unsigned index, unsigned count)
 {
     for (unsigned i = index + 1; i < index + count; i++) {
-        *entry_of(t, i) = is_hole(t, i) ? NULL : (void *)fs_freed;
+        fs_table_slot(t, i)->entry = is_hole(t, i) ? NULL : (void *)fs_freed;
         fs_bit_clear(t->inner, i);
     }
     __atomic_fetch_sub(&t->ninner, count - 1, __ATOMIC_RELAXED);
@@ -192,17 +182,6 @@ static int find_run(const struct fs_table *t, unsigned count)
     return -1;
 }
 
-static int add_table(struct fs_table *t)
-{
-    int error = fs_table_add(t);
-    if (error)
-        return error;
-    if (is_mapped(t))
-        fs_spare_opened(&spare);
-    list_push_front(t);
-    return 0;
-}
-
 /* 0, or -ENOSPC when no table has so many slots in a row. */
 static int alloc_run(unsigned count, struct fs_ref *ref)
 {
@@ -221,8 +200,8 @@ static int alloc_run(unsigned count, struct fs_ref *ref)
 }
 
 /* FS_POOL_BATCH single slots, or as many as there are, into an empty cache: lowest address on top.
- * 0, or -ENOSPC when there is none at all. A fork cannot come in between, so the order does not
- * matter.
+ * 0, or -ENOSPC when there is none at all. This thread cannot fork meanwhile, so the order of
+ * stores does not matter.
  */
 static int fill_cache(struct fs_thread *cache)
 {
@@ -232,10 +211,10 @@ static int fill_cache(struct fs_thread *cache)
     void **bottom = cache->slot, **p = bottom + FS_POOL_BATCH;
     while (p > bottom && (t = open_tables)) {
         unsigned w = (unsigned)__builtin_ctzll(t->summary);
-        char *slots = fs_table_slot(t, w * FS_WORD_SLOTS);
+        struct fs_slot *slots = fs_table_slot(t, w * FS_WORD_SLOTS);
         uint64_t left = t->free[w];
         for (; left && p > bottom; left &= left - 1) {
-            *--p = slots + (size_t)__builtin_ctzll(left) * FS_SLOT_SIZE;
+            *--p = slots + __builtin_ctzll(left);
             __builtin_prefetch(*p, 1);
         }
         take_word(t, w, t->free[w] & ~left);
@@ -249,15 +228,16 @@ static int fill_cache(struct fs_thread *cache)
 
 /* --- in bulk ------------------------------------------------------------------------------- */
 
-/* Give back up to `n` slots: free in all but their bits, and mostly neighbours, as they came. */
+/* The slots are free in all but their bits. Most are neighbours, so bits are given a word at a
+ * time. */
 void fs_pool_empty(struct fs_thread *t, unsigned n)
 {
     struct fs_table *table = NULL;
     unsigned w = 0;
     uint64_t bits = 0;
     for (; n && t->count; n--) {
-        char *slot = fs_cache_pop(t);
-        size_t at = table ? (size_t)(slot - table->slots) / FS_SLOT_SIZE : SIZE_MAX;
+        void *slot = fs_cache_pop(t);
+        size_t at = table ? ((uintptr_t)slot - (uintptr_t)table->slots) / FS_SLOT_SIZE : SIZE_MAX;
         if (at / FS_WORD_SLOTS != w || !bits) {
             if (bits)
                 give_word(table, w, bits);
@@ -274,15 +254,15 @@ void fs_pool_empty(struct fs_thread *t, unsigned n)
     close_superfluous();
 }
 
-/* What is true are the tables and their bits; the rest is made again from them (base/lock.h). */
-void fs_on_cut(void)
+/* A cut leaves the tables and their bits true (base/lock.h); the rest is made again from them. */
+static void on_cut(void)
 {
     fs_table_mend();
     open_tables = open_last = NULL;
     spare.mapped = spare.empty = spare.closed = 0;
     for (struct fs_table *t = fs_tables; t; t = t->next) {
-        spare.mapped += is_mapped(t);
-        if (is_mapped(t) && t->nfree == t->usable) {
+        spare.mapped += !fs_table_is_resident(t);
+        if (!fs_table_is_resident(t) && t->nfree == t->usable) {
             spare.empty++;
             list_push_back(t);
         } else if (t->nfree) {
@@ -291,8 +271,8 @@ void fs_on_cut(void)
     }
 }
 
-/* Not under the lock: the end of tables that were closed under it. After the last one of a library
- * that is unloaded there is no book-keeping either. */
+/* Not under the lock: unmap the tables that were closed under it. When the library is being
+ * unloaded and the last table is gone, the book-keeping goes, too. */
 static void bury(void)
 {
     fs_table_bury();
@@ -305,7 +285,7 @@ static void bury(void)
 }
 
 /* Every table without a live slot goes; those with one stay for their callers, and go with it. */
-void fs_on_unload(bool alone)
+static void on_unload(bool alone)
 {
     fs_lock();
     keeps_none = true;
@@ -313,6 +293,31 @@ void fs_on_unload(bool alone)
     close_superfluous();
     fs_unlock();
     bury();
+}
+
+static void on_thread_gone(struct fs_thread *t)
+{
+    fs_pool_empty(t, FS_CACHE_SLOTS);
+}
+
+static const struct fs_thread_events events = {
+    .gone = on_thread_gone,
+    .cut = on_cut,
+    .unload = on_unload,
+};
+
+/* The first slot comes with the first table, so the events are registered before it. */
+static int add_table(struct fs_table *t)
+{
+    fs_thread_listen(&events);
+    fs_step();
+    int error = fs_table_add(t);
+    if (error)
+        return error;
+    if (!fs_table_is_resident(t))
+        fs_spare_opened(&spare);
+    list_push_front(t);
+    return 0;
 }
 
 /* Under the lock. 0, or -ENOSPC when there has to be another table. */
@@ -331,9 +336,9 @@ static int serve_from(struct fs_want *w, struct fs_table **fresh)
     return try_to_serve(w);
 }
 
-/* The lock is not held while a table is made: that may take as long as a file system pleases.
- * Other threads may have freed slots, or added a table, by then: one that is not needed any more
- * is discarded. The resident table may be too full for a run: then the next one is not. */
+/* The lock is not held while a table is made, because a file system may take any time. Meanwhile
+ * other threads may free slots or add a table; then the new table is discarded. When the resident
+ * table is too full for a run, the next table serves it. */
 static int serve(struct fs_want *w)
 {
     struct fs_table *fresh = NULL;

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/lock.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,58 @@ const struct fs_provider *const fs_providers[] = {
     &fs_provider_file,     &fs_provider_memfd,   NULL,
 };
 _Static_assert(sizeof fs_providers / sizeof *fs_providers <= FS_PROVIDERS_MAX + 1, "room");
+
+/* What lasts, by the provider's place in the list above. Under the lock. */
+static struct refusal {
+    int error; /* 0: none */
+    struct fs_why why;
+} lasting[FS_PROVIDERS_MAX];
+
+static struct refusal *refusal_of(const struct fs_provider *p)
+{
+    unsigned i = 0;
+    while (fs_providers[i] != p)
+        i++;
+    return &lasting[i];
+}
+
+int fs_provider_refused(const struct fs_provider *p, struct fs_why *why)
+{
+    if (!p->is_lasting)
+        return 0;
+    fs_lock();
+    const struct refusal *r = refusal_of(p);
+    int error = r->error;
+    if (error)
+        *why = r->why;
+    fs_unlock();
+    return error;
+}
+
+int fs_provider_map(const struct fs_provider *p, char *code, struct fs_why *why)
+{
+    int error = p->map(code, why);
+    if (!error || !p->is_lasting || !p->is_lasting(error))
+        return error;
+    fs_lock();
+    struct refusal *r = refusal_of(p);
+    if (!r->error) { /* else another thread's is there, of the same worth */
+        r->why = *why;
+        fs_step(); /* a forked child finds no error without its sentence */
+        r->error = error;
+    }
+    fs_unlock();
+    return error;
+}
+
+void fs_provider_ask_again(const struct fs_provider *p)
+{
+    if (!p->is_lasting)
+        return;
+    fs_lock();
+    refusal_of(p)->error = 0;
+    fs_unlock();
+}
 
 const struct fs_provider *fs_provider_by_name(const char *name, size_t length)
 {
@@ -32,15 +83,6 @@ const char *fs_provider_names(char *buffer, size_t size)
     for (unsigned i = 0; fs_providers[i] && n < size; i++)
         n += (size_t)snprintf(buffer + n, size - n, "%s%s", i ? ", " : "", fs_providers[i]->name);
     return buffer;
-}
-
-int fs_refuse(struct fs_why *why, int error, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why->text, sizeof why->text, format, args);
-    va_end(args);
-    return error;
 }
 
 static int unknown_name(const char *name, size_t length, const char *whole)

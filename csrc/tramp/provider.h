@@ -5,28 +5,22 @@
  * make memory that is writable and executable, nor a second, writable mapping of pages that are
  * executable, nor leave a file descriptor open. There is no fallback behind the last one.
  *
- * After a provider has answered, the caller compares what is mapped with the library's own
- * template, byte for byte, before the first use; a provider need not, but must leave the bytes
- * unchangeable by others where it can (a private mapping of the very file that we run from, a
- * sealed memfd). The one provider whose code is not the template to the last byte says itself what
- * each byte must be.
+ * After a provider has answered and before the first use, the caller compares what is mapped with
+ * the library's own template, byte for byte. A provider need not compare. Where it can, it leaves
+ * bytes that nobody else can change: a private mapping of the very file that we run from, a sealed
+ * memfd. A provider whose code is not the template to the last byte has `is_intact`.
  *
  * Called *without* fs_lock(), because a path may lead to a file system that does not answer; with
  * cancellation disabled, because open() and its like are cancellation points. Several threads may
  * be in one provider at once, at different addresses. A provider that changes what others read
- * (text moves the template) does that under the lock, and nothing else. No provider calls the
- * allocator or malloc, and none opens what may be anything but the file that it means: no FIFO,
- * no terminal, no other device.
+ * (text moves the template) does only that under the lock. No provider calls the allocator or
+ * malloc. None opens a FIFO, a terminal or a device other than its own: it looks before it opens.
  */
 #ifndef FS_PROVIDER_H
 #define FS_PROVIDER_H
 
 #include "base/base.h"
-
-/* Why not, in words: what was tried, what the system answered, what helps. */
-struct fs_why {
-    char text[224];
-};
+#include "base/error.h"
 
 struct fs_provider {
     const char *name;
@@ -44,11 +38,9 @@ struct fs_provider {
      * `map` puts there, every one of them? NULL: they are the template's. Must answer false where
      * there is any doubt. */
     bool (*is_intact)(const char *code);
-    /* Has `map` refused for a reason that will not change? Then that -errno, and *why; else 0.
-     * Asked before anything is reserved. NULL: there are no such reasons. */
-    int (*refused)(struct fs_why *why);
-    /* Forget it: somebody wants to know. NULL with `refused`. */
-    void (*ask_again)(void);
+    /* Will `map` answer this -errno again, whatever the process does? Then it is not called again
+     * (fs_provider_map()). NULL: every refusal may change. */
+    bool (*is_lasting)(int error);
 };
 
 extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_trampfd,
@@ -62,6 +54,16 @@ extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_tram
 /* The providers in default order, NULL at the end. */
 extern FS_HIDDEN const struct fs_provider *const fs_providers[];
 
+/* Has `p` refused for a reason that lasts? Then that -errno, and *why; else 0. Asked before
+ * anything is reserved. Not under fs_lock(), as the two below. */
+FS_HIDDEN int fs_provider_refused(const struct fs_provider *p, struct fs_why *why);
+
+/* p->map(), and a refusal that lasts is remembered, also by children that are forked. */
+FS_HIDDEN int fs_provider_map(const struct fs_provider *p, char *code, struct fs_why *why);
+
+/* Forget the refusal: the next table asks `p` again. */
+FS_HIDDEN void fs_provider_ask_again(const struct fs_provider *p);
+
 /* By name, NULL when there is none. */
 FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t length);
 
@@ -72,8 +74,5 @@ FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
 
 /* "resident, trampfd, text, file, memfd" in `buffer`. */
 FS_HIDDEN const char *fs_provider_names(char *buffer, size_t size);
-
-/* Fill *why from a format and return `error`. */
-FS_HIDDEN int fs_refuse(struct fs_why *why, int error, const char *format, ...) FS_PRINTF(3, 4);
 
 #endif

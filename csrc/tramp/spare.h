@@ -5,8 +5,8 @@
  * and down must not pay for it each time; yet one that went up once must not hold on to the memory.
  * Three rules:
  *   - one empty table is kept, and half as many more as are in use;
- *   - whoever has to map a table again that was closed gets one more (a regret): from the second
- *     wave on, all of a program that comes back to its peak stays;
+ *   - mapping a table again after one was closed adds one to what is kept (a regret): from the
+ *     second wave on, a program that comes back to its peak keeps all its tables;
  *   - regrets are forgotten. An epoch is as many trips to this lock as two full waves would make;
  *     of the empty tables that an epoch never touched, half are given up at its end.
  * A program that makes and frees nothing at all keeps what it has: there are no timers here.

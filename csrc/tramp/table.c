@@ -49,7 +49,7 @@ static char *lowest;                   /* of all tables so far: the next goes ri
 uint64_t fs_table_usable(const struct fs_table *t, unsigned w)
 {
     uint64_t mask = ~UINT64_C(0);
-    if (t->code == fs_resident_code)
+    if (fs_table_is_resident(t))
         return mask;
     if (w == 0)
         mask &= ~UINT64_C(1);
@@ -128,14 +128,8 @@ bool fs_table_is_intact(const struct fs_provider *p, const char *code)
     return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
 }
 
-void fs_table_touch_template(void)
-{
-    for (size_t at = 0; at < FS_TABLE_CODE; at += 4096)
-        (void)*(const volatile char *)(fs_table_code + at);
-}
-
-/* Is the library's own code there to compare with? A child that was copied while another thread
- * moved it, out of anonymous memory (text.c), has blank pages in its place. */
+/* Is the library's own code there to compare with? A child has blank pages in its place if it was
+ * forked while another thread moved the code out of anonymous memory (text.c). */
 static bool template_is_there(void)
 {
     static const char blank[FS_TRAMP_SIZE];
@@ -144,9 +138,9 @@ static bool template_is_there(void)
     return memcmp(code, blank, sizeof blank) != 0;
 }
 
-/* Does the provider's mapping hold what it should? A difference may come from another thread's
- * `text`, which for a moment takes a template away that no file can refill (text.c): under the
- * lock it is there. */
+/* Does the provider's mapping hold what it should? Provider `text`, in another thread, may have
+ * moved the template away for a moment, if no file can refill it (text.c). So a difference is
+ * looked at again under the lock, where the template is back. */
 static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
 {
     if (template_is_there() && fs_table_is_intact(p, code))
@@ -164,10 +158,15 @@ static int compare(const struct fs_provider *p, const char *code, struct fs_why 
                      "in place?)");
 }
 
+static struct fs_slot *slots_behind(char *code)
+{
+    return (struct fs_slot *)(void *)(code + FS_TABLE_CODE);
+}
+
 static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
 {
     char answer[96];
-    int error = p->refused ? p->refused(why) : 0;
+    int error = fs_provider_refused(p, why);
     if (error)
         return error;
     char *base = reserve(want, p->before);
@@ -175,7 +174,7 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
         return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s",
                          (p->before + TABLE_BYTES) / 1024,
                          fs_errno_text(errno, answer, sizeof answer));
-    error = p->map(base, why);
+    error = fs_provider_map(p, base, why);
     if (!error)
         error = compare(p, base, why);
     if (!error)
@@ -184,26 +183,26 @@ static int map_table(const struct fs_provider *p, char *want, char **out, struct
         release(p, base);
         return error;
     }
-    *(void **)(base + FS_TABLE_CODE) = (void *)fs_enter_slot;
+    slots_behind(base)->entry = (void *)fs_enter_slot;
     *out = base;
     return 0;
 }
 
-/* A blank struct whose `code` is where the table had best go, NULL for anywhere. 0 or -errno. */
+/* A struct that is blank but for `home`, which no other thread is given. 0 or -errno. */
 static int take_struct(struct fs_table **out)
 {
     fs_lock();
     struct fs_table *t = spare_structs;
     int error = 0;
     if (t) {
-        char *want = t->code;
+        char *home = t->home;
         spare_structs = t->next;
         fs_step();
         memset(t, 0, sizeof *t);
-        t->code = want;
+        t->home = home;
     } else if ((t = fs_books_take(sizeof *t))) {
         if (lowest)
-            t->code = lowest -= FS_TABLE_SPAN; /* no other thread is given this place */
+            t->home = lowest -= FS_TABLE_SPAN;
     } else {
         error = -errno;
     }
@@ -212,8 +211,8 @@ static int take_struct(struct fs_table **out)
     return error;
 }
 
-/* Under the lock. Its address stays in it, for the next table: programs that go up and down stay
- * where they are. */
+/* Under the lock. `home` stays, for the next table: programs that go up and down stay where they
+ * are. */
 static void give_struct(struct fs_table *t)
 {
     t->next = spare_structs;
@@ -221,7 +220,6 @@ static void give_struct(struct fs_table *t)
     spare_structs = t;
 }
 
-/* The table that was to be at t->code could not be made, or is elsewhere. */
 static void give_struct_back(struct fs_table *t)
 {
     fs_lock();
@@ -241,13 +239,13 @@ static int make_mapped(const struct fs_provider *p, struct fs_table **out, struc
                          FS_BOOKS_CHUNK / 1024, fs_errno_text(error, answer, sizeof answer));
     }
     char *base = NULL;
-    error = map_table(p, t->code, &base, why);
+    error = map_table(p, t->home, &base, why);
     if (error) {
         give_struct_back(t);
         return error;
     }
-    t->code = base;
-    t->slots = base + FS_TABLE_CODE;
+    t->code = t->home = base;
+    t->slots = slots_behind(base);
     t->provider = p;
     t->nslots = FS_TABLE_SLOTS;
     t->unwind = fs_unwind_add(base, FS_TABLE_CODE);
@@ -294,7 +292,7 @@ int fs_table_make(struct fs_table **out)
 
 int fs_table_add(struct fs_table *t)
 {
-    if (t == &fs_resident) {
+    if (fs_table_is_resident(t)) {
         if (resident_open)
             return -EALREADY;
         init_bits(t);
@@ -307,7 +305,7 @@ int fs_table_add(struct fs_table *t)
         fs_table_maps++;
     }
     link_table(t);
-    resident_open |= t == &fs_resident;
+    resident_open |= fs_table_is_resident(t);
     return 0;
 }
 
@@ -323,7 +321,7 @@ static void unlink_table(struct fs_table *t)
 
 void fs_table_discard(struct fs_table *t)
 {
-    if (t == &fs_resident)
+    if (fs_table_is_resident(t))
         return;
     fs_unwind_remove(t->unwind);
     release(t->provider, t->code);
@@ -332,7 +330,7 @@ void fs_table_discard(struct fs_table *t)
 
 void fs_table_close(struct fs_table *t)
 {
-    FS_ASSERT(t != &fs_resident && t->nfree == t->usable);
+    FS_ASSERT(!fs_table_is_resident(t) && t->nfree == t->usable);
     unlink_table(t);
     fs_step();
     fs_registry_remove((uintptr_t)t->code);
@@ -361,9 +359,8 @@ void fs_table_bury(void)
     }
 }
 
-/* The list by `next`, the bitmaps of free slots and the marks inside runs are what a cut leaves
- * true. Slots that were on their way from or to a bitmap are lost, and so is a table that was being
- * made or unmapped. */
+/* A cut leaves true: the list by `next`, the bitmaps of free slots, and the marks inside runs. Lost
+ * are slots on their way from or to a bitmap, and a table that was being made or unmapped. */
 void fs_table_mend(void)
 {
     struct fs_table *prev = NULL;
@@ -382,7 +379,7 @@ void fs_table_mend(void)
         t->prev = prev;
         t->next_open = t->prev_open = NULL;
         __atomic_store_n(&t->ninner, ninner, __ATOMIC_RELAXED);
-        resident_open |= t == &fs_resident;
+        resident_open |= fs_table_is_resident(t);
     }
     fs_registry_mend(fs_tables);
 }
@@ -401,8 +398,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
     struct fs_why why = {{0}};
     int error = 0, cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    if (p->ask_again)
-        p->ask_again();
+    fs_provider_ask_again(p);
     if (p->map) {
         char *base;
         error = map_table(p, NULL, &base, &why);

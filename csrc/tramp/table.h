@@ -13,9 +13,9 @@
  *
  * A table's struct lives outside the mapping, where a stray write to a closure cannot reach it.
  *
- * Making a table asks the file system and the kernel, which may keep a thread waiting for ever, and
- * formats sentences; forgetting one may call the process' unwinder. So both are done *without* the
- * lock, and the functions here come in two kinds:
+ * To make a table is to ask the file system and the kernel, which may keep a thread waiting for
+ * ever, and to format sentences. To forget one may call the process' unwinder. So both are done
+ * *without* the lock, and the functions here come in two kinds:
  *   - under fs_lock(): fs_table_add(), fs_table_close(), all lists and bits;
  *   - not under it, with cancellation disabled: fs_table_make(), fs_table_discard(),
  *     fs_table_bury(), fs_table_try(). They take the lock themselves where they need it.
@@ -25,9 +25,9 @@
 #ifndef FS_TABLE_H
 #define FS_TABLE_H
 
+#include "arch/slot.h"
 #include "base/base.h"
 #include "base/bits.h"
-#include "arch.h"
 
 #define FS_WORD_SLOTS 64 /* slots per bitmap word; of 64 bytes: one 4 KiB page of data */
 #define FS_TABLE_WORDS (FS_TABLE_SLOTS / FS_WORD_SLOTS)
@@ -36,7 +36,7 @@ struct fs_provider;
 
 struct fs_table {
     char *code;
-    char *slots;
+    struct fs_slot *slots;
     const struct fs_provider *provider;
     unsigned nslots; /* holes counted */
     unsigned usable; /* holes not counted */
@@ -45,6 +45,7 @@ struct fs_table {
     struct fs_table *next, *prev;                   /* all tables */
     struct fs_table *next_open, *prev_open;         /* those with a free slot */
     void *unwind;                                   /* see unwind.h */
+    char *home;                                     /* where it had best be mapped; or NULL */
     uint64_t summary;                               /* bit w: free[w] != 0 */
     uintptr_t filled[FS_BITS_WORDS(64)];            /* bit w: word w's slots hold entries; atomic */
     uint64_t free[FS_TABLE_WORDS];                  /* 1: the slot is free */
@@ -54,8 +55,16 @@ struct fs_table {
 /* The template's and the resident table's text and data (table.S). */
 extern FS_HIDDEN const char fs_table_code[];
 extern FS_HIDDEN const char fs_resident_code[];
-extern FS_HIDDEN char fs_resident_slots[];
+extern FS_HIDDEN struct fs_slot fs_resident_slots[];
 FS_HIDDEN void fs_enter_slot(void);
+
+/* Read a byte of each page of the template: a thread that then reads it under the lock does not
+ * wait there for a disk. */
+static inline void fs_table_touch_template(void)
+{
+    for (size_t at = 0; at < FS_TABLE_CODE; at += 4096)
+        (void)*(const volatile char *)(fs_table_code + at);
+}
 
 /* Slots of word `w` that can be handed out, holes left out. */
 FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);
@@ -86,17 +95,13 @@ FS_HIDDEN void fs_table_bury(void);
 /* Forget everything: no mapped table is left and the library goes. */
 FS_HIDDEN void fs_table_forget_all(void);
 
-/* In a child that was forked while a thread that it does not have was changing tables: what can be
- * told from the rest is made right. */
+/* In a forked child, when a thread that the child does not have was changing tables: make all
+ * fields right that follow from others. */
 FS_HIDDEN void fs_table_mend(void);
 
 /* Make a table from one provider only, and unmap it again: 0 or -errno, with the reason in
  * `why` (`size` bytes). Not under the lock. */
 FS_HIDDEN int fs_table_try(const struct fs_provider *p, char *why, size_t size);
-
-/* Read a byte of each page of the template: whoever is about to read it under the lock does not
- * wait there for a disk. */
-FS_HIDDEN void fs_table_touch_template(void);
 
 /* All tables, for stats and checks. */
 extern FS_HIDDEN struct fs_table *fs_tables;
@@ -105,9 +110,14 @@ extern FS_HIDDEN uint64_t fs_table_maps, fs_table_unmaps;
 /* The resident table, always there; its slots are first filled when it is opened. */
 extern FS_HIDDEN struct fs_table fs_resident;
 
-static inline void *fs_table_slot(const struct fs_table *t, unsigned index)
+static inline bool fs_table_is_resident(const struct fs_table *t)
 {
-    return t->slots + (size_t)index * FS_SLOT_SIZE;
+    return t == &fs_resident;
+}
+
+static inline struct fs_slot *fs_table_slot(const struct fs_table *t, unsigned index)
+{
+    return t->slots + index;
 }
 
 static inline void *fs_table_tramp(const struct fs_table *t, unsigned index)

@@ -14,10 +14,10 @@
  * afterwards; the new table is locked where its reservation is.
  *
  * Fails when: the kernel is older (EINVAL), the text is sealed (mseal: EPERM), a seccomp filter
- * says so, or locked text could not be locked again (RLIMIT_MEMLOCK). Text that is not backed by a
- * file (copied to anonymous huge pages by a remapper) cannot be refilled: the move takes the only
- * copy. Then it is moved back, and refused. So it is under a user-mode emulator that takes
- * DONTUNMAP for a plain move (QEMU 7.2 does).
+ * forbids mremap(), or locked text could not be locked again (RLIMIT_MEMLOCK). Also when the text
+ * is not backed by a file, because a remapper has copied it to anonymous huge pages: the move takes
+ * the only copy, which is moved back. Also under a user-mode emulator that takes DONTUNMAP for a
+ * plain move, as QEMU 7.2 does; the text is moved back there, too.
  */
 #include "tramp/provider.h"
 #include "tramp/table.h"
@@ -36,9 +36,10 @@
 #define MADV_COLD 20
 #endif
 
-/* Does the system still see memory at the source? An emulator that has forgotten it would let the
- * next move from there succeed, and the code that was moved could not be run. A kernel looks at
- * the descriptor first. Asked once: what runs us does not change. */
+/* Does the system still see memory at the source? An emulator that has forgotten the source would
+ * let the next move from there succeed, and the moved code could not be run. The write() asks: a
+ * kernel looks at its descriptor first and answers EBADF. Once is enough, because the system does
+ * not change while we run. */
 static bool source_known(void)
 {
     static bool known;

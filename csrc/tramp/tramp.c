@@ -17,17 +17,12 @@
 
 #include <string.h>
 
-void fs_on_thread_gone(struct fs_thread *t)
-{
-    fs_pool_empty(t, FS_CACHE_SLOTS);
-}
-
 /* The entry is never anything between fs_freed and fs_unprepared: a lookup, or a call, of a dead
  * address may be reading it at this moment. */
-static inline void hand_out(char *slot, size_t size)
+static inline void hand_out(struct fs_slot *slot, size_t size)
 {
-    memset(slot + sizeof(void *), 0, size - sizeof(void *));
-    __atomic_store_n((void **)slot, (void *)fs_unprepared, __ATOMIC_RELEASE);
+    memset(&slot->body, 0, size - offsetof(struct fs_slot, body));
+    fs_slot_enter(slot, (void *)fs_unprepared);
 }
 
 static FS_COLD void *alloc_slowly(unsigned slots, void **code)
@@ -41,7 +36,7 @@ static FS_COLD void *alloc_slowly(unsigned slots, void **code)
     }
     if (w.cache)
         return fs_slot_alloc(1, code);
-    void *slot = fs_ref_slot(w.ref);
+    struct fs_slot *slot = fs_ref_slot(w.ref);
     hand_out(slot, (size_t)slots * FS_SLOT_SIZE);
     if (code)
         *code = fs_ref_code(w.ref);
@@ -50,27 +45,17 @@ static FS_COLD void *alloc_slowly(unsigned slots, void **code)
 
 /* --- the room's functions ------------------------------------------------------------------- */
 
-/* A slot's code address by arithmetic alone: only for addresses known to be slots. */
-static inline void *code_of(char *slot)
-{
-    size_t at = (size_t)(slot - fs_resident_slots);
-    if (at < (size_t)FS_RESIDENT_SLOTS * FS_SLOT_SIZE)
-        return (char *)(uintptr_t)fs_resident_code + at / FS_SLOT_SIZE * FS_TRAMP_SIZE;
-    uintptr_t in_span = (uintptr_t)slot % FS_TABLE_SPAN;
-    return slot - in_span + (in_span - FS_TABLE_CODE) / FS_SLOT_SIZE * FS_TRAMP_SIZE;
-}
-
 void *fs_slot_alloc(unsigned slots, void **code)
 {
     struct fs_thread *t = fs_self();
     if (fs_unlikely(!t || !t->count || slots != 1))
         return alloc_slowly(slots, code);
-    char *slot = fs_cache_pop(t);
-    FS_ASSERT(*(void **)slot == (void *)fs_freed);
+    struct fs_slot *slot = fs_cache_pop(t);
+    FS_ASSERT(slot->entry == (void *)fs_freed);
     hand_out(slot, FS_SLOT_SIZE);
     if (code)
-        *code = code_of(slot);
-    FS_ASSERT(code_of(slot) == fs_ref_code(fs_slot_ref(slot)));
+        *code = fs_slot_code(slot);
+    FS_ASSERT(fs_slot_code(slot) == fs_ref_code(fs_slot_ref(slot)));
     return slot;
 }
 
@@ -82,22 +67,11 @@ static bool starts_run(struct fs_ref ref)
 void fs_slot_free(struct fs_ref ref)
 {
     struct fs_thread *t = fs_self();
-    __atomic_store_n((void **)fs_table_slot(ref.table, ref.index), (void *)fs_freed,
-                     __ATOMIC_RELEASE);
+    fs_slot_enter(fs_ref_slot(ref), (void *)fs_freed);
     if (fs_unlikely(!t || t->count == FS_CACHE_SLOTS || starts_run(ref)))
         fs_pool_give(ref, fs_thread_get());
     else
         fs_cache_push(t, fs_ref_slot(ref));
-}
-
-void *fs_ref_slot(struct fs_ref ref)
-{
-    return fs_table_slot(ref.table, ref.index);
-}
-
-void *fs_ref_code(struct fs_ref ref)
-{
-    return fs_table_tramp(ref.table, ref.index);
 }
 
 const char *fs_ref_provider(struct fs_ref ref)

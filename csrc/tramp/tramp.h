@@ -16,8 +16,8 @@
 #ifndef FS_TRAMP_H
 #define FS_TRAMP_H
 
+#include "arch/slot.h"
 #include "base/base.h"
-#include "arch.h"
 
 /* The most slots in a run: a whole table but for its header. */
 #define FS_RUN_MAX (FS_TABLE_SLOTS - 1)
@@ -42,9 +42,6 @@ FS_HIDDEN void *fs_slot_alloc(unsigned slots, void **code);
 /* Give back the run that starts at `ref`. From here on calling it reports and aborts. */
 FS_HIDDEN void fs_slot_free(struct fs_ref ref);
 
-/* The two addresses of a slot, each the other's inverse. */
-FS_HIDDEN void *fs_ref_slot(struct fs_ref ref);
-FS_HIDDEN void *fs_ref_code(struct fs_ref ref);
 FS_HIDDEN const char *fs_ref_provider(struct fs_ref ref);
 
 struct fs_tramp_stats {

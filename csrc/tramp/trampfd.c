@@ -18,16 +18,14 @@
  * descriptor is free; the user has as many pages as a user may have; our text is not a file's, or
  * a debugger has written breakpoints into it; the code that it would point at is not ours.
  *
- * What will not change is asked once: a device that is not there, or that refuses for a reason of
- * the system's and not of the moment's, is not asked again by this process, nor by the children
- * that it forks, until ffi_static_provider_probe("trampfd") finds that it works. A module loaded
- * later is found by programs that start later.
+ * A device that is not there, or that refuses for a reason that lasts, is asked once: neither this
+ * process nor a child that it forks asks again, until ffi_static_provider_probe("trampfd") finds
+ * that it works. A module that is loaded later is found by programs that start later.
  */
 #include "tramp/provider.h"
 
 #include "arch.h"
 #include "base/error.h"
-#include "base/lock.h"
 #include "tramp/table.h"
 
 #if defined FS_TRAMPFD_STUB &&                                                                     \
@@ -53,45 +51,52 @@ _Static_assert(FS_TABLE_CODE == TRAMPFD_COMPACT_CODE_SIZE(FS_TABLE_SLOTS, 4096) 
 _Static_assert(FS_TABLE_CODE + FS_TABLE_DATA + CONSTANTS <= FS_TABLE_SPAN,
                "they lie between this table and the one before");
 
-/* Under the lock: */
-static int lasting;               /* a refusal that will not change, or 0 */
-static struct fs_why lasting_why; /* its sentence */
+#define NOT_LOADED "; the kernel module trampfd is not loaded (or a sandbox has no " DEVICE ")"
+#define NO_DESCRIPTOR "; all descriptors are taken"
+#define OTHER_VERSION "; a module of another version?"
 
-static bool will_change(int error)
+/* What the system answers: whether it will answer the same for as long as the process runs, and
+ * what helps, where it is opened and where a table is created. */
+static const struct answer {
+    int error;
+    bool lasts;
+    const char *open_helps, *create_helps;
+} answers[] = {
+    {ENOENT, true, NOT_LOADED, ""},
+    {ENXIO, true, NOT_LOADED, ""},
+    {ENODEV, true, NOT_LOADED, ""},
+    {EINVAL, true, "", OTHER_VERSION},
+    {ENOTTY, true, "", OTHER_VERSION},
+    {EACCES, true, "",
+     "; the library's text is not mapped as from its file (moved to huge pages, or with a "
+     "debugger's breakpoints?)"},
+    {EDQUOT, false, "", "; this user has as many trampolines as the module's limit allows"},
+    {ETXTBSY, false, "", "; the library's file is open for writing"},
+    {EMFILE, false, NO_DESCRIPTOR, NO_DESCRIPTOR},
+    {ENFILE, false, NO_DESCRIPTOR, NO_DESCRIPTOR},
+    {ENOMEM, false, "", ""},
+    {EINTR, false, "", ""},
+    {EAGAIN, false, "", ""},
+};
+
+static const struct answer *answer_of(int error)
 {
-    switch (-error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case EDQUOT:
-    case EINTR:
-    case EAGAIN:
-    case ETXTBSY:
-        return true;
-    default:
-        return false;
-    }
+    static const struct answer other = {0, true, "", ""};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+        if (answers[i].error == -error)
+            return &answers[i];
+    return &other;
 }
 
-static const char *what_helps(int error)
+static bool is_lasting(int error)
 {
-    switch (-error) {
-    case ENOENT:
-    case ENXIO:
-    case ENODEV:
-        return "; the kernel module trampfd is not loaded (or a sandbox has no " DEVICE ")";
-    case EMFILE:
-    case ENFILE:
-        return "; all descriptors are taken";
-    default:
-        return "";
-    }
+    return answer_of(error)->lasts;
 }
 
 #define MISC_MAJOR 10 /* Linux, Documentation/admin-guide/devices.txt */
 
-/* What is not of the module's kind is not opened: a FIFO waits for a writer, a terminal for a
- * carrier, and a device may take being opened for an order. */
+/* Only a device of the module's kind is opened: opening a FIFO waits for a writer, opening a
+ * terminal for a carrier, and another device may act on being opened. */
 static int open_device(struct fs_why *why)
 {
     char answer[96];
@@ -105,28 +110,7 @@ static int open_device(struct fs_why *why)
         return fd;
     int error = -errno;
     return fs_refuse(why, error, "open " DEVICE ": %s%s",
-                     fs_errno_text(error, answer, sizeof answer), what_helps(error));
-}
-
-static const char *what_helps_create(int error)
-{
-    switch (-error) {
-    case EINVAL:
-    case ENOTTY:
-        return "; a module of another version?";
-    case EACCES:
-        return "; the library's text is not mapped as from its file (moved to huge pages, or with "
-               "a debugger's breakpoints?)";
-    case EDQUOT:
-        return "; this user has as many trampolines as the module's limit allows";
-    case ETXTBSY:
-        return "; the library's file is open for writing";
-    case EMFILE:
-    case ENFILE:
-        return "; all descriptors are taken";
-    default:
-        return "";
-    }
+                     fs_errno_text(error, answer, sizeof answer), answer_of(error)->open_helps);
 }
 
 static int create(int device, char *code, struct fs_why *why)
@@ -147,7 +131,7 @@ static int create(int device, char *code, struct fs_why *why)
         return fd;
     int error = -errno;
     return fs_refuse(why, error, "TRAMPFD_CREATE of %d trampolines: %s%s", FS_TABLE_SLOTS,
-                     fs_errno_text(error, answer, sizeof answer), what_helps_create(error));
+                     fs_errno_text(error, answer, sizeof answer), answer_of(error)->create_helps);
 }
 
 /* Both parts, the constants first: the kernel maps the code behind them only. */
@@ -165,7 +149,7 @@ static int map_parts(int fd, char *code, struct fs_why *why)
     return 0;
 }
 
-static int make_and_map(char *code, struct fs_why *why)
+static int map_trampfd(char *code, struct fs_why *why)
 {
     int device = open_device(why);
     if (device < 0)
@@ -177,35 +161,6 @@ static int make_and_map(char *code, struct fs_why *why)
     int error = map_parts(fd, code, why);
     close(fd);
     return error;
-}
-
-static int map_trampfd(char *code, struct fs_why *why)
-{
-    int error = make_and_map(code, why);
-    if (error && !will_change(error)) {
-        fs_lock();
-        lasting = error;
-        lasting_why = *why;
-        fs_unlock();
-    }
-    return error;
-}
-
-static int refused(struct fs_why *why)
-{
-    fs_lock();
-    int error = lasting;
-    if (error)
-        *why = lasting_why;
-    fs_unlock();
-    return error;
-}
-
-static void ask_again(void)
-{
-    fs_lock();
-    lasting = 0;
-    fs_unlock();
 }
 
 /* The template's trampoline, with the load instead of the instruction that is there. The template's
@@ -255,6 +210,8 @@ static bool is_intact(const char *code)
     return true;
 }
 #else
+#define CONSTANTS 0
+
 static int map_trampfd(char *code, struct fs_why *why)
 {
     (void)code;
@@ -264,13 +221,10 @@ static int map_trampfd(char *code, struct fs_why *why)
         "built without Linux's headers");
 }
 
-static int refused(struct fs_why *why)
+static bool is_lasting(int error)
 {
-    return map_trampfd(NULL, why);
-}
-
-static void ask_again(void)
-{
+    (void)error;
+    return true;
 }
 
 static bool is_intact(const char *code)
@@ -284,9 +238,8 @@ const struct fs_provider fs_provider_trampfd = {
     .name = "trampfd",
     .about = "trampolines that the kernel writes and nobody else can, from /dev/trampfd: needs the "
              "kernel module",
-    .before = FS_TABLE_CODE,
+    .before = CONSTANTS,
     .map = map_trampfd,
     .is_intact = is_intact,
-    .refused = refused,
-    .ask_again = ask_again,
+    .is_lasting = is_lasting,
 };

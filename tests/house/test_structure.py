@@ -12,6 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -27,6 +29,8 @@ ROOMS = tuple(re.findall(r"^(\w+)", (ROOT / "csrc/rooms.txt").read_text(), re.MU
 #: Rooms that must compile without libffi's and Python's headers, however indirectly.
 INNOCENT = {"base", "arch", "tramp", "kernel"}
 KERNEL_HEADERS = ("kernel", "include", "uapi", "linux")
+#: The numbers of a processor: they include nothing but each other, so that every room may.
+NUMBERS = {"arch.h", "sizes.h", "asm.h"}
 NOT_OURS = {"build", "dist", "__pycache__"}
 CODE = {".c", ".h", ".S", ".cc", ".py", ".pyi", ".sh", ".mk", ".map"}
 
@@ -76,8 +80,9 @@ def text_of(path: Path) -> str:
 
 def room_of(csrc: Path, path: Path) -> str:
     parts = path.relative_to(csrc).parts
-    # The kernel's user header is what <linux/...> would be were the module in the kernel: anyone's.
-    return "include" if parts[:4] == KERNEL_HEADERS else parts[0]
+    # The kernel's user header is for everyone, as <linux/...> would be.
+    anyones = parts[:4] == KERNEL_HEADERS or (parts[0] == "arch" and parts[-1] in NUMBERS)
+    return "include" if anyones else parts[0]
 
 
 def resolve(csrc: Path, path: Path, what: str) -> Path | None:
@@ -124,6 +129,37 @@ def rooms_respected(root: Path) -> list[str]:
     return wrong
 
 
+def in_circles(uses: dict[str, set[str]]) -> list[list[str]]:
+    """Give the groups of names that use each other, directly or not; each sorted."""
+    reached: dict[str, set[str]] = {}
+    for name in uses:
+        open_ends = [name]
+        reached[name] = set()
+        while open_ends:
+            new = uses.get(open_ends.pop(), set()) - reached[name]
+            reached[name] |= new
+            open_ends += new
+    groups = {
+        tuple(sorted(b for b in uses if b in reached[a] and a in reached[b]))
+        for a in uses
+        if a in reached[a]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+def includes_form_no_circle(root: Path) -> list[str]:
+    csrc = (root / "csrc").resolve()
+    uses = {
+        str(path.relative_to(csrc)): {
+            str(target.relative_to(csrc))
+            for match in INCLUDE.finditer(text_of(path))
+            if (target := resolve(csrc, path, match["what"])) is not None
+        }
+        for path in files(csrc, ".c", ".h", ".S")
+    }
+    return ["csrc/" + " <-> csrc/".join(group) for group in in_circles(uses)]
+
+
 def listed_rooms_are_there(root: Path) -> list[str]:
     wrong = []
     for name, line in LISTS_OF_ROOMS.items():
@@ -155,7 +191,7 @@ def foreign_headers_stay_out(root: Path) -> list[str]:
     csrc = (root / "csrc").resolve()
     wrong = []
     for path in files(csrc, ".c", ".h", ".S"):
-        room = room_of(csrc, path)
+        room = path.relative_to(csrc).parts[0]
         reached = headers_reached(csrc, path, {path})
         refused = {"Python.h"} if room not in {"py", "dropin"} else set()
         refused |= {"ffi.h", "Python.h"} if room in INNOCENT else set()
@@ -248,6 +284,7 @@ def anchors(page: Path) -> set[str]:
 
 RULES = (
     rooms_respected,
+    includes_form_no_circle,
     listed_rooms_are_there,
     foreign_headers_stay_out,
     versions_of_python_stand_once,
@@ -271,6 +308,10 @@ PLANTED = [
     (rooms_respected, "csrc/plan/x.c", '#include "arch/x86_64/arch.h"\n'),
     (rooms_respected, "csrc/arch/other/x.c", '#include "../x86_64/arch.h"\n'),
     (rooms_respected, "csrc/attic/x.c", "int x;\n"),
+    (rooms_respected, "csrc/arch/other/arch.h", '#include "arch/slot.h"\n'),
+    (includes_form_no_circle, "csrc/base/base.h", '#include "base/error.h"\n'),
+    (includes_form_no_circle, "csrc/py/x.h", '#include "py/x.h"\n'),
+    (foreign_headers_stay_out, "csrc/arch/other/arch.h", "#include <ffi.h>\n"),
     (listed_rooms_are_there, "csrc/rooms.txt", "attic       lib\n"),
     (listed_rooms_are_there, "csrc/README.md", "| `attic/` | tramp | (planned) |\n"),
     (listed_rooms_are_there, "csrc/rooms.txt", "# base lib\n"),
@@ -357,6 +398,148 @@ def test_library_has_no_writable_and_executable_segment(library: Path) -> None:
     assert {"LOAD", "GNU_STACK", "GNU_RELRO"} <= {name for name, _ in flags}
     assert [name for name, rights in flags if "W" in rights and "E" in rights] == []
     assert "TEXTREL" not in output("readelf", "-dW", library / "libffi_static.so.0")
+
+
+# ---- what the objects say: who calls whom, which no #include tells
+
+#: What assembly calls in rooms above it: it is reached by trampolines, not from below.
+UPCALLS = {"fs_report_freed", "fs_report_unprepared", "fs_plan_run"}
+#: Circles of files that stay, each in one room, and why.
+CIRCLES = (
+    # Numbers are convert.c's business, for the two others too; it hands them all that is none.
+    {"convert.c", "convert_cffi.c", "convert_ctypes.c"},
+    # dropin.c lists the two kinds of originals, which fill in its record; the drain is cffi's.
+    {"dropin.c", "dropin_cffi.c", "dropin_drain.c", "dropin_libffi.c"},
+)
+#: Of the hook room, one of two files is built; the other stands in for it on other architectures.
+OTHERS_HALF = "unplanned.c"
+
+
+def compiled(source: Path, to: Path) -> None:
+    """Compile one file without optimisation: what it uses is then all there to be seen."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    command: list[str | Path] = [
+        "gcc",
+        "-std=gnu11",
+        "-O0",
+        "-w",
+        "-DFS_DEBUG",
+        "-fPIC",
+        "-c",
+        source,
+        "-o",
+        to,
+    ]
+    csrc, isa = ROOT / "csrc", output("sh", ROOT / "csrc/arch/isa.sh", "gcc").strip()
+    folders = (csrc, csrc / "include", csrc / "arch" / isa, sysconfig.get_path("include"))
+    subprocess.run([*command, *(f"-I{folder}" for folder in folders)], check=True)
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with an object of every file of every room."""
+    folder = tmp_path_factory.mktemp("objects")
+    isa = output("sh", ROOT / "csrc/arch/isa.sh", "gcc").strip()
+    rooms = [Path("arch", isa) if room == "arch" else Path(room) for room in ROOMS]
+    sources = [
+        path
+        for room in rooms
+        for path in files(ROOT / "csrc" / room, ".c", ".S")
+        if path.name != OTHERS_HALF
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda p: compiled(p, folder / f"{p.relative_to(ROOT / 'csrc')}.o"), sources))
+    return folder
+
+
+def uses_of(objects: Path) -> dict[tuple[str, str], set[str]]:
+    """Give what is used across files: (file that uses, file that defines) -> names."""
+    defines: dict[str, str] = {}
+    wants: list[tuple[str, str]] = []
+    for path in sorted(objects.rglob("*.o")):
+        name = str(path.relative_to(objects).with_suffix(""))
+        for line in output("nm", path).splitlines():
+            kind, symbol = line.split()[-2:]
+            if kind == "U":
+                wants.append((name, symbol))
+            elif kind.isupper():
+                defines[symbol] = name
+    uses: dict[tuple[str, str], set[str]] = {}
+    for name, symbol in wants:
+        if symbol in defines and not (name.endswith(".S") and symbol in UPCALLS):
+            uses.setdefault((name, defines[symbol]), set()).add(symbol)
+    return uses
+
+
+def symbols_respect_rooms(objects: Path) -> list[str]:
+    def place(name: str) -> int:
+        return ROOMS.index(name.partition("/")[0])
+
+    return [
+        f"{user} uses {', '.join(sorted(names))} of {definer}, a room that stands below it"
+        for (user, definer), names in uses_of(objects).items()
+        if place(definer) > place(user)
+    ]
+
+
+def files_form_no_circle(objects: Path) -> list[str]:
+    uses: dict[str, set[str]] = {}
+    for user, definer in uses_of(objects):
+        uses.setdefault(user, set()).add(definer)
+    return [
+        " <-> ".join(group)
+        for group in in_circles(uses)
+        if not any({Path(name).name for name in group} <= circle for circle in CIRCLES)
+    ]
+
+
+@pytest.mark.parametrize("rule", [symbols_respect_rooms, files_form_no_circle])
+def test_rule_of_symbols_holds(rule: Callable[[Path], list[str]], objects: Path) -> None:
+    assert (objects / "base/lock.c.o").exists()
+    assert (objects / "hook/planned.c.o").exists()
+    assert rule(objects) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "planted", "found"),
+    [
+        (
+            symbols_respect_rooms,
+            {
+                "base/x.c": "void fs_y(void); void fs_x(void) { fs_y(); }",
+                "tramp/y.c": "void fs_y(void) {}",
+            },
+            "base/x.c uses fs_y of tramp/y.c, a room that stands below it",
+        ),
+        (
+            symbols_respect_rooms,
+            {
+                "tramp/x.c": "void fs_plan_run(void); void fs_x(void) { fs_plan_run(); }",
+                "plan/y.c": "void fs_plan_run(void) {}",
+            },
+            "tramp/x.c uses fs_plan_run of plan/y.c, a room that stands below it",
+        ),
+        (
+            files_form_no_circle,
+            {
+                "base/x.c": "void fs_y(void); void fs_x(void) { fs_y(); }",
+                "base/y.c": "extern int fs_z; void fs_y(void) { fs_z = 1; }",
+                "base/z.c": "void fs_x(void); int fs_z; void fs_w(void) { fs_x(); }",
+            },
+            "base/x.c <-> base/y.c <-> base/z.c",
+        ),
+    ],
+    ids=lambda value: None,
+)
+def test_rule_of_symbols_finds_what_is_planted(
+    rule: Callable[[Path], list[str]], planted: dict[str, str], found: str, tmp_path: Path
+) -> None:
+    for name, text in planted.items():
+        source = tmp_path / "source" / name
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text + "\n", encoding="utf-8")
+        compiled(source, tmp_path / "objects" / f"{name}.o")
+    assert rule(tmp_path / "objects") == [found]
 
 
 # ---- what the pages say

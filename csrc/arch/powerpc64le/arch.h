@@ -43,13 +43,17 @@
 #define FS_DWARF_PROGRAM {0x0c, 1, 0, 0, 0} /* DW_CFA_def_cfa r1 0 */
 /* clang-format on */
 
-/* What follows is not C. */
+/* What follows is not for both. */
 /* clang-format off */
 #ifdef __ASSEMBLER__
 #define FS_TRAP trap
 /* ELFv2. A function that needs no TOC has one entry point; .localentry says where the second is. */
 #define FS_ASM_BEGIN .abiversion 2
 #include "arch/asm.h"
+#else
+/* r13 is the thread pointer; GCC 14 has no builtin for it here. */
+#define FS_THREAD_POINTER()                                                                        \
+    ({ void *tp; __asm__("mr %0, 13" : "=r"(tp)); tp; })
 #endif
 /* clang-format on */
 

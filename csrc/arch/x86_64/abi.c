@@ -129,8 +129,8 @@ static int check_node(const ffi_type *t, struct walk *w, unsigned depth)
     return 0;
 }
 
-/* A scalar at `offset` of the whole. Every scalar's alignment is its size, be it in a packed struct
- * or not. */
+/* A scalar at `offset` of the whole. Every scalar's alignment is its size, in a packed struct too.
+ */
 static struct classes leaf_classes(const ffi_type *t, size_t offset, struct walk *w)
 {
     size_t size = scalar_size(t);
@@ -405,22 +405,22 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
 
 /* Per libffi type code: what the quick path needs. */
 struct quick {
-    unsigned char size;
+    unsigned char size;    /* 0: not for the quick path */
     unsigned char classes; /* bit 0: general, bit 1: vector; 0: not for the quick path */
-    unsigned char tail;    /* + 1; 0: not for the quick path */
+    unsigned char tail;    /* FS_TAIL_* */
 };
 
 #define GPR 1
 #define VEC 2
 
 static const struct quick quick[16] = {
-    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE + 1},     [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_U32 + 1},   [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD + 1},
-    [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8 + 1},    [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8 + 1},
-    [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16 + 1},  [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16 + 1},
-    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32 + 1},  [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32 + 1},
-    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD + 1}, [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD + 1},
-    [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32 + 1},
+    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},     [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_U32},   [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD},
+    [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},    [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
+    [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},  [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16},
+    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32},  [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32},
+    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD}, [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32},
 };
 
 static inline const struct quick *quick_of(const ffi_type *t)
@@ -450,15 +450,16 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
 {
     if (!cif || cif->nargs > 8 || cif->abi != FFI_UNIX64)
         return NULL;
-    unsigned nargs = cif->nargs, tail = quick_of(cif->rtype)->tail;
-    if (!tail || (nargs && !cif->arg_types))
+    const struct quick *result = quick_of(cif->rtype);
+    unsigned nargs = cif->nargs, tail = result->tail;
+    if (!result->size || (nargs && !cif->arg_types))
         return NULL;
     unsigned classes = nargs <= 6 ? GPR | VEC : VEC;
     for (unsigned i = 0; i < nargs && classes; i++)
         classes &= quick_of(cif->arg_types[i])->classes;
     if (classes & GPR)
-        return fs_scalar_g[nargs][tail - 1];
-    return classes ? fs_scalar_v[nargs][tail - 1] : NULL;
+        return fs_scalar_g[nargs][tail];
+    return classes ? fs_scalar_v[nargs][tail] : NULL;
 }
 
 extern FS_HIDDEN void *const fs_planned_u[7][FS_VEC_BUCKETS];

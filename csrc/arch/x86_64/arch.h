@@ -47,13 +47,12 @@
 #define FS_HOP_R 10
 #define FS_HOP_SIZE 16
 
-/* --- the plan inside the slot (24 bytes) --------------------------------------------------- */
+/* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
 #define FS_PLAN_NARGS 8   /* byte: arguments */
 #define FS_PLAN_GATHER 9  /* byte: words to gather into the scratch area, an even number */
 #define FS_PLAN_TAIL 10   /* 2 bytes: fs_abi_tail_code() */
 #define FS_PLAN_BYTES 12  /* then `nargs` argument words, then `gather` source words */
 #define FS_PLAN_INLINE 20 /* how many such bytes there are */
-#define FS_PLAN_LONG 8    /* or, for fs_entry_long: pointer to a struct fs_long */
 
 /* --- the frame that a planned entry builds; everything counts from the first saved register,
  *     in 8-byte words. Vector registers are saved 8 bytes each (no argument here is wider), so

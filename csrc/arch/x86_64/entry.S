@@ -391,8 +391,8 @@ fs_plan_body_\kind:
     fs_planned_body x
 
 /* In: r10 = closure whose plan is a struct fs_long.
- * int fs_plan_run(ffi_static_closure *closure [rdi], struct fs_frame *frame [rsi]) calls the
- * handler and returns what fs_dispatch takes. */
+ * int fs_plan_run(const struct fs_slot *slot [rdi], struct fs_frame *frame [rsi]) calls the handler
+ * and returns what fs_dispatch takes. */
     .balign 16
 FS_FUNC(fs_entry_long)
     fs_frame_open 6, 8

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* slot.h - the data of one trampoline: what each of its words is, for C and assembly alike
+ *
+ * The first word is the entry, the code that the trampoline leads to. What the next words are is
+ * the entry's business; the three behind them are libffi's, at the same places as in its
+ * ffi_closure. arch.h has the same offsets as numbers, for assembly. They are compared here.
+ *
+ * A closure of the user's and one of libffi's are other views of the same bytes, which say so with
+ * FS_IS_A_SLOT where their types are known.
+ */
+#ifndef FS_SLOT_H
+#define FS_SLOT_H
+
+#include "arch.h"
+#include "base/base.h"
+
+struct fs_long; /* plan/long.h */
+
+#ifdef FS_SLOT_PLAN
+/* How a planned entry finds the arguments; plan/plan.h says why. */
+struct fs_plan {
+    uint8_t nargs;
+    uint8_t gather;                /* words to gather into the scratch area, an even number */
+    int16_t tail;                  /* fs_abi_tail_code() */
+    uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` argument words, then `gather` source words */
+};
+#endif
+
+/* What lies behind the entry; which of these it is, the entry tells. */
+union fs_slot_body {
+    char whole[FS_SLOT_CIF - FS_SLOT_ENTRY - sizeof(void *)];
+#ifdef FS_SLOT_PLAN
+    struct fs_plan plan;
+    struct fs_long *spill; /* fs_entry_long: memory that the slot owns */
+#endif
+#ifdef FS_HOP_REGISTERS
+    struct {
+        const void *code;
+        void *data;
+    } hop; /* arch/hop.h */
+#endif
+#ifdef FS_SLOT_EAX
+    void *past_eax; /* fs_slot_in_eax */
+#endif
+};
+
+struct fs_slot {
+    void *entry;
+    union fs_slot_body body;
+    void *cif, *handler, *user_data;
+    char rest[FS_SLOT_SIZE - FS_SLOT_DATA - sizeof(void *)];
+};
+
+_Static_assert(sizeof(struct fs_slot) == FS_SLOT_SIZE, "a slot");
+_Static_assert(offsetof(struct fs_slot, entry) == FS_SLOT_ENTRY, "entry");
+_Static_assert(offsetof(struct fs_slot, cif) == FS_SLOT_CIF, "cif");
+_Static_assert(offsetof(struct fs_slot, handler) == FS_SLOT_HANDLER, "handler");
+_Static_assert(offsetof(struct fs_slot, user_data) == FS_SLOT_DATA, "user data");
+#ifdef FS_SLOT_PLAN
+_Static_assert(offsetof(struct fs_slot, body.plan) == FS_SLOT_PLAN, "plan");
+_Static_assert(offsetof(struct fs_slot, body.plan.nargs) == FS_PLAN_NARGS, "nargs");
+_Static_assert(offsetof(struct fs_slot, body.plan.gather) == FS_PLAN_GATHER, "gather");
+_Static_assert(FS_PLAN_GATHER == FS_PLAN_NARGS + 1, "entries compare both as one number");
+_Static_assert(offsetof(struct fs_slot, body.plan.tail) == FS_PLAN_TAIL, "tail");
+_Static_assert(offsetof(struct fs_slot, body.plan.bytes) == FS_PLAN_BYTES, "bytes");
+#endif
+#ifdef FS_HOP_REGISTERS
+_Static_assert(offsetof(struct fs_slot, body.hop.code) == FS_SLOT_HOP_CODE, "code");
+_Static_assert(offsetof(struct fs_slot, body.hop.data) == FS_SLOT_HOP_DATA, "data");
+#endif
+#ifdef FS_SLOT_EAX
+_Static_assert(offsetof(struct fs_slot, body.past_eax) == FS_SLOT_EAX, "eax");
+#endif
+
+/* `type` fits a slot, and has libffi's three words where a slot has them. */
+#define FS_IS_A_SLOT(type, its_handler)                                                            \
+    _Static_assert(sizeof(type) <= FS_SLOT_SIZE, "its size");                                      \
+    _Static_assert(offsetof(type, cif) == FS_SLOT_CIF, "its cif");                                 \
+    _Static_assert(offsetof(type, its_handler) == FS_SLOT_HANDLER, "its handler");                 \
+    _Static_assert(offsetof(type, user_data) == FS_SLOT_DATA, "its user data")
+
+/* The entry is stored last: a thread that sees it sees the words that it needs. */
+static inline void fs_slot_enter(void *slot, void *entry)
+{
+    __atomic_store_n(&((struct fs_slot *)slot)->entry, entry, __ATOMIC_RELEASE);
+}
+
+#endif
