@@ -7,6 +7,7 @@
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
 TEST_CFLAGS := -std=gnu11 $(WARN) -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support
 TEST_SUPPORT := fs_test fs_maps seccomp
+TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
 TESTS_C  := $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c))
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
 OWN_BUILD_SRCS := $(SRCS)
@@ -32,7 +33,6 @@ $(BUILD)/tests/%.o: tests/%.c
 	$(CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
 -include $(wildcard $(BUILD)/tests/core/*/*.d $(BUILD)/tests/support/*.d)
 
-TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
 TESTS_LINKED := $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(TESTS_ABI:%=$(BUILD)/tests/core/abi/%)
 .SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_LINKED:=.o)
 
