@@ -40,16 +40,32 @@ void day_register(const char *name, void (*run)(void))
 
 /* ---- what fs_test.h promises, in this program's terms */
 
+/* What was seen, on stderr. The status tells a wrong answer (2) from a failed audit (3). */
+static _Noreturn void fail(const char *condition, const char *format, va_list list)
+{
+    if (condition)
+        fprintf(stderr, "does not hold: %s", condition);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    _exit(auditing ? 3 : 2);
+}
+
 void test_fail(const char *file, int line, const char *format, ...)
 {
     va_list list;
     (void)file;
     (void)line;
     va_start(list, format);
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fputc('\n', stderr);
-    _exit(auditing ? 3 : 2);
+    fail(NULL, format, list);
+}
+
+void test_unheld(const char *file, int line, const char *condition, const char *format, ...)
+{
+    va_list list;
+    (void)file;
+    (void)line;
+    va_start(list, format);
+    fail(condition, format, list);
 }
 
 void test_skip(const char *format, ...)
