@@ -301,7 +301,7 @@ int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
                        "the cif's ABI is %d; x86-64 closures here take FFI_UNIX64 (%d) only",
                        (int)cif->abi, (int)FFI_UNIX64);
     *abi = (struct fs_abi){
-        .stack = FS_FRAME_STACK / 8, .tail = FS_TAIL_WORD, .only_gpr = true, .only_vec = true};
+        .stack = FS_FRAME_STACK, .tail = FS_TAIL_WORD, .only_gpr = true, .only_vec = true};
     const ffi_type *t = cif->rtype;
     if (!t)
         return fs_fail(-EINVAL, "the cif's result type is NULL; did ffi_prep_cif() succeed?");
@@ -327,20 +327,19 @@ int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
  * argument area, which the caller aligned to it. */
 static void place_on_stack(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
 {
-    uint32_t area = FS_FRAME_STACK / 8;
-    uint32_t at = abi->stack - area;
+    uint32_t at = abi->stack - FS_FRAME_STACK;
     if (t->alignment > 8)
-        at = (uint32_t)align_up(at, t->alignment / 8);
-    place->word = area + at;
-    abi->stack = area + at + (uint32_t)(align_up(t->size, 8) / 8);
+        at = (uint32_t)align_up(at, t->alignment);
+    place->at = FS_FRAME_STACK + at;
+    abi->stack = FS_FRAME_STACK + at + (uint32_t)align_up(t->size, 8);
     abi->only_gpr = abi->only_vec = false;
 }
 
-static uint32_t next_word(struct fs_abi *abi, enum eightbyte c)
+static uint32_t next_register(struct fs_abi *abi, enum eightbyte c)
 {
     if (c == SSE)
-        return FS_FRAME_VEC / 8 + abi->vec++;
-    return FS_FRAME_GPR / 8 + abi->gpr++;
+        return FS_FRAME_VEC + 8 * abi->vec++;
+    return FS_FRAME_GPR + 8 * abi->gpr++;
 }
 
 static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
@@ -353,7 +352,7 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
     const enum eightbyte *half = is.half;
     abi->only_gpr = abi->only_vec = false;
     if (t->size == 0) { /* GNU C's empty struct takes no place; any address serves */
-        place->word = FS_FRAME_RET / 8;
+        place->at = FS_FRAME_RET;
         return 0;
     }
     /* A second eightbyte that is all padding (over-aligned structs) has no class and no place. */
@@ -370,20 +369,24 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
         place_on_stack(abi, t, place);
         return 0;
     }
-    place->word = next_word(abi, half[0]);
-    uint32_t second = halves == 2 ? next_word(abi, half[1]) : place->word + 1;
-    /* Apart, or whole but not where its alignment wants it (an odd word): gathered. */
-    if (second != place->word + 1 || (t->alignment > 8 && place->word % 2))
-        place->second = second;
+    uint32_t first = place->at = next_register(abi, half[0]);
+    uint32_t second = halves == 2 ? next_register(abi, half[1]) : first + 8;
+    /* Apart, or whole but not where its alignment wants it (an odd word). */
+    if (second != first + 8 || (t->alignment > 8 && first % 16)) {
+        place->way = FS_GATHERED;
+        place->pieces = 2;
+        place->piece[0] = (struct fs_piece){first, 0, 8};
+        place->piece[1] = (struct fs_piece){second, 8, 8};
+    }
     return 0;
 }
 
 int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
 {
-    place->second = FS_WORD_NONE;
+    place->way = FS_DIRECT;
     if (!t)
         return fs_fail(-EINVAL, "argument %u has no type (NULL)", index);
-    if (abi->stack > UINT32_MAX / 64 || t->size > UINT32_MAX / 64)
+    if (abi->stack > UINT32_MAX / 8 || t->size > UINT32_MAX / 8)
         return fs_fail(-EINVAL, "argument %u lies beyond any stack", index);
     if (is_aggregate(t))
         return place_aggregate(abi, t, place);
@@ -393,10 +396,10 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
     enum eightbyte c = scalar_class(t);
     if (c == INTEGER && abi->gpr < 6) {
         abi->only_vec = false;
-        place->word = next_word(abi, c);
+        place->at = next_register(abi, c);
     } else if (c == SSE && abi->vec < 8) {
         abi->only_gpr = false;
-        place->word = next_word(abi, c);
+        place->at = next_register(abi, c);
     } else {
         place_on_stack(abi, t, place);
     }
@@ -490,9 +493,4 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
     default:
         return (int16_t)(abi->tail * FS_TAIL_SIZE);
     }
-}
-
-uint32_t fs_abi_scratch_word(unsigned n)
-{
-    return FS_FRAME_SCRATCH / 8 + n;
 }

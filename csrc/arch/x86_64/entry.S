@@ -340,7 +340,7 @@ fs_plan_body_\kind:
     .endr
     fs_planned_call \kind
     .balign 32
-1:  movzbl FS_PLAN_GATHER(%r10), %ecx
+1:  movzbl FS_PLAN_MORE(%r10), %ecx
     movzbl FS_PLAN_NARGS(%r10), %eax
     testl %ecx, %ecx
     je 3f
