@@ -16,6 +16,8 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
+#define FS_ARCH_NAME "x86-64"
+
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 4096
 #include "arch/sizes.h"
@@ -91,6 +93,8 @@
 #define FS_TAIL_MEM 1024  /* through the hidden pointer in rdi, which goes back in rax */
 #define FS_TAIL_SIZE 32
 #define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
+#define FS_SCALAR_G 6   /* for so many general scalars and fewer */
+#define FS_SCALAR_V 8   /* for so many vector ones */
 
 /* How many vector registers a planned entry saves: one entry each for 0, 1, 2, 4 and 8. */
 #define FS_VEC_BUCKETS 5
