@@ -154,9 +154,9 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     struct ffi_static_trampoline t = {code, data, FFI_STATIC_R10, FFI_STATIC_NO_REGISTER};
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
- * The trampoline's own registers are lost, unless they are among those that you name: r10 on x86-64,
- * x16 and x17 on AArch64. The psABIs pass no argument of C in them. Where indirect branches are
- * tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C functions that are
+ * The trampoline's own registers are lost, unless they are among those that you name: r10 on
+ * x86-64, x16 and x17 on AArch64. The psABIs pass no argument of C in them. Where indirect branches
+ * are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C functions that are
  * compiled for it do. */
 
 /* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
