@@ -11,7 +11,7 @@ from typing_extensions import Self
 ffi: Any
 lib: Any
 
-knows_classes: int  # whether _by_value's psABI is this machine's
+knows_classes: int  # whether by_value.py's psABI is this machine's
 
 class Signature:
     def __new__(

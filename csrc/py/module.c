@@ -36,7 +36,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Does ffi_static/_by_value.py classify by this machine's psABI? */
+/* Does ffi_static/_callback/by_value.py classify by this machine's psABI? */
 #if defined __x86_64__ && defined __LP64__
 enum { KNOWS_CLASSES = 1 };
 #else

@@ -145,9 +145,8 @@ def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
 
 
 def test_import_without_the_extension_says_so(tmp_path: Path) -> None:
-    (tmp_path / "ffi_static").mkdir()
-    for file in (ROOT / "ffi_static").glob("*.py"):
-        shutil.copy(file, tmp_path / "ffi_static")
+    without = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "ffi_static", tmp_path / "ffi_static", ignore=without)
     # -S: an editable install's finder would find the extension of the checkout
     done = python(tmp_path, "-S", "-c", "import ffi_static")
     assert done.returncode == 1

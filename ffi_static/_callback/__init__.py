@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""_callback - ``callback()`` and the object that it makes"""
+"""_callback - ``callback()``, and the object that it makes"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, overload
 
 from ffi_static import _lib
+from ffi_static._callback.from_cffi import CType
+from ffi_static._callback.shape import ATTRIBUTE
+from ffi_static._callback.signature import signature_of
 from ffi_static._errors import ClosedError
-from ffi_static._signature import ATTRIBUTE, CType, signature_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,8 +30,8 @@ ZERO: Any = _Zero()
 class Callback(_lib.CallbackBase):
     """A C function pointer that runs a Python function; made by :func:`ffi_static.callback`.
 
-    It must be kept alive for as long as C may call it: when the last reference is dropped, or
-    after :meth:`close`, a call from C ends the process with one line that names the address.
+    Keep the callback alive for as long as C may call it. A call from C after the last reference is
+    gone, or after :meth:`close`, ends the process with one line that names the address.
     Two callbacks are equal only if they are the same object.
     """
 
@@ -43,7 +45,7 @@ class Callback(_lib.CallbackBase):
         """The address to give to C. ClosedError after ``close()``."""
         address = self.raw_address
         if not address:
-            raise ClosedError("this callback is closed and has no address any more")
+            raise ClosedError("this callback is closed, so it has no address")
         return address
 
     def __int__(self) -> int:
@@ -56,8 +58,8 @@ class Callback(_lib.CallbackBase):
     def cdata(self) -> Any:
         """A cffi function pointer (``void *`` for a ctypes signature).
 
-        It keeps the callback alive for as long as this very cdata object lives. Copies that
-        cffi makes of it (in a struct, an array or a cast) do not.
+        This cdata object keeps the callback alive. Copies that cffi makes of it (in a struct, an
+        array or a cast) do not.
         """
         ctype = "void *" if self.functype is not None else self.signature.ctype
         pointer = _lib.ffi.cast(ctype, self.address)
@@ -66,14 +68,14 @@ class Callback(_lib.CallbackBase):
     def as_ctypes(self, functype: Any = None) -> Any:
         """Return an instance of a ctypes function type at this address.
 
-        `functype` is by default the one that the callback was made with; a callback made from
-        a C declaration needs it given. The instance keeps the callback alive.
+        `functype` is by default the type that the callback was made with. A callback made from a C
+        declaration has none, so give one. The instance keeps the callback alive.
         """
         functype = functype or self.functype
         if functype is None:
             raise TypeError(
                 f"this callback was declared as '{self.signature.text}', not with a ctypes type; "
-                "say which one: cb.as_ctypes(ctypes.CFUNCTYPE(...))"
+                "give the type: cb.as_ctypes(ctypes.CFUNCTYPE(...))"
             )
         pointer = functype(self.address)
         pointer._ffi_static_callback = self
@@ -102,7 +104,7 @@ class Callback(_lib.CallbackBase):
         self.close()
 
     def __reduce__(self) -> Any:
-        raise TypeError("a callback is an address of this process and cannot be pickled")
+        raise TypeError("a callback cannot be pickled: it is an address in this process")
 
     def __repr__(self) -> str:
         where = "closed" if self.closed else f"at {self.raw_address:#x}"
@@ -110,7 +112,7 @@ class Callback(_lib.CallbackBase):
 
 
 class _Keep:
-    """The destructor of a cdata, which does nothing but own a callback."""
+    """A destructor of a cdata, which owns a callback and does nothing."""
 
     __slots__ = ("callback",)
 
@@ -157,23 +159,23 @@ def callback(
     """Make a C function pointer that runs `func`; without `func`, a decorator.
 
     signature
-        A C declaration (``"int(int, double)"``, ``"int (*)(const char *name)"``; common types
-        and typedefs are known), a cffi function type, or a ctypes function type. It decides how
-        values convert: as cffi does for the first two, as ctypes does for the third.
+        A C declaration (``"int(int, double)"``, ``"int (*)(const char *name)"``), a cffi function
+        type, or a ctypes function type. Declarations may name common types and typedefs. Values
+        convert as in cffi for the first two kinds, as in ctypes for the third.
     error
-        What the C caller gets when the function raises or its result does not convert; by
-        default all bits zero. It is converted now, so that a wrong one is an error now.
+        What the C caller gets when the function raises, or when its result does not convert. The
+        default is all bits zero. The value is converted now, so a wrong one raises here.
     onerror
-        Called as ``onerror(exception, value, traceback)`` instead of ``sys.unraisablehook``;
-        unless it returns None, its result is what the C caller gets.
+        Called as ``onerror(exception, value, traceback)`` instead of ``sys.unraisablehook``. The C
+        caller gets its result, unless that is None.
     ffi
         A cffi FFI with a ``cdef`` of the types that the declaration names.
 
     Raises SignatureError (a TypeError and ValueError), NotImplementedError (variadic functions,
-    types that cannot be passed by value), TypeError (not a callable), whatever the conversion of
-    `error` raises, and NoProviderError (a MemoryError) when no provider of trampolines works.
+    types that cannot be passed by value), TypeError (`func` is not callable), whatever the
+    conversion of `error` raises, and NoProviderError (a MemoryError) when no provider works.
     """
     if func is not None:
         return _make(signature, func, error, onerror, ffi)
-    signature_of(signature, ffi)  # a decorator's mistakes show where it is written
+    signature_of(signature, ffi)  # a wrong signature raises where the decorator is written
     return lambda function: _make(signature, function, error, onerror, ffi)
