@@ -32,7 +32,8 @@ except ModuleNotFoundError as error:
         "setup.py is, and import ffi_static from another folder (or use `pip install -e .`)"
     ) from None
 
-from ffi_static._dropin import Served, install, installed, uninstall
+from ffi_static._dropin import install, installed, uninstall
+from ffi_static._dropin.served import Served
 from ffi_static._errors import (
     ClosedError,
     Error,

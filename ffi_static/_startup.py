@@ -21,8 +21,8 @@ from __future__ import annotations
 import os
 import sys
 
-from ffi_static import _dropin
-from ffi_static._dropin import Served, install, installed
+from ffi_static._dropin import install, installed, serving
+from ffi_static._dropin.served import Served
 from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
@@ -83,8 +83,8 @@ def start() -> None:
         if asked is None:
             return
         if require:  # of what is imported later, too
-            _dropin.required = True
-            _dropin.tell = say
+            serving.required = True
+            serving.tell = say
         install(**asked, at_exit=None)
     except (ValueError, OSError, Error) as why:
         say(f"{why}; {'giving up, as required' if require else 'callbacks are stock'}")

@@ -219,7 +219,7 @@ both = [s for s in ffi_static.installed() if s.module == {module!r}]
 assert [s.state for s in both] == ["served", "served"], both
 assert len({{s.file for s in both}}) == 2
 shutil.rmtree(folder)
-from ffi_static import _dropin_probe as probe
+from ffi_static._dropin import probe
 made = []
 for copy in (first, second):
     maker = probe._ctypes_maker if {module!r} == "_ctypes" else probe._cffi_maker
@@ -624,7 +624,7 @@ assert max(gone for _, gone in seen) < 50, max(seen)
 
 def test_interrupted_install_leaves_nothing(run: Any) -> None:
     run("""
-from ffi_static import _dropin_probe as probe
+from ffi_static._dropin import probe
 real = probe._probe
 def interrupted(record, make, address):
     kept = make(lambda a, b, c: 0)
