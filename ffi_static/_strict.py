@@ -20,7 +20,7 @@ import os
 import platform
 import struct
 
-from ._policies import MDWE_REFUSE_EXEC_GAIN, PR_SET_MDWE, libc
+from ffi_static._libc import MDWE_REFUSE_EXEC_GAIN, PR_SET_MDWE, libc
 
 __all__ = ["deny_write_execute", "refuse_memfd", "refuse_memfd_filter"]
 

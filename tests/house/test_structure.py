@@ -48,7 +48,7 @@ LISTS_OF_ROOMS = {
 }
 #: Where both rights are named together, and why; in other tests the lines above say refuse or kill.
 PLACES = {
-    "ffi_static/_policies.py": "doctor's question to the system, in a child",
+    "ffi_static/doctor/policies.py": "doctor's question to the system, in a child",
     "tests/support/seccomp.c": "the filter that kills who asks for both",
     "tests/support/seccomp.h": "the same",
     "tests/house/test_structure.py": "what is planted below",

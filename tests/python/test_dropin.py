@@ -350,7 +350,7 @@ assert rights() == before
 
 def test_cffi_that_had_no_callback_alive_leaves_no_writable_code(run: Any) -> None:
     run("""
-from ffi_static._maps import audit_maps
+from ffi_static.doctor.maps import audit_maps
 before = audit_maps()
 made = [with_cffi(abs) for _ in range(3000)]
 assert len(audit_maps()) > len(before), "cffi's memory is not what it was"
@@ -382,7 +382,7 @@ assert all(kind(address) == "static" for _, address in new[::100])
 
 def under_mdwe(body: str) -> str:
     return (
-        "from ffi_static._policies import deny_write_execute\n"
+        "from ffi_static._strict import deny_write_execute\n"
         "import _ctypes\n"
         "try:\n"
         "    deny_write_execute()\n"
