@@ -14,7 +14,7 @@
     libc.qsort(numbers, ctypes.c_size_t(5), ctypes.c_size_t(4), compare)
     print(list(numbers))  # [1, 2, 3, 4, 5]
 
-docs/use/python.md tells what holds for threads, fork, closing and errors.
+docs/use/python.md says what holds for threads, fork, closing and errors.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ except ModuleNotFoundError as error:
         "setup.py is, and import ffi_static from another folder (or use `pip install -e .`)"
     ) from None
 
-from ffi_static._dropin import install, installed, uninstall
-from ffi_static._dropin.served import Served
 from ffi_static._errors import (
     ClosedError,
     Error,
@@ -62,19 +60,25 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # as typing's, without its import
 if TYPE_CHECKING:
     from ffi_static._callback import Callback, callback
+    from ffi_static._dropin import Served, install, installed, uninstall
 
 
 def __getattr__(name: str) -> object:
-    """Import what makes callbacks when it is first asked for.
+    """Load the package that makes callbacks, or the drop-in, when one of its names is asked for.
 
-    install() at the start of a program (_startup.py) must not bring modules of the standard library
-    that the program did not ask for: one beside it may have the same name as one of those.
+    The drop-in must not bring what makes callbacks: that loads modules of the standard library, and
+    a program's own modules may have their names.
     """
-    if name not in ("Callback", "callback"):
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ffi_static import _callback
+    if name in ("Callback", "callback"):
+        from ffi_static._callback import Callback, callback
 
-    globals().update(Callback=_callback.Callback, callback=_callback.callback)
+        globals().update(Callback=Callback, callback=callback)
+    else:
+        from ffi_static import _dropin
+
+        globals().update({each: getattr(_dropin, each) for each in _dropin.__all__})
     return globals()[name]
 
 

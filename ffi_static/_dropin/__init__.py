@@ -21,6 +21,8 @@ from ffi_static import _lib
 from ffi_static._dropin import hook, probe, serving
 from ffi_static._dropin.served import Served
 
+__all__ = ["Served", "install", "installed", "uninstall"]
+
 
 def install(
     *,
@@ -102,17 +104,9 @@ def installed() -> tuple[Served, ...]:
     libffi.
     """
     with serving.lock:
+        same = ("module", "state", "file", "version", "made", "freed", "leftover")
         found = [
-            Served(
-                each["module"],
-                each["state"],
-                file=each["file"],
-                version=each["version"],
-                how=each["about"],
-                made=each["made"],
-                freed=each["freed"],
-                leftover=each["leftover"],
-            )
+            Served(how=each["about"], **{name: each[name] for name in same})
             for each in _lib.dropin_records()
             if each["state"] in ("served", "restored")
         ]
