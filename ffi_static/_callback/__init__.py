@@ -156,7 +156,7 @@ def callback(
     onerror: OnError | None = None,
     ffi: Any = None,
 ) -> Any:
-    """Make a C function pointer that runs `func`; without `func`, a decorator.
+    """Make a C function pointer that runs `func`. Without `func`, return a decorator.
 
     signature
         A C declaration (``"int(int, double)"``, ``"int (*)(const char *name)"``), a cffi function

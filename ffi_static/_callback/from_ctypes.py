@@ -32,14 +32,14 @@ _USE_ERRNO = 0x8
 
 
 def _holds(kept: Any) -> bool:
-    """Tell whether `kept`, the objects that ctypes keeps alive, has one that is pointed at."""
+    """Tell whether there is an object in `kept`, where ctypes keeps objects alive."""
     if isinstance(kept, dict):  # "ffffffff" is the object whose memory from_buffer() uses
         return any(_holds(each) for key, each in kept.items() if key != "ffffffff")
     return kept is not None
 
 
 def _points(value: Any) -> bool:
-    """Tell whether ctypes keeps objects alive that `value`, a struct or union, points at."""
+    """Tell whether `value`, a struct or union, points at objects that ctypes keeps alive."""
     while value._b_base_ is not None:
         value = value._b_base_
     return _holds(value._objects)  # noqa: SLF001  what C code reads as well
@@ -49,22 +49,7 @@ def _points(value: Any) -> bool:
 _HELPERS = (_SimpleCData.__base__, ctypes.c_int, ctypes.set_errno, "value", "_objects", _points)
 
 _INTEGER_CODES = "bBhHiIlLqQ"
-_LETTERS = {
-    "c": "b",
-    "?": "B",
-    "u": "i",
-    "f": "f",
-    "d": "d",
-    "g": "g",
-    "P": "p",
-    "z": "p",
-    "Z": "p",
-    "O": "p",
-    # complex, from Python 3.14 on
-    "F": "F",
-    "D": "D",
-    "G": "G",
-}
+_LETTERS = dict(zip("c?ufdgPzZOFDG", "bBifdgppppFDG"))  # F, D, G: complex, from Python 3.14 on
 _KINDS = {"f": SSE, "d": SSE, "g": X87, "F": SSE, "D": SSE, "G": X87}
 _BY_SIZE = {1: "b", 2: "h", 4: "i", 8: "q"}
 

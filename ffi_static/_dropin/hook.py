@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Finder:
-    """Finds the modules that are wanted at each import of theirs, not only at the first."""
+    """Finds each wanted module whenever it is imported, not only at the first time."""
 
     @staticmethod
     def find_spec(
@@ -77,7 +77,7 @@ def set_hook() -> None:
 
 
 def unset_hook() -> None:
-    """See no import any more."""
+    """Stop seeing imports."""
     if _Finder in sys.meta_path:
         sys.meta_path.remove(_Finder)
     if _ours and _imp.exec_dynamic is _ours[0][0]:

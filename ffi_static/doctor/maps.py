@@ -98,17 +98,9 @@ def read_maps(text: str | None = None) -> list[Mapping]:
         match = _LINE.match(line)
         if match is None:
             raise ValueError(f"not a line of a maps file: {line!r}")
-        mappings.append(
-            Mapping(
-                int(match["start"], 16),
-                int(match["end"], 16),
-                match["perms"],
-                int(match["offset"], 16),
-                match["device"],
-                int(match["inode"]),
-                match["path"] or "",
-            )
-        )
+        start, end, perms, offset, device, inode, path = match.groups()
+        place = (int(offset, 16), device, int(inode), path or "")
+        mappings.append(Mapping(int(start, 16), int(end, 16), perms, *place))
     return mappings
 
 

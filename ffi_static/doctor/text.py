@@ -52,7 +52,7 @@ def _render_callbacks(callbacks: dict[str, Any]) -> list[str]:
     rows = []
     for name, each in callbacks.items():
         rows.append(f"  {name:<12} {_built(each['library'])}".rstrip())
-        rows.append(f"    {'as things are':<18} {_outcome(each['plain'])}")
+        rows.append(f"    {'here':<18} {_outcome(each['plain'])}")
         rows.append(f"    {'under MDWE':<18} {_outcome(each['mdwe'])}")
         if "installed" in each:
             rows.append(f"    {'after install()':<18} {_outcome(each['installed'])}")
@@ -69,12 +69,14 @@ def _render_closures(closures: dict[str, Any]) -> list[str]:
 def _render_audit(audit: dict[str, Any]) -> list[str]:
     if audit["findings"] is None:
         return []
-    clean = ["  clean      no page of ours is writable and executable, none has a writable alias"]
+    clean = [
+        "  clean      these callbacks left no page writable and executable, and no writable alias"
+    ]
     return _heading(
-        f"Audit of /proc/self/maps with {audit['closures']} callbacks of ours live",
+        f"Audit of /proc/self/maps with {audit['closures']} callbacks of ffi_static live",
         [
             *(f"  FOUND      {each}" for each in audit["findings"]),
-            *(f"  not ours   {each}" for each in audit["before"]),
+            *(f"  before     {each}" for each in audit["before"]),
             *([] if audit["findings"] else clean),
         ],
     )
@@ -93,7 +95,7 @@ def render(report: dict[str, Any]) -> str:
         ),
         *_heading("What this system answers, when a child asks to", trials),
         *_heading(
-            "Callbacks of this Python, as things are and under MemoryDenyWriteExecute=",
+            "Callbacks of this Python, here and under MemoryDenyWriteExecute=",
             _render_callbacks(report["callbacks"]),
         ),
         *_heading(

@@ -33,21 +33,26 @@ def describe_memory(address: int, mappings: list[Mapping] | None = None) -> dict
     `kind` is "writable-executable", "writable-alias", "static" (from a file), "private"
     (executable, not from a file) or "unmapped". `mappings` are by default this process's.
     """
+
+    def told(kind: str, about: str) -> dict[str, Any]:
+        return {"kind": kind, "safe": kind in ("static", "private"), "about": about}
+
     mappings = read_maps() if mappings is None else mappings
     code = mapping_at(address, mappings)
     if code is None or not code.executable:
-        return {"kind": "unmapped", "safe": False, "about": "the address is not executable"}
+        return told("unmapped", "the address is not executable")
     origin = code.path or "anonymous"
     if code.writable:
-        about = f"writable and executable memory ({code.perms} {origin})"
-        return {"kind": "writable-executable", "safe": False, "about": about}
+        return told(
+            "writable-executable", f"writable and executable memory ({code.perms} {origin})"
+        )
     if any(m.writable and m.shared and m.aliases(code) for m in mappings):
-        about = f"a shared file mapped twice, writable and executable ({origin})"
-        return {"kind": "writable-alias", "safe": False, "about": about}
+        return told(
+            "writable-alias", f"a shared file mapped twice, writable and executable ({origin})"
+        )
     if code.inode:
-        about = f"static code of {Path(origin).name} ({code.perms})"
-        return {"kind": "static", "safe": True, "about": about}
-    return {"kind": "private", "safe": True, "about": f"read-only code ({code.perms} {origin})"}
+        return told("static", f"static code of {Path(origin).name} ({code.perms})")
+    return told("private", f"read-only code ({code.perms} {origin})")
 
 
 def _libffi_mapped() -> str | None:
