@@ -144,6 +144,23 @@ def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
     assert {name for name in wanted - packed if (ROOT / name).exists()} == set()
 
 
+def test_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
+    for name in ("setup.py", "pyproject.toml", "ffi_static.pth"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("ffi_static", "csrc"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    done = python(tmp_path, "setup.py", "-q", "build_py", "--build-lib", "built")
+    assert done.returncode == 0, done.stderr
+    ours = {".py", ".pyi", ".typed"}
+    wanted, built = (
+        {path.relative_to(top) for path in top.glob("ffi_static/**/*") if path.suffix in ours}
+        for top in (tmp_path, tmp_path / "built")
+    )
+    assert Path("ffi_static/_callback/shape.py") in wanted
+    assert built == wanted
+    assert (tmp_path / "built/ffi_static.pth").exists()
+
+
 def test_import_without_the_extension_says_so(tmp_path: Path) -> None:
     without = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(ROOT / "ffi_static", tmp_path / "ffi_static", ignore=without)
