@@ -41,8 +41,7 @@ NEEDS = (
     ),
 )
 
-# How the extension is built; it needs cffi, so that it is read after check_build_packages().
-BUILD_FILE = "csrc/py/extension.py"
+BUILD_FILE = "csrc/py/extension.py"  # needs cffi, so it is read after check_build_packages()
 
 # Installs the drop-in when Python starts and FFI_STATIC_INSTALL is set (ffi_static/_startup.py).
 STARTUP_FILE = "ffi_static.pth"

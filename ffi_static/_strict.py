@@ -54,14 +54,10 @@ def deny_write_execute() -> None:
     try:
         libc().prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
     except OSError as error:
-        number = error.errno or 0
-        about = "; it needs Linux 6.3, this is " + platform.release()
-        raise OSError(
-            number,
-            "prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN): "
-            + os.strerror(number)
-            + (about if number == errno.EINVAL else ""),
-        ) from None
+        said = f"prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN): {error.strerror}"
+        if error.errno == errno.EINVAL:
+            said += f"; it needs Linux 6.3, this is {platform.release()}"
+        raise OSError(error.errno, said) from None
 
 
 def refuse_memfd_filter(machine: str) -> bytes:

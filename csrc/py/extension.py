@@ -75,12 +75,16 @@ def compiler() -> list[str]:
     return [*shlex.split(command), *(flag for flag in flags if flag.startswith("-m"))]
 
 
+def ask(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of csrc/arch."""
+    command = ["sh", os.path.join("csrc", "arch", script), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @cache
 def isa() -> str:
     """The folder under csrc/arch of the machine that the compiler builds for."""
-    script = os.path.join("csrc", "arch", "isa.sh")
-    asked = subprocess.run(["sh", script, *compiler()], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or os.uname().machine
+    return ask("isa.sh", *compiler()).stdout.strip() or os.uname().machine
 
 
 def python_isa() -> str | None:
@@ -107,8 +111,7 @@ def python_isa() -> str | None:
 
 def check_isa() -> None:
     """Stop with one sentence where closures do not run, or the compiler is not this Python's."""
-    script = os.path.join("csrc", "arch", "runs.sh")
-    asked = subprocess.run(["sh", script, isa()], capture_output=True, text=True, check=False)
+    asked = ask("runs.sh", isa())
     if asked.returncode:
         raise SystemExit(asked.stdout.strip() or asked.stderr.strip())
     wanted = python_isa()
@@ -151,12 +154,6 @@ def sources() -> list[str]:
     ]
 
 
-def compile_flags() -> list[str]:
-    """The Makefile's flags. The library's symbols stay inside the module."""
-    library = ["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", "-DFFI_STATIC_API="]
-    return [*library, *arch_flags()]
-
-
 ffibuilder = FFI()
 ffibuilder.cdef(DECLARATIONS)
 ffibuilder.set_source(
@@ -172,11 +169,9 @@ ffibuilder.set_source(
     ],
     library_dirs=[flag[len("-L") :] for flag in pkg_config("--libs-only-L")],
     libraries=["ffi"],
-    define_macros=[("_CFFI_NO_LIMITED_API", None)],
-    extra_compile_args=compile_flags(),
+    define_macros=[("_CFFI_NO_LIMITED_API", None), ("FFI_STATIC_API", "")],
+    # The Makefile's flags. Nothing of the library is visible outside the module.
+    extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", *arch_flags()],
     extra_link_args=["-pthread", "-Wl,-z,relro,-z,now,-z,noexecstack"],
     py_limited_api=False,
 )
-
-if __name__ == "__main__":
-    ffibuilder.compile(verbose=True)

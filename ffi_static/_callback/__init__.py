@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""_callback - ``callback()``, and the object that it makes"""
+"""_callback - ``callback()``, and the object that it makes
+
+A signature is a C declaration, a cffi function type or a ctypes function type, a file each:
+from_text, from_cffi, from_ctypes. Each becomes, once, a description and a converter letter per type
+(shape). What a callback cannot take is refused with a sentence.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, overload
+from typing import Any, Callable, overload
 
 from ffi_static import _lib
-from ffi_static._callback.from_cffi import CType
+from ffi_static._callback.from_cffi import CType, from_cffi
+from ffi_static._callback.from_text import from_text
 from ffi_static._callback.shape import ATTRIBUTE
-from ffi_static._callback.signature import signature_of
-from ffi_static._errors import ClosedError
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from ffi_static._errors import ClosedError, SignatureError
 
 OnError = Callable[[Any, Any, Any], Any]
 
@@ -63,7 +65,10 @@ class Callback(_lib.CallbackBase):
         """
         ctype = "void *" if self.functype is not None else self.signature.ctype
         pointer = _lib.ffi.cast(ctype, self.address)
-        return _lib.ffi.gc(pointer, _Keep(self))
+        return _lib.ffi.gc(pointer, self._keep)
+
+    def _keep(self, _pointer: object) -> None:
+        """Do nothing. As the destructor of a cdata, this bound method owns the callback."""
 
     def as_ctypes(self, functype: Any = None) -> Any:
         """Return an instance of a ctypes function type at this address.
@@ -95,12 +100,7 @@ class Callback(_lib.CallbackBase):
             raise ClosedError("this callback is closed")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> Any:
@@ -111,16 +111,26 @@ class Callback(_lib.CallbackBase):
         return f"<ffi_static.Callback '{self.signature.text}' calling {self.function!r}, {where}>"
 
 
-class _Keep:
-    """A destructor of a cdata, which owns a callback and does nothing."""
+def signature_of(given: object, ffi: Any = None) -> _lib.Signature:
+    """Return the signature that the user gave.
 
-    __slots__ = ("callback",)
+    Raises SignatureError. Raises NotImplementedError for variadic functions, and for types that
+    cannot be passed by value.
+    """
+    if isinstance(given, _lib.Signature):
+        return given
+    if isinstance(given, str):
+        return from_text(given, ffi)
+    if isinstance(given, CType):
+        return from_cffi(given)
+    if isinstance(given, type) and hasattr(given, "_flags_"):
+        from ffi_static._callback.from_ctypes import from_ctypes  # imports ctypes
 
-    def __init__(self, callback: Callback) -> None:
-        self.callback = callback
-
-    def __call__(self, pointer: object) -> None:
-        pass
+        return from_ctypes(given)
+    raise SignatureError(
+        "a signature is a C declaration such as 'int(int, double)', a cffi function type or a "
+        f"ctypes function type; got {given!r}"
+    )
 
 
 _make = _lib.maker(Callback, signature_of, ZERO, CType, ATTRIBUTE)

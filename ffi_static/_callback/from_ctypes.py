@@ -236,10 +236,8 @@ def _make(functype: Any) -> _lib.Signature:
     result, result_code, result_type = _describe_result(restype)
     described = [describe(cls) for cls in arguments]
     shape = shape_of(result, tuple(d for d, _ in described))
-    items = (
-        (result_code, result_type),
-        *((code, cls) for (_, code), cls in zip(described, arguments)),
-    )
+    given = ((code, cls) for (_, code), cls in zip(described, arguments))
+    items = ((result_code, result_type), *given)
     names = ", ".join(cls.__name__ for cls in arguments)
     text = f"{restype.__name__ if restype else None}({names})"
     use_errno = bool(functype._flags_ & _USE_ERRNO)

@@ -139,23 +139,16 @@ def _typeof(declaration: str, ffi: Any) -> Any:
     raise SignatureError(f"cannot parse the C declaration {declaration!r}: {reason}{hint}")
 
 
-@lru_cache(maxsize=1024)
-def _from_common_types(declaration: str) -> _lib.Signature:
-    return from_cffi(_typeof(declaration, None))
-
-
-# Signatures by FFI. A declaration that an FFI parsed once keeps its meaning there.
+# Signatures by declaration: of common types, and for each FFI. What an FFI parsed once keeps its
+# meaning there.
+_common: dict[str, _lib.Signature] = {}
 _of_ffi: weakref.WeakKeyDictionary[Any, dict[str, _lib.Signature]] = weakref.WeakKeyDictionary()
 
 
 def from_text(declaration: str, ffi: Any = None) -> _lib.Signature:
     """Return the signature of a declaration, which may name types of `ffi`, a cffi FFI."""
-    if ffi is None:
-        return _from_common_types(declaration)
     try:
-        known = _of_ffi.get(ffi)
-        if known is None:
-            known = _of_ffi[ffi] = {}
+        known = _common if ffi is None else _of_ffi.setdefault(ffi, {})
     except TypeError:  # an FFI of a compiled module cannot be referenced weakly
         known = {}
     found = known.get(declaration)

@@ -21,19 +21,6 @@ class Served:
     its own memory before install(), and that may still be live (always 0 for ctypes).
     """
 
-    __slots__ = (
-        "file",
-        "freed",
-        "how",
-        "leftover",
-        "live",
-        "made",
-        "module",
-        "reason",
-        "state",
-        "version",
-    )
-
     def __init__(
         self,
         module: str,
@@ -61,15 +48,15 @@ class Served:
 
     def as_dict(self) -> dict[str, str | int]:
         """Give the record as JSON can hold it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(vars(self))
 
     def __eq__(self, other: object) -> bool:
         """Compare all fields."""
-        return isinstance(other, Served) and self.as_dict() == other.as_dict()
+        return isinstance(other, Served) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]  # counters
 
     def __repr__(self) -> str:
         """Show all fields that are neither empty nor 0."""
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items() if value)
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if value)
         return f"Served({fields})"

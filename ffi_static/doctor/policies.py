@@ -77,8 +77,7 @@ def seccomp(root: Path = Path("/")) -> dict[str, Any]:
     """Tell the seccomp mode: {"state", "filters", "about"}. A filter's rules cannot be read."""
     status = _status(root)
     if "Seccomp" not in status:
-        about = "/proc/self/status has no line Seccomp"
-        return {"state": "unknown", "filters": None, "about": about}
+        return {"state": "unknown", "filters": None, "about": "no Seccomp in /proc/self/status"}
     state = _SECCOMP.get(int(status["Seccomp"]), status["Seccomp"])
     filters = int(status["Seccomp_filters"]) if "Seccomp_filters" in status else None
     about = {

@@ -55,9 +55,15 @@ def describe_memory(address: int, mappings: list[Mapping] | None = None) -> dict
     return told("private", f"read-only code ({code.perms} {origin})")
 
 
-def _libffi_mapped() -> str | None:
+def _linked(path: str, symbol: bytes) -> dict[str, Any]:
+    """Tell how the module in the file `path` is linked with libffi, and which libffi is loaded."""
+    data = Path(path).read_bytes()
+    # A module that contains libffi may define the symbol as well. It does not need the library.
+    if not (symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data)):
+        return {"linked": "statically", "libffi": None}
     names = {Path(m.path).name for m in read_maps() if m.executable and "libffi" in m.path}
-    return min((name for name in names if not name.startswith("libffi_static")), default=None)
+    libffi = min((name for name in names if not name.startswith("libffi_static")), default=None)
+    return {"linked": "dynamically", "libffi": libffi}
 
 
 def which_ctypes() -> dict[str, Any]:
@@ -67,19 +73,9 @@ def which_ctypes() -> dict[str, Any]:
         import _ctypes
 
         path = getattr(_ctypes, "__file__", None)  # none when built into the interpreter
-        dynamic = _imports(path or sys.executable, b"ffi_prep_closure_loc")
-        return {
-            "linked": "dynamically" if dynamic else "statically",
-            "libffi": _libffi_mapped() if dynamic else None,
-        }
+        return _linked(path or sys.executable, b"ffi_prep_closure_loc")
 
     return run_in_child(ask)
-
-
-def _imports(path: str, symbol: bytes) -> bool:
-    # A module that contains libffi may define the name as well. It does not need the library.
-    data = Path(path).read_bytes()
-    return symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data) is not None
 
 
 def which_cffi() -> dict[str, Any]:
@@ -93,13 +89,9 @@ def which_cffi() -> dict[str, Any]:
         tags = (distribution("cffi").read_text("WHEEL") or "").splitlines()
         platforms = [tag.rsplit("-", 1)[-1] for tag in tags if tag.startswith("Tag:")]
         wheel = any(p.startswith(("manylinux", "musllinux")) for p in platforms)
-        dynamic = _imports(_cffi_backend.__file__, b"ffi_prep_closure")
-        return {
-            "version": _cffi_backend.__version__,
-            "built": "wheel" if wheel else "from source",
-            "linked": "dynamically" if dynamic else "statically",
-            "libffi": _libffi_mapped() if dynamic else None,
-        }
+        built = "wheel" if wheel else "from source"
+        version = {"version": _cffi_backend.__version__, "built": built}
+        return {**version, **_linked(_cffi_backend.__file__, b"ffi_prep_closure")}
 
     return run_in_child(ask)
 

@@ -11,8 +11,8 @@ import cffi
 import pytest
 
 import ffi_static
+from ffi_static._callback import signature_of
 from ffi_static._callback.from_text import _prepared
-from ffi_static._callback.signature import signature_of
 
 
 @pytest.mark.parametrize(
