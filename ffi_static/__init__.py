@@ -32,6 +32,8 @@ except ModuleNotFoundError as error:
         "setup.py is, and import ffi_static from another folder (or use `pip install -e .`)"
     ) from None
 
+from ffi_static._dropin import install, installed, uninstall
+from ffi_static._dropin.serving import Served
 from ffi_static._errors import (
     ClosedError,
     Error,
@@ -60,25 +62,20 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # as typing's, without its import
 if TYPE_CHECKING:
     from ffi_static._callback import Callback, callback
-    from ffi_static._dropin import Served, install, installed, uninstall
 
 
 def __getattr__(name: str) -> object:
-    """Load the package that makes callbacks, or the drop-in, when one of its names is asked for.
+    """Load what makes callbacks when it is first asked for.
 
-    The drop-in must not bring what makes callbacks: that loads modules of the standard library, and
-    a program's own modules may have their names.
+    install() at the start of a program (_startup.py) must not load modules of the standard library:
+    the program's own modules may have their names. The drop-in itself is loaded above, because a
+    child that is forked while another thread loads it would wait for that thread for ever.
     """
-    if name not in __all__:
+    if name not in ("Callback", "callback"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("Callback", "callback"):
-        from ffi_static._callback import Callback, callback
+    from ffi_static import _callback
 
-        globals().update(Callback=Callback, callback=callback)
-    else:
-        from ffi_static import _dropin
-
-        globals().update({each: getattr(_dropin, each) for each in _dropin.__all__})
+    globals().update(Callback=_callback.Callback, callback=_callback.callback)
     return globals()[name]
 
 

@@ -22,7 +22,7 @@ import os
 import sys
 
 from ffi_static._dropin import install, installed, serving
-from ffi_static._dropin.served import Served
+from ffi_static._dropin.serving import Served
 from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"

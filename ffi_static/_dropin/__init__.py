@@ -19,9 +19,7 @@ import sys
 
 from ffi_static import _lib
 from ffi_static._dropin import hook, probe, serving
-from ffi_static._dropin.served import Served
-
-__all__ = ["Served", "install", "installed", "uninstall"]
+from ffi_static._dropin.serving import Served
 
 
 def install(
