@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Under MDWE before the program starts: prctl is inherited through exec.
 _DENIED = """
 import sys
-from ffi_static._policies import deny_write_execute
+from ffi_static._strict import deny_write_execute
 deny_write_execute()
 exec(compile(sys.stdin.read(), "<stdin>", "exec"))
 """
@@ -53,7 +53,7 @@ def library() -> Path:
 @pytest.fixture(scope="session")
 def mdwe_works() -> bool:
     """Tell whether this kernel has PR_SET_MDWE (Linux 6.3)."""
-    from ffi_static._policies import mdwe
+    from ffi_static.doctor.policies import mdwe
 
     return bool(mdwe()["state"] != "unsupported")
 

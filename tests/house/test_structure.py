@@ -48,7 +48,7 @@ LISTS_OF_ROOMS = {
 }
 #: Where both rights are named together, and why; in other tests the lines above say refuse or kill.
 PLACES = {
-    "ffi_static/_policies.py": "doctor's question to the system, in a child",
+    "ffi_static/doctor/policies.py": "doctor's question to the system, in a child",
     "tests/support/seccomp.c": "the filter that kills who asks for both",
     "tests/support/seccomp.h": "the same",
     "tests/house/test_structure.py": "what is planted below",
@@ -404,13 +404,6 @@ def test_library_has_no_writable_and_executable_segment(library: Path) -> None:
 
 #: What assembly calls in rooms above it: it is reached by trampolines, not from below.
 UPCALLS = {"fs_report_freed", "fs_report_unprepared", "fs_plan_run"}
-#: Circles of files that stay, each in one room, and why.
-CIRCLES = (
-    # Numbers are convert.c's business, for the two others too; it hands them all that is none.
-    {"convert.c", "convert_cffi.c", "convert_ctypes.c"},
-    # dropin.c lists the two kinds of originals, which fill in its record; the drain is cffi's.
-    {"dropin.c", "dropin_cffi.c", "dropin_drain.c", "dropin_libffi.c"},
-)
 #: Of the hook room, one of two files is built; the other stands in for it on other architectures.
 OTHERS_HALF = "unplanned.c"
 
@@ -486,11 +479,7 @@ def files_form_no_circle(objects: Path) -> list[str]:
     uses: dict[str, set[str]] = {}
     for user, definer in uses_of(objects):
         uses.setdefault(user, set()).add(definer)
-    return [
-        " <-> ".join(group)
-        for group in in_circles(uses)
-        if not any({Path(name).name for name in group} <= circle for circle in CIRCLES)
-    ]
+    return [" <-> ".join(group) for group in in_circles(uses)]
 
 
 @pytest.mark.parametrize("rule", [symbols_respect_rooms, files_form_no_circle])

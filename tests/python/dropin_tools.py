@@ -14,7 +14,7 @@ import cffi
 
 import ffi_static
 from ffi_static import _lib
-from ffi_static._trial import describe_memory
+from ffi_static.doctor.trials import describe_memory
 
 ffi = cffi.FFI()
 INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)

@@ -61,7 +61,7 @@ def test_as_ctypes_keeps_the_callback_alive() -> None:
 
 
 def test_as_ctypes_of_a_declaration_needs_the_type() -> None:
-    with pytest.raises(TypeError, match="say which one"):
+    with pytest.raises(TypeError, match="give the type"):
         ffi_static.callback("int(int)", abs).as_ctypes()
 
 

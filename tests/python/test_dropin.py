@@ -219,7 +219,7 @@ both = [s for s in ffi_static.installed() if s.module == {module!r}]
 assert [s.state for s in both] == ["served", "served"], both
 assert len({{s.file for s in both}}) == 2
 shutil.rmtree(folder)
-from ffi_static import _dropin_probe as probe
+from ffi_static._dropin import probe
 made = []
 for copy in (first, second):
     maker = probe._ctypes_maker if {module!r} == "_ctypes" else probe._cffi_maker
@@ -350,7 +350,7 @@ assert rights() == before
 
 def test_cffi_that_had_no_callback_alive_leaves_no_writable_code(run: Any) -> None:
     run("""
-from ffi_static._maps import audit_maps
+from ffi_static.doctor.maps import audit_maps
 before = audit_maps()
 made = [with_cffi(abs) for _ in range(3000)]
 assert len(audit_maps()) > len(before), "cffi's memory is not what it was"
@@ -382,7 +382,7 @@ assert all(kind(address) == "static" for _, address in new[::100])
 
 def under_mdwe(body: str) -> str:
     return (
-        "from ffi_static._policies import deny_write_execute\n"
+        "from ffi_static._strict import deny_write_execute\n"
         "import _ctypes\n"
         "try:\n"
         "    deny_write_execute()\n"
@@ -624,7 +624,7 @@ assert max(gone for _, gone in seen) < 50, max(seen)
 
 def test_interrupted_install_leaves_nothing(run: Any) -> None:
     run("""
-from ffi_static import _dropin_probe as probe
+from ffi_static._dropin import probe
 real = probe._probe
 def interrupted(record, make, address):
     kept = make(lambda a, b, c: 0)

@@ -21,7 +21,7 @@ PRELUDE = r"""
 import importlib, importlib.util, pathlib, shutil, tempfile, warnings
 from dropin_tools import *
 import _cffi_backend, _ctypes
-from ffi_static import _dropin_probe as probe
+from ffi_static._dropin import probe
 
 FOLDER = pathlib.Path(tempfile.mkdtemp())
 sys.path.insert(0, str(FOLDER))
@@ -389,7 +389,7 @@ def test_required_an_extension_that_was_there_before_ends_python(tmp_path: Path)
 def test_required_a_copy_that_cannot_be_served_fails_its_import(tmp_path: Path) -> None:
     code = (
         "import os, shutil, sys, _cffi_backend\n"
-        "from ffi_static import _dropin_probe as probe\n"
+        "from ffi_static._dropin import probe\n"
         "probe._cffi_maker = lambda m: (m.callback, lambda made: 4096)\n"
         f"folder = {str(tmp_path)!r} + '/carrier'\n"
         "os.mkdir(folder)\n"
@@ -416,4 +416,4 @@ def test_required_a_library_is_told_of_once_and_works(tmp_path: Path) -> None:
     assert (said.stdout, said.returncode) == ("42\n", 0), said
     lines = [line for line in said.stderr.splitlines() if str(made) in line]
     assert len(lines) == 2, "when it was met, and in the report"
-    assert all("not served: it makes closures of libffi's itself" in line for line in lines)
+    assert all("not served: it makes closures with libffi itself" in line for line in lines)

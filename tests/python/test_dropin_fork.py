@@ -16,7 +16,7 @@ ROUNDS = 1000
 PRELUDE = """
 import multiprocessing
 from dropin_tools import *
-from ffi_static import _policies
+from ffi_static import _strict
 def end(pid):
     status = os.waitpid(pid, 0)[1]
     assert status == 0, (round, status)
@@ -26,7 +26,7 @@ def child(ok):
 
 MDWE = """
 try:
-    _policies.deny_write_execute()
+    _strict.deny_write_execute()
 except OSError as error:
     print("no MDWE here:", error)
     sys.exit()

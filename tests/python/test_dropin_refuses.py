@@ -21,7 +21,7 @@ import warnings
 from dropin_tools import *
 from types import SimpleNamespace
 import _cffi_backend, _ctypes, math
-from ffi_static import _dropin_probe as probe
+from ffi_static._dropin import probe
 def maps():
     return [l.split()[:2] for l in open("/proc/self/maps") if "_ctypes" in l or "_cffi_b" in l]
 def refused(name, module):

@@ -185,5 +185,5 @@ def test_report_with_a_wrong_value_is_one_line() -> None:
     said = start("print('ran')", FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="yes")
     assert said.stdout == "ran\n"
     assert (
-        said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: it is 0 or 1; there will be no report\n"
+        said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: give 0 or 1; there will be no report\n"
     )

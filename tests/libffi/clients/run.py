@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from ffi_static._maps import audit_maps, read_maps  # noqa: E402 - found through the line above
+from ffi_static.doctor.maps import audit_maps, read_maps  # noqa: E402 - found through that line
 from tests.libffi.clients.programs import CLIENTS, Client, install  # noqa: E402
 from tests.support.policies import MDWE, PLAIN, mdwe_refusal, run_under  # noqa: E402
 

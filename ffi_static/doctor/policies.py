@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""_policies - which rules about writable and executable memory hold for this process.
+"""policies - which rules about writable and executable memory hold for this process
 
-Why it exists: a callback that works on a desk and fails in a service does so because of one of
-these rules. They come from five places with five spellings, and not all of them can be read from
-inside a process; so they are read where that is possible, and then the system is *asked*, in a
-child that exits at once (`trials`). Every trial is a trial of refusal: it makes memory of a kind
-that this package never makes, and reports whether the system let it.
+Why it exists: a callback that works on a desk and fails in a service fails because of one of these
+rules. The rules come from five places with five spellings, and a process cannot read all of them.
+So each rule is read where that is possible, and then a child *asks* the system (`trials`). Every
+trial makes memory of a kind that this package never makes, and reports whether the system refused.
 
 Sources: prctl(2) PR_SET_MDWE, proc(5) status, selinux(8), systemd.exec(5) MemoryDenyWriteExecute=,
 Linux Documentation/admin-guide/sysctl/vm.rst (memfd_noexec).
@@ -16,16 +15,11 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ._child import run_in_child
-
-PR_SET_MDWE = 65
-PR_GET_MDWE = 66
-MDWE_REFUSE_EXEC_GAIN = 1
-PAGE = mmap.PAGESIZE
+from ffi_static._libc import MDWE_REFUSE_EXEC_GAIN, PAGE, PR_GET_MDWE, libc
+from ffi_static.doctor.child import run_in_child
 
 _SECCOMP = {0: "off", 1: "strict", 2: "filter"}
 _NOEXEC = {
@@ -33,55 +27,6 @@ _NOEXEC = {
     1: "memfds are not executable unless asked for (MFD_EXEC)",
     2: "no memfd may be executable",
 }
-
-
-class LibC:
-    """The few functions of the C library that Python does not offer, through cffi.
-
-    Not through ctypes: to import it makes a callback on some versions, which is what is examined.
-    """
-
-    def __init__(self) -> None:
-        from cffi import FFI
-
-        self.ffi = FFI()
-        self.ffi.cdef(
-            "int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long);"
-            "void *mmap(void *, size_t, int, int, int, long);"
-            "int mprotect(void *, size_t, int);"
-        )
-        self.lib: Any = self.ffi.dlopen(None)
-
-    def _check(self, failed: bool) -> None:
-        if failed:
-            raise OSError(self.ffi.errno, os.strerror(self.ffi.errno))
-
-    def prctl(self, option: int, argument: int = 0) -> int:
-        """Call prctl with one argument, the others zero; raises OSError when it fails."""
-        result = int(self.lib.prctl(option, argument, 0, 0, 0))
-        self._check(result < 0)
-        return result
-
-    def mmap(self, prot: int, flags: int, fd: int = -1) -> Any:
-        """Map one page; raises OSError when it is refused."""
-        page = self.lib.mmap(self.ffi.NULL, PAGE, prot, flags, fd, 0)
-        self._check(int(self.ffi.cast("intptr_t", page)) == -1)
-        return page
-
-    def mprotect(self, page: Any, prot: int) -> None:
-        """Change the rights of one page; raises OSError when it is refused."""
-        self._check(self.lib.mprotect(page, PAGE, prot) != 0)
-
-
-@cache
-def libc() -> LibC:
-    """Give the one LibC; made in the parent, a child need not parse the declarations again."""
-    return LibC()
-
-
-def deny_write_execute() -> None:
-    """Switch MDWE on for this process, for good; OSError (EINVAL) before Linux 6.3."""
-    libc().prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
 
 
 def _read(root: Path, path: str) -> str | None:
@@ -110,7 +55,7 @@ def mdwe() -> dict[str, Any]:
 
 
 def selinux(root: Path = Path("/")) -> dict[str, Any]:
-    """Tell SELinux's mode and what is visible of execmem: {"state", "context", "about"}."""
+    """Tell SELinux's mode, and what can be seen of execmem: {"state", "context", "about"}."""
     enforce = _read(root, "sys/fs/selinux/enforce")
     if enforce is None:
         listed = "selinuxfs" in (_read(root, "proc/filesystems") or "")
@@ -118,9 +63,9 @@ def selinux(root: Path = Path("/")) -> dict[str, Any]:
         return {"state": "unknown" if listed else "absent", "context": None, "about": about}
     deny = _read(root, "sys/fs/selinux/booleans/deny_execmem")
     about = {
-        None: "the policy has no deny_execmem boolean; the trials tell",
+        None: "the policy has no deny_execmem boolean; see the trials",
         "1 1": "deny_execmem is on: anonymous executable memory is refused to all domains",
-    }.get(deny, "deny_execmem is off; the domain's own rules remain, the trials tell")
+    }.get(deny, "deny_execmem is off; the domain may have rules of its own, see the trials")
     return {
         "state": "enforcing" if enforce == "1" else "permissive",
         "context": _read(root, "proc/self/attr/current"),
@@ -129,15 +74,15 @@ def selinux(root: Path = Path("/")) -> dict[str, Any]:
 
 
 def seccomp(root: Path = Path("/")) -> dict[str, Any]:
-    """Tell the seccomp mode, not what a filter refuses: {"state", "filters", "about"}."""
+    """Tell the seccomp mode: {"state", "filters", "about"}. A filter's rules cannot be read."""
     status = _status(root)
     if "Seccomp" not in status:
-        return {"state": "unknown", "filters": None, "about": "/proc/self/status does not tell"}
+        return {"state": "unknown", "filters": None, "about": "no Seccomp in /proc/self/status"}
     state = _SECCOMP.get(int(status["Seccomp"]), status["Seccomp"])
     filters = int(status["Seccomp_filters"]) if "Seccomp_filters" in status else None
     about = {
         "off": "no filter",
-        "filter": "what the filter refuses cannot be read; the trials tell",
+        "filter": "what the filter refuses cannot be read; see the trials",
     }.get(state, "")
     return {"state": state, "filters": filters, "about": about}
 
@@ -151,7 +96,7 @@ def memfd_noexec(root: Path = Path("/")) -> dict[str, Any]:
 
 
 def pax(root: Path = Path("/")) -> dict[str, Any]:
-    """Tell the PaX flags: {"state", "about"}; an upper-case letter is a feature that is on."""
+    """Tell the PaX flags: {"state", "about"}. An upper-case letter is a feature that is on."""
     flags = _status(root).get("PaX")
     if flags is None:
         return {"state": "absent", "about": "no PaX line in /proc/self/status"}
@@ -160,7 +105,7 @@ def pax(root: Path = Path("/")) -> dict[str, Any]:
 
 
 def policies(root: Path = Path("/")) -> dict[str, dict[str, Any]]:
-    """Collect every policy that can be read; `root` is for tests with files of their own."""
+    """Collect every policy that can be read. Tests give a `root` with files of their own."""
     return {
         "mdwe": mdwe(),
         "selinux": selinux(root),
@@ -171,7 +116,7 @@ def policies(root: Path = Path("/")) -> dict[str, dict[str, Any]]:
 
 
 def _anonymous_wx() -> None:
-    # The trial of refusal; the one place of this package that asks for both rights at once.
+    # A trial of refusal. No other place of this package asks for both rights at once.
     both = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
     libc().mmap(both, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
@@ -198,7 +143,7 @@ _TRIALS = {
 def trials() -> dict[str, dict[str, Any]]:
     """Ask the system for each kind of dangerous memory, in a child: {"allowed", "about", "answer"}.
 
-    "allowed" is None when the trial itself could not be made, for example without cffi.
+    "allowed" is None when the trial could not be made, for example without cffi.
     """
     results = {}
     for name, (about, attempt) in _TRIALS.items():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""_from_ctypes - the signature of a ctypes function type (CFUNCTYPE, PYFUNCTYPE)
+"""from_ctypes - the signature of a ctypes function type (CFUNCTYPE, PYFUNCTYPE)
 
-ctypes keeps its libffi types to itself, so they are described anew from ``_type_``, ``_fields_``
-and ``_length_``. Imported only when a ctypes type is used.
+ctypes does not give its libffi types away, so this file describes types anew from ``_type_``,
+``_fields_`` and ``_length_``. It is imported only when a ctypes type is used.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ffi_static import _lib
-from ffi_static._by_value import INTEGER, SSE, X87, Leaf, Tree, in_memory, leaves
-from ffi_static._by_value import describe as by_value
+from ffi_static._callback.by_value import INTEGER, SSE, X87, Leaf, Tree, in_memory, leaves
+from ffi_static._callback.by_value import describe as by_value
+from ffi_static._callback.shape import ATTRIBUTE, CTYPES, Description, check_layout, shape_of
 from ffi_static._errors import SignatureError
-from ffi_static._signature import ATTRIBUTE, CTYPES, Description, check_layout, shape_of
 
 
 class _One(ctypes.Structure):
@@ -32,39 +32,24 @@ _USE_ERRNO = 0x8
 
 
 def _holds(kept: Any) -> bool:
-    """Tell whether ctypes' record of kept objects names one that is pointed at."""
-    if isinstance(kept, dict):  # its "ffffffff" is what from_buffer() shares memory with
+    """Tell whether there is an object in `kept`, where ctypes keeps objects alive."""
+    if isinstance(kept, dict):  # "ffffffff" is the object whose memory from_buffer() uses
         return any(_holds(each) for key, each in kept.items() if key != "ffffffff")
     return kept is not None
 
 
 def _points(value: Any) -> bool:
-    """Tell whether ctypes keeps objects alive that `value`, a struct or union, points at."""
+    """Tell whether `value`, a struct or union, points at objects that ctypes keeps alive."""
     while value._b_base_ is not None:
         value = value._b_base_
     return _holds(value._objects)  # noqa: SLF001  what C code reads as well
 
 
-# in the order of csrc/py/convert_ctypes.c; the function type itself comes last
+# In the order of csrc/py/convert_ctypes.c. The function type itself is added as the last.
 _HELPERS = (_SimpleCData.__base__, ctypes.c_int, ctypes.set_errno, "value", "_objects", _points)
 
 _INTEGER_CODES = "bBhHiIlLqQ"
-_LETTERS = {
-    "c": "b",
-    "?": "B",
-    "u": "i",
-    "f": "f",
-    "d": "d",
-    "g": "g",
-    "P": "p",
-    "z": "p",
-    "Z": "p",
-    "O": "p",
-    # complex, from Python 3.14 on
-    "F": "F",
-    "D": "D",
-    "G": "G",
-}
+_LETTERS = dict(zip("c?ufdgPzZOFDG", "bBifdgppppFDG"))  # F, D, G: complex, from Python 3.14 on
 _KINDS = {"f": SSE, "d": SSE, "g": X87, "F": SSE, "D": SSE, "G": X87}
 _BY_SIZE = {1: "b", 2: "h", 4: "i", 8: "q"}
 
@@ -83,7 +68,7 @@ def _describe_simple(cls: Any) -> tuple[Description, str]:
 
 
 def _describe_scalar(cls: Any) -> tuple[Description, str]:
-    """Do the same for an argument or result, which ctypes cannot swap."""
+    """Do the same for an argument or result, whose bytes ctypes cannot swap."""
     if _is_swapped(cls):
         raise SignatureError(f"{cls.__name__} is not of this machine's byte order")
     return _describe_simple(cls)
@@ -98,7 +83,7 @@ def _is_aggregate(cls: Any) -> bool:
 
 
 def _is_swapped(cls: Any) -> bool:
-    """Tell whether a simple type is of the byte order that this machine does not have."""
+    """Tell whether a simple type has the other byte order than this machine."""
     return getattr(cls, f"__ctype_{sys.byteorder[0]}e__", cls) is not cls
 
 
@@ -109,21 +94,21 @@ def _fields(cls: Any) -> Iterator[tuple[Any, Any, list[int]]]:
         fields = base.__dict__.get("_fields_", ())
         if len({field[0] for field in fields}) != len(fields):
             raise NotImplementedError(
-                f"{cls.__name__} has two fields of one name, so that ctypes does not tell where "
-                "the first lies; pass a pointer to it"
+                f"{cls.__name__} has two fields of one name, and ctypes tells only where the "
+                "second lies; pass a pointer to it"
             )
         for name, field, *bits in fields:
             descriptor = base.__dict__.get(name)
             if not isinstance(descriptor, _Field):
                 raise NotImplementedError(
-                    f"{cls.__name__}.{name} is not ctypes' own attribute any more, which tells "
+                    f"{cls.__name__}.{name} was replaced, and only ctypes' own attribute tells "
                     "where the field lies; pass a pointer to it"
                 )
             yield descriptor, field, bits
 
 
 def _bits(descriptor: Any, field: Any, start: int) -> Leaf:
-    """Return the bytes that a bit-field lies in: ctypes packs its place into `size`."""
+    """Return the bytes that hold a bit-field. ctypes packs its place into `size`."""
     low, count = descriptor.size & 0xFFFF, descriptor.size >> 16
     first, last = low // 8, (low + count - 1) // 8
     if _is_swapped(field) == (sys.byteorder == "little"):
@@ -132,7 +117,7 @@ def _bits(descriptor: Any, field: Any, start: int) -> Leaf:
 
 
 def _append(cls: Any, start: int, tree: Tree) -> bool:
-    """Append what `cls` is made of, at offset `start`; whether each member lies aligned."""
+    """Append the members of `cls`, at offset `start`. Tell whether each of them lies aligned."""
     aligned = start % ctypes.alignment(cls) == 0
     if _is_array(cls):
         width = ctypes.sizeof(cls._type_)
@@ -204,7 +189,7 @@ def describe(cls: Any) -> tuple[Description, str]:
     """Return the description and the converter letter of an argument of ctypes type `cls`."""
     if issubclass(cls, _SimpleCData):
         description, code = _describe_scalar(cls)
-        # subclasses of the simple types arrive as instances, the types themselves as values
+        # An argument of c_int arrives as an int, of a subclass of c_int as an instance of it.
         return description, code if cls.__base__ is _SimpleCData else "o"
     if issubclass(cls, (_Pointer, _CFuncPtr)):
         return "p", "o"
@@ -223,7 +208,7 @@ def _describe_result(cls: Any) -> tuple[Description, str, Any]:
     if not (isinstance(cls, type) and issubclass(cls, _SimpleCData)):
         raise SignatureError("invalid result type for callback function")
     description, code = _describe_scalar(cls)
-    # the one whose `value` is not overridden
+    # the base class whose `value` is ctypes' own
     canonical: Any = next(c for c in cls.__mro__ if c.__base__ is _SimpleCData)
     if canonical._type_ != getattr(cls, "_type_", None):
         raise SignatureError(f"{cls.__name__} changes the type code of its base class")
@@ -231,7 +216,7 @@ def _describe_result(cls: Any) -> tuple[Description, str, Any]:
 
 
 def from_ctypes(functype: Any) -> _lib.Signature:
-    """Return the signature of a ctypes function type, one for its whole life."""
+    """Return the signature of a ctypes function type. The type keeps it."""
     if not issubclass(functype, _CFuncPtr):
         raise SignatureError(f"{functype!r} is not a ctypes function type")
     known = functype.__dict__.get(ATTRIBUTE)
@@ -251,10 +236,8 @@ def _make(functype: Any) -> _lib.Signature:
     result, result_code, result_type = _describe_result(restype)
     described = [describe(cls) for cls in arguments]
     shape = shape_of(result, tuple(d for d, _ in described))
-    items = (
-        (result_code, result_type),
-        *((code, cls) for (_, code), cls in zip(described, arguments)),
-    )
+    given = ((code, cls) for (_, code), cls in zip(described, arguments))
+    items = ((result_code, result_type), *given)
     names = ", ".join(cls.__name__ for cls in arguments)
     text = f"{restype.__name__ if restype else None}({names})"
     use_errno = bool(functype._flags_ & _USE_ERRNO)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""_maps - read /proc/self/maps and find memory that can be written and executed.
+"""maps - read /proc/self/maps, and find memory that can be written and executed
 
-Why it exists: the promise of this package is that making callbacks leaves no page through which
-written bytes can become instructions. Three things break such a promise, and each is visible from
-inside a process: a mapping with both rights; a second, writable and shared, mapping of a file whose
-pages are mapped executable; an open writable descriptor of a memfd that is mapped executable and
-not sealed. Writing through /proc/self/mem or ptrace is out of scope: it ignores all rights.
+Why it exists: this package promises that making callbacks leaves no page through which written
+bytes can become instructions. Three things would break the promise, and a process can see each:
+
+- a mapping with both rights;
+- a second mapping, shared and writable, of a file whose pages are mapped executable;
+- a writable descriptor of a memfd that is mapped executable and not sealed.
+
+Writing through /proc/self/mem or ptrace is out of scope, because it ignores all rights.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Mapping:
-    """One line of the maps file: [start, end) in bytes, of `path` from `offset` on."""
+    """One line of the maps file: addresses [start, end), which map `path` from `offset` on."""
 
     start: int
     end: int
@@ -36,14 +39,17 @@ class Mapping:
 
     @property
     def writable(self) -> bool:
+        """Tell whether the page may be written through this mapping."""
         return "w" in self.perms
 
     @property
     def executable(self) -> bool:
+        """Tell whether the page may be executed through this mapping."""
         return "x" in self.perms
 
     @property
     def shared(self) -> bool:
+        """Tell whether others see what is written."""
         return self.perms.endswith("s")
 
     def aliases(self, other: Mapping) -> bool:
@@ -56,6 +62,7 @@ class Mapping:
         )
 
     def __str__(self) -> str:
+        """Show what tells mappings apart."""
         return f"{self.start:x}-{self.end:x} {self.perms} {self.path or 'anonymous'}"
 
 
@@ -63,8 +70,8 @@ class Mapping:
 class Finding:
     """A way to turn written bytes into instructions.
 
-    `kind` is "writable-executable", "writable-alias" or "writable-descriptor"; `where` names the
-    executable mapping, `through` what it can be written through.
+    `kind` is "writable-executable", "writable-alias" or "writable-descriptor". `where` names the
+    executable mapping, `through` names what can be written.
     """
 
     kind: str
@@ -72,6 +79,7 @@ class Finding:
     through: str
 
     def __str__(self) -> str:
+        """Say what is wrong."""
         if self.kind == "writable-executable":
             return f"writable and executable: {self.where}"
         return f"executable {self.where} can be written through {self.through}"
@@ -80,8 +88,8 @@ class Finding:
 def read_maps(text: str | None = None) -> list[Mapping]:
     """Parse `text`, or this process's /proc/self/maps.
 
-    Raises OSError when /proc is not there and ValueError for a line that is not one of a maps file:
-    an audit that skips what it does not understand would be worth nothing.
+    Raises OSError when /proc is not there. Raises ValueError for a line that no maps file has: an
+    audit that skips lines would be worth nothing.
     """
     if text is None:
         text = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
@@ -90,17 +98,9 @@ def read_maps(text: str | None = None) -> list[Mapping]:
         match = _LINE.match(line)
         if match is None:
             raise ValueError(f"not a line of a maps file: {line!r}")
-        mappings.append(
-            Mapping(
-                int(match["start"], 16),
-                int(match["end"], 16),
-                match["perms"],
-                int(match["offset"], 16),
-                match["device"],
-                int(match["inode"]),
-                match["path"] or "",
-            )
-        )
+        start, end, perms, offset, device, inode, path = match.groups()
+        place = (int(offset, 16), device, int(inode), path or "")
+        mappings.append(Mapping(int(start, 16), int(end, 16), perms, *place))
     return mappings
 
 
@@ -112,9 +112,9 @@ def mapping_at(address: int, mappings: list[Mapping]) -> Mapping | None:
 def audit_maps(text: str | None = None) -> list[Finding]:
     """List every way to write to an executable page of this process; [] is what you want.
 
-    With `text`, the contents of a maps file, that is judged instead, and descriptors (which a maps
-    file does not tell) are left out. Raises OSError when /proc is not mounted, ValueError when
-    `text` is not a maps file.
+    Given `text`, the contents of a maps file, the audit judges that file. It leaves descriptors out
+    then, because a maps file does not tell them. Raises OSError when /proc is not mounted, and
+    ValueError when `text` is not a maps file.
     """
     mappings = read_maps(text)
     executable = [m for m in mappings if m.executable]
@@ -141,7 +141,7 @@ def _descriptors(executable: list[Mapping]) -> list[Finding]:
                 continue
             open_for = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
             seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
-        except OSError:  # closed meanwhile: the listing's own descriptor, or by another thread
+        except OSError:  # closed meanwhile, by another thread or by iterdir()
             continue
         if open_for != os.O_RDONLY and not seals & fcntl.F_SEAL_WRITE:
             findings.append(Finding("writable-descriptor", str(code), f"descriptor {fd}"))

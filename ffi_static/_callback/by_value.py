@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""_by_value - how the C compiler passes an aggregate whose members lie anywhere
+"""by_value - how the C compiler passes an aggregate whose members lie anywhere
 
-libffi describes a struct by the types of its members and computes their offsets. A union, a
-bit-field, a packed or over-aligned struct has no such description. A call needs less: the psABI's
-class of each eightbyte. So an aggregate is classified here, from where its members lie, and
-described by a plain struct of the same size, alignment and classes.
+libffi describes a struct by the types of its members, and computes their offsets. A union, a
+bit-field, and a packed or over-aligned struct have no such description. But a call needs less: the
+psABI's class of each eightbyte. This file classifies an aggregate from where its members lie, and
+describes a plain struct of the same size, alignment and classes.
 
-Fails with NotImplementedError where gcc and clang disagree. Only x86-64's psABI is known here
-(System V AMD64, section 3.2.3); `_lib.knows_classes` says whether this is it.
+Only x86-64's psABI is known here (System V AMD64, section 3.2.3). `_lib.knows_classes` says whether
+this machine has it. Where gcc and clang disagree, NotImplementedError is raised.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
-# A description of a C type (csrc/py/shape.c): a letter, or (size, alignment, members).
-Description = Any
+from ffi_static._callback.shape import Description
 
 NONE, SSE, INTEGER, X87, X87UP, MEMORY = range(6)
 EIGHTBYTE = 8
@@ -25,16 +24,16 @@ _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 class Leaf(NamedTuple):
-    """A scalar of an aggregate, or a bit-field: the bytes that it lies in, and its class."""
+    """A scalar or bit-field of an aggregate: the bytes that hold it, and its class."""
 
     start: int
     end: int
     kind: int  # SSE, INTEGER or X87
-    alignment: int = 1  # that the compiler expects of it; none of a bit-field
+    alignment: int = 1  # that the compiler assumes; 1 for a bit-field
 
 
 def _merge(one: int, other: int) -> int:
-    """Give the class of an eightbyte that holds both (3.2.3, "Classification", step 4)."""
+    """Give the class of an eightbyte with members of both (3.2.3, "Classification", step 4)."""
     kinds = {one, other} - {NONE}
     if len(kinds) < 2:
         return kinds.pop() if kinds else NONE
@@ -43,7 +42,7 @@ def _merge(one: int, other: int) -> int:
     return INTEGER if INTEGER in kinds else SSE
 
 
-Tree = list[Union[Leaf, "Tree"]]  # of an aggregate: its members, arrays' elements one by one
+Tree = list[Union[Leaf, "Tree"]]  # the members of an aggregate; an array's elements one by one
 
 
 def leaves(tree: Tree) -> Iterator[Leaf]:
@@ -65,8 +64,8 @@ def _halves(member: Leaf | Tree) -> list[int]:
 def classes(tree: Tree) -> list[int]:
     """Return the classes of the two eightbytes of an aggregate of at most 16 bytes.
 
-    An inner aggregate has its classes before it is merged with its neighbours: what would be in
-    memory by itself takes the whole there, also where an INTEGER would have won.
+    An inner aggregate is classified before it is merged with its neighbours. When the inner
+    aggregate alone would be in memory, so is the outer one, even if an INTEGER would have won.
     """
     halves = [NONE, NONE]
     for member in tree:
@@ -80,7 +79,8 @@ def in_memory(size: int, alignment: int) -> Description:
     """Describe an aggregate that is passed in memory."""
     if size > 2 * EIGHTBYTE:
         return (size, alignment, ("B",))
-    # A packed struct whose second member is unaligned: not aligned, its members fit; aligned, not.
+    # A packed struct with an unaligned second member is in memory. Without the packing that member
+    # would not fit into `size`.
     unit = max(width for width in (2, 4, 8) if width < size)
     members = ("B", _UNSIGNED[unit], *(("B",) if 2 * unit <= size else ()))
     return (size, alignment, ((size, 1, members),))
@@ -89,7 +89,7 @@ def in_memory(size: int, alignment: int) -> Description:
 def describe(name: str, size: int, alignment: int, tree: Tree) -> Description:
     """Return the description of an aggregate of at most 16 bytes.
 
-    Raises NotImplementedError for an aggregate whose first eightbyte is nothing but padding.
+    Raises NotImplementedError when the first eightbyte has nothing but padding.
     """
     halves = classes(tree)
     if halves[0] == MEMORY:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""_child - run a function in a forked child that exits at once, and bring its answer back.
+"""child - run a function in a forked child that exits at once, and bring its answer back
 
-Why it exists: what a system refuses is best learned by asking it, but the asking may end in a
-signal (seccomp) or leave memory of the kind that this package avoids. So it happens in a child.
+Why it exists: the sure way to learn what a system refuses is to ask it. But asking may end in a
+signal (seccomp), or leave memory of the kind that this package avoids. So a child asks.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import tempfile
 import warnings
 from typing import IO, Any, Callable, NoReturn
 
-#: Seconds after which a child that hangs is killed; only a guard, nothing is measured.
+#: Seconds after which a child that hangs is killed. Nothing is measured by this.
 PATIENCE = 120
 
 
 def run_in_child(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Give what `ask()` returned in a child, or {"error": why it did not return}.
 
-    An exception gives its type and text, a fatal signal its name and the last line that the child
-    wrote to stderr. `ask` must return what JSON can hold. Raises OSError when fork or pipe fail.
+    The error of an exception is its type and text. The error of a fatal signal is its name, and the
+    last line that the child wrote to stderr. `ask` must return what JSON can hold. Raises OSError
+    when fork or pipe fail.
     """
     with tempfile.TemporaryFile() as stderr:
         receive, send = os.pipe()
         with warnings.catch_warnings():
-            # 3.12+ warns about fork() beside other threads; the child only asks and exits.
+            # Python 3.12 warns of fork() beside other threads. The child only asks and exits.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""_trial - make one callback the way ctypes, cffi and this package do, and look at its memory.
+"""trials - make one callback as ctypes, cffi and this package do, and look at its memory
 
-Why it exists: "does my callback work under this policy?" has an answer that depends on which libffi
-a Python was built with. The sure way to know is to make one, call it, and read what kind of mapping
-its address lies in; in a child, because it may die, and because stock callbacks leave memory that
-is writable and executable behind.
+Why it exists: whether a callback works under a policy depends on the libffi that a Python was built
+with. The sure way to know is to make one, to call it, and to read what kind of mapping its address
+lies in. A child does that, because it may die, and because stock callbacks leave memory behind that
+is writable and executable.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import re
 import sys
 import warnings
@@ -20,80 +19,79 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
-from ._child import run_in_child
-from ._maps import Mapping, audit_maps, mapping_at, read_maps
-from ._policies import deny_write_execute
+from ffi_static._strict import deny_write_execute
+from ffi_static.doctor.child import run_in_child
+from ffi_static.doctor.maps import Mapping, audit_maps, mapping_at, read_maps
 
-#: How many closures of ours the audit makes: more than the resident table has.
+#: How many callbacks of this package the audit makes: more than the resident table has.
 CLOSURES = 2000
 
 
 def describe_memory(address: int, mappings: list[Mapping] | None = None) -> dict[str, Any]:
     """Tell what kind of memory a callback's address lies in: {"kind", "safe", "about"}.
 
-    `kind` is "writable-executable", "writable-alias", "static" (file-backed), "private"
-    (executable, not from a file) or "unmapped"; `mappings` are this process's unless given.
+    `kind` is "writable-executable", "writable-alias", "static" (from a file), "private"
+    (executable, not from a file) or "unmapped". `mappings` are by default this process's.
     """
+
+    def told(kind: str, about: str) -> dict[str, Any]:
+        return {"kind": kind, "safe": kind in ("static", "private"), "about": about}
+
     mappings = read_maps() if mappings is None else mappings
     code = mapping_at(address, mappings)
     if code is None or not code.executable:
-        return {"kind": "unmapped", "safe": False, "about": "the address is not executable"}
+        return told("unmapped", "the address is not executable")
     origin = code.path or "anonymous"
     if code.writable:
-        about = f"writable and executable memory ({code.perms} {origin})"
-        return {"kind": "writable-executable", "safe": False, "about": about}
+        return told(
+            "writable-executable", f"writable and executable memory ({code.perms} {origin})"
+        )
     if any(m.writable and m.shared and m.aliases(code) for m in mappings):
-        about = f"a shared file mapped twice, writable and executable ({origin})"
-        return {"kind": "writable-alias", "safe": False, "about": about}
+        return told(
+            "writable-alias", f"a shared file mapped twice, writable and executable ({origin})"
+        )
     if code.inode:
-        about = f"static code of {Path(origin).name} ({code.perms})"
-        return {"kind": "static", "safe": True, "about": about}
-    return {"kind": "private", "safe": True, "about": f"read-only code ({code.perms} {origin})"}
+        return told("static", f"static code of {Path(origin).name} ({code.perms})")
+    return told("private", f"read-only code ({code.perms} {origin})")
 
 
-def _libffi_mapped() -> str | None:
+def _linked(path: str, symbol: bytes) -> dict[str, Any]:
+    """Tell how the module in the file `path` is linked with libffi, and which libffi is loaded."""
+    data = Path(path).read_bytes()
+    # A module that contains libffi may define the symbol as well. It does not need the library.
+    if not (symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data)):
+        return {"linked": "statically", "libffi": None}
     names = {Path(m.path).name for m in read_maps() if m.executable and "libffi" in m.path}
-    return min((name for name in names if not name.startswith("libffi_static")), default=None)
+    libffi = min((name for name in names if not name.startswith("libffi_static")), default=None)
+    return {"linked": "dynamically", "libffi": libffi}
 
 
 def which_ctypes() -> dict[str, Any]:
-    """Tell which libffi this Python's ctypes uses: {"linked", "libffi"} (asked in a child)."""
+    """Tell which libffi this Python's ctypes uses: {"linked", "libffi"}. A child asks."""
 
     def ask() -> dict[str, Any]:
         import _ctypes
 
         path = getattr(_ctypes, "__file__", None)  # none when built into the interpreter
-        dynamic = _imports(path or sys.executable, b"ffi_prep_closure_loc")
-        return {
-            "linked": "dynamically" if dynamic else "statically",
-            "libffi": _libffi_mapped() if dynamic else None,
-        }
+        return _linked(path or sys.executable, b"ffi_prep_closure_loc")
 
     return run_in_child(ask)
 
 
-def _imports(path: str, symbol: bytes) -> bool:
-    # A module with libffi inside may still define the name, but it does not *need* the library.
-    data = Path(path).read_bytes()
-    return symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data) is not None
-
-
 def which_cffi() -> dict[str, Any]:
-    """Tell which cffi is installed: {"version", "built", "linked", "libffi"} (asked in a child)."""
+    """Tell which cffi is installed: {"version", "built", "linked", "libffi"}. A child asks."""
 
     def ask() -> dict[str, Any]:
+        from importlib.metadata import distribution
+
         import _cffi_backend
 
-        tags = (importlib.metadata.distribution("cffi").read_text("WHEEL") or "").splitlines()
+        tags = (distribution("cffi").read_text("WHEEL") or "").splitlines()
         platforms = [tag.rsplit("-", 1)[-1] for tag in tags if tag.startswith("Tag:")]
         wheel = any(p.startswith(("manylinux", "musllinux")) for p in platforms)
-        dynamic = _imports(_cffi_backend.__file__, b"ffi_prep_closure")
-        return {
-            "version": _cffi_backend.__version__,
-            "built": "wheel" if wheel else "from source",
-            "linked": "dynamically" if dynamic else "statically",
-            "libffi": _libffi_mapped() if dynamic else None,
-        }
+        built = "wheel" if wheel else "from source"
+        version = {"version": _cffi_backend.__version__, "built": built}
+        return {**version, **_linked(_cffi_backend.__file__, b"ffi_prep_closure")}
 
     return run_in_child(ask)
 
@@ -109,7 +107,7 @@ def _checked(answer: int, address: int, mappings: list[Mapping] | None = None) -
 
 
 def try_ctypes() -> dict[str, Any]:
-    """Make and call a ctypes callback, here: do so in a child."""
+    """Make and call a ctypes callback. To be called in a child."""
     import ctypes
 
     callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(_answer)
@@ -118,7 +116,7 @@ def try_ctypes() -> dict[str, Any]:
 
 
 def try_cffi() -> dict[str, Any]:
-    """Make and call a cffi `ffi.callback`, here: do so in a child."""
+    """Make and call a cffi `ffi.callback`. To be called in a child."""
     from cffi import FFI
 
     ffi = FFI()
@@ -127,14 +125,14 @@ def try_cffi() -> dict[str, Any]:
 
 
 def try_installed(name: str) -> dict[str, Any]:
-    """Make and call a callback of `name`, "ctypes" or "cffi", after install(): do so in a child.
+    """Make and call a callback of `name`, "ctypes" or "cffi", after install(), in a child.
 
-    Gives "how" besides. Raises InstallError when install() does not know how to serve it.
+    The answer also has "how". Raises InstallError when install() cannot serve the module.
     """
     import ffi_static
 
     if name == "ctypes":
-        import ctypes  # noqa: F401  loaded before, so that a refusal is raised here
+        import ctypes  # noqa: F401  loaded first, so that install() raises its refusal
     ffi_static.install(ctypes=name == "ctypes", cffi=name == "cffi")
     result = (try_ctypes if name == "ctypes" else try_cffi)()
     how = [each.how for each in ffi_static.installed() if each.state == "served"]
@@ -142,10 +140,9 @@ def try_installed(name: str) -> dict[str, Any]:
 
 
 def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:
-    """Tell what install() serves in this process once `modules` are imported, and what it does not.
+    """Tell what install() serves in a child that imports `modules`, and what it does not serve.
 
     {"list": [{"module", "file", "state", "reason"}], "errors": {module: why its import fails}}
-    (asked in a child).
     """
 
     def ask() -> dict[str, Any]:
@@ -153,7 +150,7 @@ def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:
 
         warnings.simplefilter("ignore", ffi_static.InstallWarning)
         for other in ("ctypes", "cffi"):
-            with contextlib.suppress(ffi_static.InstallError):  # which try_installed() tells
+            with contextlib.suppress(ffi_static.InstallError):  # try_installed() tells the error
                 ffi_static.install(ctypes=other != "ctypes", cffi=other != "cffi")
         for name in ("_ctypes", "_cffi_backend"):
             with contextlib.suppress(ImportError):
@@ -172,12 +169,12 @@ def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def try_ours(count: int = CLOSURES) -> dict[str, Any]:
-    """Make, call and audit `count` callbacks of this package, here: do so in a child.
+    """Make, call and audit `count` callbacks of this package. To be called in a child.
 
-    Beside "works" and "memory" it gives "providers" (how many each served) and "findings": what the
-    audit of the maps found that was not there before.
+    The answer also has "providers" (how many callbacks each provider served) and "findings": what
+    the audit of the maps found after, and not before.
     """
-    from . import _lib, callback
+    from ffi_static import _lib, callback
 
     before = audit_maps()
     prototype = _lib.ffi.typeof("int(*)(int)")
@@ -204,10 +201,10 @@ def try_ours(count: int = CLOSURES) -> dict[str, Any]:
 
 
 def attempt(make: Callable[[], dict[str, Any]], *, mdwe: bool = False) -> dict[str, Any]:
-    """Run one of the `try_` functions in a child, under MDWE if asked for.
+    """Run one of the `try_` functions in a child, under MDWE if `mdwe`.
 
-    Gives its answer, {"works": False, "answer": why} when it failed, or {"works": None, ...} when
-    this kernel cannot switch the policy on.
+    Returns its answer, or {"works": False, "answer": why} when it failed, or {"works": None, ...}
+    when this kernel cannot switch the policy on.
     """
 
     def ask() -> dict[str, Any]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""_build_lib - how ``ffi_static._lib`` is built: run by setup.py through ``cffi_modules``
+"""extension - how ``ffi_static._lib`` is built: run by setup.py through ``cffi_modules``
 
 One shared object holds the C library (csrc, the same sources as libffi_static.so.0), its cffi
 bindings (``lib``, ``ffi``), the native types of csrc/py, and csrc/dropin. The cffi declarations
-below repeat csrc/include/ffi_static.h; the C compiler compares them when the module is compiled.
+below repeat csrc/include/ffi_static.h; the C compiler compares both.
 """
 
 from __future__ import annotations
@@ -75,19 +75,23 @@ def compiler() -> list[str]:
     return [*shlex.split(command), *(flag for flag in flags if flag.startswith("-m"))]
 
 
+def ask(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of csrc/arch."""
+    command = ["sh", os.path.join("csrc", "arch", script), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @cache
 def isa() -> str:
     """The folder under csrc/arch of the machine that the compiler builds for."""
-    script = os.path.join("csrc", "arch", "isa.sh")
-    asked = subprocess.run(["sh", script, *compiler()], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or os.uname().machine
+    return ask("isa.sh", *compiler()).stdout.strip() or os.uname().machine
 
 
 def python_isa() -> str | None:
-    """The same of the machine that the extension is for; None when Python does not tell.
+    """The same of the machine that this Python is for; None when Python does not tell.
 
-    That is not the machine that this runs on when Python's platform is set from outside, as
-    crossenv does, nor where a 32-bit Python runs on a 64-bit kernel.
+    The kernel's machine is another one where a 32-bit Python runs on a 64-bit kernel, and where
+    crossenv sets Python's platform from outside.
     """
     crossing = os.environ.get("_PYTHON_HOST_PLATFORM", "")  # "linux-aarch64"
     multiarch = str(sysconfig.get_config_var("MULTIARCH") or "")  # "x86_64-linux-gnu"
@@ -107,8 +111,7 @@ def python_isa() -> str | None:
 
 def check_isa() -> None:
     """Stop with one sentence where closures do not run, or the compiler is not this Python's."""
-    script = os.path.join("csrc", "arch", "runs.sh")
-    asked = subprocess.run(["sh", script, isa()], capture_output=True, text=True, check=False)
+    asked = ask("runs.sh", isa())
     if asked.returncode:
         raise SystemExit(asked.stdout.strip() or asked.stderr.strip())
     wanted = python_isa()
@@ -130,15 +133,15 @@ def arch_flags() -> list[str]:
     return [flag for line in found for flag in shlex.split(line)]
 
 
-def libffi(option: str, prefix: str) -> list[str]:
-    """What pkg-config says of libffi, without `prefix`; nothing when it is not there."""
+def pkg_config(option: str) -> list[str]:
+    """What pkg-config says of libffi; nothing where either is missing."""
     try:
         found = subprocess.run(
             ["pkg-config", option, "libffi"], capture_output=True, text=True, check=True
-        ).stdout
+        )
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [word[len(prefix) :] for word in shlex.split(found) if word.startswith(prefix)]
+    return shlex.split(found.stdout)
 
 
 def sources() -> list[str]:
@@ -149,12 +152,6 @@ def sources() -> list[str]:
         for pattern in ("*.c", "*.S")
         for name in sorted(glob.glob(os.path.join("csrc", room, pattern)))
     ]
-
-
-def compile_flags() -> list[str]:
-    """The Makefile's flags. The library's symbols stay inside the module."""
-    library = ["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", "-DFFI_STATIC_API="]
-    return [*library, *arch_flags()]
 
 
 ffibuilder = FFI()
@@ -168,15 +165,13 @@ ffibuilder.set_source(
         "csrc",
         "csrc/include",
         os.path.join("csrc", "arch", isa()),
-        *libffi("--cflags-only-I", "-I"),
+        *(flag[len("-I") :] for flag in pkg_config("--cflags-only-I")),
     ],
-    library_dirs=libffi("--libs-only-L", "-L"),
+    library_dirs=[flag[len("-L") :] for flag in pkg_config("--libs-only-L")],
     libraries=["ffi"],
-    define_macros=[("_CFFI_NO_LIMITED_API", None)],
-    extra_compile_args=compile_flags(),
+    define_macros=[("_CFFI_NO_LIMITED_API", None), ("FFI_STATIC_API", "")],
+    # The Makefile's flags. Nothing of the library is visible outside the module.
+    extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", *arch_flags()],
     extra_link_args=["-pthread", "-Wl,-z,relro,-z,now,-z,noexecstack"],
     py_limited_api=False,
 )
-
-if __name__ == "__main__":
-    ffibuilder.compile(verbose=True)
