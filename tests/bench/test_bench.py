@@ -25,28 +25,21 @@ from bench import processes  # noqa: E402
 from bench.report import read  # noqa: E402
 from bench.reporting import tables, targets  # noqa: E402
 from bench.reporting.results import Results  # noqa: E402
+from tests.support import process  # noqa: E402
+from tests.support.ctests import build  # noqa: E402
 
 BUILD = ROOT / os.environ.get("BUILD", "build")
 Done = subprocess.CompletedProcess[str]
 
 
 def run(*command: object, **options: Any) -> Done:
-    return subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        **options,
-    )
+    return process.run([str(word) for word in command], status=None, cwd=ROOT, **options)
 
 
 @pytest.fixture(scope="module")
 def callbench(library: Path) -> list[object]:
     """Give the command that runs callbench with our library."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-    made = run("make", "-s", "bench-c", env=env)
-    assert made.returncode == 0, made.stdout + made.stderr
+    build("bench-c")
     return [BUILD / "bench/callbench", "--ours", library / "libffi_static.so.0"]
 
 

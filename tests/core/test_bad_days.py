@@ -13,13 +13,13 @@ import platform
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import process
 from tests.support.ctests import BUILD, LIBRARY, PROVIDERS, ROOT, build, cases, judge, run
 
 if TYPE_CHECKING:
@@ -561,12 +561,9 @@ def test_the_filter_kills_what_asks_for_writable_and_executable(tmp_path: Path) 
         str(BUILD / "tests" / "support" / f"{n}.o") for n in ("fs_test", "fs_maps", "seccomp")
     ]
     program = tmp_path / "wx"
-    subprocess.run(
-        ["gcc", "-I", str(ROOT / "csrc" / "include"), "-I", str(ROOT / "tests" / "support"),
+    process.run(["gcc", "-I", str(ROOT / "csrc" / "include"), "-I", str(ROOT / "tests" / "support"),
          "-o", str(program), str(source), *support, str(BUILD / "lib" / "libffi_static.a"),
-         "-lffi", "-lm", "-pthread"],
-        check=True,
-    )  # fmt: skip
+         "-lffi", "-lm", "-pthread"])  # fmt: skip
     assert run(program, "wx").returncode == -signal.SIGSYS
     alias = run(program, "alias")
     assert alias.returncode == 1 and "writable alias" in alias.stderr

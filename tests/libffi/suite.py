@@ -21,7 +21,6 @@ import argparse
 import fcntl
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -31,8 +30,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from tests.support import process  # noqa: E402
+from tests.support.process import MAKE  # noqa: E402
+
 RESULT = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|KFAIL|UNRESOLVED|UNSUPPORTED|UNTESTED|ERROR): (.*)$")
 BAD = {"FAIL", "XPASS", "UNRESOLVED", "ERROR"}
 BEGIN, END = "<!-- testsuite: begin (make test-libffi FULL=1 DOCS=1) -->", "<!-- testsuite: end -->"
@@ -138,17 +143,17 @@ def loaded_part(library: Path) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         bare = Path(scratch, "library")
         command = ["objcopy", "--strip-debug", "--remove-section=.note.gnu.build-id"]
-        subprocess.run([*command, str(library), str(bare)], check=True)
+        process.run([*command, library, bare])
         return digest(bare)
 
 
 def first_line(*command: str) -> str:
     """Give the first line that a command prints; "" when it cannot be run."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = process.run(command, status=None, timeout=60)
     except OSError:
         return ""
-    return done.stdout.partition("\n")[0]
+    return str(done.stdout).partition("\n")[0]
 
 
 class Runner:
@@ -200,9 +205,7 @@ class Runner:
         """Tell why the policies cannot be had here; "" when they can."""
         if not launcher:
             return ""
-        done = subprocess.run(
-            [*launcher, "true"], capture_output=True, text=True, check=False, timeout=60
-        )
+        done = process.run([*launcher, "true"], status=None, timeout=60)
         return done.stderr.strip() if done.returncode else ""
 
     def _check(self, tree: Path, job: Job, launcher: list[str], kept: Path) -> dict[str, list[str]]:
@@ -211,21 +214,17 @@ class Runner:
         for path in made:
             path.unlink(missing_ok=True)
         flags = [job.tests, f"TOOL_OPTIONS='{job.options}'" if job.options else ""]
-        env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-        env["LC_ALL"] = "C"
+        env = {"LC_ALL": "C"}
         env["ASAN_OPTIONS"] = "detect_leaks=0"  # upstream's tests do not free what they allocate
         if not self.full:
             env["LIBFFI_TEST_OPTIMIZATION"] = OPTIMIZATION
         command = [*launcher, "make", "check", f"RUNTESTFLAGS={' '.join(flags).strip()}"]
         with (kept / "output").open("w") as output:
-            subprocess.run(
-                command,
-                cwd=tree,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,  # make says no when a test fails; the summary says which
+            streams: dict[str, Any] = {"stdout": output, "stderr": subprocess.STDOUT}
+            streams["stdin"] = subprocess.DEVNULL
+            # make says no when a test fails; the summary says which
+            process.run(
+                command, status=None, cwd=tree, env=env, without=MAKE, timeout=None, **streams
             )
         for path in made:
             if path.exists():

@@ -15,6 +15,9 @@ from typing import Any
 
 #: What would change how a program under test behaves: tests give such variables themselves.
 OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
+#: What a make that runs the tests gives to its children: its jobserver, its variables.
+MAKE = ("MAKE", "MFLAGS")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class ProcessError(AssertionError):
@@ -40,7 +43,7 @@ def run(
     status: int | None = 0,
     env: Mapping[str, str] | None = None,
     without: tuple[str, ...] = (),
-    timeout: float = 600,
+    timeout: float | None = 600,
     **options: Any,
 ) -> subprocess.CompletedProcess[Any]:
     """Run `command` to its end, with its output captured as text.
@@ -60,7 +63,7 @@ def run(
             words, check=False, timeout=timeout, env={**inherited, **(env or {})}, **options
         )
     except subprocess.TimeoutExpired as error:
-        how = f"nothing: it was killed after {timeout:g} seconds"
+        how = f"SIGKILL, after {timeout:g} seconds"
         raise ProcessError(said(words, how, error.stdout, error.stderr)) from None
     if status is not None and done.returncode != status:
         raise ProcessError(said(words, ending(done.returncode), done.stdout, done.stderr))
@@ -72,7 +75,6 @@ def output(command: Sequence[str | os.PathLike[str]], **options: Any) -> str:
     return str(run(command, **options).stdout)
 
 
-def python_path(*folders: Path) -> dict[str, str]:
-    """Give the environment in which Python finds modules in `folders` first."""
-    before = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join([*map(str, folders), *([before] if before else [])])}
+def make(*words: str, **options: Any) -> subprocess.CompletedProcess[Any]:
+    """Run this checkout's make as if no make ran these tests; `options` are those of run()."""
+    return run(["make", "-s", "-C", ROOT, *words], without=MAKE, **options)

@@ -75,5 +75,6 @@ def call(module: str, function: str, arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[0] = __file__.rsplit("/", 3)[0]  # the checkout, instead of this folder
+    here, checkout = __file__.rsplit("/", 1)[0], __file__.rsplit("/", 3)[0]
+    sys.path[:] = [checkout, *(path for path in sys.path if path != here)]
     call(*sys.argv[1:])

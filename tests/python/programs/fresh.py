@@ -132,6 +132,65 @@ def import_is_refused() -> None:
         raise SystemExit("imported")
 
 
+# ---- when Python starts
+
+
+def modules_of_ours() -> None:
+    print([name for name in sys.modules if name.startswith("ffi")])
+
+
+def served() -> None:
+    import _ctypes  # noqa: F401
+
+    import _cffi_backend  # noqa: F401
+
+    import ffi_static
+
+    print(sorted(each.module for each in ffi_static.installed() if each.state == "served"))
+
+
+def start_with_an_unknown_ctypes(install: str) -> None:
+    import os
+    import types
+
+    sys.modules["_ctypes"] = types.ModuleType("_ctypes")
+    os.environ["FFI_STATIC_INSTALL"] = install
+    import ffi_static._startup  # noqa: F401
+
+    print("ran")
+
+
+def say_without_a_stderr() -> None:
+    import os
+
+    from ffi_static import _startup
+
+    os.close(2)
+    _startup.say("a sentence")
+    sys.stderr.flush()
+    print("nothing")
+
+
+def say_into_another_stderr() -> None:
+    import io
+
+    from ffi_static import _startup
+
+    other = sys.stderr = io.StringIO()
+    _startup.say("a  sentence")
+    print(other.getvalue(), end="")
+
+
+def doctor_under_mdwe(*options: str) -> None:
+    import runpy
+
+    from ffi_static._policies import deny_write_execute
+
+    deny_write_execute()
+    sys.argv = ["ffi_static", "doctor", *options]
+    runpy.run_module("ffi_static", run_name="__main__")
+
+
 # ---- where FFI_STATIC_INSTALL=require has all served
 
 
