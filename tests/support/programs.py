@@ -77,4 +77,6 @@ def call(module: str, function: str, arguments: str) -> None:
 if __name__ == "__main__":
     here, checkout = __file__.rsplit("/", 1)[0], __file__.rsplit("/", 3)[0]
     sys.path[:] = [checkout, *(path for path in sys.path if path != here)]
-    call(*sys.argv[1:])
+    given = sys.argv[1:]
+    del sys.argv[1:]
+    call(*given)

@@ -93,12 +93,12 @@ CASE(a_zeroed_closure_is_still_a_closure)
     CHECK_EQ(test_make_many(many, 600), 600); /* resident ones and mapped ones */
     for (int i = 0; i < 600; i++) {
         unsigned kind = (unsigned)(many[i].key % KINDS);
-        memset(many[i].closure, 0, sizeof *many[i].closure);
+        memset(many[i].closure, 0, sizeof(ffi_static_closure));
         CHECK(api.address(many[i].closure) == many[i].code);
         void *data = (void *)many[i].key;
         CHECK_EQ(api.prep(many[i].closure, test_cif(kind), test_handler(kind), data, 0), 0);
         test_call(&many[i]);
-        memset(many[i].closure, 0, sizeof *many[i].closure);
+        memset(many[i].closure, 0, sizeof(ffi_static_closure));
         CHECK_EQ(api.release(many[i].closure), 0);
         CHECK_EQ(api.release(many[i].closure), -EALREADY);
     }
@@ -123,9 +123,10 @@ CASE(the_handler_gets_the_cif_and_the_user_data)
     struct seen seen = {0};
     CHECK(test_make(&made, 0));
     CHECK_EQ(api.prep(made.closure, test_cif(0), looks, &seen, 0), 0);
-    CHECK(made.closure->cif == test_cif(0));
-    CHECK(made.closure->handler == looks);
-    CHECK(made.closure->user_data == &seen);
+    ffi_static_closure *closure = made.closure;
+    CHECK(closure->cif == test_cif(0));
+    CHECK(closure->handler == looks);
+    CHECK(closure->user_data == &seen);
     CHECK_EQ(((int (*)(int))made.code)(-5), 77);
     CHECK(seen.cif == test_cif(0) && seen.data == &seen && seen.x == -5);
     test_free(&made);

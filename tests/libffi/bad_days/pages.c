@@ -8,6 +8,7 @@
  * stays as it is: the library's own text lies at a multiple of 4 KiB here, not of 64 as there.
  */
 #include "days.h"
+#include "libffi.h"
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/auxv.h>
@@ -110,15 +111,14 @@ EXPORTED unsigned long getauxval(unsigned long type)
 }
 
 /* pages N: from the N-th closure on */
-DAY(pages_of_64k)
+CASE(pages_of_64k)
 {
-    size_t n = (size_t)atol(day_argument(0));
-    CHECK_EQ(crowd_make(0, n), n);
+    size_t n = first_crowd();
     simulated = true;
     CHECK(sysconf(_SC_PAGESIZE) == PAGE && getpagesize() == PAGE);
-    crowd_go_on(n);
-    for (size_t i = n; i < CROWD && crowd[i].closure; i++)
-        live_free(&crowd[i]);
+    day_go_on(n, false);
+    for (size_t i = n; i < MANY && many[i].closure; i++)
+        test_free(&many[i]);
     simulated = false;
     if (getenv("DAYS_VERBOSE"))
         fprintf(stderr, "%zu calls refused for their alignment\n", refused);
