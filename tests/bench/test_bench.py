@@ -312,12 +312,12 @@ def test_report_takes_pytest_benchmarks_json(results: Path, tmp_path: Path) -> N
 
 def test_readme_keeps_what_is_outside_of_the_marks(results: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text("above\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nbelow\n")
+    readme.write_text("above\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nbelow\n")
     for _ in range(2):
         assert _report(results, "--readme", readme).returncode == 0
     text = readme.read_text()
-    assert text.startswith("above\n<!-- bench:begin -->\n")
-    assert text.endswith("\n<!-- bench:end -->\nbelow\n")
+    assert text.startswith("above\n<!-- bench: begin -->\n")
+    assert text.endswith("\n<!-- bench: end -->\nbelow\n")
     assert "old" not in text
     assert text.count("| `int(int)` |") == 1
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -327,7 +327,7 @@ def test_readme_keeps_what_is_outside_of_the_marks(results: Path, tmp_path: Path
 
 def test_results_page_gets_every_table(results: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("<!-- bench:begin -->\n<!-- bench:end -->\n")
+    page.write_text("<!-- bench: begin -->\n<!-- bench: end -->\n")
     assert _report(results, "--results", page).returncode == 0
     titles = [line for line in page.read_text().splitlines() if line.startswith("### ")]
     assert titles[:2] == ["### Targets", "### Calls"]
@@ -346,7 +346,7 @@ def test_readme_without_marks_is_refused_and_kept(results: Path, tmp_path: Path)
     readme.write_text("no marks\n")
     done = _report(results, "--readme", readme)
     assert done.returncode == 1
-    assert "<!-- bench:begin -->" in done.stderr
+    assert "<!-- bench: begin -->" in done.stderr
     assert readme.read_text() == "no marks\n"
 
 

@@ -35,12 +35,12 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
+from bench.reporting.page import replace_between  # noqa: E402
 from tests.support import process  # noqa: E402
 from tests.support.process import MAKE  # noqa: E402
 
 RESULT = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|KFAIL|UNRESOLVED|UNSUPPORTED|UNTESTED|ERROR): (.*)$")
 BAD = {"FAIL", "XPASS", "UNRESOLVED", "ERROR"}
-BEGIN, END = "<!-- testsuite: begin (make test-libffi FULL=1 DOCS=1) -->", "<!-- testsuite: end -->"
 OPTIMIZATION = "-O2"  # without --full: one level of those that upstream tests with
 
 
@@ -357,13 +357,6 @@ def summary(verdicts: list[Verdict], versions: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def write_docs(docs: Path, text: str) -> None:
-    """Replace what stands between the two marks."""
-    head, rest = docs.read_text(encoding="utf-8").split(BEGIN)
-    tail = rest.split(END)[1]
-    docs.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-
-
 def write(libffi: Path, verdicts: list[Verdict], *, full: bool) -> str:
     """Write report.md and report.json; give the report's text."""
     suites = list(dict.fromkeys(verdict.outcome.job.suite for verdict in verdicts))
@@ -429,7 +422,9 @@ def main() -> int:
     if options.docs:
         versions = {s: (libffi / s / "version").read_text().strip() for s in suites}
         levels = "at every level of optimisation" if options.full else f"at {OPTIMIZATION}"
-        write_docs(options.docs, f"{levels.capitalize()}:\n\n{summary(verdicts, versions)}")
+        replace_between(
+            options.docs, "testsuite", f"{levels.capitalize()}:\n\n{summary(verdicts, versions)}"
+        )
     print(f"written to {libffi}: report.md, report.json")
     return 1 if any(verdict.details for verdict in verdicts) else 0
 

@@ -25,10 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from bench.reporting.page import replace_between  # noqa: E402
 from tests.libffi.bad_days.rows import ABORTS, SECTIONS, Row  # noqa: E402
 
-BEGIN = "<!-- bad days: begin (make libffi-bad-days) -->"
-END = "<!-- bad days: end -->"
 LIBRARIES = ("patched", "stock", "upstream")
 TIMEOUT = 90
 WRONG, WRITABLE, CANNOT = 1, 3, 77  # exit statuses of the program (tests/support/harness.h)
@@ -170,10 +169,8 @@ def main() -> int:
     }
     (given.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     if given.docs:
-        head, rest = given.docs.read_text().split(BEGIN)
-        tail = rest.split(END)[1]
-        middle = f"{BEGIN}\nlibffi: {given.base}.\n\n{table(results)}\n{END}"
-        given.docs.write_text(head + middle + tail)
+        text = f"libffi: {given.base}.\n\n{table(results)}"
+        replace_between(given.docs, "bad days", text)
     for line in wrong:
         print(f"WRONG: {line}", file=sys.stderr)
     print(f"{sum(len(rows) for rows in results.values())} rows, {len(wrong)} wrong")
