@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """ctypes_costs - what ctypes' callbacks cost on the libffi that this process has loaded
 

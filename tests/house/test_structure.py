@@ -42,6 +42,11 @@ MACHINE = re.compile(
     r"(?<![\w.$}])(?<!\w[\"'])/(?:(?:work|tmp/(?:ref|brief|ground)|opt/wheels)(?![\w-])|root/\.|home/\w+)"
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<to>[^)\s]+)\)")
+#: A path below one of our folders, as text.
+NAMED_PATH = re.compile(
+    r"(?<![\w/.:<>{}-])(?:csrc|ffi_static|patches|tests|docs|bench|examples|requirements|\.ci)/"
+    r"[\w./*<>{},…+-]*[\w*>}/…]"
+)
 #: Where rooms are listed for a tool: the line, and what stands around each name.
 LISTS_OF_ROOMS = {
     "csrc/rooms.txt": r"^([a-z]+) ",
@@ -283,6 +288,22 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", t.lower()).strip().replace(" ", "-") for t in titles}
 
 
+def paths_are_there(root: Path) -> list[str]:
+    """What pages name below our folders exists; `*`, `<isa>` and `{a,b}` stand for any name."""
+    return [
+        f"{page.relative_to(root)} names {match[0]}"
+        for page in files(root, ".md")
+        if page.name != "CHANGELOG.md"  # which tells of what was there
+        for match in NAMED_PATH.finditer(re.sub(r"\]\([^)]*\)", "]", text_of(page)))
+        if not is_there(root, match[0].rstrip(".,:;"))
+    ]
+
+
+def is_there(root: Path, named: str) -> bool:
+    pattern = re.sub(r"<\w+>|\{[^}]*\}|…", "*", named).rstrip("/")
+    return (root / named).exists() or next(root.glob(pattern), None) is not None
+
+
 RULES = (
     rooms_respected,
     includes_form_no_circle,
@@ -293,6 +314,7 @@ RULES = (
     files_introduce_themselves,
     no_machine_paths,
     links_resolve,
+    paths_are_there,
 )
 
 
@@ -335,6 +357,8 @@ PLANTED = [
     (no_machine_paths, "bench/x.py", "open('/home/someone/libffi.so')\n"),
     (links_resolve, "docs/x.md", "see [the design](desing.md)\n"),
     (links_resolve, "docs/x.md", "# Title\nsee [below](#titel)\n"),
+    (paths_are_there, "docs/x.md", "`csrc/base/base.h` is there, csrc/base/bass.h is not\n"),
+    (paths_are_there, "docs/x.md", "every `csrc/arch/<isa>/entry.s`\n"),
 ]
 
 
