@@ -122,7 +122,7 @@ def guard(build: Build) -> None:
     """Link the library again, of libffi's own objects only, marked for BTI.
 
     The C library's start files and libgcc's atomics, which constructors reach by pointers, have no
-    landing pads in Debian: nothing of theirs may be in a library that is guarded.
+    landing pads in Debian: a guarded library may contain none of them.
     """
     library = next(build.folder.glob(".libs/libffi.so.*.*.*"))
     command = [f"{build.triple}-gcc", "-shared", "-nostartfiles", "-o", str(library)]

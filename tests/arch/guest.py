@@ -125,7 +125,7 @@ def cases() -> list[str]:
 
 
 def jobs() -> list[Job]:
-    """Each case with each provider, by name; none is what a program gets that names none."""
+    """Each case with each provider by name, and with the default order."""
     return [
         Job(f"{f'FFI_STATIC_PROVIDER={provider} ' if provider else ''}/slots {name}", LIMIT)
         for provider in PROVIDERS

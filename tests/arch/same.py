@@ -71,7 +71,7 @@ def clang_knows(isa: Isa) -> bool:
 
 
 def put_csrc(base: str, folder: Path) -> None:
-    """Put csrc of a commit, or of another tree's folder, into a folder of ours."""
+    """Put csrc of a commit, or of another tree's folder, into a folder of the build."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if Path(base, "csrc").is_dir():

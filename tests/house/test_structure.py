@@ -427,7 +427,7 @@ def test_library_has_no_writable_and_executable_segment(library: Path) -> None:
 UPCALLS = {"fs_report_freed", "fs_report_unprepared", "fs_plan_run"}
 #: Circles of files that stay, each in one room, and why.
 CIRCLES = (
-    # Numbers are convert.c's business, for the two others too; it hands them all that is none.
+    # convert.c converts numbers, for the two others too; they convert everything else for it.
     {"convert.c", "convert_cffi.c", "convert_ctypes.c"},
     # dropin.c lists the two kinds of originals, which fill in its record; the drain is cffi's.
     {"dropin.c", "dropin_cffi.c", "dropin_drain.c", "dropin_libffi.c"},

@@ -235,8 +235,8 @@ class Runner:
             raise RunError(f"{job.suite}, {job.variant}: {error}; see {kept}/output") from error
 
 
-#: closure.exp again: name -> (policies for patched, policies for stock). `wx` kills whoever even
-#: asks; stock asks, and then has fallbacks, so it is shown without.
+#: closure.exp again: name -> (policies for patched, policies for stock). `wx` kills the
+#: process that asks; stock asks first and then falls back, so its column is without `wx`.
 POLICIES = {
     "mdwe": (("mdwe", "wx"), ("mdwe",)),
     "bare": (("mdwe", "wx", "memfd", "proc"), ("mdwe", "memfd", "proc")),

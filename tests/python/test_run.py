@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_run - a program under `python -m ffi_static run` cannot tell, and nor can who started it.
+"""test_run - a program under `python -m ffi_static run` cannot tell, nor can its caller.
 
 Each program is run twice, by Python and by `run`, and everything that comes out must be the same:
 what it printed on both streams, and how it ended.

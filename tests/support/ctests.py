@@ -22,7 +22,7 @@ ROOT = process.ROOT
 BUILD = ROOT / "build"
 LIBRARY = BUILD / "lib" / "libffi_static.so.0"
 SKIPPED = 77  # the exit status of a case that this system cannot run
-# Those that need no kernel module of ours, and the one that does where it is loaded.
+# The providers that need no kernel module, and trampfd where its module is loaded.
 PROVIDERS: tuple[str, ...] = ("resident", "text", "file", "memfd")
 if os.access("/dev/trampfd", os.R_OK):
     PROVIDERS += ("trampfd",)
@@ -58,7 +58,7 @@ def run(
     before: tuple[str, ...] = (),
     timeout: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program with `env` and nothing of ours inherited; `before` is what runs it."""
+    """Run a program with `env` and no variable of the project inherited; `before` runs it."""
     command = [*before, str(program), *arguments]
     return process.run(command, status=None, env=env, without=process.OURS, timeout=timeout)
 

@@ -120,7 +120,7 @@ def test_every_address_taken_in_code_is_a_landing_pad(
     template = range(symbols["fs_table_code"], symbols["fs_table_code"] + TEMPLATE_BYTES)
     taken = set()
     for at, (operation, operands) in code.items():
-        if at in template:  # its `lea`s mean what lies behind it where it is mapped
+        if at in template:  # its `lea`s name addresses behind the mapped copy
             continue
         target = re.search(r"# ([0-9a-f]+)(?: <|$)", operands)
         if operation == "lea" and target and int(target[1], 16) in code:

@@ -8,7 +8,7 @@
  *     disk harm_before_first|harm_in_between
  *         deleted|garbage|shifted|copied|directory|fifo|socket|device|linked_fifo
  *
- * A FIFO would keep who opens it waiting until somebody writes to it: alarm() ends that.
+ * open() of a FIFO waits until somebody writes to it: alarm() ends a case that opens one.
  */
 #include "days.h"
 #include "fs_test.h"

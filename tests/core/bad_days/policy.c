@@ -46,7 +46,7 @@ CASE(refused)
     expect_of(day_refused(0, true, error, test_argv + 1, test_argc - 1));
 }
 
-/* A filter that programs give themselves after their start, and that does not argue. */
+/* Programs give themselves such a filter after their start. It kills instead of refusing. */
 CASE(whoever_opens_a_file_is_killed)
 {
     int calls[] = {SYS_open, SYS_openat};
@@ -91,7 +91,7 @@ CASE(everything_refused_lists_each_provider_with_its_reason)
     test_free_many(many, have);
 }
 
-/* A program that another thread starts at any moment inherits no descriptor of ours. */
+/* A program that another thread starts at any moment inherits no descriptor of the library. */
 CASE(every_descriptor_is_close_on_exec)
 {
     seccomp_refuse_inheritable(EPERM);

@@ -156,7 +156,7 @@ CASE(a_handler_of_a_void_function_may_write_a_result)
         CHECK(closure != NULL);
         CHECK_EQ(api.prep(closure, &cif, writes_a_result_all_the_same, &one, 0), 0);
         voids_called = 0;
-        for (int i = 0; i < 1000; i++) /* what it does not take, C may pass all the same */
+        for (int i = 0; i < 1000; i++) /* C may pass arguments that the callee does not take */
             ((void (*)(int, double, int))code)(i, i, i);
         CHECK_EQ(voids_called, 1000);
         CHECK_EQ(api.release(closure), 0);

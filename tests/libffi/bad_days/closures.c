@@ -70,8 +70,8 @@ CASE(own_memory_prep_closure_loc)
                 lib.prep_closure_loc(memory, key_cif(9), key_handler(9), (void *)9, memory));
 }
 
-/* Closures lie in tables that do not fill the 512 KiB from one to the next: what is mapped there, a
- * hint says, is as much the user's own as any other. */
+/* Tables do not fill the 512 KiB from one to the next. Memory that the user maps in a gap, by a
+ * hint, is the user's own like any other. */
 CASE(own_memory_beside_closures)
 {
     const uintptr_t span = 0x80000, behind = 0x60000;
@@ -99,8 +99,8 @@ CASE(own_memory_stays_as_it_was)
         outcome("`FFI_OK`; it stays read-write, calling it would be the user's SIGSEGV");
 }
 
-/* overwritten BYTE: the memory that was given is filled with it before it is prepared, or, AGAIN,
- * between two times: a program may well clear what it was given. */
+/* BYTE [again]: a program may fill a closure's memory before it prepares the closure, or between
+ * two preparations. */
 CASE(overwritten)
 {
     enum { SOME = 3000, SIZE = 200 };

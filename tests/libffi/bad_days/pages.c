@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* pages.c - a kernel with 64 KiB pages, as the library sees one
  *
- * No such kernel runs on x86-64. The library is loaded by this program, so the functions below,
- * which the program exports, are the ones that it calls: while `simulated` is set, the page size is
- * 64 KiB, and an address or an offset that is no multiple of it is refused as that kernel would.
- * Lengths are rounded up to whole pages, mappings start at one. What the loader mapped before
- * stays as it is: the library's own text lies at a multiple of 4 KiB here, not of 64 as there.
+ * No such kernel runs on x86-64. This program loads the library and exports the functions
+ * below, so the library calls them. While `simulated` is set, they answer as such a kernel: the
+ * page size is 64 KiB, and an address or an offset that is no multiple of it is refused. Lengths
+ * are rounded up to whole pages, mappings start at one. What the loader mapped before stays as it
+ * is: the library's own text lies at a multiple of 4 KiB here, not of 64 as there.
  */
 #include "days.h"
 #include "libffi.h"

@@ -208,7 +208,7 @@ def uninstall_restores_and_leaves_the_living_alone(module: str) -> None:
     del living, again
     gc.collect()
     assert record(module, "restored").live == 0
-    # cffi may recycle what it has of ours: it must work all the same
+    # cffi may hand out our blocks again: such callbacks must work, too
     more = [make(lambda x: x + 4) for _ in range(1000)]
     assert {caller.call(address, 1) for _, address in more} == {5}
     assert all(ours(a) or kind(a) == stock for _, a in more)

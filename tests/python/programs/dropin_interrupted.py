@@ -157,7 +157,7 @@ def an_install_that_a_signal_interrupts_before_its_drain() -> None:
     )
 )
 def a_signal_in_the_middle_of_the_probe(module: str, kind: str, place: str) -> None:
-    # the signal arrives inside a function of ours, and its handler runs at Python's next step
+    # the signal arrives inside a C function of the package; its handler runs at Python's next step
     error: type[Exception] = getattr(builtins, kind)
 
     def handler(number: int, frame: Any) -> None:
@@ -268,7 +268,7 @@ def a_drain_asks_for_no_writable_code_and_leaves_cffis_count() -> None:
     made = [with_cffi(abs) for _ in range(10)]  # one page
     assert writable_code() == 4096
     ffi_static.install()
-    made += [with_cffi(abs) for _ in range(140)]  # of ours, in two pages
+    made += [with_cffi(abs) for _ in range(140)]  # on our closures, in two pages
     assert writable_code() == 4096
     ffi_static.uninstall()
     assert writable_code() == 4096

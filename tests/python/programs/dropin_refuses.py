@@ -237,7 +237,7 @@ def every_make_of_import_table(folder: str, called_before: bool) -> None:
     assert ours(code), hex(code)
     assert tables.prepare(closure, code) == 0 and ours(code)
     if called_before:
-        tables.drop(old)  # by libffi, whose it is
+        tables.drop(old)  # libffi made it, so libffi frees it
     tables.drop(closure)
     _lib.dropin_restore(record, False)
     assert table() == before

@@ -187,10 +187,10 @@ def adds_1(maker: str) -> int:
 @case(*API)
 def fork_while_a_thread_gets_its_state(maker: str) -> None:
     # Before 3.12 a child hangs that is forked while CPython holds the lock of its list of states.
-    # It does so for a moment only, so what is seen here is that no fork happens near that moment.
+    # CPython holds it for a moment only, so the test shows that no fork happens near that moment.
     address = adds_1(maker)
     # Before 3.12 a child hangs that is forked while CPython holds the lock of its list of states.
-    # It does so for a moment only, so what is seen here is that no fork happens near that moment.
+    # CPython holds it for a moment only, so the test shows that no fork happens near that moment.
     assert caller.start_slowly(address) == 0
     pid = os.fork()
     if pid == 0:
