@@ -5,8 +5,8 @@
 # A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
-TEST_CFLAGS := -std=gnu11 $(WARN) -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support
-TEST_SUPPORT := fs_test fs_maps seccomp
+TEST_CFLAGS := -std=gnu11 $(WARN) -Wpointer-arith -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support
+TEST_SUPPORT := harness fs_test days fs_maps seccomp
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
 TESTS_C  := $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c))
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too

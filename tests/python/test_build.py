@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.process import run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    return run([sys.executable, *arguments], status=None, cwd=folder)
 
 
 def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -34,8 +35,8 @@ def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     (tmp_path / "csrc/py").mkdir(parents=True, exist_ok=True)
     for file in ("csrc/rooms.txt", "csrc/py/extension.py"):
         shutil.copy(ROOT / file, tmp_path / file)
-    run = "import runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py')"
-    return python(tmp_path, "-c", f"import sys\n{before}\n{run}")
+    name = "import runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py')"
+    return python(tmp_path, "-c", f"import sys\n{before}\n{name}")
 
 
 def test_setup_goes_on_where_nothing_is_missing(tmp_path: Path) -> None:
@@ -70,10 +71,7 @@ def build(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
     shutil.copytree(ROOT / "csrc/arch", tmp_path / "csrc/arch")
     setup("", tmp_path)
     command = [sys.executable, "setup.py", "-q", "build_ext"]
-    clean = {k: v for k, v in os.environ.items() if k not in ("CC", "CFLAGS")}
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**clean, **env}
-    )
+    return run(command, status=None, cwd=tmp_path, env=env, without=("CC", "CFLAGS"))
 
 
 def test_build_where_closures_do_not_run_ends_in_a_sentence(tmp_path: Path) -> None:
@@ -128,7 +126,7 @@ def test_flags_of_the_machine_are_the_makefiles(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False, cwd=ROOT)
+    listed = run(["git", "ls-files", "-z"], status=None, cwd=ROOT, text=False)
     if listed.returncode:
         pytest.skip("this is no checkout, or git is not installed")
     wanted = {Path(os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name}

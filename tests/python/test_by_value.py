@@ -13,7 +13,6 @@ import os
 import random
 import re
 import shlex
-import subprocess
 import sys
 import warnings
 from typing import Any
@@ -23,6 +22,7 @@ import pytest
 import ffi_static
 from ffi_static import _lib
 from ffi_static._callback import from_ctypes
+from tests.support.process import run
 
 SCALARS: dict[Any, str] = {
     ctypes.c_byte: "signed char",
@@ -208,9 +208,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Type]]
     (folder / "types.c").write_text(program(types), encoding="ascii")
     compiler = shlex.split(os.environ.get("CC", "gcc"))
     flags = ["-O1", "-w", "-fPIC", "-shared"]
-    subprocess.run(
-        [*compiler, *flags, str(folder / "types.c"), "-o", str(folder / "types.so")], check=True
-    )
+    run([*compiler, *flags, str(folder / "types.c"), "-o", str(folder / "types.so")])
     library = ctypes.CDLL(str(folder / "types.so"))
     other = {t.name for t in types if not compiled_alike(library, t)}
     for t in types:

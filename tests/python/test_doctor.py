@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,9 @@ from ffi_static import _strict, doctor
 from ffi_static.doctor import advice, child, policies, trials
 from ffi_static.doctor.maps import mapping_at, read_maps
 from ffi_static.doctor.text import render
+from tests.python.programs import fresh
+from tests.support.process import run
+from tests.support.programs import program
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -49,26 +51,15 @@ COPY = (
 )
 
 
-def run(*arguments: str, mdwe: bool = False, **env: str) -> subprocess.CompletedProcess[str]:
-    denied = (
-        "import runpy, sys\n"
-        "from ffi_static._strict import deny_write_execute\n"
-        "deny_write_execute()\n"
-        "sys.argv = ['ffi_static', *sys.argv[1:]]\n"
-        "runpy.run_module('ffi_static', run_name='__main__')\n"
-    )
-    how = ["-c", denied] if mdwe else ["-m", "ffi_static"]
-    return subprocess.run(
-        [sys.executable, *how, "doctor", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **env},
-    )
+def examine(*options: str, mdwe: bool = False, **env: str) -> Any:
+    command = [sys.executable, "-m", "ffi_static", "doctor", *options]
+    if mdwe:
+        command = program(fresh.doctor_under_mdwe, *options)
+    return run(command, status=None, env=env)
 
 
 def report(*, mdwe: bool = False, status: int = 0, **env: str) -> dict[str, Any]:
-    done = run("--json", mdwe=mdwe, **env)
+    done = examine("--json", mdwe=mdwe, **env)
     assert (done.returncode, done.stderr) == (status, "")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -133,7 +124,7 @@ def test_what_install_cannot_serve_is_advised_to_use_callback() -> None:
 
 
 def test_text_names_every_provider_policy_and_rival() -> None:
-    done = run()
+    done = examine()
     assert (done.returncode, done.stderr) == (0, "")
     words = (
         "resident",
@@ -151,7 +142,7 @@ def test_text_names_every_provider_policy_and_rival() -> None:
 
 
 def test_unknown_option_is_refused_with_usage() -> None:
-    done = run("--yaml")
+    done = examine("--yaml")
     assert done.returncode == 2
     assert "usage: python -m ffi_static doctor" in done.stderr
 
@@ -159,9 +150,9 @@ def test_unknown_option_is_refused_with_usage() -> None:
 def test_without_proc_it_says_so_and_exits_with_one() -> None:
     command = f"umount -l /proc && exec {sys.executable} -m ffi_static doctor"
     unshare = ["unshare", "--mount", "sh", "-c"]
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+    if run([*unshare, "true"], status=None).returncode:
         pytest.skip("needs root to unmount /proc in a namespace of its own")
-    done = subprocess.run([*unshare, command], capture_output=True, text=True, check=False)
+    done = run([*unshare, command], status=None)
     assert (done.returncode, done.stdout) == (1, "")
     assert "/proc/self/maps" in done.stderr
     assert "mount -t proc" in done.stderr
@@ -204,7 +195,7 @@ def test_provider_that_is_too_small_is_unhealthy_and_advised_about() -> None:
 
 
 def test_provider_that_does_not_exist_is_unhealthy_and_the_legal_names_are_shown() -> None:
-    done = run(FFI_STATIC_PROVIDER="magic")
+    done = examine(FFI_STATIC_PROVIDER="magic")
     assert done.returncode == 1
     assert "NOT HEALTHY." in done.stdout
     assert "magic" in done.stdout
@@ -399,10 +390,10 @@ def test_doctor_names_who_makes_closures(tmp_path: Path) -> None:
     library = str(tmp_path / "liblibrary.so")
     compiler = shlex.split(os.environ.get("CC", "gcc"))
     options = ["-shared", "-fPIC", "-o", library, str(tmp_path / "library.c"), "-lffi"]
-    subprocess.run([*compiler, *options], check=True)
+    run([*compiler, *options])
     (tmp_path / "loads_it.py").write_text(f"import ctypes\nlib = ctypes.CDLL({library!r})\n")
     words = ("carrier._cffi_backend", "loads_it", "not_there")
-    report = json.loads(run("--json", *words, PYTHONPATH=str(tmp_path)).stdout)
+    report = json.loads(examine("--json", *words, PYTHONPATH=str(tmp_path)).stdout)
     found = {each["module"]: each for each in report["closures"]["list"]}
     assert {name: each["state"] for name, each in found.items()} == {
         "_ctypes": "served",
@@ -415,5 +406,5 @@ def test_doctor_names_who_makes_closures(tmp_path: Path) -> None:
     assert list(report["closures"]["errors"]) == ["not_there"]
     assert any(library in line for line in report["advice"])
     assert any("not_there was not looked at" in line for line in report["advice"])
-    said = run(*words, PYTHONPATH=str(tmp_path)).stdout
+    said = examine(*words, PYTHONPATH=str(tmp_path)).stdout
     assert any(line.split() == ["liblibrary.so", "unserved", library] for line in said.splitlines())

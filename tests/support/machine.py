@@ -13,12 +13,19 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+from tests.support import process
+from tests.support.process import MAKE, ProcessError, output
+
+ROOT = process.ROOT
 
 #: What a kernel says when something is wrong with it. Lines of user programs' faults
 #: (``traps:``, ``segfault at``) are none: tests die on purpose.
@@ -30,7 +37,8 @@ SPLAT = re.compile(
 )
 
 
-ROOT = Path(__file__).resolve().parents[3]
+#: Modules that a guest needs to see the host's files.
+SHARING = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 
 
 class CannotRunError(Exception):
@@ -39,20 +47,11 @@ class CannotRunError(Exception):
 
 def run(what: str, *command: str, cwd: Path = ROOT, **env: str) -> str:
     """Run a command and give its output; CannotRunError with the end of it otherwise."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**clean, **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise CannotRunError(f"{done.stdout[-2000:]}{done.stderr[-2000:]}\n{what} failed")
-    return done.stdout
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "timeout": None}
+    try:
+        return output(command, cwd=cwd, env=env, without=MAKE, **quiet)
+    except ProcessError as error:
+        raise CannotRunError(f"{str(error)[-4000:]}\n{what} failed") from None
 
 
 @dataclass(frozen=True)
@@ -138,12 +137,16 @@ class Outcome:
     seconds: float
 
 
-def need(machine: Machine) -> None:
-    """See to the programs that it takes: as root with apt they are installed, else named."""
+def need(machine: Machine, *more: str) -> None:
+    """See to the programs that it takes: as root with apt they are installed, else named.
+
+    more: lines of .ci/need, `program|package|why`.
+    """
     wanted = [
         f"{machine.qemu}|{machine.package}|boots a kernel of {machine.isa}",
         "cpio|cpio|packs the guest's programs",
         "xz|xz-utils|unpacks kernel modules",
+        *more,
     ]
     if machine.compiler != "gcc":
         triplet = machine.compiler[:-4]
@@ -153,12 +156,9 @@ def need(machine: Machine) -> None:
             # only recommended by the compiler, so that a bare machine does not have it
             f"/usr/{triplet}/include/stdio.h|libc6-dev-{debian}-cross|its C library",
         ]
-    done = subprocess.run(
-        [ROOT / ".ci/need", "make test-vm"],
-        input="".join(f"{line}\n" for line in wanted),
-        text=True,
-        capture_output=True,
-        check=False,
+    lines = "".join(f"{line}\n" for line in wanted)
+    done = process.run(
+        [ROOT / ".ci/need", "the emulated machine"], status=None, input=lines, timeout=None
     )
     print(done.stdout, end="", flush=True)
     if done.returncode:
@@ -168,17 +168,58 @@ def need(machine: Machine) -> None:
 def pack(top: Path, packed: Path) -> Path:
     """Pack the folder `top` into the initramfs `packed`."""
     names = sorted(str(path.relative_to(top)) for path in top.rglob("*"))
-    done = subprocess.run(
-        ["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"],
-        cwd=top,
-        input="".join(f"{name}\n" for name in names).encode(),
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CannotRunError(f"cpio could not pack {top}: {done.stderr.decode()}")
+    listed = "".join(f"{name}\n" for name in names).encode()
+    cpio = ["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"]
+    try:
+        done = process.run(cpio, cwd=top, input=listed, text=False)
+    except ProcessError as error:
+        raise CannotRunError(f"{error}\ncpio could not pack {top}") from None
     packed.write_bytes(gzip.compress(done.stdout, 1))
     return packed
+
+
+def debian_kernel(kernel: str, arch: str) -> tuple[Path, Path]:
+    """Get one of Debian's kernels, 6.1, 6.12 or newest; its image, the folder of its modules."""
+    packages = ("sh", "csrc/kernel/packages.sh", "image", kernel, arch)
+    folder, release = run("getting a kernel", *packages).split()[-2:]
+    return Path(folder) / "boot" / f"vmlinuz-{release}", Path(folder) / "lib/modules" / release
+
+
+def fresh_folder(path: Path) -> Path:
+    """Make a folder that is empty."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def write_jobs(jobs: list[Job], top: Path) -> None:
+    """Write the list that init.c reads into the folder that will be packed."""
+    text = "".join(f"{job.seconds} {job.words}\n" for job in jobs)
+    (top / "jobs").write_text(text, encoding="utf-8")
+
+
+def sharing_jobs(modules: Path, top: Path) -> list[Job]:
+    """Copy the modules that sharing the host's files takes; the jobs that load them, in order."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        found = next(modules.rglob(f"{name}.ko*"), None)
+        if name in order or found is None:  # None: built in
+            return
+        target = top / f"{name}.ko"
+        if found.suffix == ".xz":
+            target.write_bytes(process.run(["xz", "-dc", found], text=False).stdout)
+        else:
+            shutil.copy(found, target)
+        depends = re.search(rb"\0depends=([^\0]*)\0", target.read_bytes())
+        for needed in filter(None, depends[1].decode().split(",") if depends else []):
+            visit(needed)
+        if name not in order:
+            order.append(name)
+
+    for name in SHARING:
+        visit(name)
+    return [*(Job(f"insmod /{name}.ko", 60) for name in order), Job("share", 60)]
 
 
 def command(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dropin_tools - what the scripts of test_dropin*.py share: they run in interpreters of their own
+"""tools - what the programs of the drop-in's tests share
 
 Makers of callbacks as programs make them, by module: each gives (the callback, its address).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 from typing import Any, Callable
 
 import cffi
@@ -15,22 +16,33 @@ import cffi
 import ffi_static
 from ffi_static import _lib
 from ffi_static.doctor.trials import describe_memory
+from tests.support.programs import case
 
 ffi = cffi.FFI()
+Made = tuple[Any, int]  # a callback, and its address
 INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
 
 
-def with_ctypes(function: Callable[[int], int]) -> tuple[Any, int]:
-    made = INT(function)  # not ctypes.cast(), which makes a cycle of its argument
-    return made, int.from_bytes(bytes(memoryview(made)), sys.byteorder)
+def address_of(made: Any) -> int:
+    """Give the address of ctypes' callback; ctypes.cast() would make a cycle of its argument."""
+    return int.from_bytes(bytes(memoryview(made)), sys.byteorder)
 
 
-def with_cffi(function: Callable[[int], int]) -> tuple[Any, int]:
+def with_ctypes(function: Callable[..., Any]) -> Made:
+    made = INT(function)
+    return made, address_of(made)
+
+
+def with_cffi(function: Callable[..., Any]) -> Made:
     made: Any = ffi.callback("int(int)", function)
     return made, int(ffi.cast("intptr_t", made))
 
 
-MAKERS = {"_ctypes": with_ctypes, "_cffi_backend": with_cffi}
+MAKERS: dict[str, Callable[[Callable[..., Any]], Made]] = {
+    "_ctypes": with_ctypes,
+    "_cffi_backend": with_cffi,
+}
+BOTH = case(*MAKERS)
 
 
 def kind(address: int) -> str:
@@ -43,6 +55,12 @@ def ours(address: int) -> bool:
     return bool(_lib.lib.ffi_static_from_address(_lib.ffi.cast("void *", address)))
 
 
+def mapped(name: str) -> list[list[str]]:
+    """Give the addresses and rights of each mapping of a file of that name."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return [line.split()[:2] for line in lines if name in line]
+
+
 def record(module: str, state: str = "served") -> ffi_static.Served:
     """Give the one record of a module in that state."""
     served = ffi_static.installed()
@@ -50,11 +68,11 @@ def record(module: str, state: str = "served") -> ffi_static.Served:
     return found
 
 
-def some(make: Any, base: int, count: int = 5) -> list[tuple[Any, int]]:
+def some(make: Callable[[Callable[..., Any]], Made], base: int, count: int = 5) -> list[Made]:
     """Make callbacks that add base, base + 1, ... to their argument."""
     return [make(lambda x, k=k: x + base + k) for k in range(count)]
 
 
-def right(caller: Any, made: list[tuple[Any, int]], base: int) -> bool:
+def right(caller: Any, made: list[Made], base: int) -> bool:
     """Tell whether those callbacks answer right."""
     return [caller.call(a, 1) for _, a in made] == [1 + base + k for k in range(len(made))]
