@@ -17,7 +17,7 @@ from tests.arch.isas import ISAS
 from tests.support.ctests import BUILD
 
 ELSEWHERE = [name for name, isa in ISAS.items() if isa.planned and name != platform.machine()]
-#: What the programs must know (fs_test.h), and a processor that enforces all that there is.
+#: What the programs must know (harness.h), and a processor that enforces all that there is.
 ENVIRONMENT = {"FS_TEST_EMULATED": "1", "FS_TEST_DIVIDE": "50", "QEMU_CPU": "max"}
 
 
