@@ -64,15 +64,22 @@ extern "C" {
  * lost, and what is read there means nothing. */
 typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
 
+/* The words before a closure's cif: as many as libffi's own ffi_closure has there. */
+#if defined __aarch64__ || defined __arm__ || defined __riscv || defined __loongarch__
+#define FFI_STATIC_HEAD 3
+#else
+#define FFI_STATIC_HEAD 4
+#endif
+
 /* A closure. Its words belong to the library. The struct is declared so that you can embed it as
  * the *first* member of a larger struct, and allocate that struct with ffi_static_alloc(). On a
  * 64-bit machine a closure is exactly one slot: 64 bytes, one cache line. */
 typedef struct ffi_static_closure {
-    void *reserved[4];
+    void *reserved[FFI_STATIC_HEAD];
     ffi_cif *cif;
     ffi_static_handler handler;
     void *user_data;
-    void *reserved_tail;
+    void *reserved_tail[8 - 3 - FFI_STATIC_HEAD];
 } ffi_static_closure;
 
 /* Allocate a closure of `size` bytes, sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE. The bytes
@@ -147,9 +154,10 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     struct ffi_static_trampoline t = {code, data, FFI_STATIC_R10, FFI_STATIC_NO_REGISTER};
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
- * The trampoline's own register is lost, unless it is one of those that you name. It is r10 on
- * x86-64, in which the psABI passes no argument of C. Where indirect branches are tracked (Intel
- * CET), `code` must begin with a landing pad, as C functions that are compiled for CET do. */
+ * The trampoline's own registers are lost, unless they are among those that you name: r10 on
+ * x86-64, x16 and x17 on AArch64. The psABIs pass no argument of C in them. Where indirect branches
+ * are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C functions that are
+ * compiled for it do. */
 
 /* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
 enum ffi_static_register {
@@ -170,6 +178,38 @@ enum ffi_static_register {
     FFI_STATIC_R13,
     FFI_STATIC_R14,
     FFI_STATIC_R15,
+#elif defined __aarch64__
+    FFI_STATIC_X0 = 1,
+    FFI_STATIC_X1,
+    FFI_STATIC_X2,
+    FFI_STATIC_X3,
+    FFI_STATIC_X4,
+    FFI_STATIC_X5,
+    FFI_STATIC_X6,
+    FFI_STATIC_X7,
+    FFI_STATIC_X8,
+    FFI_STATIC_X9,
+    FFI_STATIC_X10,
+    FFI_STATIC_X11,
+    FFI_STATIC_X12,
+    FFI_STATIC_X13,
+    FFI_STATIC_X14,
+    FFI_STATIC_X15,
+    FFI_STATIC_X16,
+    FFI_STATIC_X17,
+    FFI_STATIC_X18,
+    FFI_STATIC_X19,
+    FFI_STATIC_X20,
+    FFI_STATIC_X21,
+    FFI_STATIC_X22,
+    FFI_STATIC_X23,
+    FFI_STATIC_X24,
+    FFI_STATIC_X25,
+    FFI_STATIC_X26,
+    FFI_STATIC_X27,
+    FFI_STATIC_X28,
+    FFI_STATIC_X29,
+    FFI_STATIC_X30,
 #endif
 };
 

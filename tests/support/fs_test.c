@@ -49,7 +49,7 @@ static void release(void *closure)
 
 static void begin(void)
 {
-    if (!test_under_valgrind())
+    if (!test_under_valgrind() && !test_emulated())
         seccomp_kill_writable_executable();
 }
 

@@ -92,6 +92,11 @@ unsigned test_seconds(unsigned otherwise)
     return seconds ? (unsigned)strtoul(seconds, NULL, 10) : otherwise;
 }
 
+bool test_emulated(void)
+{
+    return getenv("FS_TEST_EMULATED") != NULL;
+}
+
 bool test_under_valgrind(void)
 {
     return getenv("FS_TEST_VALGRIND") != NULL;
