@@ -3,7 +3,10 @@
  *
  * The calling convention as a little machine: begin, then one step per argument, each answering
  * where the frame that this architecture's entries build (its arch.h) holds that argument. The
- * rooms above count and store; what a register is they do not know.
+ * rooms above count, store and follow; what a register is they do not know.
+ *
+ * Frame bytes are counted from where the entries' frame begins (FS_FRAME_*). The caller's stack
+ * arguments are in them, too, from FS_FRAME_STACK on.
  *
  * An architecture without an abi.c has trampolines only: there, closures of a patched libffi keep
  * libffi's own entries (hook/unplanned.c).
@@ -15,21 +18,44 @@
 
 #include <ffi.h>
 
-/* Where an argument is, in frame words. `second` is FS_WORD_NONE unless the argument is a struct
- * whose two halves are apart and must be gathered into the scratch area. */
-struct fs_place {
-    uint32_t word;
-    uint32_t second;
-};
-#define FS_WORD_NONE UINT32_MAX
+/* How an argument lies in the frame.
+ *
+ *   FS_DIRECT        whole, at frame byte `at`. On a big-endian machine a value that is narrower
+ *                    than its register lies at the end of the register's place; `at` counts that.
+ *   FS_BY_REFERENCE  its address is at frame byte `at`: the caller holds the argument in memory
+ *   FS_GATHERED      in `pieces` pieces, which are to be put together at an address of its
+ *                    alignment: struct members in registers of their own, a struct that is split
+ *                    between registers and stack, or one that is whole where its alignment does not
+ *                    want it. `at` says nothing. Where FS_FRAME_SCRATCH is, these are two
+ * registers' 8 bytes each.
+ *
+ * A value that the caller converts, such as a float that arrives as a double, is going to be a way
+ * of its own. The psABIs with such values have no abi.c yet. */
+enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
-/* The running state: registers used so far, the next stack word, and what shape it all has. */
+/* `size` bytes, 1 to 16, from frame byte `from` to byte `to` of the argument. The last piece may
+ * end behind the argument's last byte, but not behind its size rounded up to 16. */
+struct fs_piece {
+    uint32_t from;
+    uint16_t to, size;
+};
+enum { FS_PIECES = 4, FS_PIECE_MAX = 16 };
+
+struct fs_place {
+    uint32_t at;
+    uint8_t way; /* enum fs_way */
+    uint8_t pieces;
+    struct fs_piece piece[FS_PIECES];
+};
+
+/* The running state: registers used so far, the next stack byte, and what shape it all has. */
 struct fs_abi {
     unsigned gpr, vec;
-    uint32_t stack; /* in frame words */
-    unsigned tail;  /* FS_TAIL_* of arch.h */
-    bool only_gpr;  /* every argument so far is one scalar in the next general register */
-    bool only_vec;  /* ... in the next vector register */
+    uint32_t stack;      /* a frame byte */
+    unsigned tail;       /* FS_TAIL_* of arch.h */
+    unsigned vec_stride; /* bytes from one saved vector register to the next, where that varies */
+    bool only_gpr;       /* every argument so far is one scalar in the next general register */
+    bool only_vec;       /* ... in the next vector register */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an
@@ -52,14 +78,10 @@ FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);
 FS_HIDDEN void *fs_abi_plan_entry(const struct fs_abi *abi);
 
 /* How the planned entries want to be told of abi->tail. Negative: the result goes through the
- * hidden pointer, which is the frame's first word. */
+ * hidden pointer, which is at frame byte FS_FRAME_SRET of arch.h. */
 FS_HIDDEN int16_t fs_abi_tail_code(const struct fs_abi *abi);
 
 /* The entry that walks a struct fs_long, saving all. */
 FS_HIDDEN void fs_entry_long(void);
-
-/* The bytes of scratch that gathered arguments may need are bounded by the registers, so the
- * frame has room for all: word `n` of the scratch area, counted in frame words. */
-FS_HIDDEN uint32_t fs_abi_scratch_word(unsigned n);
 
 #endif

@@ -17,12 +17,17 @@
 struct fs_long; /* plan/long.h */
 
 #ifdef FS_SLOT_PLAN
-/* How a planned entry finds the arguments; plan/plan.h says why. */
+/* How a planned entry finds the arguments; plan/plan.h says why. Two lists of bytes: where each
+ * argument is, counted in FS_PLAN_UNIT bytes of the frame; then
+ *   - if the frame has room for gathered structs (FS_FRAME_SCRATCH): for each of those where its
+ * two 8-byte pieces are, in the same units; they go there one behind the other;
+ *   - if not: the numbers of the arguments at whose place there is their address.
+ * What an architecture needs besides is in a struct fs_long. */
 struct fs_plan {
     uint8_t nargs;
-    uint8_t gather;                /* words to gather into the scratch area, an even number */
+    uint8_t more;                  /* bytes of the second list */
     int16_t tail;                  /* fs_abi_tail_code() */
-    uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` argument words, then `gather` source words */
+    uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` and then `more` */
 };
 #endif
 
@@ -59,10 +64,11 @@ _Static_assert(offsetof(struct fs_slot, user_data) == FS_SLOT_DATA, "user data")
 #ifdef FS_SLOT_PLAN
 _Static_assert(offsetof(struct fs_slot, body.plan) == FS_SLOT_PLAN, "plan");
 _Static_assert(offsetof(struct fs_slot, body.plan.nargs) == FS_PLAN_NARGS, "nargs");
-_Static_assert(offsetof(struct fs_slot, body.plan.gather) == FS_PLAN_GATHER, "gather");
-_Static_assert(FS_PLAN_GATHER == FS_PLAN_NARGS + 1, "entries compare both as one number");
+_Static_assert(offsetof(struct fs_slot, body.plan.more) == FS_PLAN_MORE, "more");
+_Static_assert(FS_PLAN_MORE == FS_PLAN_NARGS + 1, "entries compare both as one number");
 _Static_assert(offsetof(struct fs_slot, body.plan.tail) == FS_PLAN_TAIL, "tail");
 _Static_assert(offsetof(struct fs_slot, body.plan.bytes) == FS_PLAN_BYTES, "bytes");
+_Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == FS_SLOT_CIF, "all bytes that there are");
 #endif
 #ifdef FS_HOP_REGISTERS
 _Static_assert(offsetof(struct fs_slot, body.hop.code) == FS_SLOT_HOP_CODE, "code");

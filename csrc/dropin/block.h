@@ -19,8 +19,8 @@
 struct fs_block {
     void *link;
     ffi_static_closure *slot;
-    void *code;    /* the slot's */
     uintptr_t use; /* enum fs_block_use */
+    char spare[offsetof(ffi_closure, cif) - 3 * sizeof(void *)];
     ffi_cif *cif;
     ffi_static_handler handler;
     void *user_data;

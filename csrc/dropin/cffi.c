@@ -43,7 +43,7 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
         if (fs_unlikely(!b->user_data)) /* tp_clear has run, dealloc not yet */
             fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
                    "destroys it; keep a reference to it",
-                   (uintptr_t)b->code, 0);
+                   (uintptr_t)ffi_static_address(b->slot), 0);
         fs_call_run(cell->served.handler, cif, ret, args, b->user_data);
     } else {
         fs_py_closed_answer(ticket, ret, c.size);
@@ -96,8 +96,8 @@ static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
     (void)cif;
     (void)ret;
     (void)args;
-    fs_die("ffi_static: the cffi callback at @ was called after it was freed", (uintptr_t)b->code,
-           0);
+    fs_die("ffi_static: the cffi callback at @ was called after it was freed",
+           (uintptr_t)ffi_static_address(b->slot), 0);
 }
 
 /* The callback in this block ends. */
@@ -120,7 +120,7 @@ static struct fs_py_cell *cell_of(struct fs_block *b)
     if (fs_likely(b->slot != NULL))
         return fs_py_cell_of(b->slot->user_data);
     struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, NULL);
-    b->slot = cell ? ffi_static_alloc(sizeof *b->slot, 0, &b->code) : NULL;
+    b->slot = cell ? ffi_static_alloc(sizeof *b->slot, 0, NULL) : NULL;
     if (cell && !b->slot) {
         fs_py_cell_free(cell, NULL);
         return NULL;
@@ -306,7 +306,7 @@ static void hook_track(struct fs_dropin *d, void *object)
     if (fs_unlikely(pending != NULL)) {
         bool same = has_the_size(object) && o->closure == pending_for && o->c_data == pending_for;
         if (same) {
-            o->c_data = pending->code;
+            o->c_data = ffi_static_address(pending->slot);
             o->closure = pending;
         }
         if (fs_dropin_probing(d)) {

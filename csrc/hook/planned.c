@@ -8,7 +8,7 @@
 
 #include "plan/plan.h"
 
-_Static_assert(FFI_TRAMPOLINE_SIZE >= 4 * sizeof(void *), "the entry and the plan fit its tramp");
+_Static_assert(FFI_TRAMPOLINE_SIZE >= FS_SLOT_CIF, "the entry and the plan fit its tramp");
 
 static FS_COLD void free_slowly(void *closure)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* compile.c - from a cif to a plan
  *
- * Two passes over the arguments: the first finds the shape, and whether every word fits a byte
+ * Two passes over the arguments: the first finds the shape, and whether every place fits a byte
  * and all of them fit the slot; most signatures end there. The second, for long ones only,
- * writes the same words into a block of their own.
+ * writes the same places into a block of their own.
  */
 #include "plan/plan.h"
 #include "plan/long.h"
@@ -15,13 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The words of one signature, as the first pass finds them. */
+/* One signature, as the first pass finds it. */
 struct draft {
     struct fs_abi abi;
-    unsigned gather;              /* words that gathering needs */
-    bool fits;                    /* in a slot */
-    uint8_t word[FS_PLAN_INLINE]; /* arguments', valid while `fits` */
-    uint8_t source[FS_PLAN_INLINE];
+    uint32_t references, pieces;        /* what a long plan needs */
+    unsigned more;                      /* bytes of `second` */
+    bool fits;                          /* in a slot */
+    uint8_t place[FS_PLAN_INLINE];      /* arguments', valid while `fits` */
+    uint8_t second[FS_PLAN_INLINE + 2]; /* the last argument may be one too many */
 };
 
 static int check_cif(const ffi_cif *cif)
@@ -37,14 +38,47 @@ static int check_cif(const ffi_cif *cif)
     return 0;
 }
 
-/* The frame word of an argument, after reserving scratch for it if it must be gathered. */
-static uint32_t final_word(const struct fs_place *place, unsigned *gather)
+static uint32_t align_up(uint32_t n, uint32_t to)
 {
-    if (place->second == FS_WORD_NONE)
-        return place->word;
-    uint32_t word = fs_abi_scratch_word(*gather);
-    *gather += 2;
-    return word;
+    return (n + to - 1) & ~(to - 1);
+}
+
+/* A frame byte in a plan byte's units. What is between two units becomes a huge number, as what is
+ * far away is a large one: neither fits a byte. */
+static inline uint32_t in_units(uint32_t at)
+{
+    unsigned n = (unsigned)__builtin_ctz(FS_PLAN_UNIT);
+    return at >> n | at << (-n & 31);
+}
+
+/* An argument that is not direct: into the second list of the slot's plan, or it does not fit.
+ * Which it is, slot.h says. */
+#ifdef FS_FRAME_SCRATCH
+static void take_second(struct draft *d, unsigned index, struct fs_place *place)
+{
+    (void)index;
+    place->at = FS_FRAME_SCRATCH + 8 * d->more;
+    d->second[d->more++] = (uint8_t)in_units(place->piece[0].from);
+    d->second[d->more++] = (uint8_t)in_units(place->piece[1].from);
+}
+#else
+static void take_second(struct draft *d, unsigned index, struct fs_place *place)
+{
+    if (place->way == FS_BY_REFERENCE)
+        d->second[d->more++] = (uint8_t)index;
+    else
+        d->fits = false;
+}
+#endif
+
+static void take_indirect(struct draft *d, unsigned index, struct fs_place *place)
+{
+    if (place->way == FS_GATHERED)
+        d->pieces += place->pieces;
+    else
+        d->references++;
+    if (d->fits)
+        take_second(d, index, place);
 }
 
 static int first_pass(const ffi_cif *cif, struct draft *d)
@@ -52,54 +86,79 @@ static int first_pass(const ffi_cif *cif, struct draft *d)
     int error = fs_abi_begin(&d->abi, cif);
     if (error)
         return error;
-    d->gather = 0;
+    d->references = d->pieces = d->more = 0;
     d->fits = cif->nargs <= FS_PLAN_INLINE;
     for (unsigned i = 0; i < cif->nargs; i++) {
         struct fs_place place;
         if ((error = fs_abi_argument(&d->abi, cif->arg_types[i], i, &place)))
             return error;
-        unsigned from = d->gather;
-        uint32_t word = final_word(&place, &d->gather);
-        if (word > UINT8_MAX || cif->nargs + d->gather > FS_PLAN_INLINE)
+        if (place.way != FS_DIRECT)
+            take_indirect(d, i, &place);
+        uint32_t unit = in_units(place.at);
+        if (unit > UINT8_MAX || cif->nargs + d->more > FS_PLAN_INLINE)
             d->fits = false;
-        if (!d->fits)
-            continue;
-        d->word[i] = (uint8_t)word;
-        if (d->gather != from) {
-            d->source[from] = (uint8_t)place.word;
-            d->source[from + 1] = (uint8_t)place.second;
-        }
+        if (d->fits)
+            d->place[i] = (uint8_t)unit;
+    }
+    return 0;
+}
+
+static const char changed[] = "the cif's types were changed while the plan was made";
+
+/* Where the lists of a long plan are filled to. */
+struct filled {
+    uint32_t references, pieces, scratch;
+};
+
+static int fill(struct fs_long *p, struct filled *to, unsigned index, const ffi_type *type,
+                const struct fs_place *place)
+{
+    p->word[index] = place->at;
+    if (place->way == FS_BY_REFERENCE) {
+        if (to->references == p->references)
+            return fs_fail(-EINVAL, changed);
+        fs_long_references(p)[to->references++] = index;
+    } else if (place->way == FS_GATHERED) {
+        if (to->pieces + place->pieces > p->pieces)
+            return fs_fail(-EINVAL, changed);
+        uint32_t at = to->scratch;
+        to->scratch += align_up((uint32_t)type->size, FS_PIECE_MAX);
+        p->word[index] = FS_IN_SCRATCH | at;
+        struct fs_long_piece *piece = fs_long_pieces(p) + to->pieces;
+        for (unsigned k = 0; k < place->pieces; k++)
+            piece[k] = (struct fs_long_piece){place->piece[k].from, at + place->piece[k].to,
+                                              place->piece[k].size};
+        to->pieces += place->pieces;
     }
     return 0;
 }
 
 static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_planned *out)
 {
-    struct fs_long *p = malloc(sizeof *p + (cif->nargs + d->gather) * sizeof p->word[0]);
+    size_t words = fs_long_places(cif->nargs) + d->references +
+                   d->pieces * (sizeof(struct fs_long_piece) / sizeof(uint32_t));
+    struct fs_long *p = calloc(1, sizeof *p + words * sizeof p->word[0]);
     if (!p)
         return fs_fail(-ENOMEM, "no memory for the plan of %u arguments", cif->nargs);
-    p->nargs = cif->nargs;
-    p->gather = (uint16_t)d->gather;
-    p->tail = fs_abi_tail_code(&d->abi);
+    *p = (struct fs_long){.nargs = cif->nargs,
+                          .references = d->references,
+                          .pieces = d->pieces,
+                          .tail = fs_abi_tail_code(&d->abi),
+                          .vec_stride = (uint16_t)(d->abi.vec ? d->abi.vec_stride : 0)};
     struct fs_abi abi;
+    struct filled to = {0, 0, 0};
     int error = fs_abi_begin(&abi, cif);
-    unsigned gather = 0;
     for (unsigned i = 0; i < cif->nargs && !error; i++) {
         struct fs_place place;
         error = fs_abi_argument(&abi, cif->arg_types[i], i, &place);
-        if (error)
-            break;
-        unsigned from = gather;
-        p->word[i] = final_word(&place, &gather);
-        if (gather != from) {
-            p->word[cif->nargs + from] = place.word;
-            p->word[cif->nargs + from + 1] = place.second;
-        }
+        if (!error)
+            error = fill(p, &to, i, cif->arg_types[i], &place);
     }
     if (error) { /* the types changed under our hands */
         free(p);
         return error;
     }
+    p->scratch = to.scratch;
     out->entry = (void *)fs_entry_long;
     out->body.spill = p;
     return 0;
@@ -118,10 +177,10 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
         return second_pass(cif, &d, out);
     struct fs_plan *plan = &out->body.plan;
     plan->nargs = (uint8_t)cif->nargs;
-    plan->gather = (uint8_t)d.gather;
+    plan->more = (uint8_t)d.more;
     plan->tail = fs_abi_tail_code(&d.abi);
-    memcpy(plan->bytes, d.word, cif->nargs);
-    memcpy(plan->bytes + cif->nargs, d.source, d.gather);
+    memcpy(plan->bytes, d.place, cif->nargs);
+    memcpy(plan->bytes + cif->nargs, d.second, d.more);
     out->entry = fs_abi_plan_entry(&d.abi);
     return 0;
 }

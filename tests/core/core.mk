@@ -5,12 +5,19 @@
 # A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
-TEST_CFLAGS := -std=gnu11 $(WARN) -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support
+TEST_CFLAGS := -std=gnu11 $(WARN) -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support \
+               -Itests/core/c/$(ISA) -Itests/core/abi/$(ISA)
 TEST_SUPPORT := fs_test fs_maps seccomp
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
-TESTS_C  := $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c))
+# hop has a probe for each architecture, and device writes x86-64's code.
+TESTS_C_ONLY_x86_64 := device
+TESTS_C  := $(filter-out $(if $(wildcard tests/core/c/$(ISA)),,hop) $(if $(TESTS_C_ONLY_$(ISA)),,device), \
+              $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c)))
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
 OWN_BUILD_SRCS := $(SRCS)
+
+# g++ where CC is gcc, of another machine too.
+CXX_FOR_TESTS = $(if $(filter default,$(origin CXX)),$(patsubst %gcc,%g++,$(CC)),$(CXX))
 
 .PHONY: tests-c
 tests-c: $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(BUILD)/tests/core/c/provider_env.static
@@ -37,10 +44,10 @@ TESTS_LINKED := $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(TESTS_ABI:%=$(BUILD)/test
 .SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_LINKED:=.o)
 
 $(TESTS_LINKED): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
-	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
+	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) $(CROSS_LDFLAGS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
 $(BUILD)/tests/core/c/provider_env.static: $(BUILD)/tests/core/c/provider_env.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
-	$(CC) -pthread -o $@ $^ -lffi -lm
+	$(CC) -pthread -o $@ $^ $(CROSS_LDFLAGS) -lffi -lm
 
 define fs_variant
 $(1)_CC := $$(or $$(VARIANT_CC_$(1)),$$(CC))

@@ -19,6 +19,8 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
+#define FS_ARCH_NAME "AArch64"
+
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* the largest page that Linux has here */
 /* PROT_BTI (Linux 5.8): an indirect jump into a mapped table must arrive at a `bti c`, as in the
@@ -40,9 +42,77 @@
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0
+#define FS_SLOT_PLAN 8
 #define FS_SLOT_CIF 24
 #define FS_SLOT_HANDLER 32
 #define FS_SLOT_DATA 40
+
+/* --- or one that hops (hop.S); registers have their DWARF numbers (x0 .. x30, then sp) ----------
+ */
+#define FS_SLOT_HOP_CODE 8
+#define FS_SLOT_HOP_DATA 16
+#define FS_HOP_REGISTERS 32
+#define FS_HOP_SP 31
+#define FS_HOP_R 17
+#define FS_HOP_SIZE 16
+
+/* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
+#define FS_PLAN_NARGS 8   /* byte: arguments */
+#define FS_PLAN_MORE 9    /* byte: arguments that are passed by reference */
+#define FS_PLAN_TAIL 10   /* 2 bytes: fs_abi_tail_code() */
+#define FS_PLAN_BYTES 12  /* then `nargs` places, then the numbers of those by reference */
+#define FS_PLAN_INLINE 12 /* how many such bytes there are */
+#define FS_PLAN_UNIT 4    /* frame bytes that each counts in */
+
+/* --- a plan in memory of its own (struct fs_long), of which fs_entry_long walks places and
+ *     references; one with pieces is C's (plan/run.c) ----------------------------------------- */
+#define FS_LONG_NARGS 0
+#define FS_LONG_REFERENCES 4
+#define FS_LONG_PIECES 8
+#define FS_LONG_TAIL 16
+#define FS_LONG_STRIDE 18
+#define FS_LONG_WORDS 20
+
+/* --- the frame that a planned entry builds, in bytes from sp, which is x29 ---------------------
+ * Vector registers are saved as far apart as the arguments are wide that are in them: 4 bytes when
+ * all are floats and some are in a struct, 16 when a long double is among them, else 8. So a struct
+ * of floats, of doubles or of long doubles is whole in memory already, unless its signature mixes
+ * them. STP reaches no further than 504 bytes. */
+#define FS_FRAME_LINK 0      /* x29, x30 */
+#define FS_FRAME_GPR 16      /* x0 .. x7 */
+#define FS_FRAME_SRET 80     /* x8: where the caller wants a result in memory; fs_entry_long only */
+#define FS_FRAME_TAIL 88     /* kept over the handler, which may free the closure */
+#define FS_FRAME_VEC 96      /* s0 .. s7, d0 .. d7 or q0 .. q7 */
+#define FS_FRAME_RET 224     /* the result */
+#define FS_FRAME_RET_SIZE 64 /* zero when the handler starts, as far as this result needs it */
+#define FS_FRAME_ARGV 288    /* avalue[12] */
+#define FS_FRAME_SIZE 384    /* a multiple of 16 */
+#define FS_FRAME_STACK 384   /* the caller's stack arguments */
+
+/* --- how a result goes back ----------------------------------------------------------------
+ * As on x86-64: the first does for most, and each of the others has FS_TAIL_SIZE bytes of code in
+ * planned entries. */
+#define FS_TAIL_WORD 0    /* 64-bit integers, pointers, double: x0, d0 */
+#define FS_TAIL_PAIR 1025 /* structs and complex in x0 and x1, or in d0 .. d3 */
+#define FS_TAIL_S32 1
+#define FS_TAIL_U32 2 /* float, too: w0, s0 */
+#define FS_TAIL_S16 3
+#define FS_TAIL_U16 4
+#define FS_TAIL_S8 5
+#define FS_TAIL_U8 6
+#define FS_TAIL_NONE 7   /* void: nothing; in planned entries as FS_TAIL_PAIR */
+#define FS_TAIL_FLOATS 8 /* a struct of floats, complex float: s0 .. s3 */
+#define FS_TAIL_QUADS 9  /* long doubles: q0 .. q3 */
+#define FS_TAIL_MEM 1024 /* through x8 */
+#define FS_TAIL_SIZE 32
+#define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
+#define FS_SCALAR_G 8   /* for so many general scalars and fewer */
+#define FS_SCALAR_V 8   /* for so many vector ones */
+
+/* Planned entries, by what they save: 0, 2, 4, 6 or 8 general registers; and of the vector ones
+ * none, 2, 4 or 8 as doubles, 8 as floats, 8 whole. */
+#define FS_GPR_BUCKETS 5
+#define FS_VEC_BUCKETS 6
 
 /* --- call frame information of a trampoline (DWARF for AArch64: sp is 31, x30 is 30). The CFA is
  *     sp all along and the return address is in its register; five bytes, the rest DW_CFA_nop. - */
@@ -63,8 +133,8 @@
 /* `bti c` as the hint that it is: assemblers know its name only for an architecture that has it,
  * processors without it run a nop. */
 #define FS_LANDING hint 34
-/* ELF for AArch64, "Program Property": BTI is 1, PAC 2, GCS 4. Code here saves no return address,
- * returns nowhere, and calls only what does not return, so there is nothing to sign and the guarded
+/* ELF for AArch64, "Program Property": BTI is 1, PAC 2, GCS 4. Entries sign the return address that
+ * they save, and return to where they were called from; nothing else here returns, so the guarded
  * control stack stays as it is. The linker ANDs the bits: an object that lacks one takes that
  * protection from the whole library. */
 #define FS_PROPERTY_TYPE 0xc0000000

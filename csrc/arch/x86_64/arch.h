@@ -16,6 +16,8 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
+#define FS_ARCH_NAME "x86-64"
+
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 4096
 #include "arch/sizes.h"
@@ -49,15 +51,17 @@
 
 /* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
 #define FS_PLAN_NARGS 8   /* byte: arguments */
-#define FS_PLAN_GATHER 9  /* byte: words to gather into the scratch area, an even number */
+#define FS_PLAN_MORE 9    /* byte: words to gather into the scratch area, an even number */
 #define FS_PLAN_TAIL 10   /* 2 bytes: fs_abi_tail_code() */
-#define FS_PLAN_BYTES 12  /* then `nargs` argument words, then `gather` source words */
+#define FS_PLAN_BYTES 12  /* then `nargs` argument words, then the words to gather */
 #define FS_PLAN_INLINE 20 /* how many such bytes there are */
+#define FS_PLAN_UNIT 8    /* frame bytes that each counts in */
 
 /* --- the frame that a planned entry builds; everything counts from the first saved register,
  *     in 8-byte words. Vector registers are saved 8 bytes each (no argument here is wider), so
  *     that a struct in two of them, or in two general ones, is already whole in memory. ------ */
 #define FS_FRAME_GPR 0       /* rdi rsi rdx rcx r8 r9 */
+#define FS_FRAME_SRET 0      /* the hidden pointer is rdi */
 #define FS_FRAME_VEC 48      /* xmm0 .. xmm7, low halves */
 #define FS_FRAME_RET 112     /* the result, what most read of it within a byte's reach */
 #define FS_FRAME_RET_SIZE 32 /* zero when the handler starts, as far as this result needs it */
@@ -89,6 +93,8 @@
 #define FS_TAIL_MEM 1024  /* through the hidden pointer in rdi, which goes back in rax */
 #define FS_TAIL_SIZE 32
 #define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
+#define FS_SCALAR_G 6   /* for so many general scalars and fewer */
+#define FS_SCALAR_V 8   /* for so many vector ones */
 
 /* How many vector registers a planned entry saves: one entry each for 0, 1, 2, 4 and 8. */
 #define FS_VEC_BUCKETS 5

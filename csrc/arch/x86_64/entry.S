@@ -20,6 +20,9 @@
  *   fs_entry_long               anything else: the same frame, walked by C (plan/run.c)
  */
 #include "arch.h"
+#define FS_TAIL_LANDING endbr64
+#define FS_TAIL_FILL 0xcc /* int3 */
+#include "arch/entry.h"
 
 /* Load the result, which is at `at` from rsp, the way that FS_TAIL_<tail> says. An integer, a pointer
  * and a double share one tail, an unsigned int and a float another: the register that the caller
@@ -111,8 +114,7 @@
     .endr
 .endm
 
-/* Nothing to keep and nothing to return: the handler takes this entry's place. libffi's contract is
- * that it does not fill *ret then. A handler that writes *ret anyway writes into this scratch area. */
+/* Nothing to keep and nothing to return: the handler takes this entry's place. */
 .macro fs_scalar_nothing
     leaq fs_nothing(%rip), %rsi
     movq FS_SLOT_CIF(%r10), %rdi
@@ -120,11 +122,6 @@
     movq FS_SLOT_DATA(%r10), %rcx
     jmp *FS_SLOT_HANDLER(%r10)
 .endm
-    .pushsection .bss
-    .balign 64
-fs_nothing:
-    .skip 64
-    .popsection
 
 .macro fs_scalar class, n, tail
     .balign 64
@@ -150,39 +147,10 @@ fs_nothing:
     .endif
     .endif
     FS_END(fs_entry_\class\n\()_\tail)
-    /* and its place in the table below */
-    .pushsection .data.rel.ro.fs_entries_\class, "aw", @progbits
-    .quad fs_entry_\class\n\()_\tail
-    .popsection
 .endm
 
-/* const fs_entry fs_scalar_g[7][FS_FAST_TAILS], fs_scalar_v[9][FS_FAST_TAILS]: filled as the
- * entries are made, in this order. No scalar at all is g0, and v0 the same for uniformity. */
-    .pushsection .data.rel.ro.fs_entries_g, "aw", @progbits
-    .balign 8
-    .globl fs_scalar_g
-    .hidden fs_scalar_g
-fs_scalar_g:
-    .popsection
-    .pushsection .data.rel.ro.fs_entries_v, "aw", @progbits
-    .balign 8
-    .globl fs_scalar_v
-    .hidden fs_scalar_v
-fs_scalar_v:
-    .popsection
-
-    .text
-.macro fs_scalars class, n
-    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7
-    fs_scalar \class, \n, \tail
-    .endr
-.endm
-    .irp n, 0, 1, 2, 3, 4, 5, 6
-    fs_scalars g, \n
-    .endr
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8
-    fs_scalars v, \n
-    .endr
+    fs_scalars g, FS_SCALAR_G
+    fs_scalars v, FS_SCALAR_V
 
 /* --- the planned frame (arch.h has its offsets, counted from rsp here) ---------------------
  *
@@ -218,14 +186,6 @@ fs_scalar_v:
  * m(emory) by FS_TAIL_MEM, x by FS_TAIL_X87X2, d(ispatched) by any other.
  * const fs_planned_<kind>[7][FS_VEC_BUCKETS]: by general registers, then by vector registers; but
  * fs_planned_x[2]: nothing saved, or all. */
-.macro fs_planned_table kind
-    .pushsection .data.rel.ro.fs_planned_\kind, "aw", @progbits
-    .balign 8
-    .globl fs_planned_\kind
-    .hidden fs_planned_\kind
-fs_planned_\kind:
-    .popsection
-.endm
 
 /* avalue[i] = the frame + 8 * its word. */
 .macro fs_argument i
@@ -314,9 +274,7 @@ fs_planned_\kind:
     ja fs_plan_body_\kind
     fs_planned_call \kind
     FS_END(fs_entry_plan_\kind\()_\g\()_\v)
-    .pushsection .data.rel.ro.fs_planned_\kind, "aw", @progbits
-    .quad fs_entry_plan_\kind\()_\g\()_\v
-    .popsection
+    fs_is_next_in fs_planned_\kind, fs_entry_plan_\kind\()_\g\()_\v
 .endm
 .macro fs_planned_entries kind, g
     .irp v, 0, 1, 2, 4, 8
@@ -340,7 +298,7 @@ fs_plan_body_\kind:
     .endr
     fs_planned_call \kind
     .balign 32
-1:  movzbl FS_PLAN_GATHER(%r10), %ecx
+1:  movzbl FS_PLAN_MORE(%r10), %ecx
     movzbl FS_PLAN_NARGS(%r10), %eax
     testl %ecx, %ecx
     je 3f
@@ -375,7 +333,7 @@ fs_plan_body_\kind:
 .endm
 
     .irp kind, u, m, d
-    fs_planned_table \kind
+    fs_table_of_entries fs_planned_\kind
     fs_planned_entries \kind, 0
     fs_planned_entries \kind, 1
     fs_planned_entries \kind, 2
@@ -385,7 +343,7 @@ fs_plan_body_\kind:
     fs_planned_entries \kind, 6
     fs_planned_body \kind
     .endr
-    fs_planned_table x
+    fs_table_of_entries fs_planned_x
     fs_planned_entry x, 0, 0
     fs_planned_entry x, 6, 8
     fs_planned_body x
@@ -403,11 +361,6 @@ FS_FUNC(fs_entry_long)
     jg 1f
     fs_return_uniform
 1:  fs_dispatch
-
-.macro fs_tail index
-    .org fs_tails + (\index - 1) * FS_TAIL_SIZE, 0xcc /* an error where the last tail was too long */
-    endbr64
-.endm
 
     .balign FS_TAIL_SIZE
 fs_tails:

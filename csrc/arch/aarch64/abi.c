@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* abi.c - AArch64: parameter passing of AAPCS64 (section 6.8, "Parameter passing"), on libffi's
+ * types
+ *
+ * A homogeneous aggregate, of one to four floats, doubles or long doubles and nothing else, goes in
+ * as many vector registers, or on the stack. Any other of at most 16 bytes goes in one or two
+ * general registers, or on the stack; a larger one is held by the caller, and its address is the
+ * argument. Nothing is ever split between registers and stack.
+ *
+ * An aggregate's own alignment, as an attribute gives it, counts for its address and not for how it
+ * is passed: that is the largest of its members ("natural alignment"). Where the two differ, the
+ * argument may lie where its alignment does not want it, and is gathered for the handler.
+ *
+ * Rules are named as there: A.1, B.5, C.10.
+ */
+#include <ffi.h>
+
+#define FS_ABI_TAKEN FFI_SYSV
+#define FS_ABI_NAME "FFI_SYSV"
+#define FS_TAIL_LONGDOUBLE FS_TAIL_QUADS
+#include "arch/abi_common.h"
+
+enum { REGISTERS = 8, HOMOGENEOUS_MAX = 4, IN_REGISTERS_MAX = 16 };
+
+/* An aggregate's members, as far as they matter: how many there are of one floating type. In a
+ * union they lie on each other, so the most that one has. */
+struct members {
+    unsigned count;
+    int type; /* FFI_TYPE_* of the leaves; 0: none yet; MIXED: of more than one, or not floating */
+    bool any;
+};
+#define MIXED (-1)
+
+/* What `classify` answers: an aggregate of `count` members of `size` bytes each, or count = 0. */
+struct homogeneous {
+    unsigned count, size;
+};
+
+struct walk {
+    unsigned nodes; /* visited so far */
+    bool classify;  /* it is small enough to be homogeneous */
+};
+
+static unsigned floating_size(int type)
+{
+    return type == FFI_TYPE_FLOAT        ? 4
+           : type == FFI_TYPE_DOUBLE     ? 8
+           : type == FFI_TYPE_LONGDOUBLE ? 16
+                                         : 0;
+}
+
+static void add_leaf(struct members *m, const ffi_type *t)
+{
+    m->any = true;
+    m->count = 1;
+    m->type = floating_size(t->type) ? t->type : MIXED;
+}
+
+static void add_members(struct members *all, const struct members *more, bool over_each_other)
+{
+    all->any |= more->any;
+    if (!more->type)
+        return;
+    all->type = all->type && all->type != more->type ? MIXED : more->type;
+    if (!over_each_other)
+        all->count += more->count;
+    else if (more->count > all->count)
+        all->count = more->count;
+}
+
+/* No member of a homogeneous aggregate is padding (gcc and clang agree). */
+static void settle(struct members *m, const ffi_type *t)
+{
+    if (m->type > 0 && t->size != (size_t)m->count * floating_size(m->type))
+        m->type = MIXED;
+}
+
+static int visit(const ffi_type *t, struct members *is, struct walk *w, unsigned depth)
+{
+    *is = (struct members){0, 0, false};
+    if (!t)
+        return fs_fail(-EINVAL, "a struct's element type is NULL");
+    int error = check_node(t, &w->nodes, depth);
+    if (error)
+        return error;
+    if (!is_aggregate(t)) {
+        if (scalar_size(t) == 0 || t->size != scalar_size(t))
+            return bad_type(t, "not a type that a struct can hold");
+        add_leaf(is, t);
+        return 0;
+    }
+    enum layout layout = PLAIN;
+    if ((error = find_layout(t, &layout)))
+        return error;
+    for (ffi_type **e = t->elements; *e; e++) {
+        if (!w->classify && e > t->elements && e[0] == e[-1])
+            continue; /* an array's next element: nothing new in it */
+        struct members member;
+        if ((error = visit(*e, &member, w, depth + 1)))
+            return error;
+        add_members(is, &member, layout == UNION);
+        if (t->type == FFI_TYPE_COMPLEX) { /* one element stands for both parts */
+            add_members(is, &member, false);
+            break;
+        }
+    }
+    settle(is, t);
+    return 0;
+}
+
+static int classify(const ffi_type *t, struct homogeneous *h)
+{
+    struct walk w = {.classify = t->size <= HOMOGENEOUS_MAX * sizeof(long double)};
+    struct members is;
+    *h = (struct homogeneous){0, 0};
+    int error = visit(t, &is, &w, 0);
+    if (error)
+        return error;
+    if (t->size == 0 && is.any)
+        return bad_type(t, "incomplete: it has members but no size");
+    if (w.classify && is.type > 0 && is.count <= HOMOGENEOUS_MAX)
+        *h = (struct homogeneous){is.count, floating_size(is.type)};
+    return 0;
+}
+
+static int aggregate_tail(const ffi_type *t, unsigned *tail)
+{
+    struct homogeneous h;
+    int error = classify(t, &h);
+    if (error)
+        return error;
+    if (h.count)
+        *tail = h.size == 4 ? FS_TAIL_FLOATS : h.size == 8 ? FS_TAIL_PAIR : FS_TAIL_QUADS;
+    else
+        *tail = t->size > IN_REGISTERS_MAX ? FS_TAIL_MEM : FS_TAIL_PAIR;
+    return 0;
+}
+
+/* How wide the vector registers' values are, 0 if `t` is in none; *together: some in a struct. */
+static unsigned vector_width(const ffi_type *t, bool *together)
+{
+    struct homogeneous h;
+    if (!t)
+        return 0;
+    if (!is_aggregate(t))
+        return floating_size(t->type);
+    if (t->size > HOMOGENEOUS_MAX * sizeof(long double) || classify(t, &h))
+        return 0; /* an error is found again, and returned, when its turn comes */
+    *together |= h.count > 1;
+    return h.size;
+}
+
+/* See arch.h, at the frame. */
+static unsigned find_stride(const ffi_cif *cif)
+{
+    bool together = false;
+    unsigned widths = 0;
+    for (unsigned i = 0; i < cif->nargs; i++)
+        widths |= vector_width(cif->arg_types[i], &together);
+    return widths & 16 ? 16 : widths == 4 && together ? 4 : 8;
+}
+
+int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
+{
+    *abi = (struct fs_abi){.stack = FS_FRAME_STACK,
+                           .tail = FS_TAIL_WORD,
+                           .vec_stride = find_stride(cif),
+                           .only_gpr = true,
+                           .only_vec = true};
+    return begin_with_result(abi, cif);
+}
+
+/* C.4, C.14: an argument on the stack begins at a multiple of 8, or of 16 if its alignment is. */
+static void place_on_stack(struct fs_abi *abi, size_t size, size_t alignment,
+                           struct fs_place *place)
+{
+    uint32_t at = abi->stack - FS_FRAME_STACK;
+    if (alignment > 8)
+        at = (uint32_t)align_up(at, 16);
+    place->at = FS_FRAME_STACK + at;
+    abi->stack = FS_FRAME_STACK + at + (uint32_t)align_up(size, 8);
+    abi->only_gpr = abi->only_vec = false;
+}
+
+/* C.9 to C.13: one general register, or two, of which the first has an even number if the alignment
+ * is
+ * 16. What does not fit closes them for all that follow. */
+static void place_general(struct fs_abi *abi, size_t size, size_t alignment, struct fs_place *place)
+{
+    unsigned n = size > 8 ? 2 : 1;
+    if (n == 2 && alignment > 8)
+        abi->gpr = (unsigned)align_up(abi->gpr, 2);
+    if (abi->gpr + n > REGISTERS) {
+        abi->gpr = REGISTERS;
+        place_on_stack(abi, size, alignment, place);
+        return;
+    }
+    place->at = FS_FRAME_GPR + 8 * abi->gpr;
+    abi->gpr += n;
+}
+
+/* C.1 to C.3: `count` vector registers. The last ones, which are too few, stay empty. */
+static void place_vector(struct fs_abi *abi, const ffi_type *t, size_t alignment,
+                         struct homogeneous h, struct fs_place *place)
+{
+    if (abi->vec + h.count > REGISTERS) {
+        abi->vec = REGISTERS;
+        place_on_stack(abi, t->size, alignment, place);
+        return;
+    }
+    place->at = FS_FRAME_VEC + abi->vec * abi->vec_stride;
+    abi->vec += h.count;
+    if (h.count == 1 || h.size == abi->vec_stride)
+        return;
+    place->way = FS_GATHERED;
+    place->pieces = (uint8_t)h.count;
+    for (unsigned i = 0; i < h.count; i++)
+        place->piece[i] = (struct fs_piece){place->at + i * abi->vec_stride, (uint16_t)(i * h.size),
+                                            (uint16_t)h.size};
+}
+
+/* What is whole, but not where its alignment wants it: put together elsewhere. */
+static void mind_alignment(const ffi_type *t, struct fs_place *place)
+{
+    if (place->way != FS_DIRECT || t->alignment <= 8 || place->at % FS_PIECE_MAX == 0)
+        return;
+    place->way = FS_GATHERED;
+    place->pieces = 0;
+    for (size_t done = 0; done < t->size; done += FS_PIECE_MAX) {
+        size_t left = t->size - done;
+        place->piece[place->pieces++] =
+            (struct fs_piece){place->at + (uint32_t)done, (uint16_t)done,
+                              (uint16_t)(left < FS_PIECE_MAX ? left : FS_PIECE_MAX)};
+    }
+}
+
+/* The largest alignment of its members. One that is packed reduces it to its own. */
+static size_t natural_alignment(const ffi_type *t)
+{
+    size_t most = 1;
+    for (ffi_type **e = t->elements; *e; e++)
+        if ((*e)->alignment > most)
+            most = (*e)->alignment;
+    return most < t->alignment ? most : t->alignment;
+}
+
+static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
+{
+    struct homogeneous h;
+    int error = classify(t, &h);
+    if (error)
+        return error;
+    abi->only_gpr = abi->only_vec = false;
+    if (t->size == 0) { /* GNU C's empty struct takes no place; any address serves */
+        place->at = FS_FRAME_RET;
+        return 0;
+    }
+    if (!h.count && t->size > IN_REGISTERS_MAX) { /* B.4 */
+        place_general(abi, sizeof(void *), sizeof(void *), place);
+        place->way = FS_BY_REFERENCE;
+        return 0;
+    }
+    if (h.count)
+        place_vector(abi, t, natural_alignment(t), h, place);
+    else
+        place_general(abi, t->size, natural_alignment(t), place);
+    mind_alignment(t, place);
+    return 0;
+}
+
+int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+{
+    place->way = FS_DIRECT;
+    int error = check_argument(abi, t, index);
+    if (error)
+        return error;
+    if (is_aggregate(t))
+        return place_aggregate(abi, t, place);
+    if ((error = check_scalar(t, "argument", index)))
+        return error;
+    unsigned floating = floating_size(t->type);
+    if (!floating) {
+        abi->only_vec = false;
+        place_general(abi, t->size, t->size, place);
+        return 0;
+    }
+    abi->only_gpr = false;
+    if (floating > 8) /* scalar entries save 8 bytes of each */
+        abi->only_vec = false;
+    place_vector(abi, t, t->size, (struct homogeneous){1, floating}, place);
+    return 0;
+}
+
+extern FS_HIDDEN void *const fs_planned_u[FS_GPR_BUCKETS][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_m[FS_GPR_BUCKETS][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_d[FS_GPR_BUCKETS][FS_VEC_BUCKETS];
+
+/* Which of a row's entries saves `vec` registers so far apart. */
+static unsigned vec_bucket(const struct fs_abi *abi)
+{
+    static const unsigned char as_doubles[REGISTERS + 1] = {0, 1, 1, 2, 2, 3, 3, 3, 3};
+    enum { AS_FLOATS = 4, WHOLE = 5 };
+    if (!abi->vec)
+        return 0;
+    return abi->vec_stride == 8 ? as_doubles[abi->vec] : abi->vec_stride == 4 ? AS_FLOATS : WHOLE;
+}
+
+void *fs_abi_plan_entry(const struct fs_abi *abi)
+{
+    unsigned gpr = (abi->gpr + 1) / 2, vec = vec_bucket(abi);
+    int16_t tail = fs_abi_tail_code(abi);
+    return tail == 0  ? fs_planned_u[gpr][vec]
+           : tail < 0 ? fs_planned_m[gpr][vec]
+                      : fs_planned_d[gpr][vec];
+}
