@@ -11,6 +11,7 @@
  * of no code register; its column, and the places where both registers would be the same, are
  * filled with traps. Which register has which number is arch.h's (the psABI's DWARF numbers). Where
  * every jump goes through one register, which can hold no data then, that is FS_HOP_JUMP.
+ * FS_HOP_ZERO is one that is always zero.
  *
  * An architecture without hops defines no FS_HOP_REGISTERS.
  */
@@ -26,6 +27,10 @@ extern FS_HIDDEN const char fs_hops[];
 
 static inline bool fs_hop_loads(unsigned reg)
 {
+#ifdef FS_HOP_ZERO
+    if (reg == FS_HOP_ZERO)
+        return false;
+#endif
     return reg < FS_HOP_REGISTERS && reg != FS_HOP_SP;
 }
 
