@@ -233,7 +233,14 @@ def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
 
     def work(n: int) -> Outcome:
         sigs = [draw(o.seed, i, o.odd) for i in batches[n]]
-        return run_batch(o, out / f"batch{n}", sigs, turns[n % len(turns)], objects)
+        cc, others = turns[n % len(turns)], []
+        if cc[0] == "clang":
+            others = [s for s in sigs if o.isa.clang_fails(s.kinds)]
+            sigs = [s for s in sigs if s not in others]
+        seen = run_batch(o, out / f"batch{n}", sigs, cc, objects) if sigs else Outcome()
+        if others:
+            seen.add(run_batch(o, out / f"batch{n}-gcc", others, ["gcc", "-O1"], objects))
+        return seen
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:
         waiting = [pool.submit(work, n) for n in range(len(batches))]

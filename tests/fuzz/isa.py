@@ -16,7 +16,7 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, psabi
+from . import aapcs64, lp64, psabi
 from . import model as m
 
 
@@ -31,6 +31,8 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
+    #: What clang 14 compiles wrongly: a signature's result and arguments. gcc compiles these.
+    clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
 
     @property
     def native(self) -> bool:
@@ -71,6 +73,20 @@ class Isa:
         return [t for t in tools if not shutil.which(t)] + [str(p) for p in files]
 
 
+def _lp64(name: str) -> Isa:
+    return Isa(
+        name,
+        lp64.in_memory,
+        lambda kind: 0,
+        lp64.padded,
+        aapcs64.wide,
+        aapcs64.leaf,
+        # Eight integers fill the registers that are left, and eight words are on the stack.
+        (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        lp64.clang_fails,
+    )
+
+
 HERE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 ISAS = {
     "x86_64": Isa(
@@ -93,4 +109,6 @@ ISAS = {
         # Eight integers fill the registers that are left, and eight words are on the stack.
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
     ),
+    "riscv64": _lp64("riscv64"),
+    "loongarch64": _lp64("loongarch64"),
 }
