@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""test_emulated - the C tests of the library on other architectures, under qemu-user.
+
+On a processor that has all of its architecture: signed return addresses, landing pads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.core.abi.cases import all_cases
+from tests.fuzz import build as fuzz
+from tests.fuzz.isa import ISAS
+from tests.support.ctests import cases, judge, run
+from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAMS = {
+    "c": ("api", "alloc", "tables", "hop"),
+    "abi": ("errors", "life", "layout", "silent"),
+    "bad_days": ("input", "signatures"),
+}
+ALL = [
+    (room, name, case) for room in PROGRAMS for name in PROGRAMS[room] for case in cases(room, name)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ELSEWHERE)
+@pytest.mark.parametrize(("room", "name", "case"), ALL)
+def test_emulated(isa: str, room: str, name: str, case: str) -> None:
+    made = program(isa, f"core/{room}/{name}")
+    judge(run(made, case, env=ENVIRONMENT, before=emulator(isa)))
+
+
+GROUPS = all_cases()
+PARTS = [list(GROUPS)[i : i + 12] for i in range(0, len(GROUPS), 12)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", [isa for isa in ELSEWHERE if isa in ISAS])
+@pytest.mark.parametrize("groups", PARTS, ids=lambda part: f"{part[0]}-to-{part[-1]}")
+def test_types(isa: str, groups: list[str], tmp_path: Path) -> None:
+    missing = ISAS[isa].missing()
+    if missing or not ISAS[isa].lib().is_dir():
+        pytest.skip(f"`make lib ISA={isa}` makes what is missing: {missing}")
+    o = fuzz.Options(isa=ISAS[isa])
+    objects = fuzz.runtime(tmp_path, "gcc", o.isa)
+    turns = fuzz.compilers()
+    for n, group in enumerate(groups):
+        sigs = GROUPS[group]
+        seen = fuzz.run_batch(o, tmp_path / f"case{n}", sigs, turns[n % len(turns)], objects)
+        assert not seen.failures, "\n\n".join(seen.failures.values())
+        assert seen.signatures == len(sigs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ELSEWHERE)
+@pytest.mark.parametrize("provider", ["resident", "file", "memfd"])
+@pytest.mark.parametrize("case", ["every_pair_of_registers", "twenty_thousand"])
+def test_general_form_on_each_provider(isa: str, provider: str, case: str) -> None:
+    env = {**ENVIRONMENT, "FFI_STATIC_PROVIDER": provider}
+    judge(run(program(isa, "core/c/hop"), case, env=env, before=emulator(isa)))
