@@ -158,8 +158,8 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *
  * The trampoline's own registers are lost, unless they are among those that you name: r10 on
  * x86-64, x16 and x17 on AArch64, t1 and t3 on RISC-V, t0 and t1 on LoongArch. The psABIs pass no
- * argument of C in them. Where indirect branches are tracked (Intel CET, Arm BTI), `code` must begin
- * with a landing pad, as C functions that are compiled for it do. */
+ * argument of C in them. Where indirect branches are tracked (Intel CET, Arm BTI), `code` must
+ * begin with a landing pad, as C functions that are compiled for it do. */
 
 /* A general-purpose register, neither the stack pointer nor one that is always zero: the psABI's
  * DWARF number + 1. */
