@@ -83,13 +83,14 @@ def shim_folder() -> Path:
     return HERE.parent / "core" / "abi" / MACHINE
 
 
-def compilers(choice: str = "") -> list[list[str]]:
+def compilers(choice: str = "", isa: Isa = ISAS[MACHINE]) -> list[list[str]]:
     """The compilers to take turns, gcc or clang, that are installed; `choice` names one alone."""
     if choice:
         return [choice.split()]
-    found = [[c, o] for c, o in COMPILERS if shutil.which(c)]
+    known = {c for c in dict(COMPILERS) if isa.knows(c)}
+    found = [[c, o] for c, o in COMPILERS if c in known]
     if not found:
-        raise BuildError("neither gcc nor clang is installed")
+        raise BuildError(f"neither gcc nor clang for {isa.name} is installed")
     return found
 
 
@@ -226,8 +227,8 @@ def scratch() -> Path:
 def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
-    objects = runtime(out, compilers()[0][0], o.isa)
-    turns = compilers(o.cc)
+    turns = compilers(o.cc, o.isa)
+    objects = runtime(out, compilers(isa=o.isa)[0][0], o.isa)
     batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
     total = Outcome()
 

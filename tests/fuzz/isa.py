@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -55,6 +56,13 @@ class Isa:
             return [name]
         triple = MACHINES[self.name].triple
         return [f"{triple}-gcc"] if name == "gcc" else [name, f"--target={triple}"]
+
+    def knows(self, name: str) -> bool:
+        """Whether gcc or clang, as it is installed here, compiles for it."""
+        command = [*self.compiler(name), "-fsyntax-only", "-x", "c", "/dev/null"]
+        if not shutil.which(command[0]):
+            return False
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def lib(self) -> Path:
         """Where libffi_static.a is built."""
