@@ -24,7 +24,7 @@ struct fs_long {
     uint32_t nargs, references, pieces;
     uint32_t scratch;    /* bytes, a multiple of 16 */
     int16_t tail;        /* fs_abi_tail_code() */
-    uint16_t vec_stride; /* struct fs_abi */
+    uint16_t vec_stride; /* struct fs_abi; 0: no vector register has an argument */
     uint32_t word[];
 };
 

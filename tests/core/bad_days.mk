@@ -25,5 +25,5 @@ $(BAD_DAYS_LOADING:%=$(BUILD)/tests/core/bad_days/%): %: %.o $(BUILD)/tests/supp
 # What dl loads: C++ for objects that are destroyed at dlclose(), with the library inside.
 $(BUILD)/tests/core/bad_days/plugin.so: tests/core/bad_days/plugin.cc $(LIB)/libffi_static.a
 	@mkdir -p $(@D)
-	$(if $(filter default,$(origin CXX)),g++,$(CXX)) -std=gnu++17 -O2 -g -Wall -Wextra -Werror -fPIC \
+	$(if $(filter default,$(origin CXX)),$(patsubst %gcc,%g++,$(firstword $(CC))) $(wordlist 2,9,$(CC)),$(CXX)) -std=gnu++17 -O2 -g -Wall -Wextra -Werror -fPIC \
 	  -fvisibility=hidden -shared -pthread -Icsrc/include -Wl,--exclude-libs,ALL -o $@ $^ -lffi

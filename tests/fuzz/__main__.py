@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from . import build
+from .isa import HERE, ISAS
 from .signature import draw
 
 
@@ -23,7 +24,10 @@ def main() -> int:
     p.add_argument("--backend", default="ours", help="ours, system, or fault:NAME")
     p.add_argument("--cc", default="", help="one compiler with its -O, as 'gcc -O2'")
     p.add_argument("--jobs", type=int, default=defaults.jobs)
-    p.add_argument("--lib", type=Path, default=defaults.lib, help="where libffi_static.a is")
+    p.add_argument("--lib", type=Path, help="where libffi_static.a is; default: where make puts it")
+    p.add_argument(
+        "--isa", choices=sorted(ISAS), default=HERE, help="whose closures; default: %(default)s"
+    )
     p.add_argument("--limit", type=int, default=defaults.limit, help="stop after N failures")
     p.add_argument("--show", action="store_true", help="print the prototypes and do nothing")
     p.add_argument("--odd", action="store_true", help="draw unions and packed structs")
@@ -34,6 +38,7 @@ def main() -> int:
             print(draw(a.seed, i, a.odd).prototype)
         return 0
     o = build.Options(a.seed, a.backend, a.rounds, a.jobs, a.cc, a.lib, a.limit, a.odd)
+    o.isa = ISAS[a.isa]
     print(
         f"fuzz: seed {a.seed}, {len(indices)} signatures{' with unions' if a.odd else ''},"
         f" closures of {a.backend}",

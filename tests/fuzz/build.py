@@ -8,7 +8,6 @@ does not hide the others.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import emit
+from .isa import HERE as MACHINE
+from .isa import ISAS, Isa
 from .signature import Signature, draw
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +46,8 @@ class BuildError(Exception):
 class Options:
     """What to run. `cc` restricts the compilers, "gcc -O2"; `lib` holds libffi_static.a.
 
-    `odd` draws unions and packed structs.
+    `isa` is whose closures are called, by an emulator if this machine is none. `odd` draws unions
+    and packed structs.
     """
 
     seed: int = 1
@@ -53,9 +55,10 @@ class Options:
     rounds: int = 2
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     cc: str = ""
-    lib: Path = ROOT / "build" / "lib"
+    lib: Path | None = None
     limit: int = 20
     odd: bool = False
+    isa: Isa = field(default_factory=lambda: ISAS[MACHINE])
 
 
 @dataclass
@@ -76,13 +79,12 @@ class Outcome:
 
 
 def shim_folder() -> Path:
-    """The folder with this machine's call shim."""
-    isa = {"amd64": "x86_64"}.get(platform.machine(), platform.machine())
-    return HERE.parent / "core" / "abi" / isa
+    """The folder with this machine's call shim, whether there is one or not."""
+    return HERE.parent / "core" / "abi" / MACHINE
 
 
 def compilers(choice: str = "") -> list[list[str]]:
-    """The compilers to take turns, those that are installed; `choice` names one alone."""
+    """The compilers to take turns, gcc or clang, that are installed; `choice` names one alone."""
     if choice:
         return [choice.split()]
     found = [[c, o] for c, o in COMPILERS if shutil.which(c)]
@@ -91,37 +93,46 @@ def compilers(choice: str = "") -> list[list[str]]:
     return found
 
 
+def command(isa: Isa, cc: Sequence[str]) -> list[str]:
+    """The command of a compiler of `compilers()`."""
+    return [*isa.compiler(cc[0]), *cc[1:]]
+
+
 def _compile(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"{' '.join(command)}\n{done.stderr[:3000]}")
 
 
-def flags() -> list[str]:
+def flags(isa: Isa) -> list[str]:
     """What every compilation gets."""
+    libffi = isa.libffi()
+    own = ["-I", str(libffi / "include"), "-L", str(libffi / "archive")] if libffi else []
     return [
+        *own,
         "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-psabi",
-        "-fno-strict-aliasing", "-I", str(HERE), "-I", str(shim_folder()),
+        "-fno-strict-aliasing", "-I", str(HERE), "-I", str(isa.shim),
         "-I", str(ROOT / "csrc" / "include"),
     ]  # fmt: skip
 
 
-def runtime(out: Path, cc: str) -> list[str]:
+def runtime(out: Path, cc: str, isa: Isa = ISAS[MACHINE]) -> list[str]:
     """Compile the checker, the backends and the shim; their objects."""
-    if not shim_folder().is_dir():
-        raise BuildError(f"no call shim for this machine: {shim_folder()} does not exist")
     objects = []
-    for source in (HERE / "rt.c", HERE / "backend.c", *sorted(shim_folder().glob("*.S"))):
+    for source in (HERE / "rt.c", HERE / "backend.c", *sorted(isa.shim.glob("*.[cS]"))):
         made = out / (source.stem + ".o")
-        _compile([cc, "-O2", "-g", *flags(), "-c", str(source), "-o", str(made)])
+        _compile(
+            [*command(isa, [cc, "-O2", "-g"]), *flags(isa), "-c", str(source), "-o", str(made)]
+        )
         objects.append(str(made))
     return objects
 
 
 def _link(o: Options) -> list[str]:
-    archive = o.lib / "libffi_static.a"
+    archive = (o.lib or o.isa.lib()) / "libffi_static.a"
     if not archive.exists():
-        raise BuildError(f"{archive} does not exist: run `make lib` first")
+        isa = "" if o.isa.native else f" ISA={o.isa.name}"
+        raise BuildError(f"{archive} does not exist: run `make lib{isa}` first")
     return [str(archive), "-lffi", "-lpthread", "-ldl"]
 
 
@@ -130,8 +141,9 @@ def compile_batch(
 ) -> Path:
     """Write and compile one translation unit; the program that runs it."""
     source = program.with_name(program.name + ".c")
-    source.write_text(emit.batch(sigs))
-    _compile([*cc, *flags(), str(source), *objects, *_link(o), "-o", str(program)])
+    source.write_text(emit.batch(o.isa, sigs))
+    compiler = command(o.isa, cc)
+    _compile([*compiler, *flags(o.isa), str(source), *objects, *_link(o), "-o", str(program)])
     return program
 
 
@@ -141,7 +153,7 @@ def execute(o: Options, program: Path, sigs: Sequence[Signature], cc: Sequence[s
     first = min(s.index for s in sigs)
     while True:
         command = [
-            str(program), "--backend", o.backend, "--seed", str(o.seed),
+            *o.isa.runner, str(program), "--backend", o.backend, "--seed", str(o.seed),
             "--rounds", str(o.rounds), "--from", str(first), "--limit", str(o.limit),
         ]  # fmt: skip
         ran = subprocess.run(
@@ -178,8 +190,9 @@ def again(o: Options, index: int, cc: str) -> str:
     """The command that runs this signature alone."""
     backend = f" --backend {o.backend}" if o.backend != "ours" else ""
     odd = " --odd" if o.odd else ""
+    isa = "" if o.isa.native else f" --isa {o.isa.name}"
     return (
-        f"python3 -m tests.fuzz --seed {o.seed} --rounds {o.rounds}{backend}{odd}"
+        f"python3 -m tests.fuzz --seed {o.seed} --rounds {o.rounds}{backend}{odd}{isa}"
         f" --only {index} --cc '{cc}'"
     )
 
@@ -213,7 +226,7 @@ def scratch() -> Path:
 def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
-    objects = runtime(out, compilers()[0][0])
+    objects = runtime(out, compilers()[0][0], o.isa)
     turns = compilers(o.cc)
     batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
     total = Outcome()

@@ -3,9 +3,9 @@
 
 `plain` calls with the true prototype: the compiler alone decides where each argument goes. `dirty`
 calls with wider types that occupy the same registers and slots, so that the bits which no argument
-owns hold garbage, and with one more struct behind the arguments: the canary. Both are sound under
-the x86-64 psABI (3.2.3): bits beyond an argument's type are undefined, a struct above 16 bytes is
-always in memory, and the caller pops the stack.
+owns hold garbage, and with more behind the arguments, on the stack: the canary. Both are sound
+under the x86-64 psABI (3.2.3) and AAPCS64 (6.8): bits beyond an argument's type are undefined, and
+the caller pops the stack.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import model as m
-from . import psabi
+from .isa import Isa
 from .signature import Signature
 
 
-def _leaves(kind: m.Type) -> str:
-    return ", ".join(f"{{{x.offset}, {x.size}, '{x.kind}'}}" for x in kind.leaves)
+def _leaves(isa: Isa, kind: m.Type) -> str:
+    leaves = [isa.leaf(x) for x in kind.leaves]
+    return ", ".join(f"{{{x.offset}, {x.size}, '{x.kind}'}}" for x in leaves)
 
 
-def descriptor(kind: m.Type, ffi: str) -> str:
+def descriptor(isa: Isa, kind: m.Type, ffi: str) -> str:
     """The C of the runtime's description of a type, which `rt.h` declares."""
     n = len(kind.leaves)
     signed = int(isinstance(kind, m.Scalar) and kind.signed)
     whole = int(isinstance(kind, m.Scalar) and kind.wide == "uint64_t")
     return (
-        f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(kind)}}};\n"
+        f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(isa, kind)}}};\n"
         f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size},"
-        f" {kind.align}, {n}, {whole}, {signed}, {int(psabi.in_memory(kind))},"
-        f" {psabi.x87_depth(kind)}, L_{kind.tag}}};\n"
+        f" {kind.align}, {n}, {whole}, {signed}, {int(isa.in_memory(kind))},"
+        f" {isa.x87_depth(kind)}, L_{kind.tag}}};\n"
     )
 
 
@@ -58,7 +59,7 @@ def _elements(kind: m.Struct) -> str:
     return "\n".join(lines)
 
 
-def struct(kind: m.Struct, passed: bool, by_hand: bool) -> str:
+def struct(isa: Isa, kind: m.Struct, passed: bool, by_hand: bool) -> str:
     """A struct: its C, the proof of its layout, its libffi type; when passed, its wider twin.
 
     `by_hand`: its libffi type says size and alignment, instead of leaving them to libffi.
@@ -80,24 +81,24 @@ def struct(kind: m.Struct, passed: bool, by_hand: bool) -> str:
         f'_Static_assert(offsetof({name}, m{i}) == {at}, "layout");'
         for i, at in enumerate(kind.offsets)
     ]
-    if passed and kind.padded():
-        lines.append(f"struct W_{kind.name} {{ {name} s; {kind.padded()} }};")
+    if passed and isa.padded(kind):
+        lines.append(f"struct W_{kind.name} {{ {name} s; {isa.padded(kind)} }};")
     lines += [
         _elements(kind),
         f"static ffi_type T_{kind.name} = {{{laid_out}, FFI_TYPE_STRUCT, E_{kind.name}}};",
     ]
     text = "\n".join(lines) + "\n"
-    return text + descriptor(kind, f"&T_{kind.name}") if passed else text
+    return text + descriptor(isa, kind, f"&T_{kind.name}") if passed else text
 
 
 def _ffi(kind: m.Type) -> str:
     return f"&{kind.ffi}" if isinstance(kind, m.Scalar) else f"&T_{kind.name}"
 
 
-def _wide(kind: m.Type) -> str:
+def _wide(isa: Isa, kind: m.Type) -> str:
     if isinstance(kind, m.Scalar):
-        return kind.wide
-    return f"struct W_{kind.name}" if kind.padded() else c_name(kind)
+        return isa.wide(kind)
+    return f"struct W_{kind.name}" if isa.padded(kind) else c_name(kind)
 
 
 def _wide_result(kind: m.Type | None) -> str:
@@ -107,10 +108,12 @@ def _wide_result(kind: m.Type | None) -> str:
     return "uint64_t" if whole else c_name(kind)
 
 
-def _caller(name: str, result: str, args: list[str], canary: bool) -> str:
+def _caller(
+    name: str, result: str, args: list[str], canary: tuple[tuple[str, str], ...] = ()
+) -> str:
     passed = [f"*({a} *)v[{i}]" for i, a in enumerate(args)]
-    if canary:
-        args, passed = [*args, "fz_canary"], [*passed, "fz_guard"]
+    args = [*args, *(kind for kind, _ in canary)]
+    passed += [value for _, value in canary]
     types, values = ", ".join(args) or "void", ", ".join(passed)
     store = "" if result == "void" else f"*({result} *)r = "
     return (
@@ -128,19 +131,18 @@ def _reached(kinds: Iterable[m.Type | None]) -> set[str]:
     return names
 
 
-def signature(sig: Signature) -> str:
+def signature(isa: Isa, sig: Signature) -> str:
     """Everything of one signature but its row in the table."""
     passed = [*sig.args, sig.result]
     used = _reached(passed)
     # libffi lays nothing out inside a type whose size is given.
     by_hand = _reached(s for s in sig.structs if s.by_hand)
-    parts = [struct(s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
+    parts = [struct(isa, s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index
     result = c_name(sig.result) if sig.result else "void"
-    parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args], canary=False))
-    parts.append(
-        _caller(f"dirty{i}", _wide_result(sig.result), [_wide(a) for a in sig.args], canary=True)
-    )
+    parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args]))
+    wide = [_wide(isa, a) for a in sig.args]
+    parts.append(_caller(f"dirty{i}", _wide_result(sig.result), wide, isa.canary))
     args = ", ".join(f"&{a.tag}" for a in sig.args) or "NULL"
     parts.append(f"static const fz_type *const A{i}[] = {{{args}}};\n")
     return "".join(parts)
@@ -155,12 +157,12 @@ def row(sig: Signature) -> str:
     )
 
 
-def batch(sigs: Iterable[Signature]) -> str:
+def batch(isa: Isa, sigs: Iterable[Signature]) -> str:
     """One translation unit."""
     sigs = list(sigs)
     out = ['/* Generated by tests/fuzz; see emit.py. */\n#include "rt.h"\n']
-    out += [descriptor(s, f"&{s.ffi}") for s in (*m.SCALARS, *m.COMPLEX_INTEGERS)]
-    out += [signature(s) for s in sigs]
+    out += [descriptor(isa, s, f"&{s.ffi}") for s in (*m.SCALARS, *m.COMPLEX_INTEGERS)]
+    out += [signature(isa, s) for s in sigs]
     out.append("const fz_sig fz_sigs[] = {\n")
     out += [row(s) for s in sigs]
     out.append("};\nconst unsigned fz_nsigs = sizeof fz_sigs / sizeof *fz_sigs;\n")

@@ -2,9 +2,8 @@
 """model - C types as the generator sees them: their layout, their bits, their libffi description.
 
 The layout is computed here and asserted in the generated C (`_Static_assert`), so the compiler
-is the judge. Nothing here knows how a type is passed, except `padded()`, which must not change
-the class of a struct when it makes room for garbage behind it (x86-64 psABI 1.0, section 3.2.3);
-`psabi` knows the rest.
+is the judge. It is that of every 64-bit machine whose long double has 16 bytes. Nothing here knows
+how a type is passed: `isa` does.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Union
 
-EIGHTBYTE = 8
+EIGHTBYTE = WORD = 8
 MEMORY_ABOVE = 16
 
 
@@ -199,17 +198,6 @@ class Struct:
         )
         pragma = f" pack({self.pack})" if self.pack > 1 else ""
         return f"{self.keyword}{pragma} {{ {inner} }}{self.attribute}"
-
-    def padded(self) -> str:
-        """A C member that fills the struct's last slot without changing its class, or ''."""
-        room = -self.size % EIGHTBYTE
-        if not room:
-            return ""
-        last = self.size // EIGHTBYTE * EIGHTBYTE
-        floating = all(x.kind == "f" for x in self.leaves if x.offset + x.size > last)
-        if floating and room == EIGHTBYTE // 2 and self.size <= MEMORY_ABOVE:
-            return "float pad;"
-        return f"unsigned char pad[{room}];"
 
 
 Type = Union[Scalar, Struct]

@@ -78,6 +78,18 @@ def in_memory(kind: m.Type | None) -> bool:
     return kind is not None and classes(kind) is None
 
 
+def padded(kind: m.Struct) -> str:
+    """A C member that fills the struct's last eightbyte without changing its class, or ''."""
+    room = -kind.size % m.EIGHTBYTE
+    if not room:
+        return ""
+    last = kind.size // m.EIGHTBYTE * m.EIGHTBYTE
+    floating = all(x.kind == "f" for x in kind.leaves if x.offset + x.size > last)
+    if floating and room == m.EIGHTBYTE // 2 and kind.size <= m.MEMORY_ABOVE:
+        return "float pad;"
+    return f"unsigned char pad[{room}];"
+
+
 def _reach(leaves: tuple[m.Leaf, ...], word: int) -> int:
     """Where the bytes end that `leaves` have in eightbyte `word`."""
     ends = [x.offset + x.size for x in leaves if x.offset // m.EIGHTBYTE == word]

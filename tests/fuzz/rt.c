@@ -64,8 +64,9 @@ static void hex(const char *what, const fz_type *type, const unsigned char *byte
     printf("\n");
 }
 
-__attribute__((format(printf, 2, 3))) static void complain(struct call *c, const char *text, ...)
+void fz_complain(void *call, const char *text, ...)
 {
+    struct call *c = call;
     va_list ap;
     if (!c->bad++) {
         printf("FAIL index %u (%s), %s call, round %u%s\n  %s\n", c->sig->index, c->sig->label,
@@ -83,7 +84,7 @@ __attribute__((format(printf, 2, 3))) static void complain(struct call *c, const
     va_end(ap);
 }
 
-static void garbage(uint64_t *rng, void *to, size_t n)
+void fz_garbage(uint64_t *rng, void *to, size_t n)
 {
     static const uint64_t habits[4] = {0xaaaaaaaaaaaaaaaau, ~0ull, 0x5555555555555555u, 0};
     unsigned kind = fz_random(rng) & 7;
@@ -109,8 +110,13 @@ static void draw(uint64_t *rng, const fz_type *type, unsigned char *to)
             memcpy(at, &mantissa, 8);
             memcpy(at + 8, &exponent, 2);
         } else {
-            bits = how == 0 ? 0 : how == 1 ? ~0ull : how == 2 ? 1ull << (leaf->size * 8 - 1) : bits;
-            memcpy(at, &bits, leaf->size);
+            unsigned size = leaf->size < 8 ? leaf->size : 8;
+            bits = how == 0 ? 0 : how == 1 ? ~0ull : how == 2 ? 1ull << (size * 8 - 1) : bits;
+            memcpy(at, &bits, size);
+            if (leaf->size > 8) { /* a long double of 16 bytes */
+                bits = fz_random(rng);
+                memcpy(at + 8, &bits, leaf->size - 8u);
+            }
         }
     }
 }
@@ -132,10 +138,10 @@ static void check_args(struct call *c, void **args, const char *when)
     for (unsigned i = 0; i < c->sig->nargs; i++) {
         const fz_type *type = c->sig->args[i];
         if ((uintptr_t)args[i] % type->align)
-            complain(c, "argument %u is at %p, not aligned to %u", i, args[i], type->align);
+            fz_complain(c, "argument %u is at %p, not aligned to %u", i, args[i], type->align);
         if (same(type, args[i], c->values[i]))
             continue;
-        complain(c, "argument %u%s", i, when);
+        fz_complain(c, "argument %u%s", i, when);
         hex("expected", type, c->values[i]);
         hex("seen    ", type, args[i]);
     }
@@ -144,14 +150,9 @@ static void check_args(struct call *c, void **args, const char *when)
 /* The state in which a handler must start. */
 static void check_entry(struct call *c)
 {
-    struct fz_frame *f = &frames[c->depth];
     if ((uintptr_t)__builtin_frame_address(0) % 16)
-        complain(c, "the handler's stack is not aligned to 16");
-    if (fz_get_flags() & FZ_FLAG_DF)
-        complain(c, "the handler starts with the direction flag set");
-    if ((fz_get_mxcsr() ^ f->mxcsr) & FZ_MXCSR_CONTROL || fz_get_cw() != f->cw)
-        complain(c, "the handler starts with MXCSR %#x, x87 control %#x; expected %#x, %#x",
-                 fz_get_mxcsr(), fz_get_cw(), f->mxcsr, f->cw);
+        fz_complain(c, "the handler's stack is not aligned to 16");
+    fz_check_handler_state(&frames[c->depth], c);
 }
 
 static void write_result(struct call *c, unsigned char *ret)
@@ -159,12 +160,12 @@ static void write_result(struct call *c, unsigned char *ret)
     const fz_type *type = c->sig->result;
     unsigned char bytes[sizeof c->result] __attribute__((aligned(16)));
     if (!type || !type->in_memory) /* the promised room of an ffi_arg */
-        garbage(&c->rng, ret, sizeof(ffi_arg));
+        fz_garbage(&c->rng, ret, sizeof(ffi_arg));
     if (!type)
         return;
     if ((uintptr_t)ret % type->align)
-        complain(c, "the result's room %p is not aligned to %u", (void *)ret, type->align);
-    garbage(&c->rng, bytes, type->size);
+        fz_complain(c, "the result's room %p is not aligned to %u", (void *)ret, type->align);
+    fz_garbage(&c->rng, bytes, type->size);
     draw(&c->rng, type, bytes);
     memcpy(c->result, bytes, type->size);
     if (type->whole && fz_random(&c->rng) & 1) { /* as libffi's users do: widened to ffi_arg */
@@ -184,14 +185,14 @@ static void handler(ffi_cif *cif, void *ret, void **args, void *user)
     struct call *c = user;
     if (c < calls || c >= calls + DEPTH || ((char *)c - (char *)calls) % (ptrdiff_t)sizeof *c) {
         c = &calls[0];
-        complain(c, "user data: expected %p, seen %p", (void *)c, user);
+        fz_complain(c, "user data: expected %p, seen %p", (void *)c, user);
     }
     c = &calls[calls[1].depth]; /* the innermost call under way: both share one closure */
     check_entry(c);
     if (c->runs++)
-        complain(c, "the handler ran %u times", c->runs);
+        fz_complain(c, "the handler ran %u times", c->runs);
     if (cif != c->cif)
-        complain(c, "cif: expected %p, seen %p", (void *)c->cif, (void *)cif);
+        fz_complain(c, "cif: expected %p, seen %p", (void *)c->cif, (void *)cif);
     check_args(c, args, "");
     if (!c->depth && !c->backend->is_fault && fz_random(&c->rng) % 4 == 0) {
         struct call *in = &calls[1];
@@ -209,7 +210,7 @@ static void handler(ffi_cif *cif, void *ret, void **args, void *user)
     check_args(c, args, " after the result was written");
     if (fz_random(&c->rng) & 1) /* the arguments are the callee's own: it may write to them */
         for (unsigned i = 0; i < c->sig->nargs; i++)
-            garbage(&c->rng, args[i], c->sig->args[i]->size);
+            fz_garbage(&c->rng, args[i], c->sig->args[i]->size);
     fz_clobber();
 }
 
@@ -223,12 +224,11 @@ __attribute__((noinline)) static void dirty_stack(uint64_t word)
 static void check_result(struct call *c, const unsigned char *r, const unsigned char *before)
 {
     const fz_type *type = c->sig->result;
-    struct fz_frame *f = &frames[c->depth];
     unsigned used = 0;
     if (type) {
         used = type->size;
         if (!same(type, r, c->result)) {
-            complain(c, "result");
+            fz_complain(c, "result");
             hex("expected", type, c->result);
             hex("seen    ", type, r);
         }
@@ -241,43 +241,27 @@ static void check_result(struct call *c, const unsigned char *r, const unsigned 
             if (type->is_signed)
                 want = (uint64_t)((int64_t)(want << unused) >> unused);
             if ((uint32_t)got != (uint32_t)want)
-                complain(c, "result extended to 32 bits: expected %#x, seen %#x", (uint32_t)want,
-                         (uint32_t)got);
+                fz_complain(c, "result extended to 32 bits: expected %#x, seen %#x", (uint32_t)want,
+                            (uint32_t)got);
         }
-        if (type->in_memory && f->rax != f->hidden)
-            complain(c, "hidden pointer: expected rax %#" PRIx64 ", seen %#" PRIx64, f->hidden,
-                     f->rax);
     }
     if (memcmp(r + used, before + used, 64))
-        complain(c, "bytes behind the result were overwritten");
+        fz_complain(c, "bytes behind the result were overwritten");
 }
 
 static void check_state(struct call *c, struct fz_frame *f)
 {
     for (int i = 0; i < FZ_SAVED; i++)
         if (f->seen[i] != f->set[i])
-            complain(c, "%s: expected %#" PRIx64 ", seen %#" PRIx64, fz_saved_names[i], f->set[i],
-                     f->seen[i]);
+            fz_complain(c, "%s: expected %#" PRIx64 ", seen %#" PRIx64, fz_saved_names[i],
+                        f->set[i], f->seen[i]);
     if (f->sp_after != f->sp)
-        complain(c, "rsp: expected %p, seen %p", f->sp, f->sp_after);
-    if (f->flags & FZ_FLAG_DF)
-        complain(c, "the direction flag is set after the call");
-    if ((f->mxcsr_after ^ f->mxcsr) & FZ_MXCSR_CONTROL)
-        complain(c, "MXCSR: expected %#x, seen %#x", f->mxcsr, f->mxcsr_after);
-    if (f->x87[0] != f->cw)
-        complain(c, "x87 control word: expected %#x, seen %#x", f->cw, f->x87[0]);
-    unsigned depth = c->sig->result ? c->sig->result->x87 : 0, full = 0;
-    for (int i = 0; i < 8; i++)
-        full += ((f->x87[4] >> (2 * i)) & 3) != 3;
-    if (full != depth || ((f->x87[2] >> 11) & 7) != ((8 - depth) & 7))
-        complain(c, "x87 stack: expected %u registers, seen %u (top %u)", depth, full,
-                 (f->x87[2] >> 11) & 7);
+        fz_complain(c, "sp: expected %p, seen %p", f->sp, f->sp_after);
+    fz_check_state(f, c->sig->result, c);
 }
 
 static void one_call(struct call *c, int dirty)
 {
-    static const uint32_t mxcsrs[] = {0x1f80, 0x3f80, 0x5f80, 0x7f80, 0x9fc0};
-    static const uint16_t cws[] = {0x037f, 0x027f, 0x0f7f, 0x007f, 0x0b7f};
     unsigned char room[2][sizeof c->result + 64] __attribute__((aligned(16)));
     struct fz_frame *f = &frames[c->depth];
     size_t at = 0;
@@ -288,11 +272,11 @@ static void one_call(struct call *c, int dirty)
         if (at + size > ARENA)
             abort();
         c->values[i] = c->arena + at;
-        garbage(&c->rng, c->values[i], size);
+        fz_garbage(&c->rng, c->values[i], size);
         draw(&c->rng, c->sig->args[i], c->values[i]);
         at += size;
     }
-    garbage(&c->rng, room[0], sizeof room[0]);
+    fz_garbage(&c->rng, room[0], sizeof room[0]);
     memcpy(room[1], room[0], sizeof room[0]);
     fz_magic = fz_random(&c->rng) | 1;
     for (unsigned i = 0; i < 8; i++)
@@ -301,24 +285,20 @@ static void one_call(struct call *c, int dirty)
     f->target = fz_through(c->code);
     for (int i = 0; i < FZ_SAVED; i++)
         f->set[i] = fz_random(&c->rng);
-    f->mxcsr = mxcsrs[fz_random(&c->rng) % 5];
-    f->cw = cws[fz_random(&c->rng) % 5];
-    garbage(&c->rng, f->scratch, sizeof f->scratch);
-    garbage(&c->rng, f->xmm, sizeof f->xmm);
+    fz_draw_state(f, &c->rng);
     f->top = dirty ? __builtin_frame_address(0) : NULL;
     fz_frame = f;
-    const uint16_t cw = fz_get_cw(); /* a nested call's caller wants its own back */
-    __asm__ volatile("fninit");
+    const uint64_t own = fz_state_before();
     dirty_stack(0xaaaaaaaaaaaaaaaau);
     (dirty ? c->sig->dirty : c->sig->plain)(c->values, room[0]);
-    __asm__ volatile("fldcw %0" : : "m"(cw));
+    fz_state_after(own);
     n_calls++, n_args += c->sig->nargs;
     if (c->runs != 1)
-        complain(c, "the handler ran %u times", c->runs);
+        fz_complain(c, "the handler ran %u times", c->runs);
     check_result(c, room[0], room[1]);
     check_state(c, f);
     if (dirty && !f->canaries)
-        complain(c, "the canary above the outgoing arguments was overwritten");
+        fz_complain(c, "the canary above the outgoing arguments was overwritten");
 }
 
 static unsigned one_signature(const fz_sig *sig, const fz_backend *backend, unsigned rounds)
@@ -335,18 +315,18 @@ static unsigned one_signature(const fz_sig *sig, const fz_backend *backend, unsi
         types[i] = sig->args[i]->ffi;
     ffi_type *rtype = sig->result ? sig->result->ffi : &ffi_type_void;
     if (ffi_prep_cif(&cif, FFI_DEFAULT_ABI, sig->nargs, rtype, types) != FFI_OK) {
-        complain(c, "ffi_prep_cif refused the signature");
+        fz_complain(c, "ffi_prep_cif refused the signature");
         return 1;
     }
     for (unsigned i = 0; i < sig->nargs; i++)
         if (types[i]->size != sig->args[i]->size || types[i]->alignment != sig->args[i]->align)
-            complain(c, "libffi lays argument %u out as %zu/%u", i, types[i]->size,
-                     types[i]->alignment);
+            fz_complain(c, "libffi lays argument %u out as %zu/%u", i, types[i]->size,
+                        types[i]->alignment);
     static const unsigned extras[] = {0, 0, 0, 8, 64, 100, 1000};
     unsigned extra = extras[fz_random(&c->rng) % 7];
     void *closure = backend->make(&cif, handler, c, extra, &c->code);
     if (!closure) {
-        complain(c, "no closure");
+        fz_complain(c, "no closure");
         return 1;
     }
     unsigned bad = c->bad;
@@ -356,10 +336,10 @@ static unsigned one_signature(const fz_sig *sig, const fz_backend *backend, unsi
     }
     const char *why = backend->verify(closure, extra);
     if (why)
-        complain(c, "%s", why);
+        fz_complain(c, "%s", why);
     why = backend->drop(closure);
     if (why)
-        complain(c, "free: %s", why);
+        fz_complain(c, "free: %s", why);
     return bad + c->bad;
 }
 

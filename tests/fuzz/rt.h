@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <ffi.h>
 
-#include "shim.h"
+#include "shim.h" /* struct fz_frame, of tests/core/abi/<isa> */
 
 /* Bits that carry a value. kind: i raw, f floating, b bool (0 or 1), x ten bytes of x87. */
 typedef struct {
@@ -41,7 +41,7 @@ typedef struct {
 /* libffi's complex type of each integer, laid out. */
 extern ffi_type fz_complex_schar, fz_complex_short, fz_complex_int, fz_complex_long;
 
-/* The struct behind a dirty call's arguments; always in memory, so on the stack above them. */
+/* What stands behind a dirty call's arguments, on the stack above them. */
 typedef struct {
     uint64_t w[8];
 } fz_canary;
@@ -76,4 +76,42 @@ static inline uint64_t fz_random(uint64_t *state)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
 }
-#endif /* FZ_RT_H */
+
+/* Garbage of a kind, `n` bytes of it. */
+void fz_garbage(uint64_t *state, void *to, size_t n);
+
+/* Note a failure of the call under way. */
+__attribute__((format(printf, 2, 3))) void fz_complain(void *call, const char *text, ...);
+
+/* --- tests/core/abi/<isa> -------------------------------------------------------------------- */
+
+extern struct fz_frame *fz_frame; /* the frame of the next or running call */
+extern const char *const fz_saved_names[FZ_SAVED];
+
+/* Call fz_frame->target. To be cast to any function type; it passes registers and stack on. */
+void fz_shim(void);
+
+/* Put garbage into every register that a callee need not preserve. */
+void fz_clobber(void);
+
+/* Choose what registers without an argument hold at the call, and the modes of the processor. */
+void fz_draw_state(struct fz_frame *f, uint64_t *rng);
+
+/* Before and after the call: modes as a caller has them. A nested call's caller wants its own back.
+ */
+uint64_t fz_state_before(void);
+void fz_state_after(uint64_t own);
+
+/* In the handler, and when the call has returned: is all as it was? */
+void fz_check_handler_state(const struct fz_frame *f, void *call);
+void fz_check_state(const struct fz_frame *f, const fz_type *result, void *call);
+
+/* Faults, put between shim and closure to prove that the checks can fail; see faults.S. */
+extern void *fz_real;
+extern uint64_t fz_magic;
+struct fz_fault {
+    const char *name;
+    void (*thunk)(void);
+};
+extern const struct fz_fault fz_faults[]; /* ends with a NULL name */
+#endif                                    /* FZ_RT_H */

@@ -20,6 +20,7 @@ import pytest
 
 from tests.fuzz import build, psabi
 from tests.fuzz import model as m
+from tests.fuzz.isa import HERE, ISAS
 from tests.fuzz.signature import Signature, draw
 from tests.support.ctests import build as make
 
@@ -34,8 +35,10 @@ SEED = 1
 COUNT = 2000
 ODD = 1000
 CHUNK = 250
+#: Elsewhere than here: as many as an emulator runs in some seconds.
+EMULATED = 250
 #: What each fault makes the checks say: the fuzzer can fail, and for the right reason.
-FAULTS = {
+HANDLER_FAULTS = {
     "swap": "argument",
     "flip": "argument",
     "shift": "not aligned",
@@ -43,22 +46,39 @@ FAULTS = {
     "twice": "the handler ran 2 times",
     "tail": "the user's bytes behind the closure were overwritten",
     "crash": "signal 11",
-    "rbx": "rbx: expected",
-    "rbp": "rbp: expected",
-    "r12": "r12: expected",
-    "r13": "r13: expected",
-    "r14": "r14: expected",
-    "r15": "r15: expected",
-    "mxcsr": "MXCSR: expected",
-    "cw": "x87 control word: expected",
-    "df": "the direction flag is set after the call",
-    "rsp": "rsp: expected",
-    "x87": "x87 stack: expected",
-    "rax": "hidden pointer: expected rax",
-    "xmm0": "result",
-    "extend": "result extended to 32 bits",
-    "canary": "the canary above the outgoing arguments was overwritten",
 }
+OWN_FAULTS = {
+    "x86_64": {
+        "rbx": "rbx: expected",
+        "rbp": "rbp: expected",
+        "r12": "r12: expected",
+        "r13": "r13: expected",
+        "r14": "r14: expected",
+        "r15": "r15: expected",
+        "mxcsr": "MXCSR: expected",
+        "cw": "x87 control word: expected",
+        "df": "the direction flag is set after the call",
+        "rsp": "sp: expected",
+        "x87": "x87 stack: expected",
+        "rax": "hidden pointer: expected rax",
+        "xmm0": "result",
+        "extend": "result extended to 32 bits",
+        "canary": "the canary above the outgoing arguments was overwritten",
+    },
+    "aarch64": {
+        **{r: f"{r}: expected" for r in (f"x{n}" for n in range(19, 30))},
+        **{r: f"{r}: expected" for r in (f"d{n}" for n in range(8, 16))},
+        "fpcr": "FPCR: expected",
+        "sp": "sp: expected",
+        "x0": "result",
+        "v0": "result",
+        "extend": "result extended to 32 bits",
+        "canary": "the canary above the outgoing arguments was overwritten",
+    },
+}
+FAULTS = {**HANDLER_FAULTS, **OWN_FAULTS[HERE]}
+#: Architectures that an emulator runs here.
+ELSEWHERE = [isa for isa in ISAS if isa != HERE]
 
 
 def stock_gets_wrong(sig: Signature) -> bool:
@@ -157,11 +177,50 @@ def test_report_reproduces(sample: tuple[Path, list[Signature]]) -> None:
 
 
 def test_every_fault_is_listed() -> None:
-    shims = (build.shim_folder() / "faults.S").read_text()
-    rows = shims.split(".irp    name, ")[1].splitlines()[0].split(", ")
     handlers = (build.HERE / "backend.c").read_text()
     names = re.findall(r'"(\w+)"', handlers.split("handler_faults[] = {")[1].split("}")[0])
-    assert sorted(FAULTS) == sorted(rows + names)
+    assert sorted(HANDLER_FAULTS) == sorted(names)
+    for name, isa in ISAS.items():
+        shims = (isa.shim / "faults.S").read_text()
+        rows = shims.split(".irp    name, ")[1].splitlines()[0].split(", ")
+        assert sorted(OWN_FAULTS[name]) == sorted(rows)
+
+
+# ---- other architectures, emulated
+
+
+def elsewhere(name: str, **changes: object) -> build.Options:
+    """Options for an architecture that is built and emulated here, or skip with what is missing."""
+    isa = ISAS[name]
+    archive = isa.lib() / "libffi_static.a"
+    missing = [*isa.missing(), *([] if archive.exists() else [str(archive)])]
+    if missing:
+        pytest.skip(f"`make lib ISA={name}` makes what is missing: {', '.join(missing)}")
+    return options(isa=isa, **changes)
+
+
+@pytest.mark.parametrize("odd", [False, True], ids=["plain", "odd"])
+@pytest.mark.parametrize("isa", ELSEWHERE)
+def test_signatures_elsewhere(isa: str, odd: bool) -> None:
+    seen = build.fuzz(elsewhere(isa, odd=odd), range(EMULATED))
+    assert not seen.failures, "\n\n".join(seen.failures.values())
+    assert seen.signatures == EMULATED
+
+
+@pytest.mark.parametrize("isa", ELSEWHERE)
+def test_faults_elsewhere_are_found(isa: str) -> None:
+    out = build.scratch()
+    o = elsewhere(isa, limit=100)
+    sigs = [draw(SEED, i) for i in range(100)]
+    cc = ["gcc", "-O1"]
+    program = build.compile_batch(o, out / "sample", sigs, cc, build.runtime(out, "gcc", o.isa))
+    unseen = []
+    for fault, said in {**HANDLER_FAULTS, **OWN_FAULTS[isa]}.items():
+        seen = build.execute(replace(o, backend=f"fault:{fault}"), program, sigs, cc)
+        if not any(said in text for text in seen.failures.values()):
+            unseen.append((fault, seen.failures))
+    shutil.rmtree(out)
+    assert unseen == []
 
 
 def test_signature_depends_on_seed_and_index_alone() -> None:

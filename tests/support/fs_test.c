@@ -88,6 +88,11 @@ unsigned test_seconds(unsigned otherwise)
     return seconds ? (unsigned)strtoul(seconds, NULL, 10) : otherwise;
 }
 
+bool test_emulated(void)
+{
+    return getenv("FS_TEST_EMULATED") != NULL;
+}
+
 bool test_under_valgrind(void)
 {
     return getenv("FS_TEST_VALGRIND") != NULL;
@@ -289,7 +294,7 @@ int main(int argc, char **argv)
     test_argc = argc - 2;
     test_argv = argv + 2;
     test_maps_reopen();
-    if (!test_under_valgrind())
+    if (!test_under_valgrind() && !test_emulated())
         seccomp_kill_writable_executable();
     for (size_t i = 0; i < case_count; i++) {
         if (strcmp(cases[i].name, argv[1]))

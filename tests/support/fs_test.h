@@ -95,6 +95,10 @@ size_t test_scaled(size_t n);
 unsigned test_seconds(unsigned otherwise);
 bool test_under_valgrind(void);
 
+/* Does qemu-user run this ($FS_TEST_EMULATED)? It has no filters of system calls: cases that want
+ * one skip, and memory that is writable and executable is found by test_audit() alone. */
+bool test_emulated(void);
+
 /* closures whose answer depends on which one was called */
 struct made {
     ffi_static_closure *closure;

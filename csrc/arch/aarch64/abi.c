@@ -234,16 +234,14 @@ static void mind_alignment(const ffi_type *t, struct fs_place *place)
     }
 }
 
-/* The largest alignment of its members, which a packed aggregate reduces to its own. */
+/* The largest alignment of its members. One that is packed reduces it to its own. */
 static size_t natural_alignment(const ffi_type *t)
 {
-    enum layout layout = PLAIN;
     size_t most = 1;
-    (void)find_layout(t, &layout); /* it has been looked at */
     for (ffi_type **e = t->elements; *e; e++)
         if ((*e)->alignment > most)
             most = (*e)->alignment;
-    return layout == PACKED && most > t->alignment ? t->alignment : most;
+    return most < t->alignment ? most : t->alignment;
 }
 
 static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)

@@ -345,6 +345,7 @@ FS_CODE(fs_entry_long)
     fs_save x, 8, FS_FRAME_GPR, 8
     ldrh w14, [x11, FS_LONG_STRIDE]
     str x8, [sp, FS_FRAME_SRET]
+    cbz w14, 3f
     tbnz w14, 4, 1f
     tbnz w14, 2, 2f
     fs_save d, 8, FS_FRAME_VEC, 8

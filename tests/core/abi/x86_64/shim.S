@@ -119,16 +119,3 @@ fz_clobber:
         .endr
         ret
         .size   fz_clobber, . - fz_clobber
-
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_saved_names
-fz_saved_names:
-        .quad   1f, 2f, 3f, 4f, 5f, 6f
-        .section .rodata
-1:      .string "rbx"
-2:      .string "rbp"
-3:      .string "r12"
-4:      .string "r13"
-5:      .string "r14"
-6:      .string "r15"

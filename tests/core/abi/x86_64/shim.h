@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* shim.h - the call shim's frame: what it sets before a call and what it found afterwards
  *
- * One folder per ISA; each exports fz_shim and fz_frame and this struct. shim.S uses the offsets
- * below as they stand, so they are asserted here.
+ * One folder per ISA; each exports fz_shim and fz_frame and this struct, of which rt.c knows
+ * target, sp, set, seen, sp_after, top and canaries. shim.S uses the offsets below as they stand,
+ * so they are asserted here.
  */
 #ifndef FZ_SHIM_H
 #define FZ_SHIM_H
@@ -39,44 +40,4 @@ _Static_assert(offsetof(struct fz_frame, scratch) == 216, "shim.S");
 _Static_assert(offsetof(struct fz_frame, xmm) == 272, "shim.S");
 _Static_assert(offsetof(struct fz_frame, canaries) == 296, "shim.S");
 
-extern struct fz_frame *fz_frame; /* the frame of the next or running call */
-extern const char *const fz_saved_names[FZ_SAVED];
-
-/* Call fz_frame->target. To be cast to any function type; it passes registers and stack on. */
-void fz_shim(void);
-
-/* Put garbage into every register that a callee need not preserve. */
-void fz_clobber(void);
-
-/* Faults, put between shim and closure to prove that the checks can fail; see faults.S. */
-extern void *fz_real;
-extern uint64_t fz_magic;
-struct fz_fault {
-    const char *name;
-    void (*thunk)(void);
-};
-extern const struct fz_fault fz_faults[]; /* ends with a NULL name */
-
-/* Inlined, so that a handler can look at its own state. */
-static inline uint32_t fz_get_mxcsr(void)
-{
-    uint32_t value;
-    __asm__ volatile("stmxcsr %0" : "=m"(value));
-    return value;
-}
-
-static inline uint16_t fz_get_cw(void)
-{
-    uint16_t value;
-    __asm__ volatile("fnstcw %0" : "=m"(value));
-    return value;
-}
-
-static inline uint64_t fz_get_flags(void)
-{
-    return __builtin_ia32_readeflags_u64();
-}
-
-#define FZ_FLAG_DF 0x400u
-#define FZ_MXCSR_CONTROL 0xffc0u
 #endif /* FZ_SHIM_H */
