@@ -49,7 +49,8 @@ extern "C" {
 /* What a closure runs. The same as libffi's: `ret` is room for the result (at least
  * sizeof(ffi_arg) bytes; for a struct or complex result, its size), `args[i]` points at the
  * i-th argument, valid until the handler returns, and `user_data` is what prep was given.
- * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. A result
+ * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg; on a
+ * big-endian machine they are to be widened, since these are other bytes there. A result
  * that comes back in registers is zero until it is written: a handler that fails and writes nothing
  * returns 0, a null pointer, 0.0. A result that the ABI returns in memory is in the caller's own
  * memory and is what the caller left there. Where the result is void, what is written to `ret` is
@@ -100,6 +101,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  *   - a union that an attribute makes larger than its members, or a struct with a member that an
  *     attribute aligns: wrap what is aligned into a struct of its own, with the size and alignment
  *     that it has in C. Told from sizes alone, these are plain structs.
+ *   - an array of one, or a union of one, alone in its struct: followed by an FFI_TYPE_STRUCT
+ *     without members (size 0, alignment 1). Only s390x passes struct {float} and struct
+ *     {float[1]} apart.
  * Not to be described: bit-fields, and packed structs that another attribute aligns. Complete types
  * that are described wrongly are passed wrongly; nothing can notice. gcc and clang differ over two
  * kinds of at most 16 bytes: of a packed struct around a member that an attribute aligns, closures
