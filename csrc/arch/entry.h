@@ -5,8 +5,8 @@
  * defined FS_TAIL_LANDING, the landing pad of a jump inside of an entry, and FS_TAIL_FILL, the byte
  * between tails. Before it uses fs_scalars it defines
  *
- *   fs_scalar class, n, tail   the entry for n scalars of a class (g or v), whose result goes back
- * by FS_TAIL_<tail>
+ *   fs_scalar class, n, tail   the entry for n scalars of a class (g or v), whose result goes
+ *                              back by FS_TAIL_<tail>
  *
  * Fails when: a tail is longer than FS_TAIL_SIZE; the assembler refuses to go back.
  */
@@ -62,4 +62,3 @@
 fs_nothing:
     .skip 64
     .text
-                                    /* clang-format on */
