@@ -108,6 +108,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  *   - a union that an attribute makes larger than its members, or a struct with a member that an
  *     attribute aligns: wrap what is aligned into a struct of its own, with the size and alignment
  *     that it has in C. From sizes alone, these look like plain structs.
+ *   - an array of one, or a union of one, alone in its struct: with an FFI_TYPE_STRUCT without
+ *     members (size 0, alignment 1) behind it. Only s390x passes struct {float} and struct
+ *     {float[1]} apart.
  * Bit-fields, and packed structs that another attribute aligns, cannot be described. Complete types
  * that are described wrongly are passed wrongly, and nothing can notice. gcc and clang differ over
  * two kinds of types of at most 16 bytes:
@@ -155,7 +158,8 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
  * The trampoline's own registers are lost, unless they are among those that you name: r10 on
- * x86-64, x16 and x17 on AArch64. The psABIs pass no argument of C in them. Where indirect branches
+ * x86-64, x16 and x17 on AArch64, r0 and r1 on s390x. The psABIs pass no argument of C in them.
+ * s390x's r1, through which the trampoline jumps, can hold no data. Where indirect branches
  * are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C functions that are
  * compiled for it do. */
 
