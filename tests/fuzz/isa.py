@@ -16,7 +16,7 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, psabi, zelf
+from . import aapcs64, elfv2, psabi, zelf
 from . import model as m
 
 
@@ -100,6 +100,15 @@ ISAS = {
         aapcs64.wide,
         aapcs64.leaf,
         # Eight integers fill the registers that are left, and eight words are on the stack.
+        (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+    ),
+    "powerpc64le": Isa(
+        "powerpc64le",
+        elfv2.in_memory,
+        lambda kind: 0,
+        elfv2.padded,
+        elfv2.wide,
+        aapcs64.leaf,
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
     ),
     "s390x": Isa(
