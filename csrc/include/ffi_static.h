@@ -158,10 +158,10 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
  * The trampoline's own registers are lost, unless they are among those that you name: r10 on
- * x86-64, x16 and x17 on AArch64, r0 and r1 on s390x. The psABIs pass no argument of C in them.
- * s390x's r1, through which the trampoline jumps, can hold no data. Where indirect branches
- * are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C functions that are
- * compiled for it do. */
+ * x86-64, x16 and x17 on AArch64, r0 and r1 on s390x, r11 and r12 on Power. The psABIs pass no
+ * argument of C in them. s390x's r1, through which the trampoline jumps, can hold no data. Where
+ * indirect branches are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C
+ * functions that are compiled for it do. */
 
 /* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
 enum ffi_static_register {
@@ -214,6 +214,54 @@ enum ffi_static_register {
     FFI_STATIC_X28,
     FFI_STATIC_X29,
     FFI_STATIC_X30,
+#elif defined __s390x__
+    FFI_STATIC_R0 = 1,
+    FFI_STATIC_R1,
+    FFI_STATIC_R2,
+    FFI_STATIC_R3,
+    FFI_STATIC_R4,
+    FFI_STATIC_R5,
+    FFI_STATIC_R6,
+    FFI_STATIC_R7,
+    FFI_STATIC_R8,
+    FFI_STATIC_R9,
+    FFI_STATIC_R10,
+    FFI_STATIC_R11,
+    FFI_STATIC_R12,
+    FFI_STATIC_R13,
+    FFI_STATIC_R14,
+#elif defined __powerpc64__
+    FFI_STATIC_R0 = 1,
+    FFI_STATIC_R2 = 3,
+    FFI_STATIC_R3,
+    FFI_STATIC_R4,
+    FFI_STATIC_R5,
+    FFI_STATIC_R6,
+    FFI_STATIC_R7,
+    FFI_STATIC_R8,
+    FFI_STATIC_R9,
+    FFI_STATIC_R10,
+    FFI_STATIC_R11,
+    FFI_STATIC_R12,
+    FFI_STATIC_R13,
+    FFI_STATIC_R14,
+    FFI_STATIC_R15,
+    FFI_STATIC_R16,
+    FFI_STATIC_R17,
+    FFI_STATIC_R18,
+    FFI_STATIC_R19,
+    FFI_STATIC_R20,
+    FFI_STATIC_R21,
+    FFI_STATIC_R22,
+    FFI_STATIC_R23,
+    FFI_STATIC_R24,
+    FFI_STATIC_R25,
+    FFI_STATIC_R26,
+    FFI_STATIC_R27,
+    FFI_STATIC_R28,
+    FFI_STATIC_R29,
+    FFI_STATIC_R30,
+    FFI_STATIC_R31,
 #endif
 };
 
