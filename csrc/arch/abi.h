@@ -32,8 +32,8 @@
  * of its own. The psABIs with such values have no abi.c yet. */
 enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
-/* `size` bytes, 1 to 16, from frame byte `from` to byte `to` of the argument. The last piece may
- * end behind the argument's last byte, but not behind its size rounded up to 16. */
+/* `size` bytes from frame byte `from` to byte `to` of the argument. The last piece may end behind
+ * the argument's last byte, but not behind its size rounded up to 16. */
 struct fs_piece {
     uint32_t from;
     uint16_t to, size;
@@ -54,8 +54,12 @@ struct fs_abi {
     unsigned tail;       /* FS_TAIL_* of arch.h */
     unsigned named;      /* arguments that are passed as a prototype's; where the others are not */
     unsigned vec_stride; /* bytes from one saved vector register to the next, where that varies */
-    bool only_gpr;       /* every argument so far is one scalar in the next general register */
-    bool only_vec;       /* ... in the next vector register */
+    bool home;           /* general registers are saved where the caller says, where that varies */
+    /* Where floating registers are saved once for each width: how many there are to the last. */
+    unsigned singles, doubles, quads;
+    unsigned words; /* general ones, where floating arguments leave some of them empty */
+    bool only_gpr;  /* every argument so far is one scalar in the next general register */
+    bool only_vec;  /* ... in the next vector register */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an

@@ -17,13 +17,19 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, lp64, psabi
+from . import aapcs64, elfv2, lp64, psabi, zelf
 from . import model as m
 
 
 @dataclass(frozen=True)
 class Isa:
-    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words."""
+    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words.
+
+    `big`: big-endian; what fills a register or stack word is in front of the value then.
+    `ldouble_align`: of a long double; a drawn signature has 16.
+    `looks_floating`: a struct that libffi's elements make one around a float alone, if that
+    matters; a member without size behind it says that it is none.
+    """
 
     name: str
     in_memory: Callable[[m.Type | None], bool]
@@ -34,6 +40,9 @@ class Isa:
     canary: tuple[tuple[str, str], ...]
     #: What clang 14 compiles wrongly: a signature's result and arguments. gcc compiles these.
     clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
+    big: bool = False
+    ldouble_align: int = m.LDOUBLE.align
+    looks_floating: Callable[[m.Struct], bool] = lambda kind: False
 
     @property
     def native(self) -> bool:
@@ -119,4 +128,25 @@ ISAS = {
     ),
     "riscv64": _lp64("riscv64"),
     "loongarch64": _lp64("loongarch64"),
+    "powerpc64le": Isa(
+        "powerpc64le",
+        elfv2.in_memory,
+        lambda kind: 0,
+        elfv2.padded,
+        elfv2.wide,
+        aapcs64.leaf,
+        (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+    ),
+    "s390x": Isa(
+        "s390x",
+        zelf.in_memory,
+        lambda kind: 0,
+        zelf.padded,
+        zelf.wide,
+        aapcs64.leaf,
+        (*(("uint64_t", "0"),) * 5, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        big=True,
+        ldouble_align=8,
+        looks_floating=zelf.looks_floating,
+    ),
 }

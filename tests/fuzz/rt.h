@@ -49,6 +49,9 @@ extern ffi_type fz_complex_float, fz_complex_double, fz_complex_longdouble;
 #define ffi_type_complex_longdouble fz_complex_longdouble
 #endif
 
+/* A struct without members. */
+extern ffi_type fz_nothing;
+
 /* What stands behind a dirty call's arguments, on the stack above them. */
 typedef struct {
     uint64_t w[8];
