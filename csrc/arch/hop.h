@@ -25,6 +25,8 @@
 #ifdef FS_HOP_REGISTERS
 extern FS_HIDDEN const char fs_hops[];
 
+#define FS_HAS_HOPS true
+
 static inline bool fs_hop_loads(unsigned reg)
 {
 #ifdef FS_HOP_ZERO
@@ -76,6 +78,7 @@ static inline void fs_hop_get(const struct fs_slot *slot, const void **code, voi
     *data = slot->body.hop.data;
 }
 #else
+#define FS_HAS_HOPS false
 #define FS_HOP_SP 0
 
 static inline bool fs_hop_loads(unsigned reg)

@@ -11,4 +11,8 @@ static inline void into_memory(void *code, void *room)
     CHECK(back == room);
 }
 
+/* Of the results that are asked about, two long doubles; libffi may not have laid them out yet. */
+#define COMES_IN_MEMORY(of)                                                                        \
+    ((of)->elements && (of)->elements[0] == &ffi_type_longdouble && (of)->elements[1])
+
 #endif
