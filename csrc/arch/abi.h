@@ -26,15 +26,14 @@
  *   FS_GATHERED      in `pieces` pieces, which are to be put together at an address of its
  *                    alignment: struct members in registers of their own, a struct that is split
  *                    between registers and stack, or one that is whole where its alignment does not
- *                    want it. `at` says nothing. Where FS_FRAME_SCRATCH is, these are two
- * registers' 8 bytes each.
+ *                    want it. `at` says nothing
  *
  * A value that the caller converts, such as a float that arrives as a double, is going to be a way
  * of its own. The psABIs with such values have no abi.c yet. */
 enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
-/* `size` bytes, 1 to 16, from frame byte `from` to byte `to` of the argument. The last piece may
- * end behind the argument's last byte, but not behind its size rounded up to 16. */
+/* `size` bytes from frame byte `from` to byte `to` of the argument. The last piece may end behind
+ * the argument's last byte, but not behind its size rounded up to 16. */
 struct fs_piece {
     uint32_t from;
     uint16_t to, size;
@@ -53,9 +52,14 @@ struct fs_abi {
     unsigned gpr, vec;
     uint32_t stack;      /* a frame byte */
     unsigned tail;       /* FS_TAIL_* of arch.h */
+    unsigned named;      /* arguments that are passed as a prototype's; where the others are not */
     unsigned vec_stride; /* bytes from one saved vector register to the next, where that varies */
-    bool only_gpr;       /* every argument so far is one scalar in the next general register */
-    bool only_vec;       /* ... in the next vector register */
+    bool home;           /* general registers are saved where the caller says, where that varies */
+    /* Where floating registers are saved once for each width: how many there are to the last. */
+    unsigned singles, doubles, quads;
+    unsigned words; /* general ones, where floating arguments leave some of them empty */
+    bool only_gpr;  /* every argument so far is one scalar in the next general register */
+    bool only_vec;  /* ... in the next vector register */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an

@@ -6,8 +6,16 @@
  *   FS_ABI_TAKEN        the cif's ABI that closures of ours take; FS_ABI_NAME: libffi's name of it
  *   FS_TAIL_LONGDOUBLE  how a long double goes back
  *
+ * and, where they are not as below:
+ *
+ *   FS_FLOAT_CLASS, FS_DOUBLE_CLASS  the registers that a float and a double are in, GPR or VEC
+ *   FS_ABI_NAMED(cif)  how many arguments are passed as a prototype's are; the rest, a variadic
+ *                      function's further ones, in another way
+ *
  * arch.h has FS_ARCH_NAME, and how many scalars have entries of their own (FS_SCALAR_G,
- * FS_SCALAR_V).
+ * FS_SCALAR_V). Where the general ones read each argument's place from the slot, because a narrow
+ * value is at its register's end (big endian), arch.h defines FS_SCALAR_PLACES. Where there is more
+ * to say of a tail than where its code is, FS_TAIL_CODE(tail) says it.
  *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
@@ -17,6 +25,19 @@
 #include "arch.h"
 #include "arch/abi.h"
 #include "base/error.h"
+
+#define GPR 1
+#define VEC 2
+#ifndef FS_FLOAT_CLASS
+#define FS_FLOAT_CLASS VEC
+#define FS_DOUBLE_CLASS VEC
+#endif
+#ifndef FS_ABI_NAMED
+#define FS_ABI_NAMED(cif) ((cif)->nargs)
+#endif
+#ifndef FS_TAIL_CODE
+#define FS_TAIL_CODE(tail) ((tail)*FS_TAIL_SIZE)
+#endif
 
 /* Limits that no C type reaches: what exceeds them is recursive or made up. */
 #define MAX_DEPTH 64
@@ -186,14 +207,11 @@ struct quick {
     unsigned char tail;    /* FS_TAIL_* */
 };
 
-#define GPR 1
-#define VEC 2
-
 static const struct quick quick[16] = {
     [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},
+    [FFI_TYPE_FLOAT] = {4, FS_FLOAT_CLASS, FS_TAIL_U32},
+    [FFI_TYPE_DOUBLE] = {8, FS_DOUBLE_CLASS, FS_TAIL_WORD},
     [FFI_TYPE_POINTER] = {sizeof(void *), GPR, FS_TAIL_WORD},
-    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_U32},
-    [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD},
     [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},
     [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
     [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},
@@ -228,17 +246,23 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
     return NULL;
 }
 
-_Static_assert(FS_SCALAR_V >= FS_SCALAR_G, "as the quick path has it");
+/* Entries that need no plan: the vector ones, and the general ones that read no places. */
+#ifdef FS_SCALAR_PLACES
+#define FS_QUICK_GPR 0
+#else
+#define FS_QUICK_GPR GPR
+#endif
 
 void *fs_abi_quick_entry(const ffi_cif *cif)
 {
-    if (!cif || cif->nargs > FS_SCALAR_V || cif->abi != FS_ABI_TAKEN)
+    enum { MOST = FS_SCALAR_G > FS_SCALAR_V ? FS_SCALAR_G : FS_SCALAR_V };
+    if (!cif || cif->nargs > MOST || cif->abi != FS_ABI_TAKEN || FS_ABI_NAMED(cif) < cif->nargs)
         return NULL;
     const struct quick *result = quick_of(cif->rtype);
     unsigned nargs = cif->nargs, tail = result->tail;
     if (!result->size || (nargs && !cif->arg_types))
         return NULL;
-    unsigned classes = nargs <= FS_SCALAR_G ? GPR | VEC : VEC;
+    unsigned classes = (nargs <= FS_SCALAR_G ? FS_QUICK_GPR : 0) | (nargs <= FS_SCALAR_V ? VEC : 0);
     for (unsigned i = 0; i < nargs && classes; i++)
         classes &= quick_of(cif->arg_types[i])->classes;
     if (classes & GPR)
@@ -252,11 +276,13 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
     switch (abi->tail) {
     case FS_TAIL_MEM:
         return -1;
+#ifdef FS_TAIL_PAIR
     case FS_TAIL_PAIR:
+#endif
     case FS_TAIL_NONE:
         return 0;
     default:
-        return (int16_t)(abi->tail * FS_TAIL_SIZE);
+        return (int16_t)FS_TAIL_CODE(abi->tail);
     }
 }
 

@@ -20,15 +20,31 @@ struct fs_long; /* plan/long.h */
 /* How a planned entry finds the arguments; plan/plan.h says why. Two lists of bytes: where each
  * argument is, counted in FS_PLAN_UNIT bytes of the frame; then
  *   - if the frame has room for gathered structs (FS_FRAME_SCRATCH): for each of those where its
- * two 8-byte pieces are, in the same units; they go there one behind the other;
- *   - if not: the numbers of the arguments at whose place there is their address.
- * What an architecture needs besides is in a struct fs_long. */
+ *     two 8-byte pieces are, in the same units; they go there one behind the other, 16 bytes for
+ *     each struct. FS_PLAN_HALVES: or two 4-byte pieces, the second of which is said to be at 1
+ * more than where it is;
+ *   - the numbers of the arguments at whose place there is their address; FS_PLAN_REFERENCE is
+ * added to each, so that a list with both kinds can be told apart. What an architecture needs
+ * besides is in a struct fs_long. */
 struct fs_plan {
-    uint8_t nargs;
-    uint8_t more;                  /* bytes of the second list */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    uint8_t more, nargs;
+#else
+    uint8_t nargs, more; /* more: bytes of the second list */
+#endif
     int16_t tail;                  /* fs_abi_tail_code() */
     uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` and then `more` */
 };
+#endif
+
+#ifdef FS_PLAN_REFERENCE
+#define FS_PLAN_FAR FS_PLAN_REFERENCE
+#else
+#define FS_PLAN_REFERENCE 0
+#define FS_PLAN_FAR 256
+#endif
+#ifndef FS_PLAN_HALVES
+#define FS_PLAN_HALVES 0
 #endif
 
 /* What lies behind the entry; which of these it is, the entry tells. */
@@ -65,7 +81,11 @@ _Static_assert(offsetof(struct fs_slot, user_data) == FS_SLOT_DATA, "user data")
 _Static_assert(offsetof(struct fs_slot, body.plan) == FS_SLOT_PLAN, "plan");
 _Static_assert(offsetof(struct fs_slot, body.plan.nargs) == FS_PLAN_NARGS, "nargs");
 _Static_assert(offsetof(struct fs_slot, body.plan.more) == FS_PLAN_MORE, "more");
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+_Static_assert(FS_PLAN_MORE + 1 == FS_PLAN_NARGS, "entries compare both as one number");
+#else
 _Static_assert(FS_PLAN_MORE == FS_PLAN_NARGS + 1, "entries compare both as one number");
+#endif
 _Static_assert(offsetof(struct fs_slot, body.plan.tail) == FS_PLAN_TAIL, "tail");
 _Static_assert(offsetof(struct fs_slot, body.plan.bytes) == FS_PLAN_BYTES, "bytes");
 _Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == FS_SLOT_CIF, "all bytes that there are");

@@ -22,9 +22,10 @@ enum { FS_LONG_STEP = 4 };
 
 struct fs_long {
     uint32_t nargs, references, pieces;
-    uint32_t scratch;    /* bytes, a multiple of 16 */
-    int16_t tail;        /* fs_abi_tail_code() */
-    uint16_t vec_stride; /* struct fs_abi; 0: no vector register has an argument */
+    uint32_t scratch;   /* bytes, a multiple of 16 */
+    int16_t tail;       /* fs_abi_tail_code() */
+    uint8_t vec_stride; /* struct fs_abi; 0: no vector register has an argument */
+    uint8_t home;       /* struct fs_abi */
     uint32_t word[];
 };
 

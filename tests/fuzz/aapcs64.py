@@ -32,12 +32,12 @@ def _count(kind: m.Type) -> tuple[int, set[tuple[str, int]]]:
     return count, types
 
 
-def homogeneous(kind: m.Type) -> bool:
+def homogeneous(kind: m.Type, most: int = HOMOGENEOUS) -> bool:
     """Whether it goes in as many vector registers as it has members."""
     if isinstance(kind, m.Scalar):
         return all(x.kind in "fx" for x in kind.leaves)
     count, types = _count(kind)
-    return count <= HOMOGENEOUS and len(types) == 1 and next(iter(types))[0] in "fx"
+    return count <= most and len(types) == 1 and next(iter(types))[0] in "fx"
 
 
 def in_memory(kind: m.Type | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -16,13 +17,19 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, psabi
+from . import aapcs64, elfv2, lp64, psabi, zelf
 from . import model as m
 
 
 @dataclass(frozen=True)
 class Isa:
-    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words."""
+    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words.
+
+    `big`: big-endian; what fills a register or stack word is in front of the value then.
+    `ldouble_align`: of a long double; a drawn signature has 16.
+    `looks_floating`: a struct that libffi's elements make one around a float alone, if that
+    matters; a member without size behind it says that it is none.
+    """
 
     name: str
     in_memory: Callable[[m.Type | None], bool]
@@ -31,6 +38,11 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
+    #: What clang 14 compiles wrongly: a signature's result and arguments. gcc compiles these.
+    clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
+    big: bool = False
+    ldouble_align: int = m.LDOUBLE.align
+    looks_floating: Callable[[m.Struct], bool] = lambda kind: False
 
     @property
     def native(self) -> bool:
@@ -54,6 +66,13 @@ class Isa:
         triple = MACHINES[self.name].triple
         return [f"{triple}-gcc"] if name == "gcc" else [name, f"--target={triple}"]
 
+    def knows(self, name: str) -> bool:
+        """Whether gcc or clang, as it is installed here, compiles for it."""
+        command = [*self.compiler(name), "-fsyntax-only", "-x", "c", "/dev/null"]
+        if not shutil.which(command[0]):
+            return False
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     def lib(self) -> Path:
         """Where libffi_static.a is built."""
         return ROOT / "build" / ("" if self.native else self.name) / "lib"
@@ -69,6 +88,20 @@ class Isa:
         tools = [self.compiler("gcc")[0], *self.runner[:1]]
         files = [p for p in (self.libffi(),) if p and not p.is_dir()]
         return [t for t in tools if not shutil.which(t)] + [str(p) for p in files]
+
+
+def _lp64(name: str) -> Isa:
+    return Isa(
+        name,
+        lp64.in_memory,
+        lambda kind: 0,
+        lp64.padded,
+        aapcs64.wide,
+        aapcs64.leaf,
+        # Eight integers fill the registers that are left, and eight words are on the stack.
+        (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        lp64.clang_fails,
+    )
 
 
 HERE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
@@ -92,5 +125,28 @@ ISAS = {
         aapcs64.leaf,
         # Eight integers fill the registers that are left, and eight words are on the stack.
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+    ),
+    "riscv64": _lp64("riscv64"),
+    "loongarch64": _lp64("loongarch64"),
+    "powerpc64le": Isa(
+        "powerpc64le",
+        elfv2.in_memory,
+        lambda kind: 0,
+        elfv2.padded,
+        elfv2.wide,
+        aapcs64.leaf,
+        (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+    ),
+    "s390x": Isa(
+        "s390x",
+        zelf.in_memory,
+        lambda kind: 0,
+        zelf.padded,
+        zelf.wide,
+        aapcs64.leaf,
+        (*(("uint64_t", "0"),) * 5, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        big=True,
+        ldouble_align=8,
+        looks_floating=zelf.looks_floating,
     ),
 }

@@ -47,6 +47,14 @@ HANDLER_FAULTS = {
     "tail": "the user's bytes behind the closure were overwritten",
     "crash": "signal 11",
 }
+LP64_FAULTS = {
+    "fcsr": "FCSR: expected",
+    "sp": "sp: expected",
+    "a0": "result",
+    "fa0": "result",
+    "extend": "result extended to 32 bits",
+    "canary": "the canary above the outgoing arguments was overwritten",
+}
 OWN_FAULTS = {
     "x86_64": {
         "rbx": "rbx: expected",
@@ -72,6 +80,37 @@ OWN_FAULTS = {
         "sp": "sp: expected",
         "x0": "result",
         "v0": "result",
+        "extend": "result extended to 32 bits",
+        "canary": "the canary above the outgoing arguments was overwritten",
+    },
+    "riscv64": {
+        **{r: f"{r}: expected" for r in (f"{f}s{n}" for f in ("", "f") for n in range(12))},
+        **LP64_FAULTS,
+    },
+    "loongarch64": {
+        **{r: f"{r}: expected" for r in ("fp", *(f"s{n}" for n in range(9)))},
+        **{r: f"{r}: expected" for r in (f"fs{n}" for n in range(8))},
+        **LP64_FAULTS,
+    },
+    "powerpc64le": {
+        **{r: f"{r}: expected" for r in (f"r{n}" for n in range(14, 32))},
+        **{r: f"{r}: expected" for r in (f"f{n}" for n in range(14, 32))},
+        **{r: f"{r}: expected" for r in (f"v{n}" for n in range(20, 32))},
+        "cr": "cr: expected",
+        "fpscr": "FPSCR: expected",
+        "sp": "sp: expected",
+        "r3": "result",
+        "f1": "result",
+        "extend": "result extended to 32 bits",
+        "canary": "the canary above the outgoing arguments was overwritten",
+    },
+    "s390x": {
+        **{r: f"{r}: expected" for r in (f"r{n}" for n in range(6, 14))},
+        **{r: f"{r}: expected" for r in (f"f{n}" for n in range(8, 16))},
+        "fpc": "FPC: expected",
+        "sp": "sp: expected",
+        "r2": "result",
+        "f0": "result",
         "extend": "result extended to 32 bits",
         "canary": "the canary above the outgoing arguments was overwritten",
     },

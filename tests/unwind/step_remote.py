@@ -14,8 +14,19 @@ import os
 
 import gdb  # type: ignore[import-untyped]
 
-KEPT = ("sp", *(f"x{n}" for n in range(19, 30)))
+#: Of each architecture, as gdb calls it: what a callee keeps, and the return address.
+REGISTERS = {
+    "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "x30"),
+    "riscv": (("sp", "fp", *(f"s{n}" for n in range(1, 12))), "ra"),
+    "loongarch": (("r3", *(f"r{n}" for n in range(22, 32))), "r1"),
+}
 MOST = 5000
+
+
+def of_the_machine() -> tuple[tuple[str, ...], str]:
+    """Choose from REGISTERS."""
+    name = gdb.newest_frame().architecture().name().lower()
+    return next(found for isa, found in REGISTERS.items() if name.startswith(isa))
 
 
 def quietly(command: str) -> None:
@@ -25,7 +36,7 @@ def quietly(command: str) -> None:
 
 def registers(frame: gdb.Frame) -> dict[str, int]:
     """What a frame's callee keeps."""
-    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in KEPT}
+    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in of_the_machine()[0]}
 
 
 def find(name: str) -> gdb.Frame | None:
@@ -40,7 +51,7 @@ def find(name: str) -> gdb.Frame | None:
 
 def leave_the_handler() -> None:
     """From the handler's first instruction to the one that it returns to."""
-    quietly(f"tbreak *{int(gdb.parse_and_eval('$x30'))}")
+    quietly(f"tbreak *{int(gdb.parse_and_eval('$' + of_the_machine()[1]))}")
     quietly("continue")
 
 
@@ -63,7 +74,7 @@ def main() -> None:
         got = registers(frame) if frame else {}
         if got != want:
             wrong += 1
-            differ = [name for name in KEPT if got.get(name) != want[name]]
+            differ = [name for name in want if got.get(name) != want[name]]
             print(f"{gdb.newest_frame().name()} {gdb.newest_frame().pc():#x}: {differ}")
         if gdb.newest_frame().name() == "on_call":
             leave_the_handler()
