@@ -14,7 +14,13 @@ import os
 
 import gdb  # type: ignore[import-untyped]
 
-KEPT = ("sp", *(f"x{n}" for n in range(19, 30)))
+#: What a callee keeps, the stack pointer first, and where it returns to, by gdb's name of the
+#: architecture.
+REGISTERS = {
+    "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "$x30"),
+    "s390:64-bit": (("r15", *(f"r{n}" for n in range(6, 14))), "$r14"),
+    "powerpc:common64": (("r1", *(f"r{n}" for n in range(14, 32))), "$lr"),
+}
 MOST = 5000
 
 
@@ -25,7 +31,8 @@ def quietly(command: str) -> None:
 
 def registers(frame: gdb.Frame) -> dict[str, int]:
     """What a frame's callee keeps."""
-    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in KEPT}
+    kept, _ = REGISTERS[frame.architecture().name()]
+    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in kept}
 
 
 def find(name: str) -> gdb.Frame | None:
@@ -40,7 +47,8 @@ def find(name: str) -> gdb.Frame | None:
 
 def leave_the_handler() -> None:
     """From the handler's first instruction to the one that it returns to."""
-    quietly(f"tbreak *{int(gdb.parse_and_eval('$x30'))}")
+    _, back = REGISTERS[gdb.newest_frame().architecture().name()]
+    quietly(f"tbreak *{int(gdb.parse_and_eval(back))}")
     quietly("continue")
 
 
@@ -63,7 +71,7 @@ def main() -> None:
         got = registers(frame) if frame else {}
         if got != want:
             wrong += 1
-            differ = [name for name in KEPT if got.get(name) != want[name]]
+            differ = [name for name in want if got.get(name) != want[name]]
             print(f"{gdb.newest_frame().name()} {gdb.newest_frame().pc():#x}: {differ}")
         if gdb.newest_frame().name() == "on_call":
             leave_the_handler()
