@@ -14,11 +14,15 @@ import os
 
 import gdb  # type: ignore[import-untyped]
 
-#: Of each architecture, as gdb calls it: what a callee keeps, and the return address.
+#: By the beginning of gdb's name of the architecture: what a callee keeps, the stack pointer first,
+#: and where it returns to, at its first instruction.
 REGISTERS = {
-    "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "x30"),
-    "riscv": (("sp", "fp", *(f"s{n}" for n in range(1, 12))), "ra"),
-    "loongarch": (("r3", *(f"r{n}" for n in range(22, 32))), "r1"),
+    "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "$x30"),
+    "arm": (("sp", *(f"r{n}" for n in range(4, 12))), "$lr & ~1"),
+    "riscv": (("sp", "fp", *(f"s{n}" for n in range(1, 12))), "$ra"),
+    "loongarch": (("r3", *(f"r{n}" for n in range(22, 32))), "$r1"),
+    "s390": (("r15", *(f"r{n}" for n in range(6, 14))), "$r14"),
+    "powerpc": (("r1", *(f"r{n}" for n in range(14, 32))), "$lr"),
 }
 MOST = 5000
 
@@ -51,7 +55,7 @@ def find(name: str) -> gdb.Frame | None:
 
 def leave_the_handler() -> None:
     """From the handler's first instruction to the one that it returns to."""
-    quietly(f"tbreak *{int(gdb.parse_and_eval('$' + of_the_machine()[1]))}")
+    quietly(f"tbreak *{int(gdb.parse_and_eval(of_the_machine()[1]))}")
     quietly("continue")
 
 
