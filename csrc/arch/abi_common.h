@@ -7,7 +7,8 @@
  *   FS_TAIL_LONGDOUBLE  how a long double goes back
  *
  * arch.h has FS_ARCH_NAME, and how many scalars have entries of their own (FS_SCALAR_G,
- * FS_SCALAR_V).
+ * FS_SCALAR_V). Where the general ones read each argument's place from the slot, because a narrow
+ * value is at its register's end (big endian), arch.h defines FS_SCALAR_PLACES.
  *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
@@ -221,7 +222,13 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
     return NULL;
 }
 
+/* Entries that need no plan: the vector ones, and the general ones that read no places. */
+#ifdef FS_SCALAR_PLACES
+#define FS_QUICK_GPR 0
+#else
+#define FS_QUICK_GPR GPR
 _Static_assert(FS_SCALAR_V >= FS_SCALAR_G, "as the quick path has it");
+#endif
 
 void *fs_abi_quick_entry(const ffi_cif *cif)
 {
@@ -231,7 +238,7 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
     unsigned nargs = cif->nargs, tail = result->tail;
     if (!result->size || (nargs && !cif->arg_types))
         return NULL;
-    unsigned classes = nargs <= FS_SCALAR_G ? GPR | VEC : VEC;
+    unsigned classes = nargs <= FS_SCALAR_G ? FS_QUICK_GPR | VEC : VEC;
     for (unsigned i = 0; i < nargs && classes; i++)
         classes &= quick_of(cif->arg_types[i])->classes;
     if (classes & GPR)
@@ -245,7 +252,9 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
     switch (abi->tail) {
     case FS_TAIL_MEM:
         return -1;
+#ifdef FS_TAIL_PAIR
     case FS_TAIL_PAIR:
+#endif
     case FS_TAIL_NONE:
         return 0;
     default:

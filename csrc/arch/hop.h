@@ -9,7 +9,8 @@
  * There is one hop for every pair (data register, code register or none), each FS_HOP_SIZE bytes,
  * in a grid: one row of FS_HOP_REGISTERS for each code register. The stack pointer's row is that
  * of no code register; its column, and the places where both registers would be the same, are
- * filled with traps. Which register has which number is arch.h's (the psABI's DWARF numbers).
+ * filled with traps. Which register has which number is arch.h's (the psABI's DWARF numbers). Where
+ * every jump goes through one register, which can hold no data then, that is FS_HOP_JUMP.
  *
  * An architecture without hops defines no FS_HOP_REGISTERS.
  */
@@ -28,7 +29,17 @@ static inline bool fs_hop_loads(unsigned reg)
     return reg < FS_HOP_REGISTERS && reg != FS_HOP_SP;
 }
 
-/* Two different ones that fs_hop_loads(); or `code` is FS_HOP_SP, for none. */
+static inline bool fs_hop_loads_data(unsigned reg)
+{
+#ifdef FS_HOP_JUMP
+    if (reg == FS_HOP_JUMP)
+        return false;
+#endif
+    return fs_hop_loads(reg);
+}
+
+/* One that fs_hop_loads_data() and another that fs_hop_loads(); or `code` is FS_HOP_SP, for none.
+ */
 static inline void *fs_hop_entry(unsigned data, unsigned code)
 {
     return (void *)(uintptr_t)(fs_hops + (code * FS_HOP_REGISTERS + data) * FS_HOP_SIZE);
@@ -63,6 +74,11 @@ static inline void fs_hop_get(const struct fs_slot *slot, const void **code, voi
 #define FS_HOP_SP 0
 
 static inline bool fs_hop_loads(unsigned reg)
+{
+    return (void)reg, false;
+}
+
+static inline bool fs_hop_loads_data(unsigned reg)
 {
     return (void)reg, false;
 }

@@ -24,8 +24,11 @@ struct fs_long; /* plan/long.h */
  *   - if not: the numbers of the arguments at whose place there is their address.
  * What an architecture needs besides is in a struct fs_long. */
 struct fs_plan {
-    uint8_t nargs;
-    uint8_t more;                  /* bytes of the second list */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    uint8_t more, nargs;
+#else
+    uint8_t nargs, more; /* more: bytes of the second list */
+#endif
     int16_t tail;                  /* fs_abi_tail_code() */
     uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` and then `more` */
 };
@@ -65,7 +68,11 @@ _Static_assert(offsetof(struct fs_slot, user_data) == FS_SLOT_DATA, "user data")
 _Static_assert(offsetof(struct fs_slot, body.plan) == FS_SLOT_PLAN, "plan");
 _Static_assert(offsetof(struct fs_slot, body.plan.nargs) == FS_PLAN_NARGS, "nargs");
 _Static_assert(offsetof(struct fs_slot, body.plan.more) == FS_PLAN_MORE, "more");
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+_Static_assert(FS_PLAN_MORE + 1 == FS_PLAN_NARGS, "entries compare both as one number");
+#else
 _Static_assert(FS_PLAN_MORE == FS_PLAN_NARGS + 1, "entries compare both as one number");
+#endif
 _Static_assert(offsetof(struct fs_slot, body.plan.tail) == FS_PLAN_TAIL, "tail");
 _Static_assert(offsetof(struct fs_slot, body.plan.bytes) == FS_PLAN_BYTES, "bytes");
 _Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == FS_SLOT_CIF, "all bytes that there are");

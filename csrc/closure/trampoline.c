@@ -42,6 +42,11 @@ static int find_entry(const struct ffi_static_trampoline *what, void **entry)
     }
     if (error)
         return error;
+    if (!fs_hop_loads_data(number_of(what->data_register)))
+        return fs_fail(-EINVAL,
+                       "ffi_static_trampoline_alloc: data_register %d is what every jump goes "
+                       "through on this architecture; name another",
+                       what->data_register);
     if (what->data_register == what->code_register)
         return fs_fail(-EINVAL,
                        "ffi_static_trampoline_alloc: register %d is to hold both the data and the "

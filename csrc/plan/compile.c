@@ -164,6 +164,13 @@ static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan
     return 0;
 }
 
+/* Their places, which always fit, are in the slot then, as if the entry were a planned one. */
+#ifdef FS_SCALAR_PLACES
+#define SCALARS_READ_PLACES true
+#else
+#define SCALARS_READ_PLACES false
+#endif
+
 int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
 {
     struct draft d;
@@ -171,7 +178,7 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
     if (error || (error = first_pass(cif, &d)))
         return error;
     *out = (struct fs_planned){.entry = fs_abi_entry(&d.abi, cif->nargs)};
-    if (out->entry)
+    if (out->entry && !SCALARS_READ_PLACES)
         return 0;
     if (!d.fits)
         return second_pass(cif, &d, out);
@@ -181,6 +188,7 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
     plan->tail = fs_abi_tail_code(&d.abi);
     memcpy(plan->bytes, d.place, cif->nargs);
     memcpy(plan->bytes + cif->nargs, d.second, d.more);
-    out->entry = fs_abi_plan_entry(&d.abi);
+    if (!out->entry)
+        out->entry = fs_abi_plan_entry(&d.abi);
     return 0;
 }
