@@ -33,13 +33,13 @@
  * of its own. The psABIs with such values have no abi.c yet. */
 enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
-/* `size` bytes, 1 to 16, from frame byte `from` to byte `to` of the argument. The last piece may
- * end behind the argument's last byte, but not behind its size rounded up to 16. */
+/* `size` bytes from frame byte `from` to byte `to` of the argument. The last piece may end behind
+ * the argument's last byte, but not behind its size rounded up to FS_GATHERED_ALIGN, which is also
+ * the most that a gathered argument is aligned to. */
 struct fs_piece {
-    uint32_t from;
-    uint16_t to, size;
+    uint32_t from, to, size;
 };
-enum { FS_PIECES = 4, FS_PIECE_MAX = 16 };
+enum { FS_PIECES = 4, FS_GATHERED_ALIGN = 16 };
 
 struct fs_place {
     uint32_t at;
@@ -48,7 +48,9 @@ struct fs_place {
     struct fs_piece piece[FS_PIECES];
 };
 
-/* The running state: registers used so far, the next stack byte, and what shape it all has. */
+/* The running state: registers used so far, the next stack byte, and what shape it all has. `vec`
+ * is a number of registers, or a set of bits where later arguments fill the gaps of earlier ones.
+ */
 struct fs_abi {
     unsigned gpr, vec;
     uint32_t stack;      /* a frame byte */
@@ -56,6 +58,7 @@ struct fs_abi {
     unsigned vec_stride; /* bytes from one saved vector register to the next, where that varies */
     bool only_gpr;       /* every argument so far is one scalar in the next general register */
     bool only_vec;       /* ... in the next vector register */
+    bool only_single;    /* ... a float, where that is another thing than the former */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an

@@ -3,12 +3,14 @@
  *
  * Not a header for others: an architecture's abi.c includes it once, after it has defined
  *
- *   FS_ABI_TAKEN        the cif's ABI that closures of ours take; FS_ABI_NAME: libffi's name of it
+ *   FS_ABI_TAKEN        the cif's ABI that closures of ours take; FS_ABI_NAME: libffi's name of it;
+ *                       FS_ABI_IS_TAKEN(abi): where there are more than that one
  *   FS_TAIL_LONGDOUBLE  how a long double goes back
  *
  * arch.h has FS_ARCH_NAME, and how many scalars have entries of their own (FS_SCALAR_G,
- * FS_SCALAR_V). Where the general ones read each argument's place from the slot, because a narrow
- * value is at its register's end (big endian), arch.h defines FS_SCALAR_PLACES.
+ * FS_SCALAR_V; FS_SCALAR_F where floats' places differ from doubles'). Where the general ones read
+ * each argument's place from the slot, because a narrow value is at its register's end (big
+ * endian), arch.h defines FS_SCALAR_PLACES.
  *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
@@ -18,6 +20,13 @@
 #include "arch.h"
 #include "arch/abi.h"
 #include "base/error.h"
+
+#ifndef FS_ABI_IS_TAKEN
+#define FS_ABI_IS_TAKEN(abi) ((abi) == FS_ABI_TAKEN)
+#endif
+
+/* Is libffi's long double a type of its own? Where it is a double, both have one code. */
+#define LONG_DOUBLE_IS_OWN (FFI_TYPE_LONGDOUBLE != FFI_TYPE_DOUBLE)
 
 /* Limits that no C type reaches: what exceeds them is recursive or made up. */
 #define MAX_DEPTH 64
@@ -61,8 +70,10 @@ static size_t scalar_size(const ffi_type *t)
         return 8;
     case FFI_TYPE_POINTER:
         return sizeof(void *);
+#if LONG_DOUBLE_IS_OWN
     case FFI_TYPE_LONGDOUBLE:
         return sizeof(long double);
+#endif
     default:
         return 0;
     }
@@ -120,6 +131,18 @@ static int check_scalar(const ffi_type *t, const char *role, unsigned index)
                    index, t->type);
 }
 
+/* What returns a pointer, and how floating results go back where FS_TAIL_U32 and _WORD, which
+ * return integers of their sizes, do not load them, too. */
+#if __SIZEOF_POINTER__ == 8
+#define TAIL_POINTER FS_TAIL_WORD
+#else
+#define TAIL_POINTER FS_TAIL_U32
+#endif
+#ifndef FS_TAIL_FLOAT
+#define FS_TAIL_FLOAT FS_TAIL_U32
+#define FS_TAIL_DOUBLE FS_TAIL_WORD
+#endif
+
 static unsigned scalar_tail(const ffi_type *t)
 {
     switch (t->type) {
@@ -132,13 +155,20 @@ static unsigned scalar_tail(const ffi_type *t)
     case FFI_TYPE_SINT16:
         return FS_TAIL_S16;
     case FFI_TYPE_UINT32:
-    case FFI_TYPE_FLOAT:
         return FS_TAIL_U32;
+    case FFI_TYPE_FLOAT:
+        return FS_TAIL_FLOAT;
+    case FFI_TYPE_DOUBLE:
+        return FS_TAIL_DOUBLE;
+    case FFI_TYPE_POINTER:
+        return TAIL_POINTER;
     case FFI_TYPE_INT:
     case FFI_TYPE_SINT32:
         return FS_TAIL_S32;
+#if LONG_DOUBLE_IS_OWN
     case FFI_TYPE_LONGDOUBLE:
         return FS_TAIL_LONGDOUBLE;
+#endif
     default:
         return FS_TAIL_WORD;
     }
@@ -149,7 +179,7 @@ static int aggregate_tail(const ffi_type *t, unsigned *tail);
 /* The result: what fs_abi_begin() does after it has set *abi up. */
 static int begin_with_result(struct fs_abi *abi, const ffi_cif *cif)
 {
-    if (cif->abi != FS_ABI_TAKEN)
+    if (!FS_ABI_IS_TAKEN(cif->abi))
         return fs_fail(-ENOTSUP,
                        "the cif's ABI is %d; " FS_ARCH_NAME " closures here take " FS_ABI_NAME
                        " (%d) only",
@@ -182,20 +212,43 @@ static int check_argument(const struct fs_abi *abi, const ffi_type *t, unsigned 
 /* Per libffi type code: what the quick path needs. */
 struct quick {
     unsigned char size;    /* 0: not for the quick path */
-    unsigned char classes; /* bit 0: general, bit 1: vector; 0: not for the quick path */
+    unsigned char classes; /* GPR, VEC, SINGLE; 0: not for the quick path */
     unsigned char tail;    /* FS_TAIL_* */
 };
 
 #define GPR 1
 #define VEC 2
+#define SINGLE 4 /* floats only */
+
+/* The classes of double and float: both in the next vector register; or each in its own kind of
+ * them; or, where there are none, a float in a general one. */
+#ifdef FS_SCALAR_F
+#define OF_DOUBLE VEC
+#define OF_FLOAT SINGLE
+#elif FS_SCALAR_V
+#define OF_DOUBLE VEC
+#define OF_FLOAT VEC
+#else
+#define OF_DOUBLE 0
+#define OF_FLOAT GPR
+#endif
+/* A 64-bit integer takes one general register, or more than one. */
+#define GPR_64 (__SIZEOF_POINTER__ == 8 ? GPR : 0)
+#define POINTER_SIZE __SIZEOF_POINTER__
 
 static const struct quick quick[16] = {
-    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},     [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD},
-    [FFI_TYPE_FLOAT] = {4, VEC, FS_TAIL_U32},   [FFI_TYPE_DOUBLE] = {8, VEC, FS_TAIL_WORD},
-    [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},    [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
-    [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},  [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16},
-    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32},  [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32},
-    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD}, [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},
+    [FFI_TYPE_POINTER] = {POINTER_SIZE, GPR, TAIL_POINTER},
+    [FFI_TYPE_FLOAT] = {4, OF_FLOAT, FS_TAIL_FLOAT},
+    [FFI_TYPE_DOUBLE] = {8, OF_DOUBLE, FS_TAIL_DOUBLE},
+    [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},
+    [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
+    [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},
+    [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16},
+    [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32},
+    [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32},
+    [FFI_TYPE_UINT64] = {8, GPR_64, FS_TAIL_WORD},
+    [FFI_TYPE_SINT64] = {8, GPR_64, FS_TAIL_WORD},
     [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32},
 };
 
@@ -209,7 +262,12 @@ static inline const struct quick *quick_of(const ffi_type *t)
 }
 
 extern FS_HIDDEN void *const fs_scalar_g[FS_SCALAR_G + 1][FS_FAST_TAILS];
+#if FS_SCALAR_V
 extern FS_HIDDEN void *const fs_scalar_v[FS_SCALAR_V + 1][FS_FAST_TAILS];
+#endif
+#ifdef FS_SCALAR_F
+extern FS_HIDDEN void *const fs_scalar_f[FS_SCALAR_F + 1][FS_FAST_TAILS];
+#endif
 
 void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
 {
@@ -217,8 +275,14 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
         return NULL;
     if (abi->only_gpr && nargs <= FS_SCALAR_G)
         return fs_scalar_g[nargs][abi->tail];
+#if FS_SCALAR_V
     if (abi->only_vec && nargs <= FS_SCALAR_V)
         return fs_scalar_v[nargs][abi->tail];
+#endif
+#ifdef FS_SCALAR_F
+    if (abi->only_single && nargs <= FS_SCALAR_F)
+        return fs_scalar_f[nargs][abi->tail];
+#endif
     return NULL;
 }
 
@@ -227,24 +291,44 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
 #define FS_QUICK_GPR 0
 #else
 #define FS_QUICK_GPR GPR
+#if FS_SCALAR_V
 _Static_assert(FS_SCALAR_V >= FS_SCALAR_G, "as the quick path has it");
 #endif
+#ifdef FS_SCALAR_F
+_Static_assert(FS_SCALAR_V == FS_SCALAR_F && FS_SCALAR_F == FS_SCALAR_G, "too");
+#endif
+#endif
+
+#define QUICK_MOST (FS_SCALAR_V ? FS_SCALAR_V : FS_SCALAR_G)
 
 void *fs_abi_quick_entry(const ffi_cif *cif)
 {
-    if (!cif || cif->nargs > FS_SCALAR_V || cif->abi != FS_ABI_TAKEN)
+    if (!cif || cif->nargs > QUICK_MOST || cif->abi != FS_ABI_TAKEN)
         return NULL;
     const struct quick *result = quick_of(cif->rtype);
     unsigned nargs = cif->nargs, tail = result->tail;
     if (!result->size || (nargs && !cif->arg_types))
         return NULL;
-    unsigned classes = nargs <= FS_SCALAR_G ? FS_QUICK_GPR | VEC : VEC;
+    unsigned classes = nargs <= FS_SCALAR_G ? FS_QUICK_GPR | OF_DOUBLE | OF_FLOAT : OF_DOUBLE;
     for (unsigned i = 0; i < nargs && classes; i++)
         classes &= quick_of(cif->arg_types[i])->classes;
     if (classes & GPR)
         return fs_scalar_g[nargs][tail];
-    return classes ? fs_scalar_v[nargs][tail] : NULL;
+#ifdef FS_SCALAR_F
+    if (classes & SINGLE)
+        return fs_scalar_f[nargs][tail];
+#endif
+#if FS_SCALAR_V
+    if (classes)
+        return fs_scalar_v[nargs][tail];
+#endif
+    return NULL;
 }
+
+/* What planned entries are told of a tail that is not the commonest. */
+#ifndef FS_TAIL_CODE
+#define FS_TAIL_CODE(tail) ((tail)*FS_TAIL_SIZE)
+#endif
 
 /* What the planned entries do about a result. */
 int16_t fs_abi_tail_code(const struct fs_abi *abi)
@@ -258,7 +342,7 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
     case FS_TAIL_NONE:
         return 0;
     default:
-        return (int16_t)(abi->tail * FS_TAIL_SIZE);
+        return (int16_t)FS_TAIL_CODE(abi->tail);
     }
 }
 
