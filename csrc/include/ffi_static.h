@@ -146,7 +146,7 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
  * What a trampoline needs for itself is spent where it is not named: r10 on x86-64, x16 and x17 on
- * AArch64, in which the psABIs pass no argument of C. Where indirect branches are tracked (Intel
+ * AArch64, r12 on ARM, in which the psABIs pass no argument of C. Where indirect branches are tracked (Intel
  * CET, Arm's BTI), `code` begins with a landing pad, as C functions compiled for it do. */
 
 /* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
@@ -200,6 +200,21 @@ enum ffi_static_register {
     FFI_STATIC_X28,
     FFI_STATIC_X29,
     FFI_STATIC_X30,
+#elif defined __arm__
+    FFI_STATIC_R0 = 1,
+    FFI_STATIC_R1,
+    FFI_STATIC_R2,
+    FFI_STATIC_R3,
+    FFI_STATIC_R4,
+    FFI_STATIC_R5,
+    FFI_STATIC_R6,
+    FFI_STATIC_R7,
+    FFI_STATIC_R8,
+    FFI_STATIC_R9,
+    FFI_STATIC_R10,
+    FFI_STATIC_R11,
+    FFI_STATIC_R12,
+    FFI_STATIC_R14 = 15,
 #endif
 };
 
