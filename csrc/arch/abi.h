@@ -55,6 +55,7 @@ struct fs_abi {
     unsigned gpr, vec;
     uint32_t stack;      /* a frame byte */
     unsigned tail;       /* FS_TAIL_* of arch.h */
+    unsigned named;      /* arguments that are passed as a prototype's; where the others are not */
     unsigned vec_stride; /* bytes from one saved vector register to the next, where that varies */
     bool only_gpr;       /* every argument so far is one scalar in the next general register */
     bool only_vec;       /* ... in the next vector register */

@@ -7,10 +7,17 @@
  *                       FS_ABI_IS_TAKEN(abi): where there are more than that one
  *   FS_TAIL_LONGDOUBLE  how a long double goes back
  *
+ * and, where they are not as below:
+ *
+ *   FS_FLOAT_CLASS, FS_DOUBLE_CLASS  the registers that a float and a double are in, GPR or VEC
+ *   FS_ABI_NAMED(cif)  how many arguments are passed as a prototype's are; the rest, a variadic
+ *                      function's further ones, in another way
+ *
  * arch.h has FS_ARCH_NAME, and how many scalars have entries of their own (FS_SCALAR_G,
  * FS_SCALAR_V; FS_SCALAR_F where floats' places differ from doubles'). Where the general ones read
  * each argument's place from the slot, because a narrow value is at its register's end (big
- * endian), arch.h defines FS_SCALAR_PLACES.
+ * endian), arch.h defines FS_SCALAR_PLACES. Where there is more to say of a tail than where its
+ * code is, FS_TAIL_CODE(tail) says it.
  *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
@@ -27,6 +34,21 @@
 
 /* Is libffi's long double a type of its own? Where it is a double, both have one code. */
 #define LONG_DOUBLE_IS_OWN (FFI_TYPE_LONGDOUBLE != FFI_TYPE_DOUBLE)
+
+/* Classes of scalars that have entries of their own. */
+#define GPR 1
+#define VEC 2
+#define SINGLE 4 /* a float, where a double is in another kind of register */
+#ifndef FS_FLOAT_CLASS
+#define FS_FLOAT_CLASS VEC
+#define FS_DOUBLE_CLASS VEC
+#endif
+#ifndef FS_ABI_NAMED
+#define FS_ABI_NAMED(cif) ((cif)->nargs)
+#endif
+#ifndef FS_TAIL_CODE
+#define FS_TAIL_CODE(tail) ((tail)*FS_TAIL_SIZE)
+#endif
 
 /* Limits that no C type reaches: what exceeds them is recursive or made up. */
 #define MAX_DEPTH 64
@@ -216,31 +238,15 @@ struct quick {
     unsigned char tail;    /* FS_TAIL_* */
 };
 
-#define GPR 1
-#define VEC 2
-#define SINGLE 4 /* floats only */
-
-/* The classes of double and float: both in the next vector register; or each in its own kind of
- * them; or, where there are none, a float in a general one. */
-#ifdef FS_SCALAR_F
-#define OF_DOUBLE VEC
-#define OF_FLOAT SINGLE
-#elif FS_SCALAR_V
-#define OF_DOUBLE VEC
-#define OF_FLOAT VEC
-#else
-#define OF_DOUBLE 0
-#define OF_FLOAT GPR
-#endif
 /* A 64-bit integer takes one general register, or more than one. */
 #define GPR_64 (__SIZEOF_POINTER__ == 8 ? GPR : 0)
 #define POINTER_SIZE __SIZEOF_POINTER__
 
 static const struct quick quick[16] = {
     [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},
+    [FFI_TYPE_FLOAT] = {4, FS_FLOAT_CLASS, FS_TAIL_FLOAT},
+    [FFI_TYPE_DOUBLE] = {8, FS_DOUBLE_CLASS, FS_TAIL_DOUBLE},
     [FFI_TYPE_POINTER] = {POINTER_SIZE, GPR, TAIL_POINTER},
-    [FFI_TYPE_FLOAT] = {4, OF_FLOAT, FS_TAIL_FLOAT},
-    [FFI_TYPE_DOUBLE] = {8, OF_DOUBLE, FS_TAIL_DOUBLE},
     [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},
     [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
     [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},
@@ -291,25 +297,22 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
 #define FS_QUICK_GPR 0
 #else
 #define FS_QUICK_GPR GPR
-#if FS_SCALAR_V
-_Static_assert(FS_SCALAR_V >= FS_SCALAR_G, "as the quick path has it");
 #endif
 #ifdef FS_SCALAR_F
-_Static_assert(FS_SCALAR_V == FS_SCALAR_F && FS_SCALAR_F == FS_SCALAR_G, "too");
+_Static_assert(FS_SCALAR_V == FS_SCALAR_F, "as the quick path has it");
 #endif
-#endif
-
-#define QUICK_MOST (FS_SCALAR_V ? FS_SCALAR_V : FS_SCALAR_G)
 
 void *fs_abi_quick_entry(const ffi_cif *cif)
 {
-    if (!cif || cif->nargs > QUICK_MOST || cif->abi != FS_ABI_TAKEN)
+    enum { MOST = FS_SCALAR_G > FS_SCALAR_V ? FS_SCALAR_G : FS_SCALAR_V };
+    if (!cif || cif->nargs > MOST || cif->abi != FS_ABI_TAKEN || FS_ABI_NAMED(cif) < cif->nargs)
         return NULL;
     const struct quick *result = quick_of(cif->rtype);
     unsigned nargs = cif->nargs, tail = result->tail;
     if (!result->size || (nargs && !cif->arg_types))
         return NULL;
-    unsigned classes = nargs <= FS_SCALAR_G ? FS_QUICK_GPR | OF_DOUBLE | OF_FLOAT : OF_DOUBLE;
+    unsigned classes =
+        (nargs <= FS_SCALAR_G ? FS_QUICK_GPR : 0) | (nargs <= FS_SCALAR_V ? VEC | SINGLE : 0);
     for (unsigned i = 0; i < nargs && classes; i++)
         classes &= quick_of(cif->arg_types[i])->classes;
     if (classes & GPR)
@@ -324,11 +327,6 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
 #endif
     return NULL;
 }
-
-/* What planned entries are told of a tail that is not the commonest. */
-#ifndef FS_TAIL_CODE
-#define FS_TAIL_CODE(tail) ((tail)*FS_TAIL_SIZE)
-#endif
 
 /* What the planned entries do about a result. */
 int16_t fs_abi_tail_code(const struct fs_abi *abi)

@@ -6,7 +6,7 @@
  * between tails. Before it uses fs_scalars it defines
  *
  *   fs_scalar class, n, tail   the entry for n scalars of a class (g or v; f where floats and
- * doubles differ), whose result goes back by FS_TAIL_<tail>
+ *                              doubles differ), whose result goes back by FS_TAIL_<tail>
  *
  * Fails when: a tail is longer than FS_TAIL_SIZE; the assembler refuses to go back.
  */
@@ -64,4 +64,3 @@
 fs_nothing:
     .skip 64
     .text
-                                    /* clang-format on */

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* homogeneous.h - aggregates as Arm's two procedure call standards see them: AAPCS32 and AAPCS64
+/* homogeneous.h - aggregates of members of one floating type, which some ABIs pass by member
  *
- * A homogeneous aggregate consists of one to four members of one floating type and of nothing else.
- * It goes in as many floating-point registers. An aggregate's alignment, as a rule asks for it, is
- * that of its members.
- *
- * Not a header for others: an abi.c includes it once, behind abi_common.h. `classify` also finds
- * what is wrong with a type.
+ * Not a header for others: an abi.c includes it after abi_common.h, and has defined
+ * HOMOGENEOUS_MAX, the most members.
  */
 #ifndef FS_HOMOGENEOUS_H
 #define FS_HOMOGENEOUS_H
 
-enum { HOMOGENEOUS_MAX = 4 };
+#include "arch/abi_common.h"
 
 /* An aggregate's members, as far as they matter: how many there are of one floating type. In a
  * union they lie on each other, so the most that one has. */
@@ -112,27 +108,6 @@ static int classify(const ffi_type *t, struct homogeneous *h)
     if (w.classify && is.type > 0 && is.count <= HOMOGENEOUS_MAX)
         *h = (struct homogeneous){is.count, floating_size(is.type)};
     return 0;
-}
-
-/* The largest alignment of its members. One that is packed reduces it to its own. */
-static size_t natural_alignment(const ffi_type *t)
-{
-    size_t most = 1;
-    for (ffi_type **e = t->elements; *e; e++)
-        if ((*e)->alignment > most)
-            most = (*e)->alignment;
-    return most < t->alignment ? most : t->alignment;
-}
-
-/* What is whole, but perhaps not where its alignment wants it, since its place is only known to be
- * a multiple of `multiple`: put together elsewhere. */
-static void mind_alignment(const ffi_type *t, struct fs_place *place, size_t multiple)
-{
-    if (place->way != FS_DIRECT || t->alignment <= multiple)
-        return;
-    place->way = FS_GATHERED;
-    place->pieces = 1;
-    place->piece[0] = (struct fs_piece){place->at, 0, (uint32_t)t->size};
 }
 
 #endif

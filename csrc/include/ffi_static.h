@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* ffi_static.h - C function pointers that run a handler, without writable and executable memory
  *
- * A closure here is what libffi calls one: an address that C code can call with the arguments
- * that a libffi `ffi_cif` describes, and that runs `handler(cif, ret, args, user_data)`. The
- * difference is that no instruction is written at run time: the address is a ready-made
- * trampoline in read-only text, and all that is written is data.
+ * A closure is what libffi calls one: an address that C code can call with the arguments that a
+ * libffi `ffi_cif` describes. The call runs `handler(cif, ret, args, user_data)`. Unlike libffi,
+ * this library writes no instruction at run time. The address is a ready-made trampoline in
+ * read-only text, and the library writes data only.
  *
  *     ffi_static_closure *c = ffi_static_alloc(sizeof *c, 0, &code);
  *     if (!c) { fputs(ffi_static_error(), stderr); ... }
@@ -12,14 +12,19 @@
  *     ((int (*)(int))code)(42);
  *     ffi_static_free(c);
  *
- * Conventions. Functions that return int give 0 or a negative errno. Whatever fails leaves its
- * arguments unchanged and one sentence in ffi_static_error(). All functions may be called from
- * any thread at any time, and in the child of a fork() made while other threads were inside
- * this library. None is async-signal-safe; *calling* a closure is, as far as its handler is, and a
- * signal handler may fork() whatever it interrupted. Callers may hold any lock, also one that a
- * fork handler takes. A thread with a cancellation pending is not cancelled in here. Destructors of
- * a dlclose() may still free and allocate after this library's own. After fork() both sides own a
- * private copy of every closure: what one frees, the other keeps.
+ * Conventions. Functions that return int give 0 or a negative errno. A function that fails leaves
+ * its arguments unchanged, and one sentence in ffi_static_error().
+ *
+ * Threads. All functions may be called from any thread at any time. Callers may hold any lock, also
+ * one that a fork handler takes. A thread with a cancellation pending is not cancelled in here.
+ *
+ * fork(). Both sides own a private copy of every closure: what one side frees, the other keeps. All
+ * functions may be called in the child, also when other threads were inside this library.
+ *
+ * Signals. No function is async-signal-safe. *Calling* a closure is async-signal-safe if its
+ * handler is. A signal handler may fork(), whatever it interrupted.
+ *
+ * dlclose(). Destructors that run after this library's own may still free and allocate.
  */
 #ifndef FFI_STATIC_H
 #define FFI_STATIC_H
@@ -46,15 +51,17 @@ extern "C" {
 /* The largest `size` that ffi_static_alloc() serves, in bytes. */
 #define FFI_STATIC_MAX_SIZE 8192u
 
-/* What a closure runs. The same as libffi's: `ret` is room for the result (at least
- * sizeof(ffi_arg) bytes; for a struct or complex result, its size), `args[i]` points at the
- * i-th argument, valid until the handler returns, and `user_data` is what prep was given.
- * Integers shorter than ffi_arg may be written at their own width or widened to ffi_arg. A result
- * that comes back in registers is zero until it is written: a handler that fails and writes nothing
- * returns 0, a null pointer, 0.0. A result that the ABI returns in memory is in the caller's own
- * memory and is what the caller left there. Where the result is void, what is written to `ret` is
- * lost, and what is read there means nothing: it may be memory that other calls write to at the
- * same time. */
+/* What a closure runs; the same type as libffi's.
+ *   - `ret` is room for the result: at least sizeof(ffi_arg) bytes; for a struct or complex result,
+ *     its size. Integers shorter than ffi_arg may be written at their own width or widened to
+ *     ffi_arg; big-endian machines need them widened.
+ *   - `args[i]` points at the i-th argument, valid until the handler returns.
+ *   - `user_data` is what ffi_static_prep() was given.
+ * A result that comes back in registers is zero until the handler writes it. So a handler that
+ * fails and writes nothing returns 0, a null pointer or 0.0. A result that the ABI returns in
+ * memory is in the caller's own memory, and is what the caller left there. Where the result is
+ * void, `ret` may be memory that other calls write to at the same time: what is written there is
+ * lost, and what is read there means nothing. */
 typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
 
 /* The words before a closure's cif: as many as libffi's own ffi_closure has there. */
@@ -64,9 +71,9 @@ typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *u
 #define FFI_STATIC_HEAD 4
 #endif
 
-/* A closure. Its words belong to the library; it is declared so that you can embed it as the
- * *first* member of a larger struct and allocate that struct with ffi_static_alloc(). On a
- * 64-bit machine it is exactly one slot: 64 bytes, one cache line. */
+/* A closure. Its words belong to the library. The struct is declared so that you can embed it as
+ * the *first* member of a larger struct, and allocate that struct with ffi_static_alloc(). On a
+ * 64-bit machine a closure is exactly one slot: 64 bytes, one cache line. */
 typedef struct ffi_static_closure {
     void *reserved[FFI_STATIC_HEAD];
     ffi_cif *cif;
@@ -75,15 +82,15 @@ typedef struct ffi_static_closure {
     void *reserved_tail[8 - 3 - FFI_STATIC_HEAD];
 } ffi_static_closure;
 
-/* Allocate a closure of `size` bytes (sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE; what
- * lies behind the closure itself is yours and is zero), and set *code, unless `code` is NULL,
- * to the address that C code will call. `flags` must be 0. The code address is final: preparing
- * the closure again changes what it does, not where it is. Calling it before ffi_static_prep()
- * aborts the process with a message.
+/* Allocate a closure of `size` bytes, sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE. The bytes
+ * behind the closure itself are yours, and are zero. Unless `code` is NULL, *code is set to the
+ * address that C code will call. `flags` must be 0. The code address is final: preparing the
+ * closure again changes what the address does, not where it is. Calling the address before
+ * ffi_static_prep() aborts the process with a message.
  *
- * Where there is no free slot, the calling thread makes a table of them. Provider "file" opens the
+ * When no slot is free, the calling thread makes a table of slots. Provider "file" opens the
  * library's file for that. If the file system does not answer, the call waits, and is not cancelled
- * meanwhile; other threads do not wait. A child that is forked meanwhile inherits some addresses of
+ * meanwhile. Other threads do not wait. A child that is forked meanwhile inherits some addresses of
  * the unfinished table, and perhaps a descriptor that is close-on-exec.
  *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
@@ -91,24 +98,29 @@ typedef struct ffi_static_closure {
  * ffi_static_error() lists each one's reason). */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
-/* How to describe what libffi has no words for: set `size` and `alignment` of the FFI_TYPE_STRUCT
- * by hand, as C has them (sizeof, _Alignof), and list the members.
- *   - a union: all members, in their order; an array as one struct of its elements. All, because
- *     the psABI passes a union by the merged classes of its members: {long double, long[2]} goes in
- *     two integer registers, {long double} in memory.
- *   - a packed struct: its members. It is known by a size or an alignment that is too small.
+/* How to describe types for which libffi has no words: set `size` and `alignment` of the
+ * FFI_TYPE_STRUCT by hand, as C has them (sizeof, _Alignof), and list the members.
+ *   - a union: all members, in their order; an array as one struct of its elements. All members are
+ *     needed, because the psABI passes a union by the merged classes of its members: {long double,
+ *     long[2]} goes in two integer registers, {long double} in memory.
+ *   - a packed struct: its members. The library knows it by a size or an alignment that is too
+ *     small.
  *   - a union that an attribute makes larger than its members, or a struct with a member that an
  *     attribute aligns: wrap what is aligned into a struct of its own, with the size and alignment
- *     that it has in C. Told from sizes alone, these are plain structs.
- * Not to be described: bit-fields, and packed structs that another attribute aligns. Complete types
- * that are described wrongly are passed wrongly; nothing can notice. gcc and clang differ over two
- * kinds of at most 16 bytes: of a packed struct around a member that an attribute aligns, closures
- * do what gcc does; of an array of packed structs whose fields are unaligned from the second
- * element on, what clang and the psABI do (memory). */
+ *     that it has in C. From sizes alone, these look like plain structs.
+ *   - an array of one, or a union of one, alone in its struct: with an FFI_TYPE_STRUCT without
+ *     members (size 0, alignment 1) behind it. Only s390x passes struct {float} and struct
+ *     {float[1]} apart.
+ * Bit-fields, and packed structs that another attribute aligns, cannot be described. Complete types
+ * that are described wrongly are passed wrongly, and nothing can notice. gcc and clang differ over
+ * two kinds of types of at most 16 bytes:
+ *   - a packed struct around a member that an attribute aligns: closures do what gcc does;
+ *   - an array of packed structs whose fields are unaligned from the second element on: closures do
+ *     what clang and the psABI do, and pass it in memory. */
 
-/* Make `closure` run `handler` with the signature of `cif`, which ffi_prep_cif() prepared and
- * which, with its types, must outlive the closure. The signature is compiled here, once. May be
- * called again on a live closure, when no thread is entering it. `flags` must be 0.
+/* Make `closure` run `handler` with the signature of `cif`. ffi_prep_cif() has prepared the cif.
+ * The cif and its types must outlive the closure. The signature is compiled here, once. The
+ * function may be called again on a live closure when no thread is entering it. `flags` must be 0.
  *
  * -EINVAL: NULL, misaligned or not a closure of ours, unknown flags, a broken cif (more than
  *          FFI_STATIC_MAX_ARGS arguments, an incomplete or recursive type, void as an argument)
@@ -125,9 +137,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_from_address(const void *code);
 
 /* Free a closure; NULL is allowed and does nothing. The code address may be handed out again.
  * A handler may free the closure that it is running for: the call under way returns normally.
- * Until the address is handed out again, calling it aborts the process with a line that names
- * it; where so many closures were freed that its whole table was unmapped, it is a segmentation
- * fault. Another thread must not be *entering* the closure at the time.
+ * Another thread must not be *entering* the closure at the time. Until the address is handed out
+ * again, calling it aborts the process with a line that names the address. If so many closures were
+ * freed that the address's whole table was unmapped, calling it is a segmentation fault.
  *
  * -EINVAL: not a closure of ours (foreign, misaligned, inside one)   -EALREADY: a double free
  * In both cases nothing is changed. */
@@ -135,19 +147,21 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
 
 /* --- The general form: (code, data, register) -------------------------------------------------
  *
- * Below closures, and of use to compilers and language runtimes: an address that, called or jumped
- * to, loads `data` into the register you name and jumps to `code`, which finds every other
+ * Simpler than closures, for compilers and language runtimes: an address that, called or jumped to,
+ * loads `data` into the register that you name and jumps to `code`. The code finds every other
  * register, the flags, the stack and the return address as the caller left them. Nothing returns
- * here. Code that takes its context in a register, a nested function or a JIT's stub, gets a
- * plain function pointer that way, under the same policies and from the same providers as
- * closures do.
+ * here. So code that takes its context in a register, such as a nested function or a JIT's stub,
+ * gets a plain function pointer. Trampolines come from the same providers as closures, and work
+ * under the same policies.
  *
  *     struct ffi_static_trampoline t = {code, data, FFI_STATIC_R10, FFI_STATIC_NO_REGISTER};
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
- * What a trampoline needs for itself is spent where it is not named: r10 on x86-64, x16 and x17 on
- * AArch64, r12 on ARM, in which the psABIs pass no argument of C. Where indirect branches are tracked (Intel
- * CET, Arm's BTI), `code` begins with a landing pad, as C functions compiled for it do. */
+ * The trampoline's own registers are lost, unless they are among those that you name: r10 on
+ * x86-64, x16 and x17 on AArch64, r12 on ARM, r0 and r1 on s390x. The psABIs pass no argument of C in
+ * them. s390x's r1, through which the trampoline jumps, can hold no data. Where indirect branches
+ * are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C functions that are
+ * compiled for it do. */
 
 /* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
 enum ffi_static_register {
@@ -233,14 +247,14 @@ struct ffi_static_trampoline {
 FFI_STATIC_API int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what,
                                                unsigned flags, void **address);
 
-/* What the live trampoline at `address` does, into *what. -EINVAL: `address` is not one's (a
- * closure's is not), or NULL. */
+/* Set *what to what the live trampoline at `address` does. -EINVAL: `address` is not a live
+ * trampoline's (a closure's and a freed trampoline's are not), or `what` is NULL. */
 FFI_STATIC_API int ffi_static_trampoline_query(const void *address,
                                                struct ffi_static_trampoline *what);
 
-/* Free the trampoline at `address`; NULL is allowed and does nothing. What holds for a closure that
- * was freed holds for it: calling the address aborts the process with a line that names it, until
- * the address is handed out again. Code that the trampoline led to may free it, and runs on.
+/* Free the trampoline at `address`; NULL is allowed and does nothing. As with a freed closure,
+ * calling the address aborts the process with a line that names it, until the address is handed out
+ * again. Code that the trampoline led to may free the trampoline, and runs on.
  *
  * -EINVAL: not a trampoline's address (a closure's, a foreign one)   -EALREADY: a double free
  * In both cases nothing is changed. */
@@ -257,7 +271,7 @@ FFI_STATIC_API const char *ffi_static_version(void);
 /* Providers: where R-X trampolines come from, in the order in which they are asked.
  * FFI_STATIC_PROVIDER=name[,name...] in the environment replaces the order (ignored in
  * set-user-id programs); a wrong name makes every allocation fail and lists the legal ones.
- * FFI_STATIC_UNWIND=1 describes mapped tables to the process' unwinder (profilers' signals). */
+ * FFI_STATIC_UNWIND=1 describes mapped tables to the process's unwinder (for profilers). */
 
 /* How many providers this build has. */
 FFI_STATIC_API unsigned ffi_static_provider_count(void);
@@ -277,8 +291,8 @@ FFI_STATIC_API int ffi_static_provider_probe(const char *name, char *why, size_t
  * neither. */
 FFI_STATIC_API const char *ffi_static_provider_of(const void *code);
 
-/* Counters. `size` is the caller's sizeof(struct ffi_static_stats), so that the struct may
- * grow; fields the library does not know of stay as they are. */
+/* Counters. `size` is the caller's sizeof(struct ffi_static_stats), so that the struct may grow.
+ * Fields that the library does not know stay as they are. */
 struct ffi_static_stats {
     uint64_t size;         /* set by the library: bytes filled in */
     uint64_t live;         /* slots in use, those cached by threads not counted */
@@ -295,7 +309,7 @@ FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t s
 
 /* Check every table's invariants (bitmap against slot words, trampolines' bytes against the
  * library's own). 0, or -EUCLEAN with the finding in ffi_static_error(). A debug build (-DFS_DEBUG)
- * runs it after each operation that takes the lock, and aborts with the finding. */
+ * runs it after each allocation and each free that takes the lock, and aborts with the finding. */
 FFI_STATIC_API int ffi_static_check(void);
 
 #ifdef __cplusplus

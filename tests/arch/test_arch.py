@@ -114,18 +114,18 @@ def test_template_is_whole_pages_in_memory_and_in_the_file(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_clang_assembles_the_trampolines(isa: str, tmp_path: Path) -> None:
+def test_clang_assembles_all_of_it(isa: str, tmp_path: Path) -> None:
     """It is stricter than gas, about immediates for one."""
     if shutil.which("clang") is None:
         pytest.skip("not installed: clang")
     where = ROOT / "csrc"
-    command = ["clang", f"--target={ISAS[isa].triple}", "-fPIC", f"-I{where}"]
-    command += [f"-I{where}/arch/{isa}", "-c", str(where / "arch" / isa / "table.S")]
-    command += ["-o", str(tmp_path / "table.o")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "unknown target triple" in done.stderr or "unable to create target" in done.stderr:
-        pytest.skip(f"this clang does not know {isa}")
-    assert done.returncode == 0, done.stderr[-2000:]
+    for source in sorted((where / "arch" / isa).glob("*.S")):
+        command = ["clang", f"--target={ISAS[isa].triple}", "-fPIC", f"-I{where}"]
+        command += [f"-I{where}/arch/{isa}", "-c", str(source), "-o", str(tmp_path / "made.o")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if "unknown target triple" in done.stderr or "unable to create target" in done.stderr:
+            pytest.skip(f"this clang does not know {isa}")
+        assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -142,22 +142,32 @@ def test_every_trampoline_is_where_it_should_be(isa: str) -> None:
     assert wrong == []
 
 
-@pytest.fixture
-def aarch64_table(tmp_path: Path) -> Path:
-    """Give AArch64's table.o, by whichever compiler of this machine can make it."""
+def aarch64_object(source: str, folder: Path) -> Path:
+    """Give one of AArch64's objects, by whichever compiler of this machine can make it."""
     isa, csrc = ISAS["aarch64"], ROOT / "csrc"
-    compilers = same.tools(isa, tmp_path)
+    compilers = same.tools(isa, folder)
     if not compilers:
         pytest.skip(f"not installed: {isa.gcc}, and clang does not know aarch64")
     command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/aarch64", "-c"]
-    table = tmp_path / "table.o"
-    subprocess.run([*command, f"{csrc}/arch/aarch64/table.S", "-o", table], check=True)
-    return table
+    made = folder / "made.o"
+    subprocess.run([*command, f"{csrc}/arch/aarch64/{source}", "-o", made], check=True)
+    return made
 
 
-def test_aarch64_object_says_that_it_is_fit_for_bti_pac_and_gcs(aarch64_table: Path) -> None:
+def instructions(made: Path) -> tuple[int, ...]:
+    text = elf.read(made).sections[".text"]
+    return struct.unpack(f"<{text.size // 4}I", text.data)
+
+
+AARCH64 = sorted(path.name for path in (ROOT / "csrc/arch/aarch64").glob("*.S"))
+
+
+@pytest.mark.parametrize("source", AARCH64)
+def test_aarch64_object_says_that_it_is_fit_for_bti_pac_and_gcs(
+    source: str, tmp_path: Path
+) -> None:
     """The linker ANDs the bits, so one of ours that is missing is missing in all of libffi."""
-    note = elf.read(aarch64_table).sections[".note.gnu.property"].data
+    note = elf.read(aarch64_object(source, tmp_path)).sections[".note.gnu.property"].data
     name, size, kind, owner, feature, width, bits, _ = struct.unpack("<III4sIIII", note)
     assert (name, size, kind, owner) == (4, 16, 5, b"GNU\0")
     assert (feature, width) == (0xC0000000, 4)  # GNU_PROPERTY_AARCH64_FEATURE_1_AND
@@ -165,17 +175,36 @@ def test_aarch64_object_says_that_it_is_fit_for_bti_pac_and_gcs(aarch64_table: P
     assert bits == bti | pac | gcs
 
 
-def test_aarch64_code_keeps_that_promise(aarch64_table: Path) -> None:
+def test_aarch64_trampolines_keep_that_promise(tmp_path: Path) -> None:
     """What pushes to or pops from the guarded control stack: the two calls that do not return."""
-    object_ = elf.read(aarch64_table)
-    words = struct.unpack(
-        f"<{object_.sections['.text'].size // 4}I", object_.sections[".text"].data
-    )
+    words = instructions(aarch64_object("table.S", tmp_path))
     calls = [w for w in words if w >> 26 == 0b100101]  # BL
     by_register = [w >> 21 & 0b11 for w in words if w >> 25 == 0b1101011]  # 0 BR, 1 BLR, 2 RET
     assert len(calls) == 2
     assert by_register
     assert set(by_register) == {0}
+
+
+def test_aarch64_entries_keep_that_promise(tmp_path: Path) -> None:
+    """A return address that is stored was signed, and one that is returned to authenticated."""
+    paciasp, autiasp, ret = 0xD503233F, 0xD50323BF, 0xD65F03C0
+    words = instructions(aarch64_object("entry.S", tmp_path))
+    stores = [
+        i for i, w in enumerate(words) if w & 0xFFC07FFF == 0xA9807BFD
+    ]  # stp x29, x30, [sp, #]!
+    returns = [i for i, w in enumerate(words) if w == ret]
+    assert len(stores) > 200
+    assert len(returns) > 200
+    assert all(words[i - 1] == paciasp for i in stores)
+    assert all(words[i - 1] == autiasp for i in returns)
+
+
+def test_aarch64_hops_jump_by_the_registers_that_landing_pads_allow(tmp_path: Path) -> None:
+    """BR by x16 or x17 may arrive at `bti c`."""
+    words = instructions(aarch64_object("hop.S", tmp_path))
+    jumps = [w >> 5 & 31 for w in words if w & 0xFFFFFC1F == 0xD61F0000]
+    assert len(jumps) == 31 * 31
+    assert set(jumps) == {16, 17}
 
 
 # ---- arch-same, which compares two trees' machine code

@@ -12,7 +12,7 @@ tests-bad-days: $(BAD_DAYS:%=$(BUILD)/tests/core/bad_days/%) $(BUILD)/tests/core
 .SECONDARY: $(BAD_DAYS:%=$(BUILD)/tests/core/bad_days/%.o) $(BUILD)/tests/support/fs_test.dlopen.o
 
 $(patsubst %,$(BUILD)/tests/core/bad_days/%,$(filter-out $(BAD_DAYS_LOADING),$(BAD_DAYS))): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
-	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
+	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) $(CROSS_LDFLAGS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
 
 $(BUILD)/tests/support/fs_test.dlopen.o: tests/support/fs_test.c
@@ -20,10 +20,10 @@ $(BUILD)/tests/support/fs_test.dlopen.o: tests/support/fs_test.c
 	$(CC) $(TEST_CFLAGS) -DTEST_BY_DLOPEN -MMD -MP -c $< -o $@
 $(BAD_DAYS_LOADING:%=$(BUILD)/tests/core/bad_days/%): %: %.o $(BUILD)/tests/support/fs_test.dlopen.o \
     $(filter-out %/fs_test.o,$(TEST_SUPPORT_OBJS)) $(LIB)/libffi_static.so.0
-	$(CC) -pthread -o $@ $(filter %.o,$^) -lffi -lm
+	$(CC) -pthread -o $@ $(filter %.o,$^) $(CROSS_LDFLAGS) -lffi -lm
 
 # What dl loads: C++ for objects that are destroyed at dlclose(), with the library inside.
 $(BUILD)/tests/core/bad_days/plugin.so: tests/core/bad_days/plugin.cc $(LIB)/libffi_static.a
 	@mkdir -p $(@D)
-	$(if $(filter default,$(origin CXX)),$(patsubst %gcc,%g++,$(firstword $(CC))) $(wordlist 2,9,$(CC)),$(CXX)) -std=gnu++17 -O2 -g -Wall -Wextra -Werror -fPIC \
-	  -fvisibility=hidden -shared -pthread -Icsrc/include -Wl,--exclude-libs,ALL -o $@ $^ -lffi
+	$(CXX_FOR_TESTS) -std=gnu++17 -O2 -g -Wall -Wextra -Werror -fPIC \
+	  -fvisibility=hidden -shared -pthread -Icsrc/include -Wl,--exclude-libs,ALL -o $@ $^ $(CROSS_LDFLAGS) -lffi

@@ -16,6 +16,9 @@ TESTS_C  := $(filter-out $(if $(wildcard tests/core/c/$(ISA)),,hop) $(if $(TESTS
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
 OWN_BUILD_SRCS := $(SRCS)
 
+# g++ where CC is gcc, of another machine too.
+CXX_FOR_TESTS = $(if $(filter default,$(origin CXX)),$(patsubst %gcc,%g++,$(CC)),$(CXX))
+
 .PHONY: tests-c
 tests-c: $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(BUILD)/tests/core/c/provider_env.static
 
@@ -41,10 +44,10 @@ TESTS_LINKED := $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(TESTS_ABI:%=$(BUILD)/test
 .SECONDARY: $(TEST_SUPPORT_OBJS) $(TESTS_LINKED:=.o)
 
 $(TESTS_LINKED): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
-	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
+	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) $(CROSS_LDFLAGS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
 $(BUILD)/tests/core/c/provider_env.static: $(BUILD)/tests/core/c/provider_env.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
-	$(CC) -pthread -o $@ $^ -lffi -lm
+	$(CC) -pthread -o $@ $^ $(CROSS_LDFLAGS) -lffi -lm
 
 define fs_variant
 $(1)_CC := $$(or $$(VARIANT_CC_$(1)),$$(CC))

@@ -5,12 +5,13 @@
 calls with wider types that occupy the same registers and slots, so that the bits which no argument
 owns hold garbage, and with more behind the arguments, on the stack: the canary. Both are sound
 under the x86-64 psABI (3.2.3) and AAPCS64 (6.8): bits beyond an argument's type are undefined, and
-the caller pops the stack.
+the caller pops the stack. Where an ABI has the caller extend integers, closures do not rely on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from . import model as m
 from .isa import Isa
@@ -40,7 +41,7 @@ def c_name(kind: m.Type) -> str:
     return kind.name if isinstance(kind, m.Scalar) else f"{kind.keyword} {kind.name}"
 
 
-def _elements(kind: m.Struct) -> str:
+def _elements(isa: Isa, kind: m.Struct) -> str:
     """Its libffi elements: an array is its elements, in a union a struct of them."""
     lines, elements = [], []
     for i, (inner, count) in enumerate(kind.members):
@@ -55,6 +56,7 @@ def _elements(kind: m.Struct) -> str:
             f" FFI_TYPE_STRUCT, E_{array}}};",
         ]
         elements.append(f"&T_{array}")
+    elements += ["&fz_nothing"] if isa.looks_floating(kind) else []
     lines.append(f"static ffi_type *E_{kind.name}[] = {{{', '.join(elements)}, NULL}};")
     return "\n".join(lines)
 
@@ -82,9 +84,10 @@ def struct(isa: Isa, kind: m.Struct, passed: bool, by_hand: bool) -> str:
         for i, at in enumerate(kind.offsets)
     ]
     if passed and isa.padded(kind):
-        lines.append(f"struct W_{kind.name} {{ {name} s; {isa.padded(kind)} }};")
+        parts = [f"{name} s;", isa.padded(kind)]
+        lines.append(f"struct W_{kind.name} {{ {' '.join(parts[:: -1 if isa.big else 1])} }};")
     lines += [
-        _elements(kind),
+        _elements(isa, kind),
         f"static ffi_type T_{kind.name} = {{{laid_out}, FFI_TYPE_STRUCT, E_{kind.name}}};",
     ]
     text = "\n".join(lines) + "\n"
@@ -108,10 +111,22 @@ def _wide_result(kind: m.Type | None) -> str:
     return "uint64_t" if whole else c_name(kind)
 
 
+def _before(isa: Isa, kind: m.Type) -> int:
+    """How many bytes before the value its wider one begins."""
+    wider = isa.big and _wide(isa, kind) != c_name(kind)
+    return m.WORD - kind.size if wider else 0
+
+
 def _caller(
-    name: str, result: str, args: list[str], canary: tuple[tuple[str, str], ...] = ()
+    name: str,
+    result: str,
+    args: list[str],
+    canary: tuple[tuple[str, str], ...] = (),
+    before: tuple[int, ...] = (),
 ) -> str:
-    passed = [f"*({a} *)v[{i}]" for i, a in enumerate(args)]
+    at = [f"(v[{i}] - {n})" if n else f"v[{i}]" for i, n in enumerate(before)]
+    at = at or [f"v[{i}]" for i in range(len(args))]
+    passed = [f"*({a} *){v}" for a, v in zip(args, at)]
     args = [*args, *(kind for kind, _ in canary)]
     passed += [value for _, value in canary]
     types, values = ", ".join(args) or "void", ", ".join(passed)
@@ -136,13 +151,14 @@ def signature(isa: Isa, sig: Signature) -> str:
     passed = [*sig.args, sig.result]
     used = _reached(passed)
     # libffi lays nothing out inside a type whose size is given.
-    by_hand = _reached(s for s in sig.structs if s.by_hand)
+    by_hand = _reached(s for s in sig.structs if s.by_hand or isa.looks_floating(s))
     parts = [struct(isa, s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index
     result = c_name(sig.result) if sig.result else "void"
     parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args]))
     wide = [_wide(isa, a) for a in sig.args]
-    parts.append(_caller(f"dirty{i}", _wide_result(sig.result), wide, isa.canary))
+    before = tuple(_before(isa, a) for a in sig.args)
+    parts.append(_caller(f"dirty{i}", _wide_result(sig.result), wide, isa.canary, before))
     args = ", ".join(f"&{a.tag}" for a in sig.args) or "NULL"
     parts.append(f"static const fz_type *const A{i}[] = {{{args}}};\n")
     return "".join(parts)
@@ -157,11 +173,36 @@ def row(sig: Signature) -> str:
     )
 
 
+def _scalar(isa: Isa, kind: m.Scalar) -> m.Scalar:
+    return replace(kind, align=min(kind.align, isa.ldouble_align))
+
+
+def _struct(isa: Isa, kind: m.Struct) -> m.Struct:
+    return replace(kind, members=tuple((_laid_out(isa, t), n) for t, n in kind.members))
+
+
+def _laid_out(isa: Isa, kind: m.Type) -> m.Type:
+    """The type with the alignments of `isa`."""
+    return _struct(isa, kind) if isinstance(kind, m.Struct) else _scalar(isa, kind)
+
+
+def _fitted(isa: Isa, sig: Signature) -> Signature:
+    if isa.ldouble_align == m.LDOUBLE.align:
+        return sig
+    return replace(
+        sig,
+        result=_laid_out(isa, sig.result) if sig.result else None,
+        args=[_laid_out(isa, a) for a in sig.args],
+        structs=[_struct(isa, s) for s in sig.structs],
+    )
+
+
 def batch(isa: Isa, sigs: Iterable[Signature]) -> str:
     """One translation unit."""
-    sigs = list(sigs)
+    sigs = [_fitted(isa, s) for s in sigs]
     out = ['/* Generated by tests/fuzz; see emit.py. */\n#include "rt.h"\n']
-    out += [descriptor(isa, s, f"&{s.ffi}") for s in (*m.SCALARS, *m.COMPLEX_INTEGERS)]
+    scalars = (_scalar(isa, s) for s in (*m.SCALARS, *m.COMPLEX_INTEGERS))
+    out += [descriptor(isa, s, f"&{s.ffi}") for s in scalars]
     out += [signature(isa, s) for s in sigs]
     out.append("const fz_sig fz_sigs[] = {\n")
     out += [row(s) for s in sigs]

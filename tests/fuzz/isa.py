@@ -16,13 +16,19 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, psabi
+from . import aapcs64, psabi, zelf
 from . import model as m
 
 
 @dataclass(frozen=True)
 class Isa:
-    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words."""
+    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words.
+
+    `big`: big-endian; what fills a register or stack word is in front of the value then.
+    `ldouble_align`: of a long double; a drawn signature has 16.
+    `looks_floating`: a struct that libffi's elements make one around a float alone, if that
+    matters; a member without size behind it says that it is none.
+    """
 
     name: str
     in_memory: Callable[[m.Type | None], bool]
@@ -31,6 +37,9 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
+    big: bool = False
+    ldouble_align: int = m.LDOUBLE.align
+    looks_floating: Callable[[m.Struct], bool] = lambda kind: False
 
     @property
     def native(self) -> bool:
@@ -92,5 +101,17 @@ ISAS = {
         aapcs64.leaf,
         # Eight integers fill the registers that are left, and eight words are on the stack.
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+    ),
+    "s390x": Isa(
+        "s390x",
+        zelf.in_memory,
+        lambda kind: 0,
+        zelf.padded,
+        zelf.wide,
+        aapcs64.leaf,
+        (*(("uint64_t", "0"),) * 5, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        big=True,
+        ldouble_align=8,
+        looks_floating=zelf.looks_floating,
     ),
 }

@@ -22,6 +22,10 @@
 #define MAX_ARGS 1024
 #define ARENA (1u << 20)
 #define DEPTH 2
+#ifndef FZ_STACK_ALIGNMENT
+#define FZ_STACK_ALIGNMENT 16
+#endif
+#define BIG (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 
 /* One call under way: its values, and what went wrong so far. */
 struct call {
@@ -47,6 +51,8 @@ COMPLEX(fz_complex_schar, char, schar);
 COMPLEX(fz_complex_short, short, sshort);
 COMPLEX(fz_complex_int, int, sint);
 COMPLEX(fz_complex_long, long, slong);
+static ffi_type *no_elements[] = {NULL};
+ffi_type fz_nothing = {0, 1, FFI_TYPE_STRUCT, no_elements};
 static struct call calls[DEPTH];
 static struct fz_frame frames[DEPTH];
 static unsigned long n_calls, n_args, n_failed;
@@ -133,12 +139,19 @@ static int same(const fz_type *type, const void *a, const void *b)
 
 static void one_call(struct call *c, int dirty);
 
+/* What an address of this type is a multiple of. gcc aligns what a caller holds in memory for a
+ * callee to no more than the stack is. */
+static unsigned alignment(const fz_type *type)
+{
+    return type->align < FZ_STACK_ALIGNMENT ? type->align : FZ_STACK_ALIGNMENT;
+}
+
 static void check_args(struct call *c, void **args, const char *when)
 {
     for (unsigned i = 0; i < c->sig->nargs; i++) {
         const fz_type *type = c->sig->args[i];
-        if ((uintptr_t)args[i] % type->align)
-            fz_complain(c, "argument %u is at %p, not aligned to %u", i, args[i], type->align);
+        if ((uintptr_t)args[i] % alignment(type))
+            fz_complain(c, "argument %u is at %p, not aligned to %u", i, args[i], alignment(type));
         if (same(type, args[i], c->values[i]))
             continue;
         fz_complain(c, "argument %u%s", i, when);
@@ -150,9 +163,18 @@ static void check_args(struct call *c, void **args, const char *when)
 /* The state in which a handler must start. */
 static void check_entry(struct call *c)
 {
-    if ((uintptr_t)__builtin_frame_address(0) % 16)
-        fz_complain(c, "the handler's stack is not aligned to 16");
+    if ((uintptr_t)__builtin_frame_address(0) % FZ_STACK_ALIGNMENT)
+        fz_complain(c, "the handler's stack is not aligned to %d", FZ_STACK_ALIGNMENT);
     fz_check_handler_state(&frames[c->depth], c);
+}
+
+/* Of an integer, as libffi's users and those of ffi_arg have it. */
+static uint64_t widened(const fz_type *type, const unsigned char *bytes)
+{
+    unsigned unused = 64 - 8 * type->size;
+    uint64_t wide = 0;
+    memcpy((char *)&wide + (BIG ? unused / 8 : 0), bytes, type->size);
+    return type->is_signed ? (uint64_t)((int64_t)(wide << unused) >> unused) : wide;
 }
 
 static void write_result(struct call *c, unsigned char *ret)
@@ -163,17 +185,13 @@ static void write_result(struct call *c, unsigned char *ret)
         fz_garbage(&c->rng, ret, sizeof(ffi_arg));
     if (!type)
         return;
-    if ((uintptr_t)ret % type->align)
-        fz_complain(c, "the result's room %p is not aligned to %u", (void *)ret, type->align);
+    if ((uintptr_t)ret % alignment(type))
+        fz_complain(c, "the result's room %p is not aligned to %u", (void *)ret, alignment(type));
     fz_garbage(&c->rng, bytes, type->size);
     draw(&c->rng, type, bytes);
     memcpy(c->result, bytes, type->size);
-    if (type->whole && fz_random(&c->rng) & 1) { /* as libffi's users do: widened to ffi_arg */
-        uint64_t wide = 0;
-        memcpy(&wide, bytes, type->size);
-        unsigned unused = 64 - 8 * type->size;
-        if (type->is_signed)
-            wide = (uint64_t)((int64_t)(wide << unused) >> unused);
+    if (type->whole && (BIG || fz_random(&c->rng) & 1)) {
+        uint64_t wide = widened(type, bytes);
         memcpy(ret, &wide, 8);
     } else {
         memcpy(ret, bytes, type->size);
@@ -226,20 +244,17 @@ static void check_result(struct call *c, const unsigned char *r, const unsigned 
     const fz_type *type = c->sig->result;
     unsigned used = 0;
     if (type) {
-        used = type->size;
-        if (!same(type, r, c->result)) {
+        const int wide = type->whole && c->mode[0] == 'd';
+        const unsigned char *value = r + (wide && BIG ? 8 - type->size : 0);
+        used = wide ? 8 : type->size;
+        if (!same(type, value, c->result)) {
             fz_complain(c, "result");
             hex("expected", type, c->result);
-            hex("seen    ", type, r);
+            hex("seen    ", type, value);
         }
-        if (type->whole && c->mode[0] == 'd') {
-            uint64_t got, want = 0;
-            unsigned unused = 64 - 8 * type->size;
-            used = 8;
+        if (wide) {
+            uint64_t got, want = widened(type, c->result);
             memcpy(&got, r, 8);
-            memcpy(&want, c->result, type->size);
-            if (type->is_signed)
-                want = (uint64_t)((int64_t)(want << unused) >> unused);
             if ((uint32_t)got != (uint32_t)want)
                 fz_complain(c, "result extended to 32 bits: expected %#x, seen %#x", (uint32_t)want,
                             (uint32_t)got);
@@ -264,7 +279,7 @@ static void one_call(struct call *c, int dirty)
 {
     unsigned char room[2][sizeof c->result + 64] __attribute__((aligned(16)));
     struct fz_frame *f = &frames[c->depth];
-    size_t at = 0;
+    size_t at = 16; /* a wider value may begin before the first */
     c->mode = dirty ? "dirty" : "plain";
     c->runs = c->bad = 0;
     for (unsigned i = 0; i < c->sig->nargs; i++) {

@@ -41,6 +41,9 @@ typedef struct {
 /* libffi's complex type of each integer, laid out. */
 extern ffi_type fz_complex_schar, fz_complex_short, fz_complex_int, fz_complex_long;
 
+/* A struct without members. */
+extern ffi_type fz_nothing;
+
 /* What stands behind a dirty call's arguments, on the stack above them. */
 typedef struct {
     uint64_t w[8];

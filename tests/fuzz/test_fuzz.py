@@ -75,6 +75,16 @@ OWN_FAULTS = {
         "extend": "result extended to 32 bits",
         "canary": "the canary above the outgoing arguments was overwritten",
     },
+    "s390x": {
+        **{r: f"{r}: expected" for r in (f"r{n}" for n in range(6, 14))},
+        **{r: f"{r}: expected" for r in (f"f{n}" for n in range(8, 16))},
+        "fpc": "FPC: expected",
+        "sp": "sp: expected",
+        "r2": "result",
+        "f0": "result",
+        "extend": "result extended to 32 bits",
+        "canary": "the canary above the outgoing arguments was overwritten",
+    },
 }
 FAULTS = {**HANDLER_FAULTS, **OWN_FAULTS[HERE]}
 #: Architectures that an emulator runs here.

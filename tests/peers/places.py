@@ -75,10 +75,22 @@ def digest() -> str:
 def walk(top: Path) -> list[Path]:
     if top.is_file():
         return [top]
-    kinds = {".py", ".pyi", ".typed", ".pth", ".c", ".h", ".S", ".map", ".mk"}
-    found = [p for p in top.rglob("*") if p.suffix in kinds and p.name != "_lib.c" and p.is_file()]
+    found = [p for p in top.rglob("*") if p.is_file() and not is_built(p)]
     names = {p: str(p.relative_to(ROOT)) for p in found}
     return [p for p in found if not names[p].startswith(ELSEWHERE) or "/uapi/" in names[p]]
+
+
+def is_built(path: Path) -> bool:
+    """Tell what a build left beside the sources."""
+    return path.suffix in {".so", ".o", ".pyc"} or path.name == "_lib.c"
+
+
+def copy_sources(place: Path) -> None:
+    """Copy what a wheel is built from."""
+    for path in (p for name in SOURCES for p in walk(ROOT / name)):
+        target = place / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
 
 
 def environment(python: str, cffi: str) -> Path:
@@ -119,10 +131,7 @@ def wheel(python: str, cffi: str) -> Path:
     if not list(place.glob("*.whl")):
         copy = place / "tree"
         shutil.rmtree(place, ignore_errors=True)
-        for path in (p for name in SOURCES for p in walk(ROOT / name)):
-            target = copy / path.relative_to(ROOT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
+        copy_sources(copy)
         pip = (environment(python, cffi), "-m", "pip", "wheel", "-q")
         run(*pip, "--no-build-isolation", "--no-deps", "-w", place, copy)
     return next(place.glob("*.whl"))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.peers.modes import HERE, MODES, once, outcomes
-from tests.peers.places import cffi_source
+from tests.peers.places import cffi_source, copy_sources
 from tests.peers.suites import pytest_command, pytest_environment
 from tests.peers.table import GOOD, compare
 
@@ -116,3 +116,11 @@ def test_packages_introduce_their_callback() -> None:
         assert re.search(r"callback", text), program
         assert "assert " in text, program
         subprocess.run([sys.executable, "-m", "py_compile", str(program)], check=True)
+
+
+def test_what_a_wheel_is_built_from_is_all_that_setup_py_reads(tmp_path: Path) -> None:
+    """Each Python's wheel is built from a copy of some of the tree."""
+    copy_sources(tmp_path)
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

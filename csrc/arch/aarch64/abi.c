@@ -19,9 +19,11 @@
 #define FS_ABI_NAME "FFI_SYSV"
 #define FS_TAIL_LONGDOUBLE FS_TAIL_QUADS
 #include "arch/abi_common.h"
-#include "arch/homogeneous.h"
 
-enum { REGISTERS = 8, IN_REGISTERS_MAX = 16 };
+enum { REGISTERS = 8, HOMOGENEOUS_MAX = 4, IN_REGISTERS_MAX = 16 };
+
+#include "arch/alignment.h"
+#include "arch/homogeneous.h"
 
 static int aggregate_tail(const ffi_type *t, unsigned *tail)
 {

@@ -23,15 +23,21 @@
 #define FS_ABI_TAKEN FFI_VFP
 #define FS_ABI_NAME "FFI_SYSV (1) and FFI_VFP"
 #define FS_ABI_IS_TAKEN(abi) ((abi) == FFI_SYSV || (abi) == FFI_VFP)
+#define FS_FLOAT_CLASS SINGLE
+#define FS_DOUBLE_CLASS VEC
 #else
 #define FS_ABI_TAKEN FFI_SYSV
 #define FS_ABI_NAME "FFI_SYSV"
+#define FS_FLOAT_CLASS GPR
+#define FS_DOUBLE_CLASS 0
 #endif
 #include "arch/abi_common.h"
-#include "arch/homogeneous.h"
 
 /* SINGLES: s0 to s15. NO_VFP: the base standard's vec_stride, since no argument is there. */
-enum { CORE = 4, SINGLES = 16, NO_VFP = 0, WORD = 4 };
+enum { CORE = 4, SINGLES = 16, NO_VFP = 0, WORD = 4, HOMOGENEOUS_MAX = 4 };
+
+#include "arch/alignment.h"
+#include "arch/homogeneous.h"
 
 static unsigned in_core_tail(const ffi_type *t)
 {

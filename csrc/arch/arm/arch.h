@@ -48,7 +48,8 @@
 #define FS_HOP_SIZE 16
 
 /* --- the plan inside the slot (struct fs_plan): 8 bytes, so each place has 5 bits. One AND with a
- *     shifted operand takes it out, times FS_PLAN_UNIT: no more than loading a byte would cost. - */
+ *     shifted operand takes it out, times FS_PLAN_UNIT: no more than loading a byte would cost. -
+ */
 #define FS_PLAN_FIELD 5
 #define FS_PLAN_FIRST 6   /* so many are in word 1 */
 #define FS_PLAN_INLINE 11 /* the others in word 0 */
@@ -56,7 +57,8 @@
 #define FS_PLAN_UNIT 4 /* frame bytes that each counts in */
 
 /* --- a plan in memory of its own (struct fs_long), of which fs_entry_long walks the places; one
- *     with pieces is C's (plan/run.c) ------------------------------------------------------------ */
+ *     with pieces is C's (plan/run.c) ------------------------------------------------------------
+ */
 #define FS_LONG_NARGS 0
 #define FS_LONG_REFERENCES 4
 #define FS_LONG_PIECES 8
@@ -67,7 +69,8 @@
 /* --- the frame that a planned entry builds, in bytes from the first saved argument register. Core
  *     registers lie right below the caller's stack arguments, so that all of these are one row of
  *     words, in which a struct that is split is whole. The rest of the frame is below. Of the row a
- *     slot's plan reaches the first 16 words, with s0 .. s15 before it; without them, 32. --------- */
+ *     slot's plan reaches the first 16 words, with s0 .. s15 before it; without them, 32. ---------
+ */
 #ifdef __ARM_PCS_VFP
 #define FS_FRAME_VEC 0       /* s0 .. s15 */
 #define FS_FRAME_GPR 64      /* r0 .. r3 */
@@ -84,9 +87,9 @@
 #define FS_FRAME_SAVED 24          /* r4 .. r8, lr: right below the frame's first byte */
 
 /* --- how a result goes back ----------------------------------------------------------------
- * Planned entries exist for each of these; fs_entry_long takes FS_TAIL_CODE: 0 for what r0 and r1 or
- * d0 .. d3 hold as it is; for others by how many bits r0 is shifted up and down again, and + 256 if
- * its sign goes along. */
+ * Planned entries exist for each of these; fs_entry_long takes FS_TAIL_CODE: 0 for what r0 and r1
+ * or d0 .. d3 hold as it is; for others by how many bits r0 is shifted up and down again, and + 256
+ * if its sign goes along. */
 #define FS_TAIL_WORD 0 /* 64-bit integers, double: r0 and r1, d0 */
 #define FS_TAIL_U32 1  /* 32-bit integers, pointers, structs of up to 4 bytes, float: r0, s0 */
 #define FS_TAIL_S32 1

@@ -10,6 +10,12 @@
 #include "into_memory.h" /* of the folder of this architecture */
 #include <complex.h>
 
+/* Does a result of this type come back in memory, which stays? Those that no architecture returns
+ * so need not be asked about. */
+#ifndef COMES_IN_MEMORY
+#define COMES_IN_MEMORY(type) false
+#endif
+
 #define MOST 24
 
 static ffi_type *longs[MOST], *doubles[MOST], *mixed[MOST];
@@ -72,6 +78,8 @@ static int all_zero(const void *bytes, size_t n)
     {                                                                                              \
         ffi_type *type = __VA_ARGS__;                                                              \
         int runs = 0, expected = 0;                                                                \
+        if (COMES_IN_MEMORY(type))                                                                 \
+            test_skip("comes back in memory here");                                                \
         fill_types();                                                                              \
         for (unsigned nargs = 0; nargs <= MOST; nargs++) {                                         \
             void *g = silent_closure(type, longs, nargs, &runs);                                   \
@@ -147,6 +155,8 @@ SILENT_CASE(struct_of_long_double, one_long_double, 10, STRUCT(&ffi_type_longdou
 CASE(complex_long_double)
 {
     int runs = 0, expected = 0;
+    if (COMES_IN_MEMORY(&ffi_type_complex_longdouble))
+        test_skip("comes back in memory here");
     fill_types();
     for (unsigned nargs = 0; nargs <= MOST; nargs++) {
         void *code = silent_closure(&ffi_type_complex_longdouble, mixed, nargs, &runs);
@@ -205,8 +215,13 @@ CASE(no_result)
 static void write_minus_seven(ffi_cif *cif, void *ret, void **args, void *user)
 {
     (void)args, (void)user;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ /* or has to widen it */
+    (void)cif;
+    *(ffi_sarg *)ret = -7;
+#else
     memset(ret, 0xf9, 1);
     memset((char *)ret + 1, 0xff, cif->rtype->size - 1);
+#endif
 }
 
 CASE(narrow_results_are_widened)

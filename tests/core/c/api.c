@@ -114,7 +114,11 @@ struct seen {
 static void looks(ffi_cif *cif, void *ret, void **args, void *data)
 {
     *(struct seen *)data = (struct seen){cif, data, *(int *)args[0]};
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    *(ffi_sarg *)ret = 77;
+#else
     *(int *)ret = 77; /* at its own width, as the header allows */
+#endif
 }
 
 CASE(the_handler_gets_the_cif_and_the_user_data)

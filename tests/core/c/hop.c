@@ -65,8 +65,14 @@ static bool is_register(int r)
     return r >= 1 && r <= REGISTERS && r != SP + 1;
 }
 
+#ifndef NO_DATA
+#define NO_DATA FFI_STATIC_NO_REGISTER
+#endif
+
 static bool is_pair(int data_register, int code_register)
 {
+    if (data_register == NO_DATA)
+        return false;
     bool code = code_register == FFI_STATIC_NO_REGISTER || is_register(code_register);
     return is_register(data_register) && code && data_register != code_register;
 }
@@ -74,7 +80,12 @@ static bool is_pair(int data_register, int code_register)
 /* Three rounds: the resident table is full after the first, where there is more than that one. */
 CASE(every_pair_of_registers)
 {
-    enum { PAIRS = (REGISTERS - 1) * (REGISTERS - 1), ROUNDS = 3, FEW = 225 };
+    enum {
+        DATA = REGISTERS - 1 - (NO_DATA != FFI_STATIC_NO_REGISTER),
+        PAIRS = DATA * (REGISTERS - 1),
+        ROUNDS = 3,
+        FEW = 225
+    };
     static void *address[ROUNDS * PAIRS];
     const char *only = getenv("FFI_STATIC_PROVIDER");
     int n = 0, error = 0;
@@ -120,6 +131,8 @@ CASE(what_cannot_be_is_refused_with_a_sentence)
         CHECK_HAS(api.error(), "code_register");
     }
     CHECK_EQ(allocate(&address, hop_target, NULL, FFI_STATIC_NO_REGISTER, 0), -EINVAL);
+    CHECK_EQ(allocate(&address, hop_target, NULL, NO_DATA, 0), -EINVAL);
+    CHECK_HAS(api.error(), "data_register");
     CHECK_EQ(allocate(&address, hop_target, NULL, OWN, OWN), -EINVAL);
     CHECK_HAS(api.error(), "both");
     CHECK_EQ(allocate(&address, NULL, NULL, ARGUMENT_0, 0), -EINVAL);

@@ -20,18 +20,19 @@
 #define FZ_FRAME_ALIGN 1
 
 struct fz_frame {
-    void *target;          /*   0 in:  what to call */
-    void *ret;             /*   4      the caller's return address */
-    void *sp;              /*   8 out: sp at the outgoing arguments */
-    void *sp_after;        /*  12 out: sp afterwards */
-    uint64_t own[16];      /*  16      the caller's callee-saved registers */
-    uint64_t set[16];      /* 144 in:  the patterns that they get */
-    uint64_t seen[16];     /* 272 out: what they hold afterwards */
-    uint32_t fpscr, kept;  /* 400 in, 404 the caller's */
-    uint32_t fpscr_after;  /* 408 out */
-    void *top;             /* 412 in:  where the search for the canary ends; 0: no canary */
-    uint32_t canaries;     /* 416 out: how many were found intact between sp and top */
-    uint32_t hidden, back; /* 420 out: r0 at entry, the hidden pointer if there is one; afterwards */
+    void *target;         /*   0 in:  what to call */
+    void *ret;            /*   4      the caller's return address */
+    void *sp;             /*   8 out: sp at the outgoing arguments */
+    void *sp_after;       /*  12 out: sp afterwards */
+    uint64_t own[16];     /*  16      the caller's callee-saved registers */
+    uint64_t set[16];     /* 144 in:  the patterns that they get */
+    uint64_t seen[16];    /* 272 out: what they hold afterwards */
+    uint32_t fpscr, kept; /* 400 in, 404 the caller's */
+    uint32_t fpscr_after; /* 408 out */
+    void *top;            /* 412 in:  where the search for the canary ends; 0: no canary */
+    uint32_t canaries;    /* 416 out: how many were found intact between sp and top */
+    uint32_t hidden,
+        back; /* 420 out: r0 at entry, the hidden pointer if there is one; afterwards */
 };
 
 _Static_assert(offsetof(struct fz_frame, own) == 16, "shim.S");

@@ -5,9 +5,8 @@
 #include "rt.h"
 
 #ifdef __ARM_PCS_VFP
-const char *const fz_saved_names[FZ_SAVED] = {"r4",  "r5",  "r6", "r7", "r8",  "r9",  "r10", "r11",
-                                              "d8",  "d9",  "d10", "d11", "d12", "d13", "d14",
-                                              "d15"};
+const char *const fz_saved_names[FZ_SAVED] = {"r4", "r5", "r6",  "r7",  "r8",  "r9",  "r10", "r11",
+                                              "d8", "d9", "d10", "d11", "d12", "d13", "d14", "d15"};
 #else
 const char *const fz_saved_names[FZ_SAVED] = {"r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11"};
 #endif

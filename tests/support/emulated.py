@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""emulated - the test programs of architectures that closures run on, elsewhere than here.
+
+``make ISA=<isa> lib tests-c tests-abi tests-unwind`` puts them below ``build/<isa>``; qemu-user
+runs them. A test that uses one skips where it, or the emulator, is not there.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.arch.isas import ISAS
+from tests.support.ctests import BUILD
+
+ELSEWHERE = [name for name, isa in ISAS.items() if isa.planned and name != platform.machine()]
+#: What the programs must know (fs_test.h), and a processor that enforces all that there is.
+ENVIRONMENT = {"FS_TEST_EMULATED": "1", "FS_TEST_DIVIDE": "50", "QEMU_CPU": "max"}
+
+
+def program(isa: str, name: str) -> Path:
+    """The test program `name` ("core/c/api") of an architecture, or skip."""
+    emulator = ISAS[isa].runner[0]
+    if not shutil.which(emulator):
+        pytest.skip(f"{emulator} is not installed: apt-get install qemu-user-static")
+    made = BUILD / isa / "tests" / name
+    if not made.exists():
+        pytest.skip(f"`make ISA={isa} lib tests-c tests-abi tests-unwind` has not made {made}")
+    return made
+
+
+def emulator(isa: str) -> tuple[str, ...]:
+    """What a program's command begins with."""
+    return ISAS[isa].runner

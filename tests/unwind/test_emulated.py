@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""test_emulated - from a handler to the C caller on other architectures, under qemu-user.
+
+The program's own unwinder reads signed return addresses, on a processor that signs them. gdb, which
+steps through each call, runs it on one that does not: QEMU 7 does not tell gdb which bits are the
+signature's.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from tests.arch.isas import ISAS
+from tests.support.ctests import ROOT, judge, run
+from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
+
+HERE = ROOT / "tests" / "unwind"
+SHAPES = re.findall(r'^    \{"(\w+)",\s*caller_', (HERE / "shapes.h").read_text(), re.MULTILINE)
+#: A processor without what gdb cannot see through.
+PLAIN = {"aarch64": "cortex-a57"}
+
+
+@pytest.mark.parametrize("isa", ELSEWHERE)
+@pytest.mark.parametrize("provider", ["resident", "file", "memfd"])
+@pytest.mark.parametrize("how", ["backtrace", "throw"])
+def test_unwinds_to_the_caller(isa: str, provider: str, how: str) -> None:
+    env = {**ENVIRONMENT, "FFI_STATIC_PROVIDER": provider}
+    judge(run(program(isa, "unwind/unwind"), how, "all", env=env, before=emulator(isa)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ELSEWHERE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_unwinds_at_every_instruction(
+    isa: str, shape: str, tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    gdb = tool("gdb-multiarch")
+    made, socket = program(isa, "unwind/unwind"), tmp_path / "gdb"
+    cpu = ("-cpu", PLAIN[isa])
+    with subprocess.Popen(
+        [*emulator(isa), *cpu, "-g", str(socket), str(made), "stop", shape],
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        command = [gdb, "-q", "-nx", "-batch", "-ex", "set sysroot /"]
+        command += ["-ex", f"set solib-search-path /usr/{ISAS[isa].triple}/lib"]
+        command += ["-x", str(HERE / "step_remote.py"), str(made)]
+        while not socket.exists() and process.poll() is None:
+            pass
+        env = {"STEP_SHAPE": shape, "STEP_SOCKET": str(socket)}
+        done = run(Path(command[0]), *command[1:], env=env)
+        process.kill()
+    found = re.search(r"^stepped (\d+) wrong (\d+)$", done.stdout, re.MULTILINE)
+    assert found, done.stdout + done.stderr
+    assert int(found[1]) > 10
+    assert found[2] == "0", done.stdout
