@@ -18,6 +18,10 @@ from .isa import Isa
 from .signature import Signature
 
 
+#: The integers that integers are widened to, and their bytes.
+WHOLE = {"uint64_t": 8, "uint32_t": 4}
+
+
 def _leaves(isa: Isa, kind: m.Type) -> str:
     leaves = [isa.leaf(x) for x in kind.leaves]
     return ", ".join(f"{{{x.offset}, {x.size}, '{x.kind}'}}" for x in leaves)
@@ -27,7 +31,7 @@ def descriptor(isa: Isa, kind: m.Type, ffi: str) -> str:
     """The C of the runtime's description of a type, which `rt.h` declares."""
     n = len(kind.leaves)
     signed = int(isinstance(kind, m.Scalar) and kind.signed)
-    whole = int(isinstance(kind, m.Scalar) and kind.wide == "uint64_t")
+    whole = WHOLE.get(kind.wide, 0) if isinstance(kind, m.Scalar) else 0
     return (
         f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(isa, kind)}}};\n"
         f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size},"
@@ -107,8 +111,8 @@ def _wide(isa: Isa, kind: m.Type) -> str:
 def _wide_result(kind: m.Type | None) -> str:
     if kind is None:
         return "void"
-    whole = isinstance(kind, m.Scalar) and kind.wide == "uint64_t"
-    return "uint64_t" if whole else c_name(kind)
+    whole = isinstance(kind, m.Scalar) and kind.wide in WHOLE
+    return kind.wide if isinstance(kind, m.Scalar) and whole else c_name(kind)
 
 
 def _before(isa: Isa, kind: m.Type) -> int:
@@ -174,6 +178,7 @@ def row(sig: Signature) -> str:
 
 
 def _scalar(isa: Isa, kind: m.Scalar) -> m.Scalar:
+    kind = isa.scalar(kind)
     return replace(kind, align=min(kind.align, isa.ldouble_align))
 
 
@@ -182,12 +187,12 @@ def _struct(isa: Isa, kind: m.Struct) -> m.Struct:
 
 
 def _laid_out(isa: Isa, kind: m.Type) -> m.Type:
-    """The type with the alignments of `isa`."""
+    """The type with the sizes and alignments of `isa`."""
     return _struct(isa, kind) if isinstance(kind, m.Struct) else _scalar(isa, kind)
 
 
 def _fitted(isa: Isa, sig: Signature) -> Signature:
-    if isa.ldouble_align == m.LDOUBLE.align:
+    if all(_scalar(isa, s) == s for s in m.SCALARS):
         return sig
     return replace(
         sig,

@@ -16,7 +16,7 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, psabi, zelf
+from . import aapcs32, aapcs64, psabi, zelf
 from . import model as m
 
 
@@ -28,6 +28,7 @@ class Isa:
     `ldouble_align`: of a long double; a drawn signature has 16.
     `looks_floating`: a struct that libffi's elements make one around a float alone, if that
     matters; a member without size behind it says that it is none.
+    `scalar`: a drawn scalar, which is of a 64-bit machine, as this one has it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Isa:
     big: bool = False
     ldouble_align: int = m.LDOUBLE.align
     looks_floating: Callable[[m.Struct], bool] = lambda kind: False
+    scalar: Callable[[m.Scalar], m.Scalar] = lambda kind: kind
 
     @property
     def native(self) -> bool:
@@ -113,5 +115,15 @@ ISAS = {
         big=True,
         ldouble_align=8,
         looks_floating=zelf.looks_floating,
+    ),
+    "arm": Isa(
+        "arm",
+        aapcs32.in_memory,
+        lambda kind: 0,
+        aapcs32.padded,
+        aapcs32.wide,
+        lambda leaf: leaf,
+        (*(("uint32_t", "0"),) * 4, ("fz_canary", "fz_guard")),
+        scalar=aapcs32.scalar,
     ),
 }

@@ -19,7 +19,8 @@ typedef struct {
 typedef struct {
     ffi_type *ffi;
     uint16_t size, align, nleaves;
-    uint8_t whole;     /* an integer: fills a register or slot, and is widened as a result */
+    uint8_t whole;     /* an integer: fills so many bytes, of a register or slot, and is widened to
+                          them as a result */
     uint8_t is_signed; /* how it is widened */
     uint8_t in_memory; /* as a result: through a hidden pointer */
     uint8_t x87;       /* as a result: this many x87 registers */

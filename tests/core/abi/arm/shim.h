@@ -16,8 +16,9 @@
 #else
 #define FZ_SAVED 8
 #endif
-/* A frame's address is of any word here: state.c looks at sp. */
-#define FZ_FRAME_ALIGN 1
+#define FZ_STACK_ALIGNMENT 8
+#define FZ_ARGUMENT_ALIGNMENT 16 /* closures do what callers cannot */
+#define FZ_FRAME_IS_NO_STACK     /* state.c looks at sp */
 
 struct fz_frame {
     void *target;         /*   0 in:  what to call */
