@@ -18,8 +18,15 @@ PYTHON ?= python3
 VERSION := $(shell sed -n 's/^\#define FFI_STATIC_VERSION_[A-Z]* //p' csrc/include/ffi_static.h | paste -sd.)
 
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+# What is of this machine whatever is built: CC's architecture, sources, stamps.
+NATIVE_CC := $(CC)
+NATIVE_ISA := $(shell sh csrc/arch/isa.sh $(CC) $(filter -m%,$(CFLAGS)))
+NATIVE  := $(BUILD)
 ifeq ($(origin ISA),undefined)
-ISA     := $(shell sh csrc/arch/isa.sh $(CC) $(filter -m%,$(CFLAGS)))
+ISA     := $(NATIVE_ISA)
+endif
+ifneq ($(ISA),$(NATIVE_ISA))
+include tests/arch/cross.mk # ISA=aarch64: its compiler is CC, and BUILD is build/aarch64
 endif
 -include csrc/arch/$(ISA)/link.mk # may set ARCH_CFLAGS and ARCH_LDFLAGS
 CFLAGS  ?= -O2 -g
@@ -37,9 +44,10 @@ CANNOT  := $(shell sh csrc/arch/runs.sh $(ISA))
 # The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks.
 VENV    := .venv
 PY      := $(VENV)/bin/python
-SYSTEM  := $(BUILD)/.system
+SYSTEM  := $(NATIVE)/.system
+GROUND  := $(or $(CROSS_GROUND),$(SYSTEM))
 READY   := $(VENV)/.ready
-PACKAGE := $(BUILD)/.package
+PACKAGE := $(NATIVE)/.package
 PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
@@ -77,11 +85,11 @@ help: ## [start] what the targets are
 setup: $(SYSTEM) $(READY) ## [start] system packages and .venv, as far as they are missing
 venv: $(READY) ## [start] the private Python environment in .venv
 package: $(PACKAGE) ## [start] the Python package, built into .venv
-lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, in build/lib
+lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, in build/lib; ISA=aarch64: of another machine, in build/aarch64/lib
 
 $(SYSTEM): .ci/packages
 	@mkdir -p $(@D)
-	@sh .ci/packages $(PYTHON) $(CC)
+	@sh .ci/packages $(PYTHON) $(NATIVE_CC)
 	@touch $@
 
 $(READY): requirements/build.txt requirements/dev.txt | $(SYSTEM)
@@ -99,11 +107,11 @@ $(PACKAGE): $(READY) setup.py pyproject.toml ffi_static.pth $(wildcard ffi_stati
 	@$(PY) $(PIP) install -q --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(BUILD)/obj/%.c.o: csrc/%.c | $(SYSTEM)
+$(BUILD)/obj/%.c.o: csrc/%.c | $(GROUND)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
-$(BUILD)/obj/%.S.o: csrc/%.S | $(SYSTEM)
+$(BUILD)/obj/%.S.o: csrc/%.S | $(GROUND)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@

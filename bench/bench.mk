@@ -17,9 +17,13 @@ BENCH_CFLAGS := -std=gnu11 $(WARN) -O2 -g -falign-functions=64 -Icsrc/include \
 BENCH_RUN = $(PY) bench/run.py --build $(BUILD) --suite $(SUITE) --ctypes-python $(LIBFFI_PYTHON) \
             --libs "$(BENCH_LIBS)" $(BENCH_ARGS)
 
-.PHONY: bench bench-quick bench-c bench-rivals bench-dropin bench-instructions
+.PHONY: bench bench-quick bench-c bench-rivals bench-dropin bench-instructions bench-count bench-isas
+ifneq ($(CROSS),)
+bench: bench-count # of another machine, whose time nobody has
+else
 bench: venv package lib bench-c bench-rivals ## [measure] measure everything (5 minutes); BENCH_LIBS="name=path ..."
 	@$(BENCH_RUN)
+endif
 
 bench-quick: venv package lib bench-c ## [measure] the same in a few seconds, to try it: no measurement
 	@$(BENCH_RUN) --quick
@@ -35,11 +39,32 @@ bench-dropin: venv package ## [measure] install() against stock ctypes and cffi 
 bench-instructions: venv lib bench-c ## [measure] write bench/instructions.tsv, which the tests compare with
 	@$(PY) bench/guard.py --write
 
+# Instructions on any architecture, under QEMU: two libffi as upstream configures them, a patched one,
+# and ours where closures run.
+COUNT_OLD := trixie
+COUNT_RUN := $(if $(CROSS),$(CROSS_RUN),qemu-$(ARCH_QEMU_$(ISA))-static)
+COUNT_FFI := $(BUILD)/libffi
+COUNT_PATCHED := $(COUNT_FFI)/newest$(if $(CROSS),/patched)
+bench-count: bench-c $(COUNT_FFI)/$(COUNT_OLD)/.upstream $(COUNT_FFI)/newest/.upstream \
+             $(COUNT_FFI)/newest/.patched $(if $(CANNOT),,lib) ## [measure] instructions per call under QEMU; ISA=aarch64
+	@$(if $(CROSS),:,sh tests/arch/packages.sh $(ISA))
+	@$(PYTHON) bench/emulated.py --run "$(COUNT_RUN)" --isa $(ISA) --json $(BENCH_OUT)/emulated.json \
+	  $(BENCH_OUT)/callbench --ours "$(if $(CANNOT),,$(LIB)/libffi_static.so.0)" \
+	  --system $(COUNT_FFI)/newest/upstream/lib/libffi.so.8 \
+	  --lib "libffi $$(cat $(NATIVE)/libffi/$(COUNT_OLD)/version)=$(COUNT_FFI)/$(COUNT_OLD)/upstream/lib/libffi.so.8" \
+	  --lib "patched=$(COUNT_PATCHED)/lib/libffi.so.8"
+
+bench-isas: ## [measure] docs/results/instructions.md: instructions per call on every architecture
+	@for isa in $(ARCHES); do $(MAKE) --no-print-directory -s bench-count ISA=$$isa || exit; done
+	@$(PYTHON) bench/isas.py --build $(NATIVE) --out docs/results/instructions.md $(ARCHES)
+
 bench-c: $(BENCH_OUT)/callbench ## [measure] only the C benchmark, build/bench/callbench
 
-$(BENCH_OUT)/obj/%.o: bench/c/%.c | $(SYSTEM)
+$(BENCH_OUT)/obj/%.o: bench/c/%.c | $(GROUND)
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(BENCH_CFLAGS) -MMD -MP -c $< -o $@
 $(BENCH_OUT)/callbench: $(BENCH_OBJS)
-	$(CC) -o $@ $(BENCH_OBJS) -ldl -lm
+	$(call say,LD)
+	$(Q)$(CC) -o $@ $(BENCH_OBJS) $(CROSS_LDFLAGS) -ldl -lm
 -include $(BENCH_OBJS:.o=.d)

@@ -19,7 +19,8 @@ struct settings {
     const char *only; /* NULL: every rival */
     const char *row;  /* NULL: every row */
     bool quick;
-    int cpu; /* where we are pinned; -1: not */
+    bool tolerant; /* run_marked(): leave out of a row who cannot serve it, or answers wrongly */
+    int cpu;       /* where we are pinned; -1: not */
     int rounds;
     double slice_ns;
     long max_live;   /* the largest number of closures at a time */

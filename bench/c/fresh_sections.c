@@ -17,6 +17,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Each of these does its work where an architecture has no such call. */
+#ifndef SYS_mmap
+#define SYS_mmap SYS_mmap2
+#endif
+#ifndef SYS_newfstatat
+#define SYS_newfstatat SYS_fstatat64
+#endif
+#ifndef SYS_fstat
+#define SYS_fstat SYS_newfstatat
+#endif
+
 extern const struct row row_int_int;
 
 struct footprint {

@@ -53,12 +53,12 @@ static const struct {
 
 static void shuffle(void **list, long n)
 {
-    static unsigned long state = 0x9e3779b97f4a7c15ul; /* xorshift64: the same in every run */
+    static uint64_t state = 0x9e3779b97f4a7c15u; /* xorshift64: the same in every run */
     for (long i = n - 1; i > 0; i--) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        long j = (long)(state % (unsigned long)(i + 1));
+        long j = (long)(state % (uint64_t)(i + 1));
         void *other = list[i];
         list[i] = list[j];
         list[j] = other;

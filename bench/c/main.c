@@ -17,7 +17,7 @@ static const char usage[] =
     "Compares libraries that make C closures, in one process, in turns. Rivals are the system's\n"
     "libffi (the baseline), ours, those given, a hand-written callback and a direct call.\n"
     "  --lib NAME=PATH   another libffi-compatible library, or another build of ours; repeatable\n"
-    "  --ours PATH       our library (default build/lib/libffi_static.so.0)\n"
+    "  --ours PATH       our library (default build/lib/libffi_static.so.0); empty: none\n"
     "  --text PATH       a copy of ours, measured in calls with closures of provider `text`\n"
     "  --system PATH     the baseline, instead of the libffi that the dynamic linker finds\n"
     "  --section NAME    calls, live, memory or first; repeatable (default: all)\n"
@@ -30,6 +30,7 @@ static const char usage[] =
     "  --list            rows and rivals, nothing measured\n"
     "  --calls N         make N calls per row and rival, nothing timed (for callgrind)\n"
     "  --marked N        the same, with marks for bench/instructions.py\n"
+    "  --tolerant        with marks: leave out of a row who cannot serve it, or answers wrongly\n"
     "  --remade N        make and free N closures per row and library, with the same marks\n";
 
 enum { CALLS = 1, LIVE = 2, MEMORY = 4, FIRST = 8 };
@@ -89,6 +90,8 @@ static void set_option(struct options *o, const char *name, char *value)
         s->only = value;
     } else if (!strcmp(name, "quick")) {
         s->quick = true;
+    } else if (!strcmp(name, "tolerant")) {
+        s->tolerant = true;
     } else if (!strcmp(name, "max-live")) {
         s->max_live = number(value, name);
     } else if (!strcmp(name, "patience")) {
@@ -124,7 +127,7 @@ static void parse(struct options *o, int argc, char **argv)
         {"cpu", 1, NULL, 0},      {"json", 1, NULL, 0},     {"list", 0, NULL, 0},
         {"calls", 1, NULL, 0},    {"marked", 1, NULL, 0},   {"child", 1, NULL, 0},
         {"closures", 1, NULL, 0}, {"text", 1, NULL, 0},     {"remade", 1, NULL, 0},
-        {"help", 0, NULL, 0},     {NULL, 0, NULL, 0},
+        {"help", 0, NULL, 0},     {"tolerant", 0, NULL, 0}, {NULL, 0, NULL, 0},
     };
     int at, c;
     while ((c = getopt_long(argc, argv, "", known, &at)) == 0)
@@ -157,7 +160,8 @@ static void load(struct options *o)
 {
     struct rivals *all = &o->settings.rivals;
     bool fine = rival_load(all, "system", o->system) == 0;
-    fine = fine && rival_load(all, "ours", o->ours) == 0;
+    if (*o->ours)
+        fine = fine && rival_load(all, "ours", o->ours) == 0;
     /* A fresh process for memory or the first closure is spared it. */
     if (fine && o->text && !o->child)
         fine = rival_load_text(all, o->text, &o->settings.text_note) == 0;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # build.sh - builds one variant of libffi from the source that source.sh left
 #
-#   build.sh OUT VARIANT
+#   build.sh OUT VARIANT [TRIPLE FOLDER]
 #
 #   patched    the series applied; into OUT/lib and OUT/include
 #   stock      what the distribution has: no series, static trampolines switched off
@@ -10,7 +10,9 @@
 #   asan, clang, cet   patched: under the address sanitizer, by clang, with -fcf-protection=full
 #
 # All but `patched` are installed into OUT/VARIANT. The trees stay in OUT/work/VARIANT for the
-# testsuite. Debian's suites are built with Debian's hardening flags, `newest` with upstream's own.
+# testsuite. With TRIPLE, its cross compiler builds for another machine, and everything is put into
+# FOLDER/VARIANT and FOLDER/work/VARIANT. Debian's suites are built with Debian's hardening flags,
+# `newest` and `upstream` with upstream's own.
 # Fails when: the series does not apply (the hunk is shown), or configure or make fail (the end of
 # the log is shown, and where all of it is).
 set -eu
@@ -18,7 +20,10 @@ set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 OUT=$(cd "$1" && pwd)
 VARIANT=$2
-TREE=$OUT/work/$VARIANT
+TRIPLE=${3:-}
+TO=$OUT
+[ -z "$TRIPLE" ] || { mkdir -p "$4" && TO=$(cd "$4" && pwd); }
+TREE=$TO/work/$VARIANT
 VERSION=$(cat "$OUT/version")
 
 die() {
@@ -27,7 +32,7 @@ die() {
 }
 
 run() { # LOG COMMAND...: quietly; on failure the end of what it said
-    local log=$OUT/work/$VARIANT.$1.log
+    local log=$TO/work/$VARIANT.$1.log
     shift
     "$@" >"$log" 2>&1 </dev/null || {
         tail -n 20 "$log" >&2
@@ -35,9 +40,16 @@ run() { # LOG COMMAND...: quietly; on failure the end of what it said
     }
 }
 
-options=(--without-gcc-arch --disable-multi-os-directory --disable-dependency-tracking)
-prefix=$OUT/$VARIANT
+plain=(--without-gcc-arch --disable-multi-os-directory --disable-dependency-tracking)
+prefix=$TO/$VARIANT
 flags=()
+if [ -n "$TRIPLE" ]; then
+    # libtool asks the compiler for the linker's path, which is none where the compiler is a wrapper.
+    plain+=("--host=$TRIPLE" "LD=$TRIPLE-ld")
+    # Whose flags dpkg-buildflags gives; a name that this dpkg does not know has none of its own.
+    export DEB_HOST_ARCH="$(dpkg-architecture -t"$TRIPLE" -qDEB_HOST_ARCH 2>/dev/null || echo "${TRIPLE%%-*}")"
+fi
+options=("${plain[@]}")
 if [ -d "$OUT/source/debian" ]; then
     options+=(--enable-pax_emutramp)
     flags=("CFLAGS=$(dpkg-buildflags --get CFLAGS)" "CPPFLAGS=$(dpkg-buildflags --get CPPFLAGS)"
@@ -45,9 +57,9 @@ if [ -d "$OUT/source/debian" ]; then
 fi
 series=series.$VERSION
 case $VARIANT in
-patched) prefix=$OUT options+=(--disable-exec-static-tramp) ;;
+patched) [ -n "$TRIPLE" ] || prefix=$OUT; options+=(--disable-exec-static-tramp) ;;
 stock) series= options+=(--disable-exec-static-tramp) ;;
-upstream) series= flags=() ;;
+upstream) series= flags=() options=("${plain[@]}") ;;
 # Not its alloca checks: ffi_call makes the callee's frame with alloca and leaves it by moving the
 # stack pointer, so that redzones stay behind and are found by whoever uses the stack next.
 asan) flags=("CFLAGS=-O1 -g -fsanitize=address --param asan-instrument-allocas=0") ;;
@@ -60,13 +72,13 @@ esac
     "$(cd "$HERE" && echo series.*). patches/libffi/README.md says how a base is added."
 
 # A tree in which the testsuite runs is not pulled away from under it (suite.py holds the lock).
-mkdir -p "$OUT/work"
+mkdir -p "$TO/work"
 exec 9>"$TREE.lock"
 flock -n 9 || {
     echo "Waiting for a build or a test in $TREE ..."
     flock 9
 }
-echo "Building libffi $VERSION, $VARIANT ..."
+echo "Building libffi $VERSION, $VARIANT${TRIPLE:+, for $TRIPLE} ..."
 rm -rf "$TREE"
 cp -r "$OUT/source" "$TREE"
 cd "$TREE"

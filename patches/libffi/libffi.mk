@@ -3,7 +3,7 @@
 #
 # SUITE chooses the base: bookworm, trixie (Debian's own source packages) or newest (upstream's
 # latest release, as Debian's unstable carries it). Everything is under build/libffi/<suite>.
-LIBFFI  := $(BUILD)/libffi
+LIBFFI  := $(NATIVE)/libffi
 LIBFFI_RECIPES := patches/libffi/build.sh
 LIBFFI_SERIES  := $(wildcard patches/libffi/*.patch patches/libffi/series.*)
 
@@ -28,7 +28,7 @@ $(LIBFFI)/%/.patched: $(LIBFFI)/%/version $(LIBFFI_RECIPES) $(LIBFFI_SERIES)
 $(LIBFFI)/%/.stock: $(LIBFFI)/%/version $(LIBFFI_RECIPES)
 	@bash patches/libffi/build.sh $(@D) stock
 	@touch $@
-$(LIBFFI)/newest/.upstream: $(LIBFFI)/newest/version $(LIBFFI_RECIPES)
+$(LIBFFI)/%/.upstream: $(LIBFFI)/%/version $(LIBFFI_RECIPES)
 	@bash patches/libffi/build.sh $(@D) upstream
 	@touch $@
 # Other builds of the patched tree, that only the testsuite uses.

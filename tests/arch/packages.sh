@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: MIT
 # packages.sh - what the tests of other architectures need: checks, and installs as root
 #
+#   packages.sh               what `make test-arch` needs for all of them
+#   packages.sh ISA           what building and running one needs
+#   packages.sh --root TRIPLE prints the packages of a scratch root, where this Debian lacks the
+#                             compiler (tools.sh, root.sh)
+#
 # gcc-multilib, where it is installed, conflicts with the cross compilers: apt then refuses, and
 # says so. Fails when something is missing afterwards: .ci/need says what, and how to get it.
 set -eu
@@ -20,6 +25,18 @@ $triple-g++|g++-$triple|upstream's tests in C++
 qemu-$(says QEMU "$1")-static|qemu-user-static|runs its programs
 LIST
 }
+
+case ${1:-} in
+--root)
+    echo gcc libc6-dev make "gcc-$2" "g++-$2" qemu-user python3 python3-pytest quilt autoconf automake \
+        libtool libltdl-dev dejagnu patch
+    exit
+    ;;
+?*)
+    of_isa "$here/$1/isa.mk" | sh "$here/../../.ci/need" "ISA=$1"
+    exit
+    ;;
+esac
 
 {
     for isa in "$here"/*/isa.mk; do

@@ -31,8 +31,8 @@ unshare|util-linux|mounts that end with the command
 LIST
     root=$PWD/$build/arch/root-$suite-$isa
     mkdir -p "${root%/*}"
-    make_root "$suite" "$root" gcc libc6-dev make "gcc-$triple" "g++-$triple" qemu-user python3 \
-        python3-pytest quilt autoconf automake libtool libltdl-dev dejagnu patch
+    # shellcheck disable=SC2046 # a list of packages
+    make_root "$suite" "$root" $(sh tests/arch/packages.sh --root "$triple")
     qemu=qemu-$(says QEMU "$isa") # is static, but no longer called so
     ln -sf "$qemu" "$root/usr/bin/$qemu-static"
     # shellcheck disable=SC2016 # expanded inside
