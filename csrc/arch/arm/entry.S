@@ -96,13 +96,15 @@ FS_ASM_BEGIN
  *
  *          the caller's stack arguments, of which the class g may have some
  *          lr
- *          (a word, where the sum would not be a multiple of 8)
+ *          (a word, where the sum would not be a multiple of 8, or doubles would not lie at one)
  *          saved registers: n words or doubles, of the class g at most 4 words
+ *          (a word, where the sum would not be a multiple of 8 below doubles)
  *          avalue, n words
  *      sp  result, 1 or 2 words
  *
- * In words: fs_saved, fs_ret, fs_odd, and fs_below_lr for all of it. fs_step is from one argument to
- * the next. */
+ * In words: fs_odd, fs_saved, fs_even, fs_ret, and fs_below_lr for all of it. fs_step is from one
+ * argument to the next. fs_low: so many words of avalue are pushed together with the result, the
+ * others before. */
 .macro fs_scalar_frame class, n, tail
     .set fs_step, 4
     .set fs_saved, \n
@@ -119,8 +121,19 @@ FS_ASM_BEGIN
     .if \tail == FS_TAIL_WORD
     .set fs_ret, 2
     .endif
+    .set fs_low, 4
+    .set fs_even, 0
     .set fs_odd, (1 + fs_saved + \n + fs_ret) & 1
-    .set fs_below_lr, fs_odd + fs_saved + \n + fs_ret
+    .ifc \class, v
+    .if \n
+    .set fs_odd, 1
+    .set fs_even, (\n + fs_ret) & 1
+    .endif
+    .if \n == 4 && fs_even
+    .set fs_low, 3
+    .endif
+    .endif
+    .set fs_below_lr, fs_odd + fs_saved + fs_even + \n + fs_ret
 .endm
 
 /* Save lr and, below it, words: of `bits` and, if there is one more, ip. */
@@ -160,25 +173,23 @@ FS_ASM_BEGIN
 
 /* avalue, from its end, and the result's room. */
 .macro fs_scalar_arguments class, n, tail
-    .if \n > 4
-    fs_scalar_address r0, \class, 4
-    .if \n > 5
-    fs_scalar_address r1, \class, 5
+    .if \n > fs_low
+    .set fs_k, fs_low
+    .irp r, r0, r1, r2, r3
+    .if fs_k < \n
+    fs_scalar_address \r, \class, fs_k
+    .set fs_k, fs_k + 1
     .endif
-    .if \n > 6
-    fs_scalar_address r2, \class, 6
-    .endif
-    .if \n > 7
-    fs_scalar_address r3, \class, 7
-    .endif
-    fs_push FIRST(\n - 4)
-    fs_padded 4 * (\n - 4)
-    .set fs_down, fs_down + 4 * (\n - 4)
+    .endr
+    fs_push FIRST(\n - fs_low) | fs_even * IP_BIT
+    fs_padded 4 * (\n - fs_low + fs_even)
+    .set fs_down, fs_down + 4 * (\n - fs_low + fs_even)
+    .set fs_even, 0 /* is done */
     .endif
     .set fs_k, 0
-    .set fs_bits, 1
+    .set fs_bits, 1 | fs_even * IP_BIT
     .irp r, r1, r2, r3, lr
-    .if fs_k < \n
+    .if fs_k < \n && fs_k < fs_low
     fs_scalar_address \r, \class, fs_k
     .set fs_k, fs_k + 1
     .if fs_k < 4
@@ -192,7 +203,7 @@ FS_ASM_BEGIN
     mov r0, #0
     .endif
     fs_push fs_bits
-    fs_padded 4 * (fs_k + 1)
+    fs_padded 4 * (fs_k + 1 + fs_even)
     .if fs_ret == 2
     fs_push FIRST(1)
     fs_padded 4
