@@ -106,6 +106,9 @@ struct made {
     long key;
 };
 /* int(int), double(double), and a general one with arguments on the stack */
+/* Bytes of a closure, which is one slot: eight words. */
+enum { CELL = sizeof(ffi_static_closure) };
+
 enum { OF_INT, OF_DOUBLE, OF_MANY, KINDS };
 ffi_cif *test_cif(unsigned kind);
 /* Adds its user data, a number that is passed as a pointer, to what it is called with. */
