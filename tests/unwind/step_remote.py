@@ -14,7 +14,13 @@ import os
 
 import gdb  # type: ignore[import-untyped]
 
-KEPT = ("sp", *(f"x{n}" for n in range(19, 30)))
+#: By the beginning of gdb's name of the architecture: what a callee keeps; where the return address
+#: is at a function's first instruction.
+KEEPS = {
+    "aarch64": ("sp", *(f"x{n}" for n in range(19, 30))),
+    "arm": ("sp", *(f"r{n}" for n in range(4, 12))),
+}
+RETURNS_TO = {"aarch64": "$x30", "arm": "$lr & ~1"}
 MOST = 5000
 
 
@@ -23,9 +29,15 @@ def quietly(command: str) -> None:
     gdb.execute(command, to_string=True)
 
 
+def machine() -> str:
+    """The architecture's name, as the tables above have it."""
+    name = gdb.newest_frame().architecture().name()
+    return next(known for known in KEEPS if name.startswith(known))
+
+
 def registers(frame: gdb.Frame) -> dict[str, int]:
     """What a frame's callee keeps."""
-    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in KEPT}
+    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in KEEPS[machine()]}
 
 
 def find(name: str) -> gdb.Frame | None:
@@ -40,7 +52,7 @@ def find(name: str) -> gdb.Frame | None:
 
 def leave_the_handler() -> None:
     """From the handler's first instruction to the one that it returns to."""
-    quietly(f"tbreak *{int(gdb.parse_and_eval('$x30'))}")
+    quietly(f"tbreak *{int(gdb.parse_and_eval(RETURNS_TO[machine()]))}")
     quietly("continue")
 
 
@@ -63,7 +75,7 @@ def main() -> None:
         got = registers(frame) if frame else {}
         if got != want:
             wrong += 1
-            differ = [name for name in KEPT if got.get(name) != want[name]]
+            differ = [name for name in want if got.get(name) != want[name]]
             print(f"{gdb.newest_frame().name()} {gdb.newest_frame().pc():#x}: {differ}")
         if gdb.newest_frame().name() == "on_call":
             leave_the_handler()

@@ -141,7 +141,7 @@ FS_ASM_BEGIN
     fs_push (\bits) | fs_odd * IP_BIT | LR_BIT
     .save {lr}
     .cfi_adjust_cfa_offset 4
-    .cfi_rel_offset lr, 4 * (\words + fs_odd)
+    .cfi_offset lr, -4
     fs_padded 4 * (\words + fs_odd)
 .endm
 
