@@ -78,6 +78,7 @@
 #define FS_FRAME_RET (-56)   /* of fs_entry_long: below r4 .. r8 and lr */
 #define FS_FRAME_RET_SIZE 32 /* zero when the handler starts, as far as this result needs it */
 #else
+#define FS_FRAME_VEC 0 /* nothing is there */
 #define FS_FRAME_GPR 0
 #define FS_FRAME_STACK 16
 #define FS_FRAME_RET (-32)

@@ -43,6 +43,7 @@ fault_\name:
         bx      lr
         .endr
 
+#ifdef __ARM_PCS_VFP
         .irp    reg, d8, d9, d10, d11, d12, d13, d14, d15
         FAULT   \reg
         vneg.f64 \reg, \reg
@@ -55,18 +56,19 @@ fault_\name:
         vmsr    fpscr, ip
         bx      lr
 
+        FAULT   s0                      /* one bit of a floating result */
+        vmov    ip, s0
+        eor     ip, ip, #1
+        vmov    s0, ip
+        bx      lr
+#endif
+
         FAULT   sp
         sub     sp, sp, #16
         bx      lr
 
         FAULT   r0
         mvn     r0, r0
-        bx      lr
-
-        FAULT   s0                      /* one bit of a floating result */
-        vmov    ip, s0
-        eor     ip, ip, #1
-        vmov    s0, ip
         bx      lr
 
         FAULT   extend                  /* right in the low 16 bits, wrong above */
@@ -101,7 +103,11 @@ fault_\name:
         .balign 8
         .globl  fz_faults
 fz_faults:
-        .irp    name, r4, r5, r6, r7, r8, r9, r10, r11, d8, d9, d10, d11, d12, d13, d14, d15, fpscr, sp, r0, s0, extend, canary
+#ifdef __ARM_PCS_VFP
+        .irp    name, r4, r5, r6, r7, r8, r9, r10, r11, sp, r0, extend, canary, d8, d9, d10, d11, d12, d13, d14, d15, fpscr, s0
+#else
+        .irp    name, r4, r5, r6, r7, r8, r9, r10, r11, sp, r0, extend, canary
+#endif
         ROW     \name
         .endr
         .long   0, 0
