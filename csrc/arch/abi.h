@@ -78,7 +78,8 @@ FS_HIDDEN void *fs_abi_quick_entry(const ffi_cif *cif);
  * is none but the planned ones. */
 FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);
 
-/* The entry that walks a plan in the slot, saving the registers that `abi` has used. */
+/* The entry that walks a plan in the slot, saving the registers that `abi` has used. NULL: there is
+ * none for this ABI, but fs_entry_long. */
 FS_HIDDEN void *fs_abi_plan_entry(const struct fs_abi *abi);
 
 /* How the planned entries want to be told of abi->tail. Negative: the result goes through the

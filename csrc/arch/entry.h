@@ -34,7 +34,7 @@
 
 /* fs_scalar_<class>[most + 1][FS_FAST_TAILS]. No scalar at all is g0, and v0 the same. */
 .macro fs_scalars_of class, n
-    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7
+    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8
     .if \tail < FS_FAST_TAILS
     fs_scalar \class, \n, \tail
     fs_is_next_in fs_scalar_\class, fs_entry_\class\n\()_\tail

@@ -69,7 +69,10 @@ union fs_slot_body {
     } hop; /* arch/hop.h */
 #endif
 #ifdef FS_SLOT_EAX
-    void *past_eax; /* fs_slot_in_eax */
+    struct {
+        char before[FS_SLOT_EAX - FS_SLOT_ENTRY - sizeof(void *)]; /* `spill` among it */
+        void *past_eax;                                            /* fs_slot_in_eax */
+    } raw;
 #endif
 };
 
@@ -112,7 +115,7 @@ _Static_assert(offsetof(struct fs_slot, body.hop.code) == FS_SLOT_HOP_CODE, "cod
 _Static_assert(offsetof(struct fs_slot, body.hop.data) == FS_SLOT_HOP_DATA, "data");
 #endif
 #ifdef FS_SLOT_EAX
-_Static_assert(offsetof(struct fs_slot, body.past_eax) == FS_SLOT_EAX, "eax");
+_Static_assert(offsetof(struct fs_slot, body.raw.past_eax) == FS_SLOT_EAX, "eax");
 #endif
 
 /* `type` fits a slot, and has libffi's three words where a slot has them. */

@@ -229,6 +229,14 @@ enum ffi_static_register {
     FFI_STATIC_R11,
     FFI_STATIC_R12,
     FFI_STATIC_R14 = 15,
+#elif defined __i386__
+    FFI_STATIC_EAX = 1,
+    FFI_STATIC_ECX,
+    FFI_STATIC_EDX,
+    FFI_STATIC_EBX,
+    FFI_STATIC_EBP = 6,
+    FFI_STATIC_ESI,
+    FFI_STATIC_EDI,
 #endif
 };
 

@@ -209,10 +209,10 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
     *out = (struct fs_planned){.entry = fs_abi_entry(&d.abi, cif->nargs)};
     if (out->entry && !SCALARS_READ_PLACES)
         return 0;
-    if (!d.fits)
+    if (d.fits && !out->entry)
+        out->entry = fs_abi_plan_entry(&d.abi);
+    if (!d.fits || !out->entry)
         return second_pass(cif, &d, out);
     write_plan(&d, cif->nargs, &out->body.plan);
-    if (!out->entry)
-        out->entry = fs_abi_plan_entry(&d.abi);
     return 0;
 }
