@@ -127,6 +127,7 @@ def _caller(
     args: list[str],
     canary: tuple[tuple[str, str], ...] = (),
     before: tuple[int, ...] = (),
+    convention: str = "",
 ) -> str:
     at = [f"(v[{i}] - {n})" if n else f"v[{i}]" for i, n in enumerate(before)]
     at = at or [f"v[{i}]" for i in range(len(args))]
@@ -134,10 +135,11 @@ def _caller(
     args = [*args, *(kind for kind, _ in canary)]
     passed += [value for _, value in canary]
     types, values = ", ".join(args) or "void", ", ".join(passed)
+    attribute = f"__attribute__(({convention})) " if convention else ""
     store = "" if result == "void" else f"*({result} *)r = "
     return (
         f"static void {name}(fz_value *v, void *r)\n{{\n    (void)v, (void)r;\n"
-        f"    {store}(({result}(*)({types}))fz_entry)({values});\n}}\n"
+        f"    {store}(({result}({attribute}*)({types}))fz_entry)({values});\n}}\n"
     )
 
 
@@ -159,21 +161,23 @@ def signature(isa: Isa, sig: Signature) -> str:
     parts = [struct(isa, s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index
     result = c_name(sig.result) if sig.result else "void"
-    parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args]))
+    plain = [c_name(a) for a in sig.args]
+    parts.append(_caller(f"plain{i}", result, plain, convention=isa.convention))
     wide = [_wide(isa, a) for a in sig.args]
     before = tuple(_before(isa, a) for a in sig.args)
-    parts.append(_caller(f"dirty{i}", _wide_result(sig.result), wide, isa.canary, before))
+    wider = _wide_result(sig.result)
+    parts.append(_caller(f"dirty{i}", wider, wide, isa.canary, before, isa.convention))
     args = ", ".join(f"&{a.tag}" for a in sig.args) or "NULL"
     parts.append(f"static const fz_type *const A{i}[] = {{{args}}};\n")
     return "".join(parts)
 
 
-def row(sig: Signature) -> str:
+def row(isa: Isa, sig: Signature) -> str:
     """The signature's row in the batch's table."""
     result = f"&{sig.result.tag}" if sig.result else "NULL"
     return (
         f'    {{{sig.index}, "{sig.label}", "{sig.prototype}", {result}, {len(sig.args)},'
-        f" A{sig.index}, plain{sig.index}, dirty{sig.index}}},\n"
+        f" A{sig.index}, plain{sig.index}, dirty{sig.index}, {isa.pops(sig)}}},\n"
     )
 
 
@@ -210,6 +214,8 @@ def batch(isa: Isa, sigs: Iterable[Signature]) -> str:
     out += [descriptor(isa, s, f"&{s.ffi}") for s in scalars]
     out += [signature(isa, s) for s in sigs]
     out.append("const fz_sig fz_sigs[] = {\n")
-    out += [row(s) for s in sigs]
+    out += [row(isa, s) for s in sigs]
     out.append("};\nconst unsigned fz_nsigs = sizeof fz_sigs / sizeof *fz_sigs;\n")
+    out.append(f"const ffi_abi fz_abi = {isa.abi};\n")
+    out.append(f"const int fz_has_canary = {int(bool(isa.canary))};\n")
     return "".join(out)

@@ -7,6 +7,7 @@ fills the same register, and what stands on the stack whatever the registers hol
 
 from __future__ import annotations
 
+import functools
 import platform
 import shutil
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs32, aapcs64, psabi, zelf
+from . import aapcs32, aapcs64, i386, psabi, zelf
 from . import model as m
+from .signature import Signature
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Isa:
     `ldouble_align`: of a long double; a drawn signature has 16.
     `looks_floating`: a struct that libffi's elements make one around a float alone, if that
     matters; a member without size behind it says that it is none.
+    `abi`, `convention`: libffi's name of how functions are called, and gcc's attribute; `pops`:
+    how many bytes a callee takes off the stack. `of`: the folder of its architecture, if that is
+    not its name.
     `scalar`: a drawn scalar, which is of a 64-bit machine, as this one has it.
     """
 
@@ -42,6 +47,15 @@ class Isa:
     ldouble_align: int = m.LDOUBLE.align
     looks_floating: Callable[[m.Struct], bool] = lambda kind: False
     scalar: Callable[[m.Scalar], m.Scalar] = lambda kind: kind
+    abi: str = "FFI_DEFAULT_ABI"
+    convention: str = ""
+    pops: Callable[[Signature], int] = lambda sig: 0
+    of: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The name of its architecture."""
+        return self.of or self.name
 
     @property
     def native(self) -> bool:
@@ -51,28 +65,33 @@ class Isa:
     @property
     def shim(self) -> Path:
         """The folder with its call shim."""
-        return ROOT / "tests" / "core" / "abi" / self.name
+        return ROOT / "tests" / "core" / "abi" / self.folder
 
     @property
     def runner(self) -> tuple[str, ...]:
         """What a program's command begins with here."""
-        return () if self.native else MACHINES[self.name].runner
+        return () if self.native else MACHINES[self.folder].runner
+
+    @property
+    def link(self) -> tuple[str, ...]:
+        """What a program is linked with besides, so that this kernel finds its loader."""
+        return () if self.native else MACHINES[self.folder].link
 
     def compiler(self, name: str) -> list[str]:
         """The command of gcc or clang for it."""
         if self.native:
             return [name]
-        triple = MACHINES[self.name].triple
+        triple = MACHINES[self.folder].triple
         return [f"{triple}-gcc"] if name == "gcc" else [name, f"--target={triple}"]
 
     def lib(self) -> Path:
         """Where libffi_static.a is built."""
-        return ROOT / "build" / ("" if self.native else self.name) / "lib"
+        return ROOT / "build" / ("" if self.native else self.folder) / "lib"
 
     def libffi(self) -> Path | None:
         """Where the target's libffi is built (include/, archive/), if not where compilers look."""
         return (
-            None if self.native else ROOT / "build" / self.name / "libffi" / "trixie" / "upstream"
+            None if self.native else ROOT / "build" / self.folder / "libffi/trixie/upstream"
         )
 
     def missing(self) -> list[str]:
@@ -126,4 +145,21 @@ ISAS = {
         (*(("uint32_t", "0"),) * 4, ("fz_canary", "fz_guard")),
         scalar=aapcs32.scalar,
     ),
+    **{
+        f"i686{'-' if convention else ''}{convention}": Isa(
+            f"i686{'-' if convention else ''}{convention}",
+            i386.in_memory,
+            i386.x87_depth,
+            i386.padded,
+            i386.wide,
+            lambda leaf: leaf,
+            () if convention else (("fz_canary", "fz_guard"),),
+            scalar=i386.scalar,
+            abi=f"FFI_{convention.upper() or 'SYSV'}",
+            convention=convention,
+            pops=functools.partial(i386.pops, convention),
+            of="i686",
+        )
+        for convention in ("", "stdcall", "fastcall", "thiscall")
+    },
 }

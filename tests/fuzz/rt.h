@@ -37,7 +37,12 @@ typedef struct {
     unsigned nargs;
     const fz_type *const *args;
     fz_caller plain, dirty;
+    unsigned pops; /* bytes that the callee takes off the stack */
 } fz_sig;
+
+/* Whose closures: the cif's ABI, and whether a caller may leave something behind the arguments. */
+extern const ffi_abi fz_abi;
+extern const int fz_has_canary;
 
 /* libffi's complex type of each integer, laid out. */
 extern ffi_type fz_complex_schar, fz_complex_short, fz_complex_int, fz_complex_long;
