@@ -91,13 +91,16 @@ def run(emulator: list[str], command: list[str]) -> Seen:
     reading, writing = os.pipe()
     options = [one_at_a_time(emulator), "-d", "nochain,exec", "-D", f"/dev/fd/{writing}"]
     marks: list[int] = []
-    with open(reading, "rb", buffering=1 << 20) as log, subprocess.Popen(
-        [*emulator, *options, *command],
-        pass_fds=(writing,),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        open(reading, "rb", buffering=1 << 20) as log,
+        subprocess.Popen(
+            [*emulator, *options, *command],
+            pass_fds=(writing,),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         os.close(writing)
         reader = threading.Thread(target=lambda: marks.extend(read_marks(log)))
         reader.start()

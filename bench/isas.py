@@ -81,7 +81,15 @@ def table(isa: str, counts: Counts, newest: str) -> list[str]:
 
 def summary(all_counts: dict[str, Counts], newest: str) -> list[str]:
     """One line for each architecture: the means, and how many times fewer than libffi's newest."""
-    titles = [f"libffi {newest}", "patched", OURS, HAND, "libffi / ours", "ours / hand", "libffi / hand"]
+    titles = [
+        f"libffi {newest}",
+        "patched",
+        OURS,
+        HAND,
+        "libffi / ours",
+        "ours / hand",
+        "libffi / hand",
+    ]
     lines = [line(["geometric mean", *titles]), line(["---", *["---:"] * len(titles)])]
     for isa, counts in all_counts.items():
         found = means(counts)
@@ -106,13 +114,17 @@ def main() -> int:
         try:
             counts[isa] = json.loads((own / "bench/emulated.json").read_text())
         except OSError as error:
-            print(f"isas: {isa} was not counted: {error}; make bench-count ISA={isa}", file=sys.stderr)
+            print(
+                f"isas: {isa} was not counted: {error}; make bench-count ISA={isa}", file=sys.stderr
+            )
             return CANNOT_COUNT
     newest = (options.build / "libffi/newest/version").read_text().strip()
     lines = [HEAD.format(newest=newest), *summary(counts, newest)]
     for isa, found in counts.items():
         lines += table(isa, found, newest)
-    lines[-1:] = ["–: left out of that row, because it does not describe that type or gives a wrong answer.\n"]
+    lines[-1:] = [
+        "–: left out of that row, because it does not describe that type or gives a wrong answer.\n"
+    ]
     options.out.write_text("\n".join(lines))
     print(f"{options.out}: {len(counts)} architectures")
     return 0

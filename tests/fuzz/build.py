@@ -147,7 +147,18 @@ def compile_batch(
     source = program.with_name(program.name + ".c")
     source.write_text(emit.batch(o.isa, sigs))
     compiler = command(o.isa, cc)
-    _compile([*compiler, *flags(o.isa), str(source), *objects, *_link(o), "-o", str(program)])
+    _compile(
+        [
+            *compiler,
+            *flags(o.isa),
+            str(source),
+            *objects,
+            *_link(o),
+            *o.isa.link,
+            "-o",
+            str(program),
+        ]
+    )
     return program
 
 

@@ -104,6 +104,16 @@ OWN_FAULTS = {
         "extend": "result extended to 32 bits",
         "canary": "the canary above the outgoing arguments was overwritten",
     },
+    "arm": {
+        **{r: f"{r}: expected" for r in (f"r{n}" for n in range(4, 12))},
+        **{r: f"{r}: expected" for r in (f"d{n}" for n in range(8, 16))},
+        "fpscr": "FPSCR: expected",
+        "sp": "sp: expected",
+        "r0": "result",
+        "s0": "result",
+        "extend": "result extended to 32 bits",
+        "canary": "the canary above the outgoing arguments was overwritten",
+    },
     "s390x": {
         **{r: f"{r}: expected" for r in (f"r{n}" for n in range(6, 14))},
         **{r: f"{r}: expected" for r in (f"f{n}" for n in range(8, 16))},

@@ -29,6 +29,9 @@ extern struct test_api api;
         CHECK(api.error()[0], "no error text for %s", #expr);                                      \
     } while (0)
 
+/* Bytes of a closure, which is one slot: eight words. */
+enum { CELL = sizeof(ffi_static_closure) };
+
 /* A closure that must be had: the case fails when the library refuses. */
 ffi_static_closure *test_alloc(size_t size, void **code);
 

@@ -22,7 +22,7 @@ from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
 HERE = ROOT / "tests" / "unwind"
 SHAPES = re.findall(r'^    \{"(\w+)",\s*caller_', (HERE / "shapes.h").read_text(), re.MULTILINE)
 #: A processor without what gdb cannot see through.
-PLAIN = {"aarch64": "cortex-a57"}
+PLAIN = {"aarch64": "cortex-a57", "arm": "cortex-a15"}
 
 
 @pytest.mark.parametrize("isa", ELSEWHERE)
@@ -56,5 +56,5 @@ def test_unwinds_at_every_instruction(
         process.kill()
     found = re.search(r"^stepped (\d+) wrong (\d+)$", done.stdout, re.MULTILINE)
     assert found, done.stdout + done.stderr
-    assert int(found[1]) > 10
+    assert int(found[1]) >= 10  # ARM's shortest way
     assert found[2] == "0", done.stdout
