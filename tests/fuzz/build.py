@@ -230,7 +230,16 @@ def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
 
     def work(n: int) -> Outcome:
         sigs = [draw(o.seed, i, o.odd) for i in batches[n]]
-        return run_batch(o, out / f"batch{n}", sigs, turns[n % len(turns)], objects)
+        cc = turns[n % len(turns)]
+        apart: list[Signature] = []
+        if cc[0] == "clang" and not o.cc:
+            apart = [s for s in sigs if any(o.isa.clang_differs(a) for a in s.args)]
+            sigs = [s for s in sigs if s not in apart]
+        seen = Outcome()
+        for name, some, by in (("", sigs, cc), ("gcc", apart, ["gcc", *cc[1:]])):
+            if some:
+                seen.add(run_batch(o, out / f"batch{n}{name}", some, by, objects))
+        return seen
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:
         waiting = [pool.submit(work, n) for n in range(len(batches))]

@@ -31,6 +31,7 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
+    clang_differs: Callable[[m.Type], bool] = lambda kind: False  # as an argument, from gcc
 
     @property
     def native(self) -> bool:
@@ -92,5 +93,6 @@ ISAS = {
         aapcs64.leaf,
         # Eight integers fill the registers that are left, and eight words are on the stack.
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        aapcs64.clang_differs,
     ),
 }
