@@ -242,13 +242,15 @@ def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
 
     def work(n: int) -> Outcome:
         sigs = [draw(o.seed, i, o.odd) for i in batches[n]]
-        cc, others = turns[n % len(turns)], []
-        if cc[0] == "clang":
-            others = [s for s in sigs if o.isa.clang_fails(s.kinds)]
-            sigs = [s for s in sigs if s not in others]
-        seen = run_batch(o, out / f"batch{n}", sigs, cc, objects) if sigs else Outcome()
-        if others:
-            seen.add(run_batch(o, out / f"batch{n}-gcc", others, ["gcc", "-O1"], objects))
+        cc = turns[n % len(turns)]
+        apart: list[Signature] = []
+        if cc[0] == "clang" and not o.cc:
+            apart = [s for s in sigs if o.isa.clang_fails(s.kinds)]
+            sigs = [s for s in sigs if s not in apart]
+        seen = Outcome()
+        for name, some, by in (("", sigs, cc), ("gcc", apart, ["gcc", *cc[1:]])):
+            if some:
+                seen.add(run_batch(o, out / f"batch{n}{name}", some, by, objects))
         return seen
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:
