@@ -2,8 +2,11 @@
 """_callback - ``callback()``, and the object that it makes
 
 A signature is a C declaration, a cffi function type or a ctypes function type, a file each:
-from_text, from_cffi, from_ctypes. Each becomes, once, a description and a converter letter per type
-(shape). What a callback cannot take is refused with a sentence.
+from_text, from_cffi, from_ctypes. Each becomes, once, a Signature: of each type a description
+(shape) and the letter of its converter. What a callback cannot take is refused with a sentence.
+
+The function that makes callbacks is C's (csrc/py/make.c). It knows the signatures that it has seen,
+and asks signature_of() for the others.
 """
 
 from __future__ import annotations
