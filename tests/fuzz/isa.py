@@ -44,8 +44,8 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
-    #: Of a signature's result and arguments: does clang 14 compile them otherwise than the psABI and
-    #: gcc? Then gcc does.
+    #: Does clang 14 compile these types of a result and of arguments otherwise than the psABI and
+    #: gcc? Then gcc compiles them.
     clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
     big: bool = False
     ldouble_align: int = m.LDOUBLE.align
