@@ -71,7 +71,7 @@ def digest() -> str:
 def walk(top: Path) -> list[Path]:
     if top.is_file():
         return [top]
-    kinds = {".py", ".pyi", ".typed", ".pth", ".c", ".h", ".S", ".map", ".mk"}
+    kinds = {".py", ".pyi", ".typed", ".pth", ".c", ".h", ".S", ".map", ".mk", ".txt", ".sh"}
     found = [p for p in top.rglob("*") if p.suffix in kinds and p.name != "_lib.c" and p.is_file()]
     names = {p: str(p.relative_to(ROOT)) for p in found}
     return [p for p in found if not names[p].startswith(ELSEWHERE) or "/uapi/" in names[p]]
