@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+#: For `without`: nothing is inherited.
+EVERYTHING = ("",)
 #: What would change how a program under test behaves: tests give such variables themselves.
 OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
 #: What a make that runs the tests gives to its children: its jobserver, its variables.
@@ -22,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class ProcessError(AssertionError):
     """A program that did not end as it should."""
+
+
+class HangError(ProcessError):
+    """A program that had not ended in time, and was killed."""
 
 
 def ending(status: int) -> str:
@@ -51,7 +57,7 @@ def run(
     status: how the command must end (negative: the signal); None accepts every end.
     env: added to the environment, from which first goes what begins with a word of `without`.
     options: those of subprocess.run().
-    Raises ProcessError, also when `timeout` seconds have passed.
+    Raises ProcessError; HangError when `timeout` seconds have passed.
     """
     words = [os.fspath(word) for word in command]
     inherited = {k: v for k, v in os.environ.items() if not (without and k.startswith(without))}
@@ -64,7 +70,7 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         how = f"SIGKILL, after {timeout:g} seconds"
-        raise ProcessError(said(words, how, error.stdout, error.stderr)) from None
+        raise HangError(said(words, how, error.stdout, error.stderr)) from None
     if status is not None and done.returncode != status:
         raise ProcessError(said(words, ending(done.returncode), done.stdout, done.stderr))
     return done

@@ -112,7 +112,7 @@ def install(missing: list[Client]) -> str:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     said = ""
     for step in (["apt-get", "update", "-q"], command):
-        done = run(step, status=None, env=env)
+        done = run(step, status=None, env=env, timeout=None)
         said = (done.stderr or done.stdout).strip()
         if done.returncode != 0 and step is command:
             return f"{' '.join(command)} failed: {said.splitlines()[-1] if said else 'no word'}"

@@ -33,6 +33,7 @@ from ffi_static.doctor.maps import (  # noqa: E402 - found through the line abov
 )
 from tests.libffi.clients.programs import CLIENTS, Client, install  # noqa: E402
 from tests.support.policies import MDWE, PLAIN, mdwe_refusal, run_under  # noqa: E402
+from tests.support.process import EVERYTHING, HangError  # noqa: E402
 
 MOMENTS = ("start", "peak", "end")
 LIBRARIES = ("patched", "stock", "upstream")
@@ -96,8 +97,9 @@ def try_client(client: Client, library: str, folder: Path, policy: str) -> Row:
             **client.env,
         }
         try:
-            done = run_under(policy, client.argv, env=env, stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
+            quiet = {"without": EVERYTHING, "stdin": subprocess.DEVNULL}
+            done = run_under(policy, client.argv, env=env, **quiet)
+        except HangError:
             row.failure = "hangs (stopped after 300 s)"
             return row
         files = [Path(f"{maps}.{m}") for m in MOMENTS]
