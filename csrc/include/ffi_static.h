@@ -118,7 +118,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  * two kinds of types of at most 16 bytes:
  *   - a packed struct around a member that an attribute aligns: closures do what gcc does;
  *   - an array of packed structs whose fields are unaligned from the second element on: closures do
- *     what clang and the psABI do, and pass it in memory. */
+ *     what clang and the psABI do, and pass it in memory.
+ * On AArch64 they differ over packed long doubles on the stack: closures do what gcc and AAPCS64
+ * do. */
 
 /* Make `closure` run `handler` with the signature of `cif`. ffi_prep_cif() has prepared the cif.
  * The cif and its types must outlive the closure. The signature is compiled here, once. The

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from tests.fuzz import model as m
 from tests.fuzz.isa import HERE, ISAS
 from tests.fuzz.signature import Signature, draw
 from tests.support.ctests import build as make
+from tests.support.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,7 +206,7 @@ def test_report_reproduces(sample: tuple[Path, list[Signature]]) -> None:
     (report,) = seen.failures.values()
     command = report.split("again: ")[1].splitlines()[0]
     words = [sys.executable if w == "python3" else w for w in shlex.split(command)]
-    done = subprocess.run(words, cwd=build.ROOT, capture_output=True, text=True, check=False)
+    done = run(words, status=None, cwd=build.ROOT)
     assert done.returncode == 1, done.stdout + done.stderr
 
     def about(text: str) -> list[str]:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support import process
+from tests.support.process import MAKE, make, output
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,12 +43,7 @@ int main(void)
 
 
 def run(*command: str, **env: str) -> str:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**clean, **env}
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return output(command, without=MAKE, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +118,7 @@ def test_program_builds_with_pkg_config_and_runs(
 
 
 def make_lib(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-    command = ["make", "-j4", "-C", str(ROOT), "lib", *options]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**clean, **env}
-    )
+    return make("-j4", "lib", *options, status=None, env=env)
 
 
 @pytest.fixture
@@ -171,9 +164,7 @@ def test_new_folder_is_a_machine_that_closures_run_on(tmp_path: Path) -> None:
         (arch / "s390x" / name).touch()
     assert run("sh", str(arch / "runs.sh"), "s390x") == ""
     (arch / "s390x/abi.c").unlink()
-    command = ["sh", str(arch / "runs.sh"), "s390x"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    done = process.run(["sh", str(arch / "runs.sh"), "s390x"], status=1)
     assert f"lacks abi.c; closures run on {', '.join(served(tmp_path))}." in done.stdout
 
 

@@ -5,7 +5,7 @@
  * away /proc, openat and every free descriptor. It is read into static memory, because they
  * take away malloc's memory too.
  */
-#include "fs_test.h"
+#include "harness.h"
 #include <inttypes.h>
 #include <fcntl.h>
 #include <sys/stat.h>

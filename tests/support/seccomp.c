@@ -5,7 +5,7 @@
  * which it can load 32 bits at a time (the low half comes first, on the little-endian machines
  * that we run on).
  */
-#include "fs_test.h"
+#include "harness.h"
 #include "seccomp.h"
 #include <fcntl.h>
 #include <linux/audit.h>

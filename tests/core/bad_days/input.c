@@ -89,7 +89,7 @@ CASE(prep_with_null_or_flags_is_einval)
     test_free(&made);
 }
 
-/* Every function that takes a closure, with a pointer that is none of ours. */
+/* Every function that takes a closure, with a pointer to something else. */
 static void all_refuse(void *foreign)
 {
     refused(prep(foreign, test_cif(0)), -EINVAL, NULL);

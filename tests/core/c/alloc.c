@@ -77,7 +77,7 @@ static void take(size_t size)
     one->made.closure = api.alloc(size, 0, &one->made.code);
     CHECK(one->made.closure != NULL);
     each_cell(one, take_cell);
-    unsigned char *rest = (unsigned char *)(one->made.closure + 1);
+    unsigned char *rest = (unsigned char *)one->made.closure + sizeof(ffi_static_closure);
     for (size_t i = 0; i < size - sizeof(ffi_static_closure); i++)
         CHECK_EQ(rest[i], 0);
     memset(rest, (int)(one->made.key & 0xff), size - sizeof(ffi_static_closure));
@@ -91,7 +91,8 @@ static void verify(const struct one *one)
     test_call_small(&one->made);
     CHECK(api.address(one->made.closure) == one->made.code);
     CHECK(api.from_address(one->made.code) == one->made.closure);
-    const unsigned char *rest = (const unsigned char *)(one->made.closure + 1);
+    const unsigned char *rest =
+        (const unsigned char *)one->made.closure + sizeof(ffi_static_closure);
     for (size_t i = 0; i < one->size - sizeof(ffi_static_closure); i++)
         if (rest[i] != (one->made.key & 0xff))
             test_fail(__FILE__, __LINE__, "byte %zu of a run of %zu was overwritten", i, one->size);
