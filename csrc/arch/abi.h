@@ -26,8 +26,7 @@
  *   FS_GATHERED      in `pieces` pieces, which are to be put together at an address of its
  *                    alignment: struct members in registers of their own, a struct that is split
  *                    between registers and stack, or one that is whole where its alignment does not
- *                    want it. `at` says nothing. Where FS_FRAME_SCRATCH is, these are two
- * registers' 8 bytes each.
+ *                    want it. `at` says nothing
  *
  * A value that the caller converts, such as a float that arrives as a double, is going to be a way
  * of its own. The psABIs with such values have no abi.c yet. */

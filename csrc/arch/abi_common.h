@@ -199,7 +199,8 @@ static int check_argument(const struct fs_abi *abi, const ffi_type *t, unsigned 
     return 0;
 }
 
-/* Per libffi type code: what the quick path needs. */
+/* Per libffi type code: what the quick path needs. A machine of 32 bits has integers of 64 in pairs
+ * of registers, which are not for the quick path. */
 struct quick {
     unsigned char size;    /* 0: not for the quick path */
     unsigned char classes; /* bit 0: general, bit 1: vector; 0: not for the quick path */
@@ -210,15 +211,15 @@ static const struct quick quick[16] = {
     [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},
     [FFI_TYPE_FLOAT] = {4, FS_FLOAT_CLASS, FS_TAIL_U32},
     [FFI_TYPE_DOUBLE] = {8, FS_DOUBLE_CLASS, FS_TAIL_WORD},
-    [FFI_TYPE_POINTER] = {8, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_POINTER] = {sizeof(void *), GPR, FS_TAIL_WORD},
     [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},
     [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
     [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},
     [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16},
     [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32},
     [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32},
-    [FFI_TYPE_UINT64] = {8, GPR, FS_TAIL_WORD},
-    [FFI_TYPE_SINT64] = {8, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_UINT64] = {sizeof(void *) == 8 ? 8 : 0, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_SINT64] = {sizeof(void *) == 8 ? 8 : 0, GPR, FS_TAIL_WORD},
     [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32},
 };
 

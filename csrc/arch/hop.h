@@ -11,6 +11,7 @@
  * of no code register; its column, and the places where both registers would be the same, are
  * filled with traps. Which register has which number is arch.h's (the psABI's DWARF numbers). Where
  * every jump goes through one register, which can hold no data then, that is FS_HOP_JUMP.
+ * FS_HOP_ZERO is one that is always zero.
  *
  * An architecture without hops defines no FS_HOP_REGISTERS.
  */
@@ -24,8 +25,14 @@
 #ifdef FS_HOP_REGISTERS
 extern FS_HIDDEN const char fs_hops[];
 
+#define FS_HAS_HOPS true
+
 static inline bool fs_hop_loads(unsigned reg)
 {
+#ifdef FS_HOP_ZERO
+    if (reg == FS_HOP_ZERO)
+        return false;
+#endif
     return reg < FS_HOP_REGISTERS && reg != FS_HOP_SP;
 }
 
@@ -71,6 +78,7 @@ static inline void fs_hop_get(const struct fs_slot *slot, const void **code, voi
     *data = slot->body.hop.data;
 }
 #else
+#define FS_HAS_HOPS false
 #define FS_HOP_SP 0
 
 static inline bool fs_hop_loads(unsigned reg)

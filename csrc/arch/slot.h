@@ -20,9 +20,12 @@ struct fs_long; /* plan/long.h */
 /* How a planned entry finds the arguments; plan/plan.h says why. Two lists of bytes: where each
  * argument is, counted in FS_PLAN_UNIT bytes of the frame; then
  *   - if the frame has room for gathered structs (FS_FRAME_SCRATCH): for each of those where its
- * two 8-byte pieces are, in the same units; they go there one behind the other;
- *   - if not: the numbers of the arguments at whose place there is their address.
- * What an architecture needs besides is in a struct fs_long. */
+ *     two 8-byte pieces are, in the same units; they go there one behind the other, 16 bytes for
+ *     each struct. FS_PLAN_HALVES: or two 4-byte pieces, the second of which is said to be at 1
+ * more than where it is;
+ *   - the numbers of the arguments at whose place there is their address; FS_PLAN_REFERENCE is
+ * added to each, so that a list with both kinds can be told apart. What an architecture needs
+ * besides is in a struct fs_long. */
 struct fs_plan {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     uint8_t more, nargs;
@@ -32,6 +35,16 @@ struct fs_plan {
     int16_t tail;                  /* fs_abi_tail_code() */
     uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` and then `more` */
 };
+#endif
+
+#ifdef FS_PLAN_REFERENCE
+#define FS_PLAN_FAR FS_PLAN_REFERENCE
+#else
+#define FS_PLAN_REFERENCE 0
+#define FS_PLAN_FAR 256
+#endif
+#ifndef FS_PLAN_HALVES
+#define FS_PLAN_HALVES 0
 #endif
 
 /* What lies behind the entry; which of these it is, the entry tells. */

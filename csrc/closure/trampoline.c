@@ -22,12 +22,12 @@ static int check_register(const char *field, int reg, const char *none)
 {
     if (fs_hop_loads(number_of(reg)))
         return 0;
-    if (!fs_hop_loads(0))
+    if (!FS_HAS_HOPS)
         return fs_fail(-ENOTSUP,
                        "ffi_static_trampoline_alloc: this architecture has closures only");
     return fs_fail(-EINVAL,
                    "ffi_static_trampoline_alloc: %s %d is not a general-purpose register, or it is "
-                   "the stack pointer; pass an enum ffi_static_register%s",
+                   "the stack pointer or always zero; pass an enum ffi_static_register%s",
                    field, reg, none);
 }
 

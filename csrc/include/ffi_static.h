@@ -102,7 +102,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  * FFI_TYPE_STRUCT by hand, as C has them (sizeof, _Alignof), and list the members.
  *   - a union: all members, in their order; an array as one struct of its elements. All members are
  *     needed, because the psABI passes a union by the merged classes of its members: {long double,
- *     long[2]} goes in two integer registers, {long double} in memory.
+ *     long[2]} goes in two integer registers, {long double} in memory. List the only member of a
+ *     union twice. Listed once, the type looks like a struct, which RISC-V and LoongArch pass in
+ *     another way.
  *   - a packed struct: its members. The library knows it by a size or an alignment that is too
  *     small.
  *   - a union that an attribute makes larger than its members, or a struct with a member that an
@@ -158,12 +160,13 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
  * The trampoline's own registers are lost, unless they are among those that you name: r10 on
- * x86-64, x16 and x17 on AArch64, r0 and r1 on s390x, r11 and r12 on Power. The psABIs pass no
- * argument of C in them. s390x's r1, through which the trampoline jumps, can hold no data. Where
- * indirect branches are tracked (Intel CET, Arm BTI), `code` must begin with a landing pad, as C
- * functions that are compiled for it do. */
+ * x86-64, x16 and x17 on AArch64, t1 and t3 on RISC-V, t0 and t1 on LoongArch, r0 and r1 on s390x,
+ * r11 and r12 on Power. The psABIs pass no argument of C in them. s390x's r1, through which the
+ * trampoline jumps, can hold no data. Where indirect branches are tracked (Intel CET, Arm BTI),
+ * `code` must begin with a landing pad, as C functions that are compiled for it do. */
 
-/* A general-purpose register, never the stack pointer: the psABI's DWARF number + 1. */
+/* A general-purpose register, neither the stack pointer nor one that is always zero: the psABI's
+ * DWARF number + 1. */
 enum ffi_static_register {
     FFI_STATIC_NO_REGISTER = 0,
 #if defined __x86_64__
@@ -214,6 +217,68 @@ enum ffi_static_register {
     FFI_STATIC_X28,
     FFI_STATIC_X29,
     FFI_STATIC_X30,
+#elif defined __riscv
+    FFI_STATIC_RA = 2,
+    FFI_STATIC_GP = 4,
+    FFI_STATIC_TP,
+    FFI_STATIC_T0,
+    FFI_STATIC_T1,
+    FFI_STATIC_T2,
+    FFI_STATIC_S0,
+    FFI_STATIC_S1,
+    FFI_STATIC_A0,
+    FFI_STATIC_A1,
+    FFI_STATIC_A2,
+    FFI_STATIC_A3,
+    FFI_STATIC_A4,
+    FFI_STATIC_A5,
+    FFI_STATIC_A6,
+    FFI_STATIC_A7,
+    FFI_STATIC_S2,
+    FFI_STATIC_S3,
+    FFI_STATIC_S4,
+    FFI_STATIC_S5,
+    FFI_STATIC_S6,
+    FFI_STATIC_S7,
+    FFI_STATIC_S8,
+    FFI_STATIC_S9,
+    FFI_STATIC_S10,
+    FFI_STATIC_S11,
+    FFI_STATIC_T3,
+    FFI_STATIC_T4,
+    FFI_STATIC_T5,
+    FFI_STATIC_T6,
+#elif defined __loongarch__
+    FFI_STATIC_RA = 2,
+    FFI_STATIC_TP,
+    FFI_STATIC_A0 = 5,
+    FFI_STATIC_A1,
+    FFI_STATIC_A2,
+    FFI_STATIC_A3,
+    FFI_STATIC_A4,
+    FFI_STATIC_A5,
+    FFI_STATIC_A6,
+    FFI_STATIC_A7,
+    FFI_STATIC_T0,
+    FFI_STATIC_T1,
+    FFI_STATIC_T2,
+    FFI_STATIC_T3,
+    FFI_STATIC_T4,
+    FFI_STATIC_T5,
+    FFI_STATIC_T6,
+    FFI_STATIC_T7,
+    FFI_STATIC_T8,
+    FFI_STATIC_R21,
+    FFI_STATIC_FP,
+    FFI_STATIC_S0,
+    FFI_STATIC_S1,
+    FFI_STATIC_S2,
+    FFI_STATIC_S3,
+    FFI_STATIC_S4,
+    FFI_STATIC_S5,
+    FFI_STATIC_S6,
+    FFI_STATIC_S7,
+    FFI_STATIC_S8,
 #elif defined __s390x__
     FFI_STATIC_R0 = 1,
     FFI_STATIC_R1,

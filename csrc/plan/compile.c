@@ -19,7 +19,7 @@
 struct draft {
     struct fs_abi abi;
     uint32_t references, pieces;        /* what a long plan needs */
-    unsigned more;                      /* bytes of `second` */
+    unsigned more, gathered;            /* bytes of `second`, structs in the frame's scratch */
     bool fits;                          /* in a slot */
     uint8_t place[FS_PLAN_INLINE];      /* arguments', valid while `fits` */
     uint8_t second[FS_PLAN_INLINE + 2]; /* the last argument may be one too many */
@@ -51,25 +51,37 @@ static inline uint32_t in_units(uint32_t at)
     return at >> n | at << (-n & 31);
 }
 
-/* An argument that is not direct: into the second list of the slot's plan, or it does not fit.
- * Which it is, slot.h says. */
+/* An argument that is not direct: into the second list of the slot's plan (slot.h), or it does not
+ * fit. */
 #ifdef FS_FRAME_SCRATCH
-static void take_second(struct draft *d, unsigned index, struct fs_place *place)
+static bool take_pieces(struct draft *d, struct fs_place *place)
 {
-    (void)index;
-    place->at = FS_FRAME_SCRATCH + 8 * d->more;
-    d->second[d->more++] = (uint8_t)in_units(place->piece[0].from);
-    d->second[d->more++] = (uint8_t)in_units(place->piece[1].from);
+    const struct fs_piece *p = place->piece;
+    uint32_t first = in_units(p[0].from), second = in_units(p[1].from);
+    if (place->pieces != 2 || p[0].to != 0 || first >= FS_PLAN_FAR || second >= FS_PLAN_FAR)
+        return false;
+    bool halves = FS_PLAN_HALVES && p[1].to == 4 && p[0].size <= 4 && p[1].size <= 4;
+    if (!halves && (p[1].to != 8 || p[1].size > 8))
+        return false;
+    place->at = FS_FRAME_SCRATCH + FS_PIECE_MAX * d->gathered++;
+    d->second[d->more++] = (uint8_t)first;
+    d->second[d->more++] = (uint8_t)(second + halves);
+    return true;
 }
 #else
-static void take_second(struct draft *d, unsigned index, struct fs_place *place)
+static bool take_pieces(struct draft *d, struct fs_place *place)
 {
-    if (place->way == FS_BY_REFERENCE)
-        d->second[d->more++] = (uint8_t)index;
-    else
-        d->fits = false;
+    return (void)d, (void)place, false;
 }
 #endif
+
+static bool take_second(struct draft *d, unsigned index, struct fs_place *place)
+{
+    if (place->way == FS_GATHERED)
+        return take_pieces(d, place);
+    d->second[d->more++] = (uint8_t)(FS_PLAN_REFERENCE + index);
+    return true;
+}
 
 static void take_indirect(struct draft *d, unsigned index, struct fs_place *place)
 {
@@ -78,7 +90,7 @@ static void take_indirect(struct draft *d, unsigned index, struct fs_place *plac
     else
         d->references++;
     if (d->fits)
-        take_second(d, index, place);
+        d->fits = take_second(d, index, place);
 }
 
 static int first_pass(const ffi_cif *cif, struct draft *d)
@@ -86,7 +98,7 @@ static int first_pass(const ffi_cif *cif, struct draft *d)
     int error = fs_abi_begin(&d->abi, cif);
     if (error)
         return error;
-    d->references = d->pieces = d->more = 0;
+    d->references = d->pieces = d->more = d->gathered = 0;
     d->fits = cif->nargs <= FS_PLAN_INLINE;
     for (unsigned i = 0; i < cif->nargs; i++) {
         struct fs_place place;
@@ -181,7 +193,9 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
     *out = (struct fs_planned){.entry = fs_abi_entry(&d.abi, cif->nargs)};
     if (out->entry && !SCALARS_READ_PLACES)
         return 0;
-    if (!d.fits)
+    if (!out->entry && d.fits)
+        out->entry = fs_abi_plan_entry(&d.abi);
+    if (!out->entry) /* or none of the planned ones does it */
         return second_pass(cif, &d, out);
     struct fs_plan *plan = &out->body.plan;
     plan->nargs = (uint8_t)cif->nargs;
@@ -189,7 +203,5 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
     plan->tail = fs_abi_tail_code(&d.abi);
     memcpy(plan->bytes, d.place, cif->nargs);
     memcpy(plan->bytes + cif->nargs, d.second, d.more);
-    if (!out->entry)
-        out->entry = fs_abi_plan_entry(&d.abi);
     return 0;
 }

@@ -31,7 +31,7 @@ ROOMS = (
 )
 M4 = "hook/ffi_static.m4"
 #: Files of those rooms that only the public functions use.
-LEFT_OUT = {"arch/hop.h", "hop.S"}
+LEFT_OUT = {"arch/hop.h", "arch/hop_lp64.h", "hop.S"}
 
 #: Names that are internal here are so in libffi's namespace there: hidden is not private in an
 #: archive, and a program that links libffi.a may well have an fs_lock() of its own.

@@ -6,10 +6,18 @@ On a processor that has all of its architecture: signed return addresses, landin
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from tests.core.abi.cases import all_cases
+from tests.fuzz import build as fuzz
+from tests.fuzz.isa import ISAS
 from tests.support.ctests import cases, judge, run
 from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAMS = {
     "c": ("api", "alloc", "tables", "hop"),
@@ -27,6 +35,27 @@ ALL = [
 def test_emulated(isa: str, room: str, name: str, case: str) -> None:
     made = program(isa, f"core/{room}/{name}")
     judge(run(made, case, env=ENVIRONMENT, before=emulator(isa)))
+
+
+GROUPS = all_cases()
+PARTS = [list(GROUPS)[i : i + 12] for i in range(0, len(GROUPS), 12)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", [isa for isa in ELSEWHERE if isa in ISAS])
+@pytest.mark.parametrize("groups", PARTS, ids=lambda part: f"{part[0]}-to-{part[-1]}")
+def test_types(isa: str, groups: list[str], tmp_path: Path) -> None:
+    missing = ISAS[isa].missing()
+    if missing or not ISAS[isa].lib().is_dir():
+        pytest.skip(f"`make lib ISA={isa}` makes what is missing: {missing}")
+    o = fuzz.Options(isa=ISAS[isa])
+    objects = fuzz.runtime(tmp_path, "gcc", o.isa)
+    turns = fuzz.compilers()
+    for n, group in enumerate(groups):
+        sigs = GROUPS[group]
+        seen = fuzz.run_batch(o, tmp_path / f"case{n}", sigs, turns[n % len(turns)], objects)
+        assert not seen.failures, "\n\n".join(seen.failures.values())
+        assert seen.signatures == len(sigs)
 
 
 @pytest.mark.slow

@@ -83,13 +83,14 @@ def shim_folder() -> Path:
     return HERE.parent / "core" / "abi" / MACHINE
 
 
-def compilers(choice: str = "") -> list[list[str]]:
+def compilers(choice: str = "", isa: Isa = ISAS[MACHINE]) -> list[list[str]]:
     """The compilers to take turns, gcc or clang, that are installed; `choice` names one alone."""
     if choice:
         return [choice.split()]
-    found = [[c, o] for c, o in COMPILERS if shutil.which(c)]
+    known = {c for c in dict(COMPILERS) if isa.knows(c)}
+    found = [[c, o] for c, o in COMPILERS if c in known]
     if not found:
-        raise BuildError("neither gcc nor clang is installed")
+        raise BuildError(f"neither gcc nor clang for {isa.name} is installed")
     return found
 
 
@@ -226,14 +227,21 @@ def scratch() -> Path:
 def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
-    objects = runtime(out, compilers()[0][0], o.isa)
-    turns = compilers(o.cc)
+    turns = compilers(o.cc, o.isa)
+    objects = runtime(out, compilers(isa=o.isa)[0][0], o.isa)
     batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
     total = Outcome()
 
     def work(n: int) -> Outcome:
         sigs = [draw(o.seed, i, o.odd) for i in batches[n]]
-        return run_batch(o, out / f"batch{n}", sigs, turns[n % len(turns)], objects)
+        cc, others = turns[n % len(turns)], []
+        if cc[0] == "clang":
+            others = [s for s in sigs if o.isa.clang_fails(s.kinds)]
+            sigs = [s for s in sigs if s not in others]
+        seen = run_batch(o, out / f"batch{n}", sigs, cc, objects) if sigs else Outcome()
+        if others:
+            seen.add(run_batch(o, out / f"batch{n}-gcc", others, ["gcc", "-O1"], objects))
+        return seen
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:
         waiting = [pool.submit(work, n) for n in range(len(batches))]

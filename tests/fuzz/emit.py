@@ -4,8 +4,9 @@
 `plain` calls with the true prototype: the compiler alone decides where each argument goes. `dirty`
 calls with wider types that occupy the same registers and slots, so that the bits which no argument
 owns hold garbage, and with more behind the arguments, on the stack: the canary. Both are sound
-under the x86-64 psABI (3.2.3) and AAPCS64 (6.8): bits beyond an argument's type are undefined, and
-the caller pops the stack. Where an ABI has the caller extend integers, closures do not rely on it.
+under the x86-64 psABI (3.2.3), AAPCS64 (6.8), RISC-V's and LoongArch's: bits beyond an argument's
+type are undefined, and the caller pops the stack. Where an ABI has the caller extend integers,
+closures do not rely on it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def c_name(kind: m.Type) -> str:
 
 
 def _elements(isa: Isa, kind: m.Struct) -> str:
-    """Its libffi elements: an array is its elements, in a union a struct of them."""
+    """Its libffi elements: an array is its elements, in a union a struct of them.
+
+    The only member of a union is listed twice (ffi_static.h).
+    """
     lines, elements = [], []
     for i, (inner, count) in enumerate(kind.members):
         if not kind.union or not count:
@@ -56,6 +60,8 @@ def _elements(isa: Isa, kind: m.Struct) -> str:
             f" FFI_TYPE_STRUCT, E_{array}}};",
         ]
         elements.append(f"&T_{array}")
+    if kind.union and len(elements) == 1:  # or it would be a struct
+        elements *= 2
     elements += ["&fz_nothing"] if isa.looks_floating(kind) else []
     lines.append(f"static ffi_type *E_{kind.name}[] = {{{', '.join(elements)}, NULL}};")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -16,7 +17,7 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, elfv2, psabi, zelf
+from . import aapcs64, elfv2, lp64, psabi, zelf
 from . import model as m
 
 
@@ -37,6 +38,8 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
+    #: What clang 14 compiles wrongly: a signature's result and arguments. gcc compiles these.
+    clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
     big: bool = False
     ldouble_align: int = m.LDOUBLE.align
     looks_floating: Callable[[m.Struct], bool] = lambda kind: False
@@ -63,6 +66,13 @@ class Isa:
         triple = MACHINES[self.name].triple
         return [f"{triple}-gcc"] if name == "gcc" else [name, f"--target={triple}"]
 
+    def knows(self, name: str) -> bool:
+        """Whether gcc or clang, as it is installed here, compiles for it."""
+        command = [*self.compiler(name), "-fsyntax-only", "-x", "c", "/dev/null"]
+        if not shutil.which(command[0]):
+            return False
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     def lib(self) -> Path:
         """Where libffi_static.a is built."""
         return ROOT / "build" / ("" if self.native else self.name) / "lib"
@@ -77,6 +87,20 @@ class Isa:
         tools = [self.compiler("gcc")[0], *self.runner[:1]]
         files = [p for p in (self.libffi(),) if p and not p.is_dir()]
         return [t for t in tools if not shutil.which(t)] + [str(p) for p in files]
+
+
+def _lp64(name: str) -> Isa:
+    return Isa(
+        name,
+        lp64.in_memory,
+        lambda kind: 0,
+        lp64.padded,
+        aapcs64.wide,
+        aapcs64.leaf,
+        # Eight integers fill the registers that are left, and eight words are on the stack.
+        (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        lp64.clang_fails,
+    )
 
 
 HERE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
@@ -101,6 +125,8 @@ ISAS = {
         # Eight integers fill the registers that are left, and eight words are on the stack.
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
     ),
+    "riscv64": _lp64("riscv64"),
+    "loongarch64": _lp64("loongarch64"),
     "powerpc64le": Isa(
         "powerpc64le",
         elfv2.in_memory,

@@ -44,9 +44,18 @@ struct call {
 fz_canary fz_guard;
 void *fz_entry = (void *)fz_shim;
 uint64_t fz_magic;
+#ifdef FFI_TARGET_HAS_COMPLEX_TYPE
 #define COMPLEX(name, type, part)                                                                  \
     static ffi_type *part##_only[] = {&ffi_type_##part, NULL};                                     \
     ffi_type name = {2 * sizeof(type), sizeof(type), FFI_TYPE_COMPLEX, part##_only}
+#else
+#define COMPLEX(name, type, part)                                                                  \
+    static ffi_type *part##_twice[] = {&ffi_type_##part, &ffi_type_##part, NULL};                  \
+    ffi_type name = {2 * sizeof(type), sizeof(type), FFI_TYPE_STRUCT, part##_twice}
+COMPLEX(fz_complex_float, float, float);
+COMPLEX(fz_complex_double, double, double);
+COMPLEX(fz_complex_longdouble, long double, longdouble);
+#endif
 COMPLEX(fz_complex_schar, char, schar);
 COMPLEX(fz_complex_short, short, sshort);
 COMPLEX(fz_complex_int, int, sint);

@@ -40,6 +40,14 @@ typedef struct {
 
 /* libffi's complex type of each integer, laid out. */
 extern ffi_type fz_complex_schar, fz_complex_short, fz_complex_int, fz_complex_long;
+#ifndef FFI_TARGET_HAS_COMPLEX_TYPE
+/* libffi has no complex types there. They are described as structs of two, which are passed alike.
+ */
+extern ffi_type fz_complex_float, fz_complex_double, fz_complex_longdouble;
+#define ffi_type_complex_float fz_complex_float
+#define ffi_type_complex_double fz_complex_double
+#define ffi_type_complex_longdouble fz_complex_longdouble
+#endif
 
 /* A struct without members. */
 extern ffi_type fz_nothing;

@@ -26,6 +26,11 @@ class Signature:
     label: str = ""
 
     @property
+    def kinds(self) -> list[m.Type]:
+        """The types of the result, if there is one, and of the arguments."""
+        return [*([self.result] if self.result else []), *self.args]
+
+    @property
     def prototype(self) -> str:
         """The C prototype on one line, structs spelled out."""
         args = ", ".join(a.spelled for a in self.args) or "void"

@@ -47,6 +47,14 @@ HANDLER_FAULTS = {
     "tail": "the user's bytes behind the closure were overwritten",
     "crash": "signal 11",
 }
+LP64_FAULTS = {
+    "fcsr": "FCSR: expected",
+    "sp": "sp: expected",
+    "a0": "result",
+    "fa0": "result",
+    "extend": "result extended to 32 bits",
+    "canary": "the canary above the outgoing arguments was overwritten",
+}
 OWN_FAULTS = {
     "x86_64": {
         "rbx": "rbx: expected",
@@ -74,6 +82,15 @@ OWN_FAULTS = {
         "v0": "result",
         "extend": "result extended to 32 bits",
         "canary": "the canary above the outgoing arguments was overwritten",
+    },
+    "riscv64": {
+        **{r: f"{r}: expected" for r in (f"{f}s{n}" for f in ("", "f") for n in range(12))},
+        **LP64_FAULTS,
+    },
+    "loongarch64": {
+        **{r: f"{r}: expected" for r in ("fp", *(f"s{n}" for n in range(9)))},
+        **{r: f"{r}: expected" for r in (f"fs{n}" for n in range(8))},
+        **LP64_FAULTS,
     },
     "powerpc64le": {
         **{r: f"{r}: expected" for r in (f"r{n}" for n in range(14, 32))},

@@ -30,7 +30,7 @@ ROOMS = tuple(re.findall(r"^(\w+)", (ROOT / "csrc/rooms.txt").read_text(), re.MU
 INNOCENT = {"base", "arch", "tramp", "kernel"}
 KERNEL_HEADERS = ("kernel", "include", "uapi", "linux")
 #: The numbers of a processor: they include nothing but each other, so that every room may.
-NUMBERS = {"arch.h", "sizes.h", "asm.h"}
+NUMBERS = {"arch.h", "sizes.h", "asm.h", "lp64.h"}
 NOT_OURS = {"build", "dist", "__pycache__"}
 CODE = {".c", ".h", ".S", ".cc", ".py", ".pyi", ".sh", ".mk", ".map"}
 

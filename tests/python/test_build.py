@@ -78,12 +78,12 @@ def build(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
 
 def test_build_where_closures_do_not_run_ends_in_a_sentence(tmp_path: Path) -> None:
     compiler = tmp_path / "compiler"
-    compiler.write_text("#!/bin/sh\n[ $1 = -dumpmachine ] && echo aarch64-linux-gnu\n")
+    compiler.write_text("#!/bin/sh\n[ $1 = -dumpmachine ] && echo s390x-linux-gnu\n")
     compiler.chmod(0o755)
-    done = build(tmp_path, CC=str(compiler), _PYTHON_HOST_PLATFORM="linux-aarch64")
+    done = build(tmp_path, CC=str(compiler), _PYTHON_HOST_PLATFORM="linux-s390x")
     assert done.returncode == 1
     (said,) = done.stderr.splitlines()
-    assert said.startswith("ffi_static cannot be built for aarch64 yet:")
+    assert said.startswith("ffi_static cannot be built for s390x yet:")
     assert "use the patched libffi" in said
 
 
@@ -122,7 +122,11 @@ def test_machine_that_a_python_is_for(
 def test_flags_of_the_machine_are_the_makefiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     build_lib = runpy.run_path(str(ROOT / "ffi_static/_build_lib.py"))
-    for isa, flags in (("x86_64", ["-fcf-protection=full"]), ("aarch64", [])):
+    for isa, flags in (
+        ("x86_64", ["-fcf-protection=full"]),
+        ("aarch64", ["-mbranch-protection=standard"]),
+        ("s390x", []),
+    ):
         monkeypatch.setitem(build_lib["arch_flags"].__globals__, "isa", lambda: isa)  # noqa: B023
         assert build_lib["arch_flags"]() == flags
 

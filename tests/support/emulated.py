@@ -17,8 +17,11 @@ from tests.arch.isas import ISAS
 from tests.support.ctests import BUILD
 
 ELSEWHERE = [name for name, isa in ISAS.items() if isa.planned and name != platform.machine()]
-#: What the programs must know (fs_test.h), and a processor that enforces all that there is.
-ENVIRONMENT = {"FS_TEST_EMULATED": "1", "FS_TEST_DIVIDE": "50", "QEMU_CPU": "max"}
+#: What the programs must know (fs_test.h).
+ENVIRONMENT = {"FS_TEST_EMULATED": "1", "FS_TEST_DIVIDE": "50"}
+
+#: QEMU 7.2 has no processor of that name there; its default one has no more and no less.
+WITHOUT_MAX = {"powerpc64le", "riscv64"}
 
 
 def program(isa: str, name: str) -> Path:
@@ -33,5 +36,5 @@ def program(isa: str, name: str) -> Path:
 
 
 def emulator(isa: str) -> tuple[str, ...]:
-    """What a program's command begins with."""
-    return ISAS[isa].runner
+    """What a program's command begins with: a processor that enforces all that there is."""
+    return (*ISAS[isa].runner, *(() if isa in WITHOUT_MAX else ("-cpu", "max")))

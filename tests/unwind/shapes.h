@@ -39,6 +39,9 @@ struct pair_if {
     int a;
     float b;
 };
+struct pair_ff {
+    float a, b;
+};
 struct pair_ll {
     long a, b;
 };
@@ -49,6 +52,7 @@ struct big {
 static ffi_type *const two_doubles[] = {&ffi_type_double, &ffi_type_double, NULL};
 static ffi_type *const long_double_pair[] = {&ffi_type_slong, &ffi_type_double, NULL};
 static ffi_type *const int_float_pair[] = {&ffi_type_sint32, &ffi_type_float, NULL};
+static ffi_type *const two_floats[] = {&ffi_type_float, &ffi_type_float, NULL};
 static ffi_type *const two_longs[] = {&ffi_type_slong, &ffi_type_slong, NULL};
 #define C8                                                                                         \
     &ffi_type_schar, &ffi_type_schar, &ffi_type_schar, &ffi_type_schar, &ffi_type_schar,           \
@@ -57,6 +61,7 @@ static ffi_type *const chars64[] = {C8, C8, C8, C8, C8, C8, C8, C8, NULL};
 static ffi_type dd_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)two_doubles};
 static ffi_type ld_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)long_double_pair};
 static ffi_type if_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)int_float_pair};
+static ffi_type ff_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)two_floats};
 static ffi_type ll_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)two_longs};
 static ffi_type big_type = {0, 0, FFI_TYPE_STRUCT, (ffi_type **)chars64};
 
@@ -95,6 +100,7 @@ CALLER(x87, long double, (long double, int), 1.L, 2)
 CALLER(only_ints, void, (int, int), 1, 2)
 CALLER(one_float, float, (float), 1.f)
 CALLER(struct_of_halves, pair_if, (pair_if), pair_if{1, 2})
+CALLER(floats_and_double, pair_ff, (pair_ff, double), pair_ff{1, 2}, 3)
 CALLER(pair_of_longs, pair_ll, (pair_ll, TL5), pair_ll{1, 2}, L5)
 
 struct shape {
@@ -130,6 +136,7 @@ static shape shapes[] = {
     {"only_ints", caller_only_ints, &ffi_type_void, {I_, I_}},
     {"one_float", caller_one_float, &ffi_type_float, {&ffi_type_float}},
     {"struct_of_halves", caller_struct_of_halves, &if_type, {&if_type}},
+    {"floats_and_double", caller_floats_and_double, &ff_type, {&ff_type, D_}},
     {"pair_of_longs", caller_pair_of_longs, &ll_type, {&ll_type, L5_}},
 };
 

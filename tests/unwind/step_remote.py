@@ -14,14 +14,21 @@ import os
 
 import gdb  # type: ignore[import-untyped]
 
-#: What a callee keeps, the stack pointer first, and where it returns to, by gdb's name of the
-#: architecture.
+#: Of each architecture, as gdb calls it: what a callee keeps, and the return address.
 REGISTERS = {
-    "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "$x30"),
-    "s390:64-bit": (("r15", *(f"r{n}" for n in range(6, 14))), "$r14"),
-    "powerpc:common64": (("r1", *(f"r{n}" for n in range(14, 32))), "$lr"),
+    "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "x30"),
+    "riscv": (("sp", "fp", *(f"s{n}" for n in range(1, 12))), "ra"),
+    "loongarch": (("r3", *(f"r{n}" for n in range(22, 32))), "r1"),
+    "powerpc:common64": (("r1", *(f"r{n}" for n in range(14, 32))), "lr"),
+    "s390:64-bit": (("r15", *(f"r{n}" for n in range(6, 14))), "r14"),
 }
 MOST = 5000
+
+
+def of_the_machine() -> tuple[tuple[str, ...], str]:
+    """Choose from REGISTERS."""
+    name = gdb.newest_frame().architecture().name().lower()
+    return next(found for isa, found in REGISTERS.items() if name.startswith(isa))
 
 
 def quietly(command: str) -> None:
@@ -31,8 +38,7 @@ def quietly(command: str) -> None:
 
 def registers(frame: gdb.Frame) -> dict[str, int]:
     """What a frame's callee keeps."""
-    kept, _ = REGISTERS[frame.architecture().name()]
-    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in kept}
+    return {name: int(frame.read_register(name)) & (2**64 - 1) for name in of_the_machine()[0]}
 
 
 def find(name: str) -> gdb.Frame | None:
@@ -47,8 +53,7 @@ def find(name: str) -> gdb.Frame | None:
 
 def leave_the_handler() -> None:
     """From the handler's first instruction to the one that it returns to."""
-    _, back = REGISTERS[gdb.newest_frame().architecture().name()]
-    quietly(f"tbreak *{int(gdb.parse_and_eval(back))}")
+    quietly(f"tbreak *{int(gdb.parse_and_eval('$' + of_the_machine()[1]))}")
     quietly("continue")
 
 

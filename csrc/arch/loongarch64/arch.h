@@ -17,19 +17,30 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
+#define FS_ARCH_NAME "LoongArch"
+
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* the largest page that Linux has here */
 #include "arch/sizes.h"
 
-/* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
-#define FS_SLOT_ENTRY 0
-#define FS_SLOT_CIF 24
-#define FS_SLOT_HANDLER 32
-#define FS_SLOT_DATA 40
+/* --- closures: as RISC-V has them ------------------------------------------------------------- */
+#if defined __loongarch_double_float
+#define FS_FLEN 8
+#elif defined __loongarch_single_float
+#define FS_FLEN 4
+#else
+#define FS_FLEN 0
+#endif
+#define FS_HOP_SP 3
+#define FS_HOP_R 12
+#define FS_HOP_SPENT 13 /* what trampolines jump through */
+#include "arch/lp64.h"
 
 /* --- call frame information of a trampoline (LoongArch psABI: $sp is 3, $ra is 1). The CFA is $sp
  *     all along and the return address is in its register; five bytes, the rest DW_CFA_nop. ---- */
 #define FS_DWARF_RA 1
+#define FS_DWARF_SP 3
+#define FS_DWARF_FP 22
 /* clang-format off */
 #define FS_DWARF_PROGRAM {0x0c, 3, 0, 0, 0} /* DW_CFA_def_cfa sp 0 */
 /* clang-format on */

@@ -19,21 +19,32 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
+#define FS_ARCH_NAME "RISC-V"
+
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* pages may grow beyond today's 4 KiB */
 /* Landing pads (Zicfilp) for mapped code would need them in libffi's own entries. */
 #define FS_PROT_LANDING 0
 #include "arch/sizes.h"
 
-/* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
-#define FS_SLOT_ENTRY 0
-#define FS_SLOT_CIF 24
-#define FS_SLOT_HANDLER 32
-#define FS_SLOT_DATA 40
+/* --- closures: as LoongArch has them ---------------------------------------------------------- */
+#if defined __riscv_float_abi_double
+#define FS_FLEN 8
+#elif defined __riscv_float_abi_single
+#define FS_FLEN 4
+#else
+#define FS_FLEN 0
+#endif
+#define FS_HOP_SP 2
+#define FS_HOP_R 6
+#define FS_HOP_SPENT 28 /* what trampolines jump through */
+#include "arch/lp64.h"
 
 /* --- call frame information of a trampoline (DWARF for RISC-V: sp is 2, ra is 1). The CFA is sp
  *     all along and the return address is in its register; five bytes, the rest DW_CFA_nop. --- */
 #define FS_DWARF_RA 1
+#define FS_DWARF_SP 2
+#define FS_DWARF_FP 8
 /* clang-format off */
 #define FS_DWARF_PROGRAM {0x0c, 2, 0, 0, 0} /* DW_CFA_def_cfa sp 0 */
 /* clang-format on */

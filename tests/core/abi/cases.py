@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""cases - each type libffi describes, at each place where the x86-64 psABI treats it differently.
+"""cases - each type libffi describes, at each place where a psABI treats it differently.
 
-The places are those where one of the register files runs out (3.2.3): alone, as the last register,
-one past it, in the middle of the stack, behind an alignment hole, and as a result with and without
-arguments. The fuzzer's emitter and checker do the rest.
+The places are those where one of the register files runs out, of six and eight on x86-64 (3.2.3)
+and of eight and eight on AArch64 (6.8): alone, as the last register, one past it, in the middle of
+the stack, behind an alignment hole, and as a result with and without arguments. The fuzzer's
+emitter and checker do the rest.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ STRUCTS = (
 )  # fmt: skip
 TYPES = (*(s.name for s in (*m.SCALARS, *m.COMPLEX_INTEGERS)), *STRUCTS)
 
-# What stands before the type and behind it: i an int64, d a double, c an int8, x a long double.
+# What stands before the type and behind it: i an int64, d a double, f a float, c an int8, x a long
+# double.
 PLACES = {
     "alone": ("", ""),
     "first": ("", "idcidc"),
@@ -92,6 +94,10 @@ PLACES = {
     "fifth-int": ("iiii", "ii"),
     "last-int": ("iiiii", "i"),
     "past-ints": ("iiiiii", "i"),
+    "eighth-int": ("iiiiiii", "i"),
+    "past-eight-ints": ("iiiiiiii", "i"),
+    "past-eight-of-both": ("iiiiiiiidddddddd", "id"),
+    "among-floats": ("f", "ff"),
     "last-sse": ("ddddddd", "d"),
     "past-sse": ("dddddddd", "d"),
     "last-of-both": ("iiiiiddddddd", "id"),
@@ -112,7 +118,7 @@ RESULTS = {
     "both": "idididididididididid",
 }
 _MANY = 1000
-_LETTER: dict[str, m.Type] = {"i": _I, "d": _D, "c": m.INT8, "x": m.LDOUBLE}
+_LETTER: dict[str, m.Type] = {"i": _I, "d": _D, "c": m.INT8, "x": m.LDOUBLE, "f": m.FLOAT}
 
 
 def _spread(letters: str) -> list[m.Type]:

@@ -128,6 +128,13 @@ typedef struct {
     long double a;
 } one_long_double;
 
+/* Where libffi has no complex types, structs of two are passed alike. */
+#ifdef FFI_TARGET_HAS_COMPLEX_TYPE
+#define COMPLEX(part) (&ffi_type_complex_##part)
+#else
+#define COMPLEX(part) STRUCT(&ffi_type_##part, &ffi_type_##part)
+#endif
+
 SILENT_CASE(signed_char, signed char, 1, &ffi_type_schar)
 SILENT_CASE(unsigned_char, unsigned char, 1, &ffi_type_uchar)
 SILENT_CASE(signed_short, short, 2, &ffi_type_sshort)
@@ -139,8 +146,8 @@ SILENT_CASE(pointer, void *, 8, &ffi_type_pointer)
 SILENT_CASE(single_float, float, 4, &ffi_type_float)
 SILENT_CASE(double_float, double, 8, &ffi_type_double)
 SILENT_CASE(long_double, long double, 10, &ffi_type_longdouble)
-SILENT_CASE(complex_float, float complex, 8, &ffi_type_complex_float)
-SILENT_CASE(complex_double, double complex, 16, &ffi_type_complex_double)
+SILENT_CASE(complex_float, float complex, 8, COMPLEX(float))
+SILENT_CASE(complex_double, double complex, 16, COMPLEX(double))
 SILENT_CASE(struct_of_two_longs, two_longs, 16, STRUCT(&ffi_type_slong, &ffi_type_slong))
 SILENT_CASE(struct_of_two_doubles, two_doubles, 16, STRUCT(&ffi_type_double, &ffi_type_double))
 SILENT_CASE(struct_of_long_and_double, long_double_pair, 16,
@@ -155,11 +162,12 @@ SILENT_CASE(struct_of_long_double, one_long_double, 10, STRUCT(&ffi_type_longdou
 CASE(complex_long_double)
 {
     int runs = 0, expected = 0;
-    if (COMES_IN_MEMORY(&ffi_type_complex_longdouble))
+    ffi_type *type = COMPLEX(longdouble);
+    if (COMES_IN_MEMORY(type))
         test_skip("comes back in memory here");
     fill_types();
     for (unsigned nargs = 0; nargs <= MOST; nargs++) {
-        void *code = silent_closure(&ffi_type_complex_longdouble, mixed, nargs, &runs);
+        void *code = silent_closure(type, mixed, nargs, &runs);
         dirty_stack();
         long double complex got = ((long double complex (*)(ALL_MIXED))code)(ONES);
         long double part[2] = {creall(got), cimagl(got)};

@@ -155,11 +155,11 @@ CASE(an_unknown_type_code_is_refused)
 CASE(an_abi_that_closures_do_not_have_is_enotsup)
 {
     begin();
-    /* The one behind ours: of x86-64 and AArch64 that is Windows'. */
-    static const int abis[] = {0, FFI_DEFAULT_ABI + 1, FFI_LAST_ABI, 99, -1};
-    for (size_t i = 0; i < sizeof abis / sizeof *abis; i++) {
+    for (int abi = -1; abi <= 99; abi++) {
+        if (abi == FFI_DEFAULT_ABI)
+            continue;
         ffi_cif cif = cif_of(1, &ffi_type_sint, ints);
-        cif.abi = (ffi_abi)abis[i];
+        cif.abi = (ffi_abi)abi;
         refused(&cif, -ENOTSUP);
         CHECK_HAS(api.error(), "ABI");
     }
