@@ -15,7 +15,7 @@ export PATH := $(abspath $(BUILD)/bin):$(PATH)
 
 # The headers that the library is compiled with, and the libffi that programs are linked with: the
 # archive alone, so that no program needs a path to find it.
-CROSS_SUITE := trixie
+CROSS_SUITE := $(or $(ARCH_LIBFFI_$(ISA)),trixie)
 CROSS_FFI   := $(BUILD)/libffi/$(CROSS_SUITE)/upstream
 override CC := $(CROSS)-gcc -isystem $(abspath $(CROSS_FFI))/include
 # What a program is linked with, so that its libffi and its loader are found.

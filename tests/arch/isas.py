@@ -12,6 +12,8 @@ without a value is left out there:
 * ``ARCH_LOADER_<isa>``: the loader that its programs name: a kernel that runs it runs them, and no
   emulator is needed;
 * ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for;
+* ``ARCH_LIBFFI_<isa>``: the suite whose libffi its programs are linked with (cross.mk), where the
+  usual one lacks types that the tests draw;
 * ``ARCH_ROOT_<isa>``: a suite of Debian's that has its cross compiler, where the oldest that we
   build on has none (root.sh).
 
@@ -43,6 +45,7 @@ class Isa:
     flags: tuple[str, ...]
     loader: str
     lacks: frozenset[str]
+    libffi: str
     root: str
     planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
     tramp_size: int
@@ -116,6 +119,7 @@ def _read(name: str) -> Isa:
         flags=tuple(said.get("FLAGS", "").split()),
         loader=said.get("LOADER", ""),
         lacks=frozenset(said.get("LACKS", "").split()),
+        libffi=said.get("LIBFFI", "trixie"),
         root=said.get("ROOT", ""),
         planned=(ROOT / "csrc/arch" / name / "abi.c").exists(),
         tramp_size=number("FS_TRAMP_SIZE"),

@@ -80,9 +80,8 @@ class Isa:
 
     def libffi(self) -> Path | None:
         """Where the target's libffi is built (include/, archive/), if not where compilers look."""
-        return (
-            None if self.native else ROOT / "build" / self.name / "libffi" / "trixie" / "upstream"
-        )
+        suite = MACHINES[self.name].libffi
+        return None if self.native else ROOT / "build" / self.name / "libffi" / suite / "upstream"
 
     def missing(self) -> list[str]:
         """What is needed to compile and run its programs and is not there."""

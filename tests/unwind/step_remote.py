@@ -19,6 +19,8 @@ REGISTERS = {
     "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "x30"),
     "riscv": (("sp", "fp", *(f"s{n}" for n in range(1, 12))), "ra"),
     "loongarch": (("r3", *(f"r{n}" for n in range(22, 32))), "r1"),
+    "powerpc:common64": (("r1", *(f"r{n}" for n in range(14, 32))), "lr"),
+    "s390:64-bit": (("r15", *(f"r{n}" for n in range(6, 14))), "r14"),
 }
 MOST = 5000
 

@@ -56,8 +56,13 @@
 .endm
 
 .macro fs_leave_frame
+    .cfi_remember_state
     lmg %r14, %r15, FRAME + SAVED_R14(%r15)
+    .cfi_def_cfa_offset AREA
+    .cfi_restore %r14
+    .cfi_restore %r15
     br %r14
+    .cfi_restore_state
 .endm
 
 /* Load the result, the 8 bytes at \at(\base), the way that FS_TAIL_<tail> says. The register that
@@ -272,8 +277,15 @@ fs_plan_body_\tail:
 .endm
 
 .macro fs_leave_long
+    .cfi_remember_state
     lmg %r11, %r15, SAVED_R11(%r11)
+    .cfi_def_cfa %r15, AREA
+    .cfi_restore %r11
+    .cfi_restore %r12
+    .cfi_restore %r14
+    .cfi_restore %r15
     br %r14
+    .cfi_restore_state
 .endm
 
     .balign 16
@@ -333,9 +345,7 @@ FS_CODE(fs_entry_long)
     ltr %r12, %r12
     jh 5f
     fs_load FS_TAIL_WORD, 0, %r3
-    .cfi_remember_state
     fs_leave_long
-    .cfi_restore_state
 5:  larl %r1, fs_tails - FS_TAIL_SIZE
     la %r1, 0(%r12, %r1)
     br %r1
