@@ -3,3 +3,4 @@
 ARCH_TRIPLE_powerpc64le := powerpc64le-linux-gnu
 ARCH_QEMU_powerpc64le   := ppc64le
 ARCH_FIRST_powerpc64le  := addis
+ARCH_DEBIAN_powerpc64le := ppc64el
