@@ -1,6 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""emulated - instructions per call on any architecture, counted by QEMU.
+r"""emulated - instructions per call on any architecture, counted by QEMU.
 
 No clock in an emulator tells what a call costs on hardware, but the instructions of a program are
 the same in both. QEMU's user mode translates one instruction at a time here and writes a line for
@@ -8,7 +7,7 @@ each that it runs (``-d nochain,exec``), with the name of the function. callbenc
 calls of each row and rival, with marks in between; the lines between two marks are counted as they
 come, and the difference of both runs, divided by 2N, is what one call costs::
 
-    python bench/emulated.py --run "qemu-aarch64-static -L /usr/aarch64-linux-gnu" --isa aarch64 \\
+    python bench/emulated.py --run "qemu-aarch64-static -L /usr/aarch64-linux-gnu" --isa aarch64 \
         [--calls N] [--json FILE] build/aarch64/bench/callbench [option of callbench ...]
 
 The count repeats to the instruction; on x86-64 it is callgrind's. Who cannot describe a row's
@@ -91,13 +90,16 @@ def run(emulator: list[str], command: list[str]) -> Seen:
     reading, writing = os.pipe()
     options = [one_at_a_time(emulator), "-d", "nochain,exec", "-D", f"/dev/fd/{writing}"]
     marks: list[int] = []
-    with open(reading, "rb", buffering=1 << 20) as log, subprocess.Popen(
-        [*emulator, *options, *command],
-        pass_fds=(writing,),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        os.fdopen(reading, "rb", buffering=1 << 20) as log,
+        subprocess.Popen(
+            [*emulator, *options, *command],
+            pass_fds=(writing,),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         os.close(writing)
         reader = threading.Thread(target=lambda: marks.extend(read_marks(log)))
         reader.start()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """isas - docs/results/instructions.md, from what bench/emulated.py counted on each architecture.
 
@@ -25,16 +24,22 @@ sys.path.insert(0, str(ROOT))
 from bench.instructions import CANNOT_COUNT, Counts  # noqa: E402
 
 BASELINE, OURS, HAND = "system", "ours", "hand"
+MISSING = "n/a"
 HEAD = """\
 <!-- SPDX-License-Identifier: MIT -->
 # Instructions per call, by architecture
 
-Written by `make bench-isas`. QEMU's user mode counts ([bench/README.md](../../bench/README.md#instructions-on-other-architectures)
-says how): these are exact counts of one compiler's code, not times, and an emulator knows no others. The C caller's loop and the
-handler are in. `libffi` is as upstream configures it, with static trampolines. `patched` is libffi {newest} with our
-series: with plans where closures of ours run, else with our trampolines under libffi's own entries.
-`hand` is a hand-written C callback that builds `args[]` and calls the same handler: the limit. `direct` calls a C
-function. Where closures of ours do not run yet, there is no column `ours`.
+`make bench-isas` writes this page. QEMU's user mode counts the instructions
+([how](../../bench/README.md#instructions-on-other-architectures)). The counts are exact for the
+code that one compiler made, and they are not times. They include the C caller's loop and the
+handler. Columns:
+
+* `libffi`: as upstream configures it, with static trampolines;
+* `patched`: libffi {newest} with our patches. It has our plans where our closures run. Elsewhere it
+  has our trampolines under libffi's own entries, which makes no call faster;
+* `ours`: our library, where our closures run;
+* `hand`: a hand-written C callback that builds `args[]` and calls the same handler, the limit;
+* `direct`: a call of a C function.
 """
 
 
@@ -73,7 +78,7 @@ def table(isa: str, counts: Counts, newest: str) -> list[str]:
     lines = [f"## {isa}", "", line([isa, *(title(name, newest) for name in names)])]
     lines.append(line(["---", *["---:"] * len(names)]))
     for row, found in counts.items():
-        cells = [f"{found[name]:.0f}" if name in found else "–" for name in names]
+        cells = [f"{found[name]:.0f}" if name in found else MISSING for name in names]
         lines.append(line([f"`{row}`", *cells]))
     shown = [f"**{found_means[name]:.1f}**" for name in names]
     return [*lines, line(["geometric mean", *shown]), ""]
@@ -81,7 +86,15 @@ def table(isa: str, counts: Counts, newest: str) -> list[str]:
 
 def summary(all_counts: dict[str, Counts], newest: str) -> list[str]:
     """One line for each architecture: the means, and how many times fewer than libffi's newest."""
-    titles = [f"libffi {newest}", "patched", OURS, HAND, "libffi / ours", "ours / hand", "libffi / hand"]
+    titles = [
+        f"libffi {newest}",
+        "patched",
+        OURS,
+        HAND,
+        "libffi / ours",
+        "ours / hand",
+        "libffi / hand",
+    ]
     lines = [line(["geometric mean", *titles]), line(["---", *["---:"] * len(titles)])]
     for isa, counts in all_counts.items():
         found = means(counts)
@@ -106,13 +119,15 @@ def main() -> int:
         try:
             counts[isa] = json.loads((own / "bench/emulated.json").read_text())
         except OSError as error:
-            print(f"isas: {isa} was not counted: {error}; make bench-count ISA={isa}", file=sys.stderr)
+            print(
+                f"isas: {isa} was not counted: {error}; make bench-count ISA={isa}", file=sys.stderr
+            )
             return CANNOT_COUNT
     newest = (options.build / "libffi/newest/version").read_text().strip()
     lines = [HEAD.format(newest=newest), *summary(counts, newest)]
     for isa, found in counts.items():
         lines += table(isa, found, newest)
-    lines[-1:] = ["–: left out of that row, because it does not describe that type or gives a wrong answer.\n"]
+    lines.append(f"{MISSING}: this library does not describe the types, or gives a wrong answer.\n")
     options.out.write_text("\n".join(lines))
     print(f"{options.out}: {len(counts)} architectures")
     return 0

@@ -3,7 +3,9 @@
 #
 # build/arch/<isa>/slots is base/, tramp/ and table.S of one architecture with tests/arch/slots.c,
 # built by Debian's cross compiler and run by qemu-user (tests/arch/test_arch.py; x86-64 runs as it is).
-# `make test-arch` goes on to the patched libffi: tests/arch/closures.py.
+# `make test-arch` goes on to the patched libffi: tests/arch/closures.py. ISA= and KIND= choose:
+# libffi is that; core, abi and fuzz are the library's own tests under qemu-user; python is the package
+# in an emulated root (python.sh). KIND= alone runs that kind on each architecture that has it.
 ARCHES  := $(sort $(notdir $(patsubst %/table.S,%,$(wildcard csrc/arch/*/table.S))))
 -include $(ARCHES:%=tests/arch/%/isa.mk)
 ARCH_CC  = $(if $(filter $(1),$(ISA)),$(CC),$(ARCH_TRIPLE_$(1))-gcc)
@@ -15,7 +17,14 @@ ARCH_COMMON := $(wildcard csrc/base/*.c csrc/tramp/*.c) tests/arch/slots.c tests
 ARCH_OWN := $(wildcard tests/arch/*/*.c) # each for its own architecture
 ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/arch/*.h csrc/tramp/*.h tests/arch/*.h)
 
-.PHONY: test-arch tests-arch arch-same
+KINDS := core abi fuzz libffi python
+KIND  ?=
+# Of another architecture, what its tests of the library need: tests/support/emulated.py.
+ARCH_LIBRARY := lib tests-c tests-abi tests-bad-days tests-unwind
+ARCH_COUNT := 10000# signatures of the fuzzer
+ARCH_ELSEWHERE := $(filter-out $(NATIVE_ISA),$(notdir $(patsubst %/entry.S,%,$(wildcard csrc/arch/*/entry.S))))
+
+.PHONY: test-arch tests-arch arch-same arch-what $(KINDS:%=test-arch-%)
 tests-arch: $(ARCH_PROGRAMS)
 
 $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h tests/arch/%/probe.S \
@@ -27,13 +36,39 @@ $(ARCH_PROGRAMS): $(BUILD)/arch/%/slots: csrc/arch/%/table.S csrc/arch/%/arch.h 
 	  $(filter-out $(ARCH_OWN),$(filter %.c %.S,$^)) \
 	  $(filter tests/arch/$*/%,$(ARCH_OWN))
 
-test-arch: $(READY) ## [slow] our tables on other architectures, alone and in a patched libffi (qemu-user)
+ifneq ($(CROSS),)
+# What closures do not need stays when they do not run: tables, and the patched libffi.
+test-arch: $(addprefix test-arch-,$(or $(KIND),libffi $(if $(CANNOT),,core abi fuzz python)))
+test-arch-libffi: $(READY) $(CROSS_TOOLS)
+	@sh tests/arch/packages.sh
+	@$(MAKE) --no-print-directory -s $(SUITES:%=$(NATIVE)/libffi/%/version)
+	@$(PYTEST) -q tests/arch/test_arch.py -k "$(ISA)"
+	@$(PY) -m tests.arch.guest --build $(NATIVE) --isa $(ISA)
+	@$(PY) -m tests.arch.closures --build $(NATIVE) --arch $(ISA)
+test-arch-core: $(READY) $(ARCH_LIBRARY)
+	@$(PYTEST) -q -n $(JOBS) tests/core/test_emulated.py tests/unwind/test_emulated.py -k "$(ISA) and not abi-"
+test-arch-abi: $(READY) $(ARCH_LIBRARY)
+	@$(PYTEST) -q -n $(JOBS) tests/core/test_emulated.py -k "$(ISA) and abi-"
+test-arch-fuzz: $(READY) lib
+	@$(PYTEST) -q -n $(JOBS) tests/fuzz/test_fuzz.py -k "$(ISA) and elsewhere"
+	@$(PY) -m tests.fuzz --isa $(ISA) --seed $(SEED) --count $(ARCH_COUNT) --jobs $(JOBS)
+test-arch-python: $(CROSS_TOOLS)
+	@bash tests/arch/python.sh $(ISA) $(NATIVE)
+else ifneq ($(KIND),)
+test-arch: arch-what
+	@for isa in $(if $(filter libffi,$(KIND)),$(filter-out $(NATIVE_ISA),$(ARCHES)),$(ARCH_ELSEWHERE)); do \
+	  echo "$$isa:"; $(MAKE) --no-print-directory test-arch ISA=$$isa KIND=$(KIND) || exit; done
+else
+test-arch: $(READY) ## [slow] other architectures (qemu-user): ISA=aarch64 KIND=core|abi|fuzz|libffi|python
 	@sh tests/arch/packages.sh
 	@$(MAKE) --no-print-directory -s $(SUITES:%=$(BUILD)/libffi/%/version)
 	@$(PYTEST) -q tests/arch/test_arch.py
 	@$(PY) -m tests.arch.guest --build $(BUILD)
 	@$(PY) -m tests.arch.closures --build $(BUILD)
 	@bash tests/arch/root.sh $(BUILD)
+endif
+arch-what:
+	@test -n "$(filter $(KINDS),$(KIND))" || { echo "test-arch: no KIND '$(KIND)'; there are: $(KINDS)" >&2; exit 2; }
 
 arch-same: $(READY) ## [check] BASE=commit: does csrc/arch make the same code as there?
 	@test -n "$(BASE)" || { echo "arch-same: compared with what? make arch-same BASE=HEAD" >&2; exit 2; }

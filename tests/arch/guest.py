@@ -8,7 +8,7 @@ RISC-V and s390x with 4. The kernels come through a private apt root (100 MB eac
 build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the
 first process, are tests/kernel/vm's. ::
 
-    python -m tests.arch.guest [--build build] [--kernel arm64-16k]
+    python -m tests.arch.guest [--build build] [--kernel arm64-16k] [--isa aarch64]
 
 Exit status: 0 when every case passed or had nothing to see, 1 when one failed or is missing, 2
 when a guest could not be made.
@@ -165,6 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--kernel", action="append", choices=[g.name for g in GUESTS])
+    parser.add_argument("--isa", help="those of one architecture, which may have none")
     args = parser.parse_args()
     out = args.build.resolve() / "arch" / "guest"
     out.mkdir(parents=True, exist_ok=True)
@@ -173,7 +174,8 @@ def main() -> int:
     good = True
     try:
         for guest in GUESTS:
-            if not args.kernel or guest.name in args.kernel:
+            asked = not args.kernel or guest.name in args.kernel
+            if asked and args.isa in {None, guest.isa}:
                 todo, log = jobs(), out / f"{guest.name}.log"
                 image, packed = kernel(guest, out), initrd(guest.isa, out, todo)
                 machine = MACHINES[guest.machine]

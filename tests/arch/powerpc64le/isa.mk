@@ -5,3 +5,4 @@ ARCH_QEMU_powerpc64le   := ppc64le
 ARCH_FIRST_powerpc64le  := addis
 # Complex types: from 3.8 on.
 ARCH_LIBFFI_powerpc64le := newest
+ARCH_DEBIAN_powerpc64le := ppc64el

@@ -3,3 +3,4 @@
 ARCH_TRIPLE_riscv64 := riscv64-linux-gnu
 ARCH_QEMU_riscv64   := riscv64
 ARCH_FIRST_riscv64  := auipc
+ARCH_DEBIAN_riscv64 := riscv64
