@@ -19,6 +19,8 @@
  */
 #include <ffi.h>
 
+#include "arch.h"
+
 #define FS_ABI_TAKEN FFI_DEFAULT_ABI
 #define FS_ABI_NAME "FFI_DEFAULT_ABI"
 #define FS_ABI_NAMED(cif) ((cif)->nfixedargs)
