@@ -28,8 +28,7 @@
  *                    between registers and stack, or one that is whole where its alignment does not
  *                    want it. `at` says nothing
  *
- * A value that the caller converts, such as a float that arrives as a double, is going to be a way
- * of its own. The psABIs with such values have no abi.c yet. */
+ * A float that arrives in a double's format is saved as a float by the entry, so it is direct. */
 enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
 /* `size` bytes from frame byte `from` to byte `to` of the argument. The last piece may end behind

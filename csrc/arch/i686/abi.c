@@ -35,8 +35,8 @@
 
 enum { WORD = 4, HOMOGENEOUS_MAX = 4 };
 
-#include "arch/alignment.h"
-#include "arch/homogeneous.h"
+#include "arch/abi_alignment.h"
+#include "arch/abi_homogeneous.h"
 
 /* In struct fs_abi, `vec` is the cif's ABI, and the stride is how many words the callee pops. */
 

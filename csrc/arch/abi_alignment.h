@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* alignment.h - aggregates that an attribute aligns: what counts as their alignment, and where it
+/* abi_alignment.h - aggregates that an attribute aligns: what counts as their alignment, and where it
  * does not
  *
  * Not a header for others: an abi.c whose ABI passes an aggregate by the alignment of its members
