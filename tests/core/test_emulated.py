@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = {
     "c": ("api", "alloc", "tables", "hop"),
-    "abi": ("errors", "life", "layout", "silent"),
+    "abi": ("errors", "life", "layout", "silent", "variadic"),
     "bad_days": ("input", "signatures"),
 }
 ALL = [
