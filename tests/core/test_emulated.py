@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = {
     "c": ("api", "alloc", "tables", "hop"),
-    "abi": ("errors", "life", "layout", "silent"),
+    "abi": ("errors", "life", "layout", "silent", "variadic"),
     "bad_days": ("input", "signatures"),
 }
 ALL = [
@@ -50,7 +50,7 @@ def test_types(isa: str, groups: list[str], tmp_path: Path) -> None:
         pytest.skip(f"`make lib ISA={isa}` makes what is missing: {missing}")
     o = fuzz.Options(isa=ISAS[isa])
     objects = fuzz.runtime(tmp_path, "gcc", o.isa)
-    turns = fuzz.compilers()
+    turns = fuzz.compilers(isa=o.isa)
     for n, group in enumerate(groups):
         sigs = GROUPS[group]
         seen = fuzz.run_batch(o, tmp_path / f"case{n}", sigs, turns[n % len(turns)], objects)

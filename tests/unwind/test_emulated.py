@@ -54,6 +54,8 @@ def test_unwinds_at_every_instruction(
         env = {"STEP_SHAPE": shape, "STEP_SOCKET": str(socket)}
         done = run(Path(command[0]), *command[1:], env=env)
         process.kill()
+    if "Truncated register" in done.stdout + done.stderr:
+        pytest.skip(f"{gdb} and QEMU do not agree on the registers of {isa}: one is too old")
     found = re.search(r"^stepped (\d+) wrong (\d+)$", done.stdout, re.MULTILINE)
     assert found, done.stdout + done.stderr
     assert int(found[1]) >= 10  # ARM's shortest way
