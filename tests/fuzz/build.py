@@ -227,7 +227,7 @@ def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
     objects = runtime(out, compilers()[0][0], o.isa)
-    turns = compilers(o.cc)
+    turns = [cc for cc in compilers(o.cc) if cc[0] in o.isa.compilers]
     batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
     total = Outcome()
 
