@@ -23,9 +23,9 @@ ENVIRONMENT = {"FS_TEST_EMULATED": "1", "FS_TEST_DIVIDE": "50", "QEMU_CPU": "max
 
 def program(isa: str, name: str) -> Path:
     """The test program `name` ("core/c/api") of an architecture, or skip."""
-    emulator = ISAS[isa].runner[0]
-    if not shutil.which(emulator):
-        pytest.skip(f"{emulator} is not installed: apt-get install qemu-user-static")
+    for command in ISAS[isa].runner[:1]:  # none, where this kernel runs its programs
+        if not shutil.which(command):
+            pytest.skip(f"{command} is not installed: apt-get install qemu-user-static")
     made = BUILD / isa / "tests" / name
     if not made.exists():
         pytest.skip(f"`make ISA={isa} lib tests-c tests-abi tests-unwind` has not made {made}")

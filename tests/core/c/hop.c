@@ -198,7 +198,13 @@ struct order {
     size_t calls;
 };
 
+/* Where it matters, the argument in a register is the first. */
+#ifdef REGISTER_FIRST
+static REGISTER_FIRST int by_order(struct order *order, const void *a, const void *b)
+#else
+#define REGISTER_FIRST
 static int by_order(const void *a, const void *b, struct order *order)
+#endif
 {
     int x = *(const int *)a, y = *(const int *)b;
     order->calls++;
@@ -226,7 +232,7 @@ CASE(a_third_argument_for_qsort)
     CHECK_EQ(ffi_static_trampoline_free(downwards), 0);
 }
 
-static long first_argument(void *data)
+static REGISTER_FIRST long first_argument(void *data)
 {
     return (long)(intptr_t)data;
 }
@@ -320,7 +326,7 @@ CASE(eight_threads)
     CHECK_EQ(test_stats().live, 0);
 }
 
-static long frees_itself(void *address)
+static REGISTER_FIRST long frees_itself(void *address)
 {
     CHECK_EQ(ffi_static_trampoline_free(*(void **)address), 0);
     return 42;
