@@ -334,6 +334,9 @@ static void one_call(struct call *c, int dirty)
     for (int i = 0; i < FZ_SAVED; i++)
         f->set[i] = fz_random(&c->rng);
     fz_draw_state(f, &c->rng);
+#ifdef FZ_POPS
+    FZ_POPS(f, c->sig->pops);
+#endif
     f->top = dirty && fz_has_canary ? __builtin_frame_address(0) : NULL;
     fz_frame = f;
     const uint64_t own = fz_state_before();

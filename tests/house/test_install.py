@@ -136,7 +136,9 @@ def only_trampolines(tmp_path: Path) -> Path:
 def foreign_compiler(tmp_path: Path) -> Path:
     """Give a compiler that says that it builds for Arm, and compiles nothing."""
     path = tmp_path / "compiler"
-    path.write_text("#!/bin/sh\n[ $1 = -dumpmachine ] && echo arm-linux-gnueabihf\n", encoding="ascii")
+    path.write_text(
+        "#!/bin/sh\n[ $1 = -dumpmachine ] && echo arm-linux-gnueabihf\n", encoding="ascii"
+    )
     path.chmod(0o755)
     return path
 
