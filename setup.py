@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """setup - builds ffi_static._lib, and says what is missing when it cannot
 
-The metadata is in pyproject.toml, the extension in ffi_static/_build_lib.py.
+The metadata is in pyproject.toml, the extension in csrc/py/extension.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from typing import Any
 
 import setuptools
 from setuptools import setup
@@ -39,6 +40,8 @@ NEEDS = (
         "libffi-dev",
     ),
 )
+
+BUILD_FILE = "csrc/py/extension.py"  # needs cffi, so it is read after check_build_packages()
 
 # Installs the drop-in when Python starts and FFI_STATIC_INSTALL is set (ffi_static/_startup.py).
 STARTUP_FILE = "ffi_static.pth"
@@ -77,38 +80,25 @@ def check_build_packages() -> None:
         )
 
 
-def compiler() -> list[str]:
-    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-
-
-def libffi_flags(option: str) -> list[str]:
-    try:
-        found = subprocess.run(
-            ["pkg-config", option, "libffi"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    return shlex.split(found.stdout)
-
-
-def try_compile(program: str, link: tuple[str, ...]) -> str | None:
+def try_compile(build: dict[str, Any], program: str, link: tuple[str, ...]) -> str | None:
     """Compile and link `program`; None when it works, else what the compiler answered."""
+    pkg_config = build["pkg_config"]
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "needs.c")
         with open(source, "w", encoding="ascii") as file:
             file.write(program)
         command = [
-            *compiler(),
+            *build["compiler"](),
             "-I" + sysconfig.get_path("include"),
             "-I" + sysconfig.get_path("platinclude"),
-            *libffi_flags("--cflags"),
+            *pkg_config("--cflags"),
             *shlex.split(os.environ.get("CFLAGS", "")),
             *shlex.split(os.environ.get("CPPFLAGS", "")),
             source,
             "-o",
             os.path.join(folder, "needs"),
             *shlex.split(os.environ.get("LDFLAGS", "")),
-            *(libffi_flags("--libs-only-L") if link else ()),
+            *(pkg_config("--libs-only-L") if link else ()),
             *link,
         ]
         try:
@@ -129,11 +119,11 @@ def check_system() -> None:
         sys.exit("ffi_static needs Linux; this is " + sys.platform)
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         sys.exit("ffi_static does not support free-threaded builds of Python yet")
-    # As setup() itself reads it; importing it here would need the package's own extension.
-    runpy.run_path("ffi_static/_build_lib.py")["check_isa"]()
+    build = runpy.run_path(BUILD_FILE)
+    build["check_isa"]()
     missing = []
     for what, program, link, package in NEEDS:
-        answer = try_compile(program, link)
+        answer = try_compile(build, program, link)
         if answer is not None:
             missing.append((what, package, answer))
             if what == "a C compiler":
@@ -181,6 +171,6 @@ class BuildPy(build_py):
 
 check_build_packages()
 setup(
-    cffi_modules=["ffi_static/_build_lib.py:ffibuilder"],
+    cffi_modules=[f"{BUILD_FILE}:ffibuilder"],
     cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
 )

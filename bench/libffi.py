@@ -30,53 +30,15 @@ sys.path.insert(0, str(ROOT))
 
 from bench import processes  # noqa: E402
 from bench.reporting import machine, patched  # noqa: E402
+from bench.reporting.page import replace_between  # noqa: E402
 
 STOCK = "system"  # what callbench calls its baseline: here, the stock build
 #: The same library once more, loaded last. With 1e6 closures live, who comes first finds the better
 #: memory (fewer page table levels to wait for, whole huge pages): the copy shows how much that is.
 AGAIN = "stock again"
-BEGIN, END = "<!-- bench: begin (make bench-libffi DOCS=1) -->", "<!-- bench: end -->"
 
-#: What ctypes does in a process of its own. It prints nanoseconds per callback and per closure,
-#: and the library that was really loaded.
-CTYPES = """
-import ctypes, json, sys, time
-count, calls = 2000, [0]
-libc = ctypes.CDLL(None)
-INTS = ctypes.c_int * count
-COMPARE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))
-VISIT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-def same(a, b):
-    calls[0] += 1
-    return 0
-def clock(work, number):
-    best = []
-    for _ in range(7):
-        calls[0] = 0
-        start = time.perf_counter_ns()
-        work()
-        best.append((time.perf_counter_ns() - start) / (number or calls[0]))
-    return sorted(best)[3]
-visit, array = VISIT(same), INTS(*range(count))
-size = ctypes.sizeof(ctypes.c_int)
-def sort():
-    libc.qsort(array, ctypes.c_size_t(count), ctypes.c_size_t(size), visit)
-def make():
-    for _ in range(2000):
-        VISIT(same)
-live = []
-def keep():
-    live.clear()
-    live.extend(VISIT(same) for _ in range(2000))
-sort(), make()
-result = {"callback": clock(sort, 0), "make and free": clock(make, 2000)}
-result["2000 live"] = clock(keep, 2000)
-with open("/proc/self/maps") as maps:
-    lines = [line.split(None, 5) for line in maps]
-result["library"] = next((x[5].strip() for x in lines if "libffi.so" in x[-1]), "none")
-result["writable and executable"] = sum(x[1].startswith("rwx") for x in lines)
-print(json.dumps(result))
-"""
+#: What ctypes does in a process of its own, which needs nothing but the standard library.
+CTYPES = ROOT / "bench/ctypes_costs.py"
 
 
 class BenchError(RuntimeError):
@@ -131,7 +93,7 @@ def measure_ctypes(python: str, libs: dict[str, Path], rounds: int) -> dict[str,
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             env = {**os.environ, "LD_LIBRARY_PATH": str(libs[name].parent)}
             done = subprocess.run(
-                [python, "-c", CTYPES], env=env, capture_output=True, text=True, check=False
+                [python, str(CTYPES)], env=env, capture_output=True, text=True, check=False
             )
             if done.returncode:
                 raise BenchError(f"ctypes on {name}: {done.stderr.strip()[-500:]}")
@@ -167,13 +129,6 @@ def targets(c: Any) -> str:
     judged = patched.judge(patched.Run(c, STOCK, AGAIN))
     rows = [[v.target, v.wanted, v.measured, v.word] for v in judged]
     return markdown(["target", "wanted", "measured", "met?"], rows)
-
-
-def write_docs(docs: Path, text: str) -> None:
-    """Replace what stands between the two marks."""
-    head, rest = docs.read_text(encoding="utf-8").split(BEGIN)
-    tail = rest.split(END)[1]
-    docs.write_text(f"{head}{BEGIN}\n{text}{END}{tail}", encoding="utf-8")
 
 
 def page(c: Any, python: dict[str, Any], about: dict[str, str], *, quick: bool) -> str:
@@ -251,7 +206,7 @@ def main() -> int:
             if what in patched.CTYPES
         ]
         where = "; ".join(about[key] for key in ("processor", "kernel", "distribution"))
-        write_docs(options.docs, f"{where}:\n\n{targets(c)}\n{''.join(lines)}")
+        replace_between(options.docs, "bench", f"{where}:\n\n{targets(c)}\n{''.join(lines)}")
     (build / "bench/libffi.md").write_text(text)
     merged = {"quick": options.quick, "about": about, "c": c, "ctypes": python}
     (build / "bench/libffi.json").write_text(json.dumps(merged, indent=1) + "\n")

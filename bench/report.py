@@ -10,8 +10,8 @@ and ``chart.svg`` there::
     python bench/report.py [--out build/bench] [--not-measured "what: why"]
                            [--readme README.md] [--results docs/results/benchmarks.md]
 
-``--readme`` puts five rows, ``--results`` every table, between the marks ``<!-- bench:begin -->``
-and ``<!-- bench:end -->`` of that file. Exit status 1 when there is nothing to report.
+``--readme`` puts five rows, ``--results`` every table, between the marks ``<!-- bench: begin -->``
+and ``<!-- bench: end -->`` of that file. Exit status 1 when there is nothing to report.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.reporting import chart, machine, patched, tables, targets  # noqa: E402
+from bench.reporting.page import replace_between  # noqa: E402
 from bench.reporting.results import Results, load  # noqa: E402
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PARTS = {
     "c.json": "C calls, closures, memory",
     "instructions.json": "instructions per call",
@@ -186,16 +186,6 @@ def results_part(results: Results, named: dict[str, str]) -> str:
     return "\n".join(part for part in body if part)
 
 
-def replace_in(readme: Path, text: str) -> None:
-    """Replace what stands between the two marks; ValueError when they are not there once."""
-    old = readme.read_text()
-    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
-        raise ValueError(f"{readme.name} needs one {BEGIN} and, after it, one {END}")
-    before, rest = old.split(BEGIN)
-    after = rest.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
-
-
 def write(results: Results, folder: Path) -> dict[str, str]:
     """Write report.md, report.json and chart.svg; give the description of the machine."""
     named = describe(results)
@@ -240,7 +230,7 @@ def main() -> int:
         named = write(results, options.out)
         for page_, part in ((options.readme, readme_part), (options.results, results_part)):
             if page_:
-                replace_in(page_, part(results, named))
+                replace_between(page_, "bench", part(results, named))
     except (OSError, ValueError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@
     libc.qsort(numbers, ctypes.c_size_t(5), ctypes.c_size_t(4), compare)
     print(list(numbers))  # [1, 2, 3, 4, 5]
 
-docs/use/python.md tells what holds for threads, fork, closing and errors.
+docs/use/python.md says what holds for threads, fork, closing and errors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ except ModuleNotFoundError as error:
         "setup.py is, and import ffi_static from another folder (or use `pip install -e .`)"
     ) from None
 
-from ffi_static._dropin import Served, install, installed, uninstall
+from ffi_static._dropin import install, installed, uninstall
+from ffi_static._dropin.serving import Served
 from ffi_static._errors import (
     ClosedError,
     Error,
@@ -64,10 +65,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Import what makes callbacks when it is first asked for.
+    """Load what makes callbacks when it is first asked for.
 
-    install() at the start of a program (_startup.py) must not bring modules of the standard library
-    that the program did not ask for: one beside it may have the same name as one of those.
+    install() at the start of a program (_startup.py) must not load modules of the standard library:
+    the program's own modules may have their names. The drop-in itself is loaded above, because a
+    child that is forked while another thread loads it would wait for that thread for ever.
     """
     if name not in ("Callback", "callback"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

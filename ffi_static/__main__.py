@@ -8,7 +8,7 @@ import sys
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; each is imported only when it is asked for."""
+    """Run one command. Only that command is imported."""
     parser = argparse.ArgumentParser(
         prog="python -m ffi_static",
         description="C callbacks without writable and executable memory.",
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     commands.add_parser(
         "run",
-        help="run a program with ctypes' and cffi's callbacks on closures of this package",
+        help="run a program with the callbacks of ctypes and cffi on closures of this package",
         add_help=False,
     )
     given = list(sys.argv[1:] if argv is None else argv)
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.command == "run":
         from ffi_static import run
 
-        run.main(rest)  # does not come back
+        run.main(rest)  # never returns
     from ffi_static import doctor
 
     return int(doctor.main(rest) or 0)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """_errors - what ffi_static raises
 
-Each class also derives from the built-in exception that a user of ctypes or cffi would expect
-in its place, so that existing handlers go on working.
+Each class also derives from the built-in exception that a user of ctypes or cffi would expect, so
+that existing handlers go on working.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 
 
@@ -16,7 +15,7 @@ class Error(Exception):
 
 
 class SignatureError(Error, TypeError, ValueError):
-    """A signature that does not parse, or a type that a callback cannot have."""
+    """A signature does not parse, or names a type that a callback cannot have."""
 
 
 class ClosedError(Error, ValueError):
@@ -26,9 +25,9 @@ class ClosedError(Error, ValueError):
 class NoProviderError(Error, MemoryError):
     """No provider of trampolines works on this system.
 
-    ``reasons`` maps the name of each provider that was asked to the sentence that it gave (empty
-    when FFI_STATIC_PROVIDER names an unknown one); ``python -m ffi_static doctor`` asks all of
-    them, and shows the policies in force.
+    ``reasons`` maps the name of each provider that was asked to the sentence that it gave. It is
+    empty when FFI_STATIC_PROVIDER names an unknown provider. ``python -m ffi_static doctor`` asks
+    all providers, and shows the policies in force.
     """
 
     def __init__(self, message: str, reasons: dict[str, str] | None = None) -> None:
@@ -37,17 +36,17 @@ class NoProviderError(Error, MemoryError):
 
 
 class InstallError(Error, RuntimeError):
-    """install() met a ctypes or cffi that it does not know how to serve, and changed nothing."""
+    """install() met a build of ctypes or cffi that it cannot serve, and changed nothing."""
 
 
 class InstallWarning(RuntimeWarning):
-    """A module that was imported after install() cannot be served; its callbacks are stock."""
+    """A module that was imported after install() cannot be served. Its callbacks are stock."""
 
 
 def provider_reasons(message: str) -> dict[str, str]:
     """Split the C library's sentence into {provider: its reason}.
 
-    It reads "...: resident: <reason>; text: <reason>; ...", with the providers that were asked.
+    The sentence reads "...: resident: <reason>; text: <reason>; ...".
     """
     import re
 
@@ -62,9 +61,11 @@ def provider_reasons(message: str) -> dict[str, str]:
 
 
 def allocation_failed(code: int, text: bytes | str) -> Exception:
-    """Build the exception for a failed ``ffi_static_alloc`` (called by the extension)."""
+    """Give the exception for a failed ``ffi_static_alloc``. The extension calls this."""
+    import errno
+
     message = text.decode(errors="replace") if isinstance(text, bytes) else text
-    if code in (errno.ENOSYS, errno.EINVAL):  # all refused, or FFI_STATIC_PROVIDER names none
+    if code in (errno.ENOSYS, errno.EINVAL):  # all refused, or FFI_STATIC_PROVIDER is wrong
         return NoProviderError(message, provider_reasons(message))
     if code == errno.ENOMEM:
         return MemoryError(message)

@@ -6,12 +6,12 @@ from typing import Any
 
 from typing_extensions import Self
 
-# cffi has no type information of its own: `lib.name` and `ffi.method` are what
-# csrc/include/ffi_static.h and cffi's manual say.
+# cffi gives no type information. csrc/include/ffi_static.h declares what `lib` has, cffi's manual
+# what `ffi` has.
 ffi: Any
 lib: Any
 
-knows_classes: int  # whether _by_value's psABI is this machine's
+knows_classes: int  # whether by_value.py's psABI is this machine's
 
 class Signature:
     def __new__(

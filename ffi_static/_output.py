@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """_output - the end of a command whose reader has gone, or whose output cannot be written
 
-`doctor | head -1` closes the pipe before all is printed. Python ignores SIGPIPE, so that a print
-raises; and what it could not write stays buffered, so that the exit fails as well, with status 120.
+`doctor | head -1` closes the pipe before all is printed. Python ignores SIGPIPE, so a print raises.
+The unwritten text stays in the buffer, so the exit fails as well, with status 120.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Callable, NoReturn
 
 
 def run_command(command: Callable[[], int]) -> NoReturn:
-    """Run `command` and exit with its status, when what it printed has been written.
+    """Run `command`, write out what it printed, and exit with its status.
 
-    A reader that has gone ends the process by SIGPIPE, as other programs are. Output that cannot be
-    written otherwise, as on a full disk, is status 1 and a sentence; a stdout that is closed is no
-    mistake.
+    When the reader has gone, SIGPIPE ends the process, as it ends other programs. Any other failure
+    to write, such as a full disk, gives status 1 and a sentence. A closed stdout is no failure.
     """
-    if sys.stderr is None:  # argparse needs one, up to Python 3.10
+    if sys.stderr is None:  # up to Python 3.10 argparse needs a stderr
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     status: object = 0
     try:
@@ -49,7 +48,7 @@ def _flush() -> None:
 
 
 def _drop_output() -> None:
-    """Let what is buffered go nowhere, so that the exit does not fail over it."""
+    """Throw the buffered text away, so that the exit does not fail because of it."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if stream is None or stream.closed:

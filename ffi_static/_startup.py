@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 """_startup - install() at the start of the interpreter, when FFI_STATIC_INSTALL asks for it
 
-Why it exists: a service is hardened in its unit file, and should get its callbacks back there,
-without a change of its program. ``ffi_static.pth``, in the wheel, imports this module while Python
-starts, before the program, if the variable is set; if not, it costs one look at the environment.
+Why it exists: a unit file hardens a service, and should also give it its callbacks back, without a
+change of the program. If the variable is set, the wheel's ``ffi_static.pth`` imports this module
+while Python starts, before the program. If not, that costs one look at the environment.
 
-    FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: do not
-    FFI_STATIC_INSTALL=word[,word...]       ctypes, cffi: only these; keep_thread_state: as
-                                            install()'s; require: do not go on without
+    FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: neither
+    FFI_STATIC_INSTALL=word[,word...]       ctypes, cffi: only these; keep_thread_state: as in
+                                            install(); require: do not go on without
     FFI_STATIC_REPORT=1                     each process tells at its exit what was served
 
-When the value is wrong or install() refuses, one line on stderr says so and Python goes on with
-stock callbacks: a service that may never make one must not fail to start. With ``require`` it says
-so and exits with status 125, as env(1) and timeout(1) do for their own failures. Children inherit
-the environment, so that they are served as well.
+When the value is wrong or install() refuses, one line on stderr says so, and Python goes on with
+stock callbacks: a service that may never make a callback must not fail to start. With ``require``
+Python exits instead, with status 125, as env(1) and timeout(1) do for their own failures. Children
+inherit the environment, so they are served as well.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from __future__ import annotations
 import os
 import sys
 
-from ffi_static import _dropin
-from ffi_static._dropin import Served, install, installed
+from ffi_static._dropin import install, installed, serving
+from ffi_static._dropin.serving import Served
 from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
 WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "require")
-#: The exit status when `require` was asked for and cannot be had.
+#: The exit status when `require` was asked for and a module cannot be served.
 FAILED = 125
-#: What `run --report` sets: this process reports, its children do not.
+#: The value that `run --report` sets: this process reports, its children do not.
 PROGRAM = "program"
 
 
 def say(sentence: str) -> None:
-    """Write one line to stderr; where there is none, or it is full, nobody can be told.
+    """Write one line to stderr. Where there is no stderr, or it is full, nobody can be told.
 
-    Python's own stderr is not written through its buffer: what it cannot write would stay there,
-    and make the exit of the program fail with status 120.
+    The line goes around the buffer of Python's own stderr. A line that cannot be written would stay
+    in the buffer, and the program's exit would fail with status 120.
     """
     line = f"ffi_static: {' '.join(sentence.split())}\n"
     stream = sys.stderr
@@ -53,9 +53,9 @@ def say(sentence: str) -> None:
 
 
 def arguments(value: str) -> dict[str, bool] | None:
-    """Translate the variable's value into install()'s arguments; None for "0" and "".
+    """Translate the variable's value into install()'s arguments. Give None for "0" and "".
 
-    Raises ValueError that names the legal words.
+    Raises ValueError, which names the legal words.
     """
     if value in ("", "0"):
         return None
@@ -63,7 +63,7 @@ def arguments(value: str) -> dict[str, bool] | None:
     wrong = [word for word in words if word not in WORDS]
     if wrong:
         raise ValueError(
-            f"{INSTALL}={value}: {wrong[0]!r} is unknown; it is 0, or these joined by commas: "
+            f"{INSTALL}={value}: {wrong[0]!r} is unknown; give 0, or words of these with commas: "
             + ", ".join(WORDS)
         )
     every = "1" in words or ("ctypes" not in words and "cffi" not in words)
@@ -75,16 +75,16 @@ def arguments(value: str) -> dict[str, bool] | None:
 
 
 def start() -> None:
-    """Do what the environment asks for; exits only where it says `require`."""
+    """Do what the environment asks for. Exits only if that says `require`."""
     value = os.environ.get(INSTALL, "")
     require = "require" in value.split(",")
     try:
         asked = arguments(value)
         if asked is None:
             return
-        if require:  # of what is imported later, too
-            _dropin.required = True
-            _dropin.tell = say
+        if require:  # also of modules that are imported later
+            serving.required = True
+            serving.tell = say
         install(**asked, at_exit=None)
     except (ValueError, OSError, Error) as why:
         say(f"{why}; {'giving up, as required' if require else 'callbacks are stock'}")
@@ -101,7 +101,7 @@ def prepare_report() -> None:
     elif value in ("", "0"):
         return
     elif value != "1":
-        say(f"{REPORT}={value}: it is 0 or 1; there will be no report")
+        say(f"{REPORT}={value}: give 0 or 1; there will be no report")
         return
     import atexit
 
@@ -109,7 +109,7 @@ def prepare_report() -> None:
 
 
 def report(only: int | None) -> None:
-    """Tell what was served; in a forked child of process `only`, nothing."""
+    """Tell what was served. If `only` is a process, its forked children tell nothing."""
     if only is None:
         prefix = f"[{os.getpid()}] "
     elif only == os.getpid():
@@ -133,7 +133,7 @@ def describe(each: Served) -> str:
     if each.state == "refused":
         return f"{where}: refused, its callbacks are stock: {each.reason}"
     counts = f"{each.made} callbacks made, {each.live} live, {each.freed} freed"
-    left = f"; {each.leftover} made before, in memory of its own" if each.leftover else ""
+    left = f"; {each.leftover} made before, in the module's own memory" if each.leftover else ""
     return f"{where}: {each.state}, {counts}{left}"
 
 

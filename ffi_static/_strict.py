@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""_strict - switch on policies against writable code, for this process and all that it starts.
+"""_strict - switch on policies against writable code, for this process and all that it starts
 
-Why it exists: a hardened service has two rules. ``PR_SET_MDWE`` refuses memory that is, or
-becomes, writable and executable; libffi then maps a memfd twice, so that administrators refuse
-memfds and shared executable mappings too. Here both can be had without an administrator, to find
-out whether a program works under them. Neither can be taken back, both outlive fork() and exec().
+Why it exists: a hardened service has two rules. ``PR_SET_MDWE`` refuses memory that is, or becomes,
+writable and executable. libffi then maps a memfd twice, so administrators refuse memfds and shared
+executable mappings too. Here any user can set both rules, to find out whether a program works under
+them. Neither can be taken back, and both outlive fork() and exec().
 
-The filter is BPF written by hand: a few comparisons, to be read below. A system call's arguments
-are 64 bits wide and BPF looks at 32 at a time; protection and flags are `int`.
+The filter is a few BPF comparisons, written by hand. BPF looks at 32 bits at a time. The arguments
+of system calls have 64 bits, but protection and flags are `int`.
 
 Sources: prctl(2), seccomp(2), Linux Documentation/userspace-api/seccomp_filter.rst, the kernel's
 system call tables.
@@ -20,7 +20,7 @@ import os
 import platform
 import struct
 
-from ._policies import MDWE_REFUSE_EXEC_GAIN, PR_SET_MDWE, libc
+from ffi_static._libc import MDWE_REFUSE_EXEC_GAIN, PR_SET_MDWE, libc
 
 __all__ = ["deny_write_execute", "refuse_memfd", "refuse_memfd_filter"]
 
@@ -37,7 +37,8 @@ _UNKNOWN = 0x00050000 | errno.ENOSYS
 _PROT_EXEC, _MAP_SHARED = 4, 1  # MAP_SHARED_VALIDATE is 3
 _X32_BIT = 0x40000000
 
-# audit number of the architecture: (memfd_create, mmap or mmap2). 32-bit programs run beside.
+# {machine: {audit number of the architecture: (memfd_create, mmap or mmap2)}}. The second
+# architecture of a machine is that of its 32-bit programs.
 _CALLS = {
     "x86_64": {0xC000003E: (319, 9), 0x40000003: (356, 192)},
     "aarch64": {0xC00000B7: (279, 222), 0x40000028: (385, 192)},
@@ -48,19 +49,15 @@ _CALLS = {
 def deny_write_execute() -> None:
     """Refuse this process and its children memory that is or becomes writable and executable.
 
-    Raises OSError, with what to do, where the kernel has no PR_SET_MDWE (Linux 6.3).
+    Raises OSError, which says what is needed, where the kernel has no PR_SET_MDWE (Linux 6.3).
     """
     try:
         libc().prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
     except OSError as error:
-        number = error.errno or 0
-        about = "; it needs Linux 6.3, this is " + platform.release()
-        raise OSError(
-            number,
-            "prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN): "
-            + os.strerror(number)
-            + (about if number == errno.EINVAL else ""),
-        ) from None
+        said = f"prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN): {error.strerror}"
+        if error.errno == errno.EINVAL:
+            said += f"; it needs Linux 6.3, this is {platform.release()}"
+        raise OSError(error.errno, said) from None
 
 
 def refuse_memfd_filter(machine: str) -> bytes:
@@ -75,7 +72,7 @@ def refuse_memfd_filter(machine: str) -> bytes:
     code: list[tuple[int, int, int, int]] = [(_LOAD, 0, 0, _ARCH)]
     for audit, (memfd_create, mmap) in calls.items():
         code += [
-            (_EQUAL, 0, 10, audit),  # another architecture: on to the next block
+            (_EQUAL, 0, 10, audit),  # for another architecture go on to the next block
             (_LOAD, 0, 0, _NR),
             (_AND, 0, 0, 0xFFFFFFFF ^ _X32_BIT),
             (_EQUAL, 6, 0, memfd_create),
@@ -94,8 +91,8 @@ def refuse_memfd_filter(machine: str) -> bytes:
 def refuse_memfd() -> None:
     """Refuse this process and its children memfd_create() and shared executable mmap(): EPERM.
 
-    Without CAP_SYS_ADMIN the kernel asks for no_new_privs first, so that set-user-id programs among
-    the children no longer change their user. Raises OSError when the kernel refuses the filter.
+    Without CAP_SYS_ADMIN the kernel demands no_new_privs first: set-user-id programs among the
+    children then run as the same user. Raises OSError when the kernel refuses the filter.
     """
     code = refuse_memfd_filter(platform.machine())
     ffi, lib = libc().ffi, libc().lib

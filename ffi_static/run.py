@@ -5,11 +5,11 @@
     python -m ffi_static run [...] -m module [argument...]
     python -m ffi_static run [...] -c code [argument...]
 
-The program is not run *by* this module: it sets the policies and FFI_STATIC_INSTALL and becomes, by
-exec, the same interpreter with the same options on the program. So everything is as without us
-because nothing of us is there: argv, __main__, the import path, stdin, signals, exit status,
-tracebacks, atexit, children of multiprocessing. What installs the drop-in is the file that also
-serves services, ``ffi_static.pth`` (see _startup.py); children inherit it, and the policies.
+This module does not run the program itself. It sets the policies and FFI_STATIC_INSTALL. Then it
+becomes, by exec, the same interpreter with the same options on the program. So the program finds
+its argv, __main__, import path, stdin, signals, exit status, tracebacks, atexit and children of
+multiprocessing as if started alone. ``ffi_static.pth`` installs the drop-in, as in services (see
+_startup.py). Children inherit it, and the policies.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ options:
                        executable, as MemoryDenyWriteExecute= does (Linux 6.3)
   --no-memfd           refuse them memfd_create() and shared executable mappings too (seccomp)
   --report             tell at the program's exit, on stderr, which callbacks were served
-  --keep-thread-state  as that of ffi_static.install()
+  --keep-thread-state  as in ffi_static.install()
   -h, --help           this text
 
-The exit status is the program's; 125 when the drop-in or a policy cannot be had, 2 for wrong usage.
+The exit status is the program's, 125 without the drop-in or a policy, or 2 for wrong usage.
 """
 STARTUP_FILE = "ffi_static.pth"
 OPTIONS = ("--mdwe", "--no-memfd", "--report", "--keep-thread-state")
@@ -52,7 +52,7 @@ def fail(why: str, status: int = FAILED) -> NoReturn:
 
 
 def parse(argv: list[str]) -> tuple[set[str], list[str]]:
-    """Split our options from the program; what follows it is the program's own."""
+    """Split the options from the program. Words after the program's name are the program's."""
     options: set[str] = set()
     for index, word in enumerate(argv):
         if word in ("-h", "--help"):
@@ -75,9 +75,9 @@ def parse(argv: list[str]) -> tuple[set[str], list[str]]:
 
 
 def interpreter_options(given: list[str]) -> list[str]:
-    """Give this interpreter's command line up to ``-m ffi_static``, without that.
+    """Give this interpreter's command line up to ``-m ffi_static``, which is left out.
 
-    `given` is what followed it: sys.argv without its first.
+    `given` is the rest of the command line: sys.argv without its first word.
     """
     line = getattr(sys, "orig_argv", None)
     if line is None:  # Python 3.9
@@ -97,7 +97,7 @@ def interpreter_options(given: list[str]) -> list[str]:
 
 
 def check_startup_file() -> None:
-    """Exit when the interpreter that is started would not look at our startup file."""
+    """Exit if the interpreter would start without reading the startup file."""
     if sys.flags.no_site:
         fail("python was started with -S, which leaves out the startup files of site-packages")
     folders = site.getsitepackages()
@@ -112,7 +112,7 @@ def check_startup_file() -> None:
 
 
 def switch_on(options: set[str]) -> None:
-    """Set the policies that were asked for, for good."""
+    """Switch the chosen policies on. They cannot be switched off."""
     from ffi_static import _strict
 
     for option, policy in (
@@ -127,7 +127,7 @@ def switch_on(options: set[str]) -> None:
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Become the program; returns only by SystemExit, with 2 or 125."""
+    """Become the program. Returns only by SystemExit, with status 2 or 125."""
     options, program = parse(argv)
     check_startup_file()
     command = [*interpreter_options(sys.argv[1:]), *program]

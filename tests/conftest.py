@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""conftest - what all tests share: the checkout, the built library, a child under a policy.
+"""conftest - what all tests share: the checkout, the built library, whether there is PR_SET_MDWE
 
 Fixtures rather than a module to import, because the tests are no package (importlib mode): a folder
 of tests needs no knowledge of its neighbours.
@@ -10,28 +10,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
+from tests.support.ctests import build
+
 ROOT = Path(__file__).resolve().parent.parent
-
-# Under MDWE before the program starts: prctl is inherited through exec.
-_DENIED = """
-import sys
-from ffi_static._policies import deny_write_execute
-deny_write_execute()
-exec(compile(sys.stdin.read(), "<stdin>", "exec"))
-"""
-
-
-class RunPython(Protocol):
-    def __call__(
-        self, code: str, *arguments: str, mdwe: bool = False, **env: str
-    ) -> subprocess.CompletedProcess[str]: ...
 
 
 @pytest.fixture(scope="session")
@@ -43,41 +29,16 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def library() -> Path:
     """Give build/lib with libffi_static.a and .so.0, made when it is not up to date."""
-    made = subprocess.run(
-        ["make", "-s", "-C", str(ROOT), "lib"], capture_output=True, text=True, check=False
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
+    build("lib")
     return ROOT / os.environ.get("BUILD", "build") / "lib"
 
 
 @pytest.fixture(scope="session")
 def mdwe_works() -> bool:
     """Tell whether this kernel has PR_SET_MDWE (Linux 6.3)."""
-    from ffi_static._policies import mdwe
+    from ffi_static.doctor.policies import mdwe
 
     return bool(mdwe()["state"] != "unsupported")
-
-
-@pytest.fixture
-def run_python(mdwe_works: bool) -> RunPython:
-    """Run code in a fresh interpreter, its output captured; `mdwe` switches the policy on."""
-
-    def run(
-        code: str, *arguments: str, mdwe: bool = False, **env: str
-    ) -> subprocess.CompletedProcess[str]:
-        if mdwe and not mdwe_works:
-            pytest.skip("this kernel has no PR_SET_MDWE (Linux 6.3)")
-        source = ["-c", _DENIED] if mdwe else ["-"]
-        return subprocess.run(
-            [sys.executable, *source, *arguments],
-            input=code,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **env},
-        )
-
-    return run
 
 
 @pytest.fixture(scope="session")

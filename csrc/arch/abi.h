@@ -32,12 +32,12 @@
 enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
 /* `size` bytes from frame byte `from` to byte `to` of the argument. The last piece may end behind
- * the argument's last byte, but not behind its size rounded up to 16. */
+ * the argument's last byte, but not behind its size rounded up to FS_GATHERED_ALIGN, which is also
+ * the most that a gathered argument is aligned to. */
 struct fs_piece {
-    uint32_t from;
-    uint16_t to, size;
+    uint32_t from, to, size;
 };
-enum { FS_PIECES = 4, FS_PIECE_MAX = 16 };
+enum { FS_PIECES = 4, FS_GATHERED_ALIGN = 16 };
 
 struct fs_place {
     uint32_t at;
@@ -46,7 +46,9 @@ struct fs_place {
     struct fs_piece piece[FS_PIECES];
 };
 
-/* The running state: registers used so far, the next stack byte, and what shape it all has. */
+/* The running state: registers used so far, the next stack byte, and what shape it all has. `vec`
+ * is a number of registers, or a set of bits where later arguments fill the gaps of earlier ones.
+ */
 struct fs_abi {
     unsigned gpr, vec;
     uint32_t stack;      /* a frame byte */
@@ -56,10 +58,11 @@ struct fs_abi {
     bool home;           /* general registers are saved where the caller says, where that varies */
     /* Where floating registers are saved once for each width: how many there are to the last. */
     unsigned singles, doubles, quads;
-    unsigned words; /* general ones, where floating arguments leave some of them empty */
-    unsigned shape; /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
-    bool only_gpr;  /* every argument so far is one scalar in the next general register */
-    bool only_vec;  /* ... in the next vector register */
+    unsigned words;   /* general ones, where floating arguments leave some of them empty */
+    unsigned shape;   /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
+    bool only_gpr;    /* every argument so far is one scalar in the next general register */
+    bool only_vec;    /* ... in the next vector register */
+    bool only_single; /* ... a float, where that is another thing than the former */
 };
 
 /* Start with the result. -ENOTSUP: an ABI or type that closures here do not take; -EINVAL: an
@@ -78,7 +81,8 @@ FS_HIDDEN void *fs_abi_quick_entry(const ffi_cif *cif);
  * is none but the planned ones. */
 FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);
 
-/* The entry that walks a plan in the slot, saving the registers that `abi` has used. */
+/* The entry that walks a plan in the slot, saving the registers that `abi` has used. NULL: there is
+ * none for this ABI, but fs_entry_long. */
 FS_HIDDEN void *fs_abi_plan_entry(const struct fs_abi *abi);
 
 /* How the planned entries want to be told of abi->tail. Negative: the result goes through the

@@ -3,7 +3,8 @@
  *
  * Not a header for others: an architecture's abi.c includes it once, after it has defined
  *
- *   FS_ABI_TAKEN        the cif's ABI that closures of ours take; FS_ABI_NAME: libffi's name of it
+ *   FS_ABI_TAKEN        the cif's ABI that closures of ours take; FS_ABI_NAME: libffi's name of it;
+ *                       FS_ABI_IS_TAKEN(abi): where there are more than that one
  *   FS_TAIL_LONGDOUBLE  how a long double goes back
  *
  * and, where they are not as below:
@@ -13,9 +14,10 @@
  *                      function's further ones, in another way
  *
  * arch.h has FS_ARCH_NAME, and how many scalars have entries of their own (FS_SCALAR_G,
- * FS_SCALAR_V). Where the general ones read each argument's place from the slot, because a narrow
- * value is at its register's end (big endian), arch.h defines FS_SCALAR_PLACES. Where there is more
- * to say of a tail than where its code is, FS_TAIL_CODE(tail) says it.
+ * FS_SCALAR_V; FS_SCALAR_F where floats' places differ from doubles'). Where the general ones read
+ * each argument's place from the slot, because a narrow value is at its register's end (big
+ * endian), arch.h defines FS_SCALAR_PLACES. Where there is more to say of a tail than where its
+ * code is, FS_TAIL_CODE(tail) says it.
  *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
@@ -26,8 +28,17 @@
 #include "arch/abi.h"
 #include "base/error.h"
 
+#ifndef FS_ABI_IS_TAKEN
+#define FS_ABI_IS_TAKEN(abi) ((abi) == FS_ABI_TAKEN)
+#endif
+
+/* Is libffi's long double a type of its own? Where it is a double, both have one code. */
+#define LONG_DOUBLE_IS_OWN (FFI_TYPE_LONGDOUBLE != FFI_TYPE_DOUBLE)
+
+/* Classes of scalars that have entries of their own. */
 #define GPR 1
 #define VEC 2
+#define SINGLE 4 /* a float, where a double is in another kind of register */
 #ifndef FS_FLOAT_CLASS
 #define FS_FLOAT_CLASS VEC
 #define FS_DOUBLE_CLASS VEC
@@ -81,8 +92,10 @@ static size_t scalar_size(const ffi_type *t)
         return 8;
     case FFI_TYPE_POINTER:
         return sizeof(void *);
+#if LONG_DOUBLE_IS_OWN
     case FFI_TYPE_LONGDOUBLE:
         return sizeof(long double);
+#endif
     default:
         return 0;
     }
@@ -140,6 +153,18 @@ static int check_scalar(const ffi_type *t, const char *role, unsigned index)
                    index, t->type);
 }
 
+/* What returns a pointer, and how floating results go back where FS_TAIL_U32 and _WORD, which
+ * return integers of their sizes, do not load them, too. */
+#if __SIZEOF_POINTER__ == 8
+#define TAIL_POINTER FS_TAIL_WORD
+#else
+#define TAIL_POINTER FS_TAIL_U32
+#endif
+#ifndef FS_TAIL_FLOAT
+#define FS_TAIL_FLOAT FS_TAIL_U32
+#define FS_TAIL_DOUBLE FS_TAIL_WORD
+#endif
+
 static unsigned scalar_tail(const ffi_type *t)
 {
     switch (t->type) {
@@ -152,13 +177,20 @@ static unsigned scalar_tail(const ffi_type *t)
     case FFI_TYPE_SINT16:
         return FS_TAIL_S16;
     case FFI_TYPE_UINT32:
-    case FFI_TYPE_FLOAT:
         return FS_TAIL_U32;
+    case FFI_TYPE_FLOAT:
+        return FS_TAIL_FLOAT;
+    case FFI_TYPE_DOUBLE:
+        return FS_TAIL_DOUBLE;
+    case FFI_TYPE_POINTER:
+        return TAIL_POINTER;
     case FFI_TYPE_INT:
     case FFI_TYPE_SINT32:
         return FS_TAIL_S32;
+#if LONG_DOUBLE_IS_OWN
     case FFI_TYPE_LONGDOUBLE:
         return FS_TAIL_LONGDOUBLE;
+#endif
     default:
         return FS_TAIL_WORD;
     }
@@ -169,7 +201,7 @@ static int aggregate_tail(const ffi_type *t, unsigned *tail);
 /* The result: what fs_abi_begin() does after it has set *abi up. */
 static int begin_with_result(struct fs_abi *abi, const ffi_cif *cif)
 {
-    if (cif->abi != FS_ABI_TAKEN)
+    if (!FS_ABI_IS_TAKEN(cif->abi))
         return fs_fail(-ENOTSUP,
                        "the cif's ABI is %d; " FS_ARCH_NAME " closures here take " FS_ABI_NAME
                        " (%d) only",
@@ -203,23 +235,27 @@ static int check_argument(const struct fs_abi *abi, const ffi_type *t, unsigned 
  * of registers, which are not for the quick path. */
 struct quick {
     unsigned char size;    /* 0: not for the quick path */
-    unsigned char classes; /* bit 0: general, bit 1: vector; 0: not for the quick path */
+    unsigned char classes; /* GPR, VEC, SINGLE; 0: not for the quick path */
     unsigned char tail;    /* FS_TAIL_* */
 };
 
+/* A 64-bit integer takes one general register, or more than one. */
+#define GPR_64 (__SIZEOF_POINTER__ == 8 ? GPR : 0)
+#define POINTER_SIZE __SIZEOF_POINTER__
+
 static const struct quick quick[16] = {
     [FFI_TYPE_VOID] = {1, 0, FS_TAIL_NONE},
-    [FFI_TYPE_FLOAT] = {4, FS_FLOAT_CLASS, FS_TAIL_U32},
-    [FFI_TYPE_DOUBLE] = {8, FS_DOUBLE_CLASS, FS_TAIL_WORD},
-    [FFI_TYPE_POINTER] = {sizeof(void *), GPR, FS_TAIL_WORD},
+    [FFI_TYPE_FLOAT] = {4, FS_FLOAT_CLASS, FS_TAIL_FLOAT},
+    [FFI_TYPE_DOUBLE] = {8, FS_DOUBLE_CLASS, FS_TAIL_DOUBLE},
+    [FFI_TYPE_POINTER] = {POINTER_SIZE, GPR, TAIL_POINTER},
     [FFI_TYPE_UINT8] = {1, GPR, FS_TAIL_U8},
     [FFI_TYPE_SINT8] = {1, GPR, FS_TAIL_S8},
     [FFI_TYPE_UINT16] = {2, GPR, FS_TAIL_U16},
     [FFI_TYPE_SINT16] = {2, GPR, FS_TAIL_S16},
     [FFI_TYPE_UINT32] = {4, GPR, FS_TAIL_U32},
     [FFI_TYPE_SINT32] = {4, GPR, FS_TAIL_S32},
-    [FFI_TYPE_UINT64] = {sizeof(void *) == 8 ? 8 : 0, GPR, FS_TAIL_WORD},
-    [FFI_TYPE_SINT64] = {sizeof(void *) == 8 ? 8 : 0, GPR, FS_TAIL_WORD},
+    [FFI_TYPE_UINT64] = {8, GPR_64, FS_TAIL_WORD},
+    [FFI_TYPE_SINT64] = {8, GPR_64, FS_TAIL_WORD},
     [FFI_TYPE_INT] = {4, GPR, FS_TAIL_S32},
 };
 
@@ -233,7 +269,12 @@ static inline const struct quick *quick_of(const ffi_type *t)
 }
 
 extern FS_HIDDEN void *const fs_scalar_g[FS_SCALAR_G + 1][FS_FAST_TAILS];
+#if FS_SCALAR_V
 extern FS_HIDDEN void *const fs_scalar_v[FS_SCALAR_V + 1][FS_FAST_TAILS];
+#endif
+#ifdef FS_SCALAR_F
+extern FS_HIDDEN void *const fs_scalar_f[FS_SCALAR_F + 1][FS_FAST_TAILS];
+#endif
 
 void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
 {
@@ -241,8 +282,14 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
         return NULL;
     if (abi->only_gpr && nargs <= FS_SCALAR_G)
         return fs_scalar_g[nargs][abi->tail];
+#if FS_SCALAR_V
     if (abi->only_vec && nargs <= FS_SCALAR_V)
         return fs_scalar_v[nargs][abi->tail];
+#endif
+#ifdef FS_SCALAR_F
+    if (abi->only_single && nargs <= FS_SCALAR_F)
+        return fs_scalar_f[nargs][abi->tail];
+#endif
     return NULL;
 }
 
@@ -251,6 +298,9 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
 #define FS_QUICK_GPR 0
 #else
 #define FS_QUICK_GPR GPR
+#endif
+#ifdef FS_SCALAR_F
+_Static_assert(FS_SCALAR_V == FS_SCALAR_F, "as the quick path has it");
 #endif
 
 void *fs_abi_quick_entry(const ffi_cif *cif)
@@ -262,12 +312,21 @@ void *fs_abi_quick_entry(const ffi_cif *cif)
     unsigned nargs = cif->nargs, tail = result->tail;
     if (!result->size || (nargs && !cif->arg_types))
         return NULL;
-    unsigned classes = (nargs <= FS_SCALAR_G ? FS_QUICK_GPR : 0) | (nargs <= FS_SCALAR_V ? VEC : 0);
+    unsigned classes =
+        (nargs <= FS_SCALAR_G ? FS_QUICK_GPR : 0) | (nargs <= FS_SCALAR_V ? VEC | SINGLE : 0);
     for (unsigned i = 0; i < nargs && classes; i++)
         classes &= quick_of(cif->arg_types[i])->classes;
     if (classes & GPR)
         return fs_scalar_g[nargs][tail];
-    return classes ? fs_scalar_v[nargs][tail] : NULL;
+#ifdef FS_SCALAR_F
+    if (classes & SINGLE)
+        return fs_scalar_f[nargs][tail];
+#endif
+#if FS_SCALAR_V
+    if (classes)
+        return fs_scalar_v[nargs][tail];
+#endif
+    return NULL;
 }
 
 /* What the planned entries do about a result. */

@@ -224,7 +224,7 @@ static void place_further(struct fs_abi *abi, size_t size, size_t alignment, str
 /* What is whole, but not where its alignment wants it: put together elsewhere. */
 static void mind_alignment(const ffi_type *t, struct fs_place *place)
 {
-    if (place->way != FS_DIRECT || t->alignment <= 8 || place->at % FS_PIECE_MAX == 0)
+    if (place->way != FS_DIRECT || t->alignment <= 8 || place->at % FS_GATHERED_ALIGN == 0)
         return;
     place->way = FS_GATHERED;
     place->pieces = 2;

@@ -5,8 +5,8 @@
  * defined FS_TAIL_LANDING, the landing pad of a jump inside of an entry, and FS_TAIL_FILL, the byte
  * between tails. Before it uses fs_scalars it defines
  *
- *   fs_scalar class, n, tail   the entry for n scalars of a class (g or v), whose result goes
- *                              back by FS_TAIL_<tail>
+ *   fs_scalar class, n, tail   the entry for n scalars of a class (g or v; f where floats and
+ *                              doubles differ), whose result goes back by FS_TAIL_<tail>
  *
  * Fails when: a tail is longer than FS_TAIL_SIZE; the assembler refuses to go back.
  */
@@ -34,9 +34,11 @@
 
 /* fs_scalar_<class>[most + 1][FS_FAST_TAILS]. No scalar at all is g0, and v0 the same. */
 .macro fs_scalars_of class, n
-    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7
+    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8
+    .if \tail < FS_FAST_TAILS
     fs_scalar \class, \n, \tail
     fs_is_next_in fs_scalar_\class, fs_entry_\class\n\()_\tail
+    .endif
     .endr
 .endm
 

@@ -4,7 +4,7 @@
 #
 #   sh csrc/arch/isa.sh gcc -m32       prints i686
 #
-# Asked by the Makefile and by ffi_static/_build_lib.py. The compiler's own triple decides; only
+# Asked by the Makefile and by csrc/py/extension.py. The compiler's own triple decides; only
 # x86's compilers build for more than one of our machines, and tell which by what they predefine.
 # Without a compiler it is the machine that runs this.
 triple=$("$@" -dumpmachine 2>/dev/null) || triple=$(uname -m)

@@ -22,10 +22,25 @@ struct fs_long; /* plan/long.h */
  *   - if the frame has room for gathered structs (FS_FRAME_SCRATCH): for each of those where its
  *     two 8-byte pieces are, in the same units; they go there one behind the other, 16 bytes for
  *     each struct. FS_PLAN_HALVES: or two 4-byte pieces, the second of which is said to be at 1
- * more than where it is;
+ *     more than where it is;
  *   - the numbers of the arguments at whose place there is their address; FS_PLAN_REFERENCE is
- * added to each, so that a list with both kinds can be told apart. What an architecture needs
- * besides is in a struct fs_long. */
+ *     added to each, so that a list with both kinds can be told apart.
+ * What an architecture needs besides is in a struct fs_long.
+ *
+ * Where words have 4 bytes, so few bytes are left that the entry says what of this it can: how the
+ * result goes back is the entry's, and there is no second list. A place then has a byte
+ * (FS_PLAN_BYTES), or FS_PLAN_FIELD bits, the first FS_PLAN_FIRST ones in word 1 from its lowest
+ * bit on, the others so in word 0, above which is the number of arguments. */
+#ifdef FS_PLAN_FIELD
+struct fs_plan {
+    uint32_t word[2];
+};
+#elif !defined FS_PLAN_TAIL
+struct fs_plan {
+    uint8_t nargs;
+    uint8_t bytes[FS_PLAN_INLINE];
+};
+#else
 struct fs_plan {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     uint8_t more, nargs;
@@ -35,6 +50,7 @@ struct fs_plan {
     int16_t tail;                  /* fs_abi_tail_code() */
     uint8_t bytes[FS_PLAN_INLINE]; /* `nargs` and then `more` */
 };
+#endif
 #endif
 
 #ifdef FS_PLAN_REFERENCE
@@ -56,12 +72,20 @@ union fs_slot_body {
 #endif
 #ifdef FS_HOP_REGISTERS
     struct {
+#if FS_SLOT_HOP_DATA < FS_SLOT_HOP_CODE
+        void *data;
+        const void *code;
+#else
         const void *code;
         void *data;
+#endif
     } hop; /* arch/hop.h */
 #endif
 #ifdef FS_SLOT_EAX
-    void *past_eax; /* fs_slot_in_eax */
+    struct {
+        char before[FS_SLOT_EAX - FS_SLOT_ENTRY - sizeof(void *)]; /* `spill` among it */
+        void *past_eax;                                            /* fs_slot_in_eax */
+    } raw;
 #endif
 };
 
@@ -79,7 +103,18 @@ _Static_assert(offsetof(struct fs_slot, handler) == FS_SLOT_HANDLER, "handler");
 _Static_assert(offsetof(struct fs_slot, user_data) == FS_SLOT_DATA, "user data");
 #ifdef FS_SLOT_PLAN
 _Static_assert(offsetof(struct fs_slot, body.plan) == FS_SLOT_PLAN, "plan");
+#ifdef FS_PLAN_FIELD
+_Static_assert(FS_PLAN_INLINE *FS_PLAN_FIELD <= FS_PLAN_FIRST * FS_PLAN_FIELD + FS_PLAN_NARGS_BIT,
+               "all places have room");
+_Static_assert(FS_PLAN_FIRST *FS_PLAN_FIELD <= 32, "in the second word, too");
+_Static_assert(FS_SLOT_PLAN + sizeof(struct fs_plan) == FS_SLOT_CIF, "all bytes that there are");
+#else
 _Static_assert(offsetof(struct fs_slot, body.plan.nargs) == FS_PLAN_NARGS, "nargs");
+_Static_assert(offsetof(struct fs_slot, body.plan.bytes) == FS_PLAN_BYTES, "bytes");
+_Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == FS_SLOT_CIF, "all bytes that there are");
+#endif
+#endif
+#ifdef FS_PLAN_TAIL
 _Static_assert(offsetof(struct fs_slot, body.plan.more) == FS_PLAN_MORE, "more");
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 _Static_assert(FS_PLAN_MORE + 1 == FS_PLAN_NARGS, "entries compare both as one number");
@@ -87,15 +122,13 @@ _Static_assert(FS_PLAN_MORE + 1 == FS_PLAN_NARGS, "entries compare both as one n
 _Static_assert(FS_PLAN_MORE == FS_PLAN_NARGS + 1, "entries compare both as one number");
 #endif
 _Static_assert(offsetof(struct fs_slot, body.plan.tail) == FS_PLAN_TAIL, "tail");
-_Static_assert(offsetof(struct fs_slot, body.plan.bytes) == FS_PLAN_BYTES, "bytes");
-_Static_assert(FS_PLAN_BYTES + FS_PLAN_INLINE == FS_SLOT_CIF, "all bytes that there are");
 #endif
 #ifdef FS_HOP_REGISTERS
 _Static_assert(offsetof(struct fs_slot, body.hop.code) == FS_SLOT_HOP_CODE, "code");
 _Static_assert(offsetof(struct fs_slot, body.hop.data) == FS_SLOT_HOP_DATA, "data");
 #endif
 #ifdef FS_SLOT_EAX
-_Static_assert(offsetof(struct fs_slot, body.past_eax) == FS_SLOT_EAX, "eax");
+_Static_assert(offsetof(struct fs_slot, body.raw.past_eax) == FS_SLOT_EAX, "eax");
 #endif
 
 /* `type` fits a slot, and has libffi's three words where a slot has them. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* module.c - ffi_static._lib's start, and the drop-in's functions, which _dropin.py calls
+/* module.c - ffi_static._lib's start, and the drop-in's functions, which ffi_static/_dropin calls
  *
  * Each function leaves the record in a state in which callbacks can be made and called. Between two
  * functions, and only there, Python may run a signal handler that raises.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* record.c - records of rebound modules: match, bind, unbind
  *
- * ffi_static/_dropin.py decides and probes; this file writes and remembers. A record is bound first
+ * ffi_static/_dropin decides and probes; this file writes and remembers. A record is bound first
  * and probed afterwards, because a module shows what must be known of it when it makes a callback.
  * Until the probe has confirmed the record, nothing has happened that cannot be undone.
  */

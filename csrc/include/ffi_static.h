@@ -118,7 +118,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  * two kinds of types of at most 16 bytes:
  *   - a packed struct around a member that an attribute aligns: closures do what gcc does;
  *   - an array of packed structs whose fields are unaligned from the second element on: closures do
- *     what clang and the psABI do, and pass it in memory. */
+ *     what clang and the psABI do, and pass it in memory.
+ * On AArch64 they differ over packed long doubles on the stack: closures do what gcc and AAPCS64
+ * do. */
 
 /* Make `closure` run `handler` with the signature of `cif`. ffi_prep_cif() has prepared the cif.
  * The cif and its types must outlive the closure. The signature is compiled here, once. The
@@ -160,9 +162,9 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
  * The trampoline's own registers are lost, unless they are among those that you name: r10 on
- * x86-64, x16 and x17 on AArch64, t1 and t3 on RISC-V, t0 and t1 on LoongArch, r0 and r1 on s390x,
- * r11 and r12 on Power. The psABIs pass no argument of C in them. s390x's r1, through which the
- * trampoline jumps, can hold no data. Where indirect branches are tracked (Intel CET, Arm BTI),
+ * x86-64, x16 and x17 on AArch64, r12 on ARM, t1 and t3 on RISC-V, t0 and t1 on LoongArch, r0 and r1
+ * on s390x, r11 and r12 on Power. The psABIs pass no argument of C in them. s390x's r1, through which
+ * the trampoline jumps, can hold no data. Where indirect branches are tracked (Intel CET, Arm BTI),
  * `code` must begin with a landing pad, as C functions that are compiled for it do. */
 
 /* A general-purpose register, neither the stack pointer nor one that is always zero: the psABI's
@@ -279,6 +281,21 @@ enum ffi_static_register {
     FFI_STATIC_S6,
     FFI_STATIC_S7,
     FFI_STATIC_S8,
+#elif defined __arm__
+    FFI_STATIC_R0 = 1,
+    FFI_STATIC_R1,
+    FFI_STATIC_R2,
+    FFI_STATIC_R3,
+    FFI_STATIC_R4,
+    FFI_STATIC_R5,
+    FFI_STATIC_R6,
+    FFI_STATIC_R7,
+    FFI_STATIC_R8,
+    FFI_STATIC_R9,
+    FFI_STATIC_R10,
+    FFI_STATIC_R11,
+    FFI_STATIC_R12,
+    FFI_STATIC_R14 = 15,
 #elif defined __s390x__
     FFI_STATIC_R0 = 1,
     FFI_STATIC_R1,
@@ -327,6 +344,14 @@ enum ffi_static_register {
     FFI_STATIC_R29,
     FFI_STATIC_R30,
     FFI_STATIC_R31,
+#elif defined __i386__
+    FFI_STATIC_EAX = 1,
+    FFI_STATIC_ECX,
+    FFI_STATIC_EDX,
+    FFI_STATIC_EBX,
+    FFI_STATIC_EBP = 6,
+    FFI_STATIC_ESI,
+    FFI_STATIC_EDI,
 #endif
 };
 

@@ -24,5 +24,5 @@ patch-linux: ## [kernel] patches/linux, again from csrc/kernel
 test-linux-patch: ## [kernel] applies patches/linux to Debian's linux-source and compiles the driver there
 	@sh patches/linux/build.sh
 
-test-kmod-selinux: ## [kernel] boots KERNEL under SELinux without execmem: tables must work all the same
-	@sh tests/kernel/selinux.sh $(or $(KERNEL),6.1)
+test-kmod-selinux: $(READY) ## [kernel] boots KERNEL under SELinux without execmem: tables must work all the same
+	@$(PY) -m tests.kernel.selinux $(or $(KERNEL),6.1)

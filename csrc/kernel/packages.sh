@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: MIT
 # packages.sh - gets a Debian kernel's headers, image or source, without installing anything
 #
-# A private apt root (its own sources list, state and cache below the output folder) reaches the
-# suite that has the kernel; the packages are unpacked with dpkg -x where they lie. The mirror is
-# the machine's: asked of apt at run time, or given as KMOD_MIRROR. apt checks the archive's
-# signature and every file's hash.
+# A private apt root (.ci/apt-root) reaches the suite that has the kernel; the packages are unpacked
+# with dpkg -x where they lie.
 #
 #   packages.sh headers KERNEL ARCH   the folder for `make -C`, its absolute path made right
 #   packages.sh image   KERNEL ARCH   a folder with boot/vmlinuz-RELEASE, lib/modules/RELEASE
@@ -45,14 +43,6 @@ arm64-16k) debian=arm64 flavour=arm64-16k ;;
 esac
 case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r "$keyring" ] || die "$keyring is missing, with which apt checks Debian's signature." \
-    "Install debian-archive-keyring."
-mirror=${KMOD_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
-    grep -E '/debian/?$' | head -n 1)}
-[ -n "$mirror" ] || die "this machine's apt knows no Debian mirror." \
-    "Name one: KMOD_MIRROR=http://.../debian"
-
 # Two of us at a time would unpack over each other.
 mkdir -p "$out"
 exec 9>"$out/.lock-$kernel"
@@ -62,42 +52,18 @@ command -v flock >/dev/null && flock 9
 
 apt_root=$out/apt-$suite
 open_apt() {
-    mkdir -p "$apt_root/lists.d" "$apt_root/state/lists/partial" "$apt_root/cache/archives/partial"
-    : >"$apt_root/status"
-    {
-        echo "deb [signed-by=$keyring] $mirror $suite main"
-        [ "$suite" = "$line" ] || echo "deb [signed-by=$keyring] $mirror $line main"
-    } >"$apt_root/sources.list"
-    cat >"$apt_root/apt.conf" <<CONF
-Dir::Etc::SourceList "$apt_root/sources.list";
-Dir::Etc::SourceParts "$apt_root/lists.d";
-Dir::Etc::Preferences "/dev/null";
-Dir::Etc::PreferencesParts "$apt_root/lists.d";
-Dir::State "$apt_root/state";
-Dir::State::status "$apt_root/status";
-Dir::Cache "$apt_root/cache";
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; "arm64"; };
-APT::Default-Release "$suite";
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-Acquire::Check-Valid-Until "false";
-Acquire::Languages "none";
-CONF
-    export APT_CONFIG="$apt_root/apt.conf"
-    [ ! -e "$apt_root/.updated" ] || return 0
     say "Reading the package lists of Debian $suite ..."
-    apt-get update -qq >"$apt_root/log" 2>&1 || {
-        tail -n 5 "$apt_root/log" >&2
-        die "apt-get update of Debian $suite failed: what it said is above." \
-            "Check the network, or name another mirror: KMOD_MIRROR=http://.../debian"
-    }
-    touch "$apt_root/.updated"
+    if [ "$suite" = "$line" ]; then
+        sh "$here/.ci/apt-root" "$apt_root" "$suite:amd64,arm64" deb
+    else
+        sh "$here/.ci/apt-root" "$apt_root" "$suite:amd64,arm64" deb "$line:amd64,arm64" deb
+    fi || exit 2
+    export APT_CONFIG="$apt_root/apt.conf"
 }
 
 # depends PACKAGE PATTERN: what the package depends on, by name
 depends() {
-    apt-cache depends "$1" | sed -n 's/[<>]//g; s/^ *Depends: //p' | sed 's/:.*//' | grep -E "$2" | head -n 1
+    apt-cache -o "APT::Default-Release=$suite" depends "$1" | sed -n 's/[<>]//g; s/^ *Depends: //p' | sed 's/:.*//' | grep -E "$2" | head -n 1
 }
 
 # unpack FOLDER PACKAGE...: downloaded and unpacked there
@@ -107,11 +73,11 @@ unpack() {
     mkdir -p "$folder.debs"
     for package in "$@"; do
         say "Getting $package ($suite) ..."
-        (cd "$folder.debs" && apt-get download -qq "$package" >"$apt_root/log" 2>&1) || {
+        (cd "$folder.debs" && apt-get download -qq -t "$suite" "$package" >"$apt_root/log" 2>&1) || {
             tail -n 5 "$apt_root/log" >&2
-            rm -f "$apt_root/.updated"
+            rm -f "$apt_root/updated"
             die "apt-get download $package failed: what it said is above. Try again, or name" \
-                "another mirror: KMOD_MIRROR=http://.../debian"
+                "another mirror: DEBIAN_MIRROR=http://.../debian"
         }
     done
     for deb in "$folder.debs"/*.deb; do
@@ -170,13 +136,12 @@ get_source() {
 get_root() {
     [ "$(id -u)" = 0 ] || die "a root of Debian $suite is made with mmdebstrap, as root"
     command -v mmdebstrap >/dev/null || die "mmdebstrap is missing: apt-get install mmdebstrap"
-    open_apt
+    mirror=$(sh "$here/.ci/mirror")
     release=$suite
     say "Making a root of Debian $suite with compilers (a few minutes) ..."
-    unset APT_CONFIG
     nice -n 10 mmdebstrap --variant=apt --include=gcc,gcc-aarch64-linux-gnu,make,sparse,libelf1t64,perl \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
-        "$suite" "$folder" "deb [signed-by=$keyring] $mirror $suite main" >"$folder.log" 2>&1 || {
+        "$suite" "$folder" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$folder.log" 2>&1 || {
         tail -n 5 "$folder.log" >&2
         die "mmdebstrap of $suite failed: the end of what it said is above, the rest in $folder.log"
     }

@@ -25,6 +25,13 @@ struct draft {
     uint8_t second[FS_PLAN_INLINE + 2]; /* the last argument may be one too many */
 };
 
+/* The largest place that the slot has room for, in units. */
+#ifdef FS_PLAN_FIELD
+#define PLACE_MAX ((1u << FS_PLAN_FIELD) - 1)
+#else
+#define PLACE_MAX UINT8_MAX
+#endif
+
 static int check_cif(const ffi_cif *cif)
 {
     if (!cif)
@@ -63,7 +70,7 @@ static bool take_pieces(struct draft *d, struct fs_place *place)
     bool halves = FS_PLAN_HALVES && p[1].to == 4 && p[0].size <= 4 && p[1].size <= 4;
     if (!halves && (p[1].to != 8 || p[1].size > 8))
         return false;
-    place->at = FS_FRAME_SCRATCH + FS_PIECE_MAX * d->gathered++;
+    place->at = FS_FRAME_SCRATCH + FS_GATHERED_ALIGN * d->gathered++;
     d->second[d->more++] = (uint8_t)first;
     d->second[d->more++] = (uint8_t)(second + halves);
     return true;
@@ -79,8 +86,12 @@ static bool take_second(struct draft *d, unsigned index, struct fs_place *place)
 {
     if (place->way == FS_GATHERED)
         return take_pieces(d, place);
+#ifdef FS_PLAN_TAIL
     d->second[d->more++] = (uint8_t)(FS_PLAN_REFERENCE + index);
     return true;
+#else
+    return (void)index, false; /* the slot has no second list */
+#endif
 }
 
 static void take_indirect(struct draft *d, unsigned index, struct fs_place *place)
@@ -107,7 +118,7 @@ static int first_pass(const ffi_cif *cif, struct draft *d)
         if (place.way != FS_DIRECT)
             take_indirect(d, i, &place);
         uint32_t unit = in_units(place.at);
-        if (unit > UINT8_MAX || cif->nargs + d->more > FS_PLAN_INLINE)
+        if (unit > PLACE_MAX || cif->nargs + d->more > FS_PLAN_INLINE)
             d->fits = false;
         if (d->fits)
             d->place[i] = (uint8_t)unit;
@@ -134,7 +145,7 @@ static int fill(struct fs_long *p, struct filled *to, unsigned index, const ffi_
         if (to->pieces + place->pieces > p->pieces)
             return fs_fail(-EINVAL, changed);
         uint32_t at = to->scratch;
-        to->scratch += align_up((uint32_t)type->size, FS_PIECE_MAX);
+        to->scratch += align_up((uint32_t)type->size, FS_GATHERED_ALIGN);
         p->word[index] = FS_IN_SCRATCH | at;
         struct fs_long_piece *piece = fs_long_pieces(p) + to->pieces;
         for (unsigned k = 0; k < place->pieces; k++)
@@ -184,6 +195,24 @@ static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan
 #define SCALARS_READ_PLACES false
 #endif
 
+/* Into the slot, as slot.h draws it. */
+static void write_plan(const struct draft *d, unsigned nargs, struct fs_plan *plan)
+{
+#ifdef FS_PLAN_FIELD
+    *plan = (struct fs_plan){{(uint32_t)nargs << FS_PLAN_NARGS_BIT, 0}};
+    for (unsigned i = 0; i < nargs; i++)
+        plan->word[i < FS_PLAN_FIRST] |= (uint32_t)d->place[i] << i % FS_PLAN_FIRST * FS_PLAN_FIELD;
+#else
+    plan->nargs = (uint8_t)nargs;
+    memcpy(plan->bytes, d->place, nargs);
+#ifdef FS_PLAN_TAIL
+    plan->more = (uint8_t)d->more;
+    plan->tail = fs_abi_tail_code(&d->abi);
+    memcpy(plan->bytes + nargs, d->second, d->more);
+#endif
+#endif
+}
+
 int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
 {
     struct draft d;
@@ -197,11 +226,6 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
         out->entry = fs_abi_plan_entry(&d.abi);
     if (!out->entry) /* or none of the planned ones does it */
         return second_pass(cif, &d, out);
-    struct fs_plan *plan = &out->body.plan;
-    plan->nargs = (uint8_t)cif->nargs;
-    plan->more = (uint8_t)d.more;
-    plan->tail = fs_abi_tail_code(&d.abi);
-    memcpy(plan->bytes, d.place, cif->nargs);
-    memcpy(plan->bytes + cif->nargs, d.second, d.more);
+    write_plan(&d, cif->nargs, &out->body.plan);
     return 0;
 }

@@ -48,7 +48,7 @@ int fs_plan_run(const struct fs_slot *slot, struct fs_frame *frame)
     char *base = (char *)frame;
     int tail = p->tail; /* the handler may free the closure, and the plan with it */
     void *args[p->nargs ? p->nargs : 1];
-    char scratch[p->scratch ? p->scratch : 1] __attribute__((aligned(FS_PIECE_MAX)));
+    char scratch[p->scratch ? p->scratch : 1] __attribute__((aligned(FS_GATHERED_ALIGN)));
 
     gather(p, base, scratch);
     find_arguments(p, base, scratch, args);

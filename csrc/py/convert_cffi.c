@@ -9,7 +9,7 @@
 #include <link.h>
 #include <string.h>
 
-/* defined in the generated part of the module, see ffi_static/_build_lib.py */
+/* defined in the generated part of the module, see csrc/py/extension.py */
 extern void *const *fs_py_cffi_table(void);
 
 enum { RESTORE_ERRNO = 13, SAVE_ERRNO = 14, FROM_C = 16, TO_C = 17 };

@@ -2,7 +2,7 @@
 /* make.c - what ffi_static.callback() does when it has seen the signature before
  *
  * A program makes many callbacks of few signatures. The first use of a signature is parsed in
- * Python (ffi_static/_signature.py); later ones are found here:
+ * Python (ffi_static/_callback); later ones are found here:
  *
  *     a ctypes function type   in the type's own dict, so that type and signature live equally
  *                              long; a subclass, or a copy of the dict, finds that the signature

@@ -2,7 +2,7 @@
 /* module.c - ffi_static._lib: the module that cffi generated, with our types added
  *
  * The generated source defines its init function under the name fs_py_cffi_init (see
- * ffi_static/_build_lib.py). The function that Python calls is in dropin/module.c, the topmost
+ * csrc/py/extension.py). The function that Python calls is in dropin/module.c, the topmost
  * room. One shared object holds the C library, its cffi bindings (`lib`, `ffi`), the
  * native types and the drop-in.
  */
@@ -36,7 +36,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Does ffi_static/_by_value.py classify by this machine's psABI? */
+/* Does ffi_static/_callback/by_value.py classify by this machine's psABI? */
 #if defined __x86_64__ && defined __LP64__
 enum { KNOWS_CLASSES = 1 };
 #else

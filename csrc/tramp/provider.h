@@ -72,7 +72,7 @@ FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t
  * exist. */
 FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
 
-/* "resident, trampfd, text, file, memfd" in `buffer`. */
+/* All names in `buffer`, in default order, with ", " between them. */
 FS_HIDDEN const char *fs_provider_names(char *buffer, size_t size);
 
 #endif

@@ -2,7 +2,8 @@
 /* registry.h - from an address to its table, without a lock and without a walk
  *
  * Mapped tables lie at multiples of FS_TABLE_SPAN, so an address names the only table it can be
- * in; a hash set says whether that table exists. Readers take no lock. Writers hold fs_lock().
+ * in. A hash table says whether that one exists, and has its struct. Readers take no lock. Writers
+ * hold fs_lock().
  */
 #ifndef FS_REGISTRY_H
 #define FS_REGISTRY_H

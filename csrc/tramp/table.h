@@ -8,8 +8,9 @@
  *      ^ multiple of FS_TABLE_SPAN   ^ code + FS_TABLE_CODE
  *
  * Slot i's trampoline is code + i * FS_TRAMP_SIZE. In a mapped table slot 0 holds the header
- * (word 0: the pointer that the stubs jump through) and the last of each group of 256 is a hole,
- * because its trampoline is the group's stub. The resident table has neither.
+ * (word 0: `hot`, the pointer that the stubs jump through) and the last of each group of
+ * FS_GROUP_SLOTS is a hole, because its trampoline is the group's stub. The resident table has
+ * neither.
  *
  * A table's struct lives outside the mapping, where a stray write to a closure cannot reach it.
  *
@@ -52,7 +53,9 @@ struct fs_table {
     uintptr_t inner[FS_BITS_WORDS(FS_TABLE_SLOTS)]; /* 1: in a run, not its first slot; atomic */
 };
 
-/* The template's and the resident table's text and data (table.S). */
+/* The template (tables' code, which providers map again), the resident table's code and its slots,
+ * and where the stubs of mapped tables lead. All four are in arch/table.h, which each table.S
+ * includes. */
 extern FS_HIDDEN const char fs_table_code[];
 extern FS_HIDDEN const char fs_resident_code[];
 extern FS_HIDDEN struct fs_slot fs_resident_slots[];

@@ -30,7 +30,7 @@ struct fs_ref {
     unsigned index;
 };
 
-/* Entries of slots that are not in use (table.S). Both report the call and abort. */
+/* Entries of slots that are not in use (arch/table.h). Both report the call and abort. */
 FS_HIDDEN void fs_freed(void);
 FS_HIDDEN void fs_unprepared(void);
 
@@ -54,7 +54,7 @@ FS_HIDDEN int fs_tramp_check(void);
 /* In a debug build the same after each operation that took the lock; aborts with the finding. */
 #define FS_CHECK_TABLES() FS_ASSERT(fs_tramp_check() == 0 || (fs_die(fs_error_text(), 0, 0), false))
 
-/* Entries' reports, called from table.S. */
+/* What these two entries call (fs_report of each table.S). */
 FS_HIDDEN FS_NORETURN void fs_report_freed(void *slot, void *caller);
 FS_HIDDEN FS_NORETURN void fs_report_unprepared(void *slot, void *caller);
 

@@ -18,8 +18,8 @@
 
 #include "base/base.h"
 
-/* Describe `size` bytes of code: the CFA is R's caller's stack pointer plus the return address
- * all along. Returns what fs_unwind_remove() wants, or NULL when there was nothing to do. */
+/* Describe `size` bytes of trampolines: where their caller's frame is, arch.h says in
+ * FS_DWARF_PROGRAM. Returns what fs_unwind_remove() wants, or NULL when there was nothing to do. */
 FS_HIDDEN void *fs_unwind_add(const void *code, size_t size);
 FS_HIDDEN void fs_unwind_remove(void *description);
 

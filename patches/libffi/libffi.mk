@@ -50,7 +50,7 @@ libffi-refresh: ## [libffi] the generated part of the libffi series, again from 
 	@$(PYTHON) patches/libffi/refresh.py
 
 # ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
-# ---- STOCK=1 only stock's runs, which no change of csrc makes stale; DOCS=1 the table of docs/maintain/libffi.md
+# ---- STOCK=1 only stock's runs, which no change of csrc makes stale; DOCS=1 the table of docs/results/libffi.md
 
 FULL  ?=
 STOCK ?=
@@ -61,7 +61,7 @@ $(LIBFFI)/deny: tests/libffi/deny.c
 	@$(CC) -std=gnu11 $(WARN) -O2 -o $@ $<
 TEST_BUILDS := $(foreach v,asan clang cet,$(LIBFFI)/$(firstword $(TEST_SUITES))/.$(v))
 TEST_LIBFFI = $(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
-  --jobs $(JOBS) $(if $(DOCS),--docs docs/maintain/libffi.md) --suites $(subst $(space),$(comma),$(strip $(TEST_SUITES)))
+  --jobs $(JOBS) $(if $(DOCS),--docs docs/results/libffi.md) --suites $(subst $(space),$(comma),$(strip $(TEST_SUITES)))
 ifdef STOCK
 test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.stock) $(LIBFFI)/deny
 	@$(TEST_LIBFFI) --stock
@@ -78,4 +78,4 @@ LIBFFI_PYTHON ?= $(PYTHON)
 libffi-rivals: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream
 bench-libffi: libffi-rivals lib bench-c ## [measure] the patched libffi against stock, upstream and ours
 	@$(PYTHON) bench/libffi.py --build $(BUILD) --suite $(SUITE) --python $(LIBFFI_PYTHON) \
-	  $(if $(DOCS),--docs docs/maintain/libffi.md) $(BENCH_ARGS)
+	  $(if $(DOCS),--docs docs/results/libffi.md) $(BENCH_ARGS)

@@ -18,7 +18,6 @@ not; 2 when something could not be built or run, with the end of what it said.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import re
 import shutil
@@ -27,8 +26,10 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.arch.isas import ISAS, ROOT
+from tests.support import process
 
 SERIES = ROOT / "patches" / "libffi"
 #: This machine's own is `make test-libffi`'s.
@@ -70,21 +71,14 @@ class Build:
 
 def run(what: str, command: list[str], folder: Path, **env: str) -> str:
     """Run a command quietly and give its output; CannotRunError with the end of it otherwise."""
-    done = subprocess.run(
-        ["nice", "-n", "10", *command],
-        cwd=folder,
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        end = "\n".join(done.stdout.splitlines()[-20:])
-        raise CannotRunError(f"{end}\n{what} failed in {folder}; the end of its output is above")
-    return done.stdout
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    try:
+        return process.output(
+            ["nice", "-n", "10", *command], cwd=folder, env=env, timeout=None, **quiet
+        )
+    except process.ProcessError as error:
+        end = "\n".join(str(error).splitlines()[-20:])
+        raise CannotRunError(f"{end}\n{what} failed in {folder}; its end is above") from None
 
 
 def source_tree(libffi: Path, out: Path, suite: str, patched: bool) -> Path:
@@ -129,7 +123,7 @@ def guard(build: Build) -> None:
     """Link the library again, of libffi's own objects only, marked for BTI.
 
     The C library's start files and libgcc's atomics, which constructors reach by pointers, have no
-    landing pads in Debian: nothing of theirs may be in a library that is guarded.
+    landing pads in Debian: a guarded library may contain none of them.
     """
     library = next(build.folder.glob(".libs/libffi.so.*.*.*"))
     command = [f"{build.triple}-gcc", "-shared", "-nostartfiles", "-o", str(library)]
@@ -192,12 +186,10 @@ def programs(build: Build, provider: str, out: Path) -> list[str]:
         command += ["-Iinclude", "-o", str(made), str(ROOT / name), "-L.libs", "-lffi"]
         run("the compiler", command, build.folder)
         for launcher in launchers:
-            done = subprocess.run(
+            done = process.run(
                 [*launcher, str(made)],
-                env={**os.environ, **chosen, "LD_LIBRARY_PATH": str(build.folder / ".libs")},
-                capture_output=True,
-                text=True,
-                check=False,
+                status=None,
+                env={**chosen, "LD_LIBRARY_PATH": str(build.folder / ".libs")},
             )
             if done.returncode:
                 said = f"exit status {done.returncode}: {done.stderr.strip()}"

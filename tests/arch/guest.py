@@ -6,7 +6,7 @@ there, and pages are the host's. So Debian's own kernels are booted with one pro
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le with 4 and 64,
 RISC-V and s390x with 4. The kernels come through a private apt root (100 MB each, kept in the
 build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the
-first process, are tests/kernel/vm's. ::
+first process, are those of tests/support/machine.py. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k] [--isa aarch64]
 
@@ -18,13 +18,23 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kernel.vm.machine import MACHINES, ROOT, CannotRunError, Job, Outcome, boot, pack, run
+from tests.support.machine import (
+    MACHINES,
+    ROOT,
+    CannotRunError,
+    Job,
+    Outcome,
+    boot,
+    fresh_folder,
+    pack,
+    run,
+    write_jobs,
+)
 
 SUITE = "trixie"  # the first whose arm64 kernels come with 16 KiB pages as well
 PROVIDERS = ("", "resident", "text", "file", "memfd")
@@ -115,7 +125,7 @@ def cases() -> list[str]:
 
 
 def jobs() -> list[Job]:
-    """Each case with each provider, by name; none is what a program gets that names none."""
+    """Each case with each provider by name, and with the default order."""
     return [
         Job(f"{f'FFI_STATIC_PROVIDER={provider} ' if provider else ''}/slots {name}", LIMIT)
         for provider in PROVIDERS
@@ -125,10 +135,8 @@ def jobs() -> list[Job]:
 
 def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
     """Build the two programs, statically, and pack them with the list of jobs."""
-    top = out / f"root-{isa}"
-    shutil.rmtree(top, ignore_errors=True)
-    top.mkdir(parents=True)
-    (top / "jobs").write_text("".join(f"{job.seconds} {job.words}\n" for job in todo))
+    top = fresh_folder(out / f"root-{isa}")
+    write_jobs(todo, top)
     common = [f"{isa}-linux-gnu-gcc", "-static", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-pthread"]
     sources = [*ROOT.glob("csrc/base/*.c"), *ROOT.glob("csrc/tramp/*.c")]
     sources += [ROOT / f"csrc/arch/{isa}/table.S", ROOT / f"tests/arch/{isa}/probe.S"]
@@ -137,7 +145,7 @@ def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
     wrap = [f"-Wl,--wrap={name}" for name in WRAP]
     run("the compiler", *common, "-fPIC", *include, *wrap, "-o", str(top / "slots"),
         *map(str, sources))  # fmt: skip
-    run("the compiler", *common, "-o", str(top / "init"), str(ROOT / "tests/kernel/vm/init.c"))
+    run("the compiler", *common, "-o", str(top / "init"), str(ROOT / "tests/support/init.c"))
     return pack(top, out / f"initrd-{isa}.gz")
 
 

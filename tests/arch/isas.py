@@ -26,9 +26,10 @@ import functools
 import platform
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.process import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +93,7 @@ def runs(loader: str) -> bool:
     if not Path(loader).is_file():
         return False
     try:
-        said = subprocess.run([loader, "--version"], capture_output=True, check=False)
+        said = run([loader, "--version"], status=None)
     except OSError:  # exec format error
         return False
     return said.returncode == 0

@@ -21,13 +21,13 @@ import argparse
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.arch import elf
 from tests.arch.isas import ISAS, ROOT, Isa
+from tests.support.process import run
 
 
 class CannotCompareError(RuntimeError):
@@ -66,26 +66,24 @@ def tools(isa: Isa, build: Path) -> list[Tool]:
 def clang_knows(isa: Isa) -> bool:
     """Tell whether clang assembles for an architecture."""
     command = ["clang", f"--target={isa.triple}", "-c", "-x", "c", os.devnull]
-    done = subprocess.run([*command, "-o", os.devnull], capture_output=True, check=False)
+    done = run([*command, "-o", os.devnull], status=None)
     return done.returncode == 0
 
 
 def put_csrc(base: str, folder: Path) -> None:
-    """Put csrc of a commit, or of another tree's folder, into a folder of ours."""
+    """Put csrc of a commit, or of another tree's folder, into a folder of the build."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if Path(base, "csrc").is_dir():
         shutil.copytree(Path(base, "csrc"), folder / "csrc")
         return
-    packed = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", base, "csrc"], capture_output=True, check=False
-    )
+    packed = run(["git", "-C", str(ROOT), "archive", base, "csrc"], status=None, text=False)
     if packed.returncode:
         said = packed.stderr.decode(errors="replace").strip()
         raise CannotCompareError(
             f"git has no csrc of {base!r} ({said}); name a commit: make arch-same BASE=HEAD"
         )
-    subprocess.run(["tar", "-xf", "-", "-C", str(folder)], input=packed.stdout, check=True)
+    run(["tar", "-xf", "-", "-C", str(folder)], input=packed.stdout, text=False)
 
 
 def sources(isa: Isa, tool: Tool, side: str) -> set[str]:
@@ -102,7 +100,7 @@ def compiled(isa: Isa, tool: Tool, side: str, name: str) -> elf.Object:
     command = [*tool.command, "-std=gnu11", "-O2", "-fPIC", "-fvisibility=hidden", *isa.flags]
     command += [f"-I{csrc}", f"-I{csrc}/include", f"-I{csrc}/arch/{isa.name}"]
     command += ["-c", f"{csrc}/arch/{isa.name}/{name}", "-o", str(tool.inside / out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(command, status=None)
     if done.returncode:
         raise CannotCompareError(f"{side}: {' '.join(command)}\n{done.stderr[-1500:]}")
     return elf.read(tool.folder / out)

@@ -11,14 +11,15 @@ import platform
 import re
 import shutil
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.arch import elf, same
 from tests.arch.isas import ISAS
+from tests.support import process
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
+from tests.support.process import output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,13 +84,11 @@ def test_a_wrong_register_is_noticed(isa: str) -> None:
 def disassembly(isa: str) -> str:
     emulator(isa)
     command = [ISAS[isa].objdump, "-d", "--no-show-raw-insn", str(program(isa))]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return output(command)
 
 
 def symbols(isa: str) -> dict[str, int]:
-    text = subprocess.run(
-        ["readelf", "-sW", str(program(isa))], capture_output=True, text=True, check=True
-    ).stdout
+    text = output(["readelf", "-sW", program(isa)])
     rows = re.findall(r": ([0-9a-f]{8,16}) +\w+ \w+ +\w+ +\w+ +\w+ (\w+)$", text, re.MULTILINE)
     return {name: int(address, 16) for address, name in rows}
 
@@ -100,9 +99,7 @@ def test_template_is_whole_pages_in_memory_and_in_the_file(isa: str) -> None:
     page = ISAS[isa].page
     at = symbols(isa)["fs_table_code"]
     assert at % page == 0
-    headers = subprocess.run(
-        ["readelf", "-lW", str(program(isa))], capture_output=True, text=True, check=True
-    ).stdout
+    headers = output(["readelf", "-lW", program(isa)])
     loads = re.findall(r"LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+) 0x\w+ R E (0x\w+)", headers)
     (offset, start, align) = next(
         (int(o, 16), int(v, 16), int(a, 16))
@@ -122,7 +119,7 @@ def test_clang_assembles_all_of_it(isa: str, tmp_path: Path) -> None:
     for source in sorted((where / "arch" / isa).glob("*.S")):
         command = ["clang", f"--target={ISAS[isa].triple}", "-fPIC", f"-I{where}"]
         command += [f"-I{where}/arch/{isa}", "-c", str(source), "-o", str(tmp_path / "made.o")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = process.run(command, status=None)
         if "unknown target triple" in done.stderr or "unable to create target" in done.stderr:
             pytest.skip(f"this clang does not know {isa}")
         assert done.returncode == 0, done.stderr[-2000:]
@@ -150,7 +147,7 @@ def aarch64_object(source: str, folder: Path) -> Path:
         pytest.skip(f"not installed: {isa.gcc}, and clang does not know aarch64")
     command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/aarch64", "-c"]
     made = folder / "made.o"
-    subprocess.run([*command, f"{csrc}/arch/aarch64/{source}", "-o", made], check=True)
+    process.run([*command, f"{csrc}/arch/aarch64/{source}", "-o", made])
     return made
 
 

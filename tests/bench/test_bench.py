@@ -25,28 +25,21 @@ from bench import processes  # noqa: E402
 from bench.report import read  # noqa: E402
 from bench.reporting import tables, targets  # noqa: E402
 from bench.reporting.results import Results  # noqa: E402
+from tests.support import process  # noqa: E402
+from tests.support.ctests import build  # noqa: E402
 
 BUILD = ROOT / os.environ.get("BUILD", "build")
 Done = subprocess.CompletedProcess[str]
 
 
 def run(*command: object, **options: Any) -> Done:
-    return subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        **options,
-    )
+    return process.run([str(word) for word in command], status=None, cwd=ROOT, **options)
 
 
 @pytest.fixture(scope="module")
 def callbench(library: Path) -> list[object]:
     """Give the command that runs callbench with our library."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-    made = run("make", "-s", "bench-c", env=env)
-    assert made.returncode == 0, made.stdout + made.stderr
+    build("bench-c")
     return [BUILD / "bench/callbench", "--ours", library / "libffi_static.so.0"]
 
 
@@ -319,12 +312,12 @@ def test_report_takes_pytest_benchmarks_json(results: Path, tmp_path: Path) -> N
 
 def test_readme_keeps_what_is_outside_of_the_marks(results: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text("above\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nbelow\n")
+    readme.write_text("above\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nbelow\n")
     for _ in range(2):
         assert _report(results, "--readme", readme).returncode == 0
     text = readme.read_text()
-    assert text.startswith("above\n<!-- bench:begin -->\n")
-    assert text.endswith("\n<!-- bench:end -->\nbelow\n")
+    assert text.startswith("above\n<!-- bench: begin -->\n")
+    assert text.endswith("\n<!-- bench: end -->\nbelow\n")
     assert "old" not in text
     assert text.count("| `int(int)` |") == 1
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -334,7 +327,7 @@ def test_readme_keeps_what_is_outside_of_the_marks(results: Path, tmp_path: Path
 
 def test_results_page_gets_every_table(results: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("<!-- bench:begin -->\n<!-- bench:end -->\n")
+    page.write_text("<!-- bench: begin -->\n<!-- bench: end -->\n")
     assert _report(results, "--results", page).returncode == 0
     titles = [line for line in page.read_text().splitlines() if line.startswith("### ")]
     assert titles[:2] == ["### Targets", "### Calls"]
@@ -353,7 +346,7 @@ def test_readme_without_marks_is_refused_and_kept(results: Path, tmp_path: Path)
     readme.write_text("no marks\n")
     done = _report(results, "--readme", readme)
     assert done.returncode == 1
-    assert "<!-- bench:begin -->" in done.stderr
+    assert "<!-- bench: begin -->" in done.stderr
     assert readme.read_text() == "no marks\n"
 
 

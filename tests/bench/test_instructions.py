@@ -9,7 +9,6 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import guard  # noqa: E402
 from tests.support.ctests import BUILD, build  # noqa: E402
+from tests.support.process import output, run  # noqa: E402
 
 CALLBENCH = BUILD / "bench/callbench"
 THEN = guard.read()
@@ -58,7 +58,7 @@ def test_c_costs_what_the_table_says(count: guard.Table) -> None:
 def test_table_has_every_row_of_the_benchmark(library: Path) -> None:
     build("bench-c")
     command: list[str | Path] = [CALLBENCH, "--ours", library / "libffi_static.so.0", "--list"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = output(command)
     rows = re.findall(r"^row (\S+)", listed, re.MULTILINE)
     assert list(THEN.counts) == [(kind, row) for kind in guard.KINDS for row in rows]
 
@@ -78,7 +78,7 @@ def _planted(library: Path, folder: Path, source: str, line: str) -> Path:
     planted = folder / "libffi_static.so.0"
     command: list[str | Path] = ["gcc", "-g", "-shared", "-pthread", "-fcf-protection=full"]
     command += [f"-I{ROOT / 'csrc'}", f"-I{arch}", changed, *objects, "-o", planted]
-    subprocess.run(command, check=True)
+    run(command)
     return planted
 
 

@@ -7,7 +7,6 @@ Results here are invented: what measures is `make bench` and `make bench-libffi`
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from bench import libffi
 from bench.reporting import patched, tables
 from bench.reporting.results import Results
 from bench.run import EXCUSE, Run
+from tests.support.process import output
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,12 +99,8 @@ def test_the_report_judges_the_patched_libffi_only_where_it_was_measured(tmp_pat
         row["rivals"]["system"] = row["rivals"]["stock"]
     for rivals, expected in ((c["rivals"], True), (c["rivals"][:2], False)):
         (tmp_path / "c.json").write_text(json.dumps({**c, **common, "rivals": rivals}))
-        done = subprocess.run(
-            [sys.executable, ROOT / "bench/report.py", "--out", tmp_path],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert ("patched libffi: calls against stock" in done.stdout) is expected
+        said = output([sys.executable, ROOT / "bench/report.py", "--out", tmp_path])
+        assert ("patched libffi: calls against stock" in said) is expected
 
 
 def test_ctypes_has_its_lines_and_its_table() -> None:

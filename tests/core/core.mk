@@ -5,9 +5,9 @@
 # A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
-TEST_CFLAGS := -std=gnu11 $(WARN) -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support \
+TEST_CFLAGS := -std=gnu11 $(WARN) -Wpointer-arith -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support \
                -Itests/core/c/$(ISA) -Itests/core/abi/$(ISA)
-TEST_SUPPORT := fs_test fs_maps seccomp
+TEST_SUPPORT := harness fs_test days fs_maps seccomp
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
 # hop has a probe for each architecture, and device writes x86-64's code.
 TESTS_C_ONLY_x86_64 := device

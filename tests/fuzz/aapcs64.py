@@ -45,6 +45,16 @@ def in_memory(kind: m.Type | None) -> bool:
     return kind is not None and kind.size > IN_REGISTERS and not homogeneous(kind)
 
 
+def clang_fails(kinds: list[m.Type]) -> bool:
+    """Whether clang 14 passes one of them otherwise than gcc: packed long doubles, on the stack.
+
+    Packed members have no natural alignment of 16, so the argument follows the last one (C.4).
+    clang puts it at a multiple of 16.
+    """
+    structs = [k for k in kinds if isinstance(k, m.Struct) and k.align < IN_REGISTERS]
+    return any(homogeneous(k) and all(x.kind == "x" for x in k.leaves) for k in structs)
+
+
 def padded(kind: m.Struct) -> str:
     """A C member that fills the struct's last word and does not change how it is passed, or ''."""
     room = -kind.size % m.WORD

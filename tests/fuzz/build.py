@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.process import ProcessError, run
+
 from . import emit
 from .isa import HERE as MACHINE
 from .isa import ISAS, Isa
@@ -100,9 +102,10 @@ def command(isa: Isa, cc: Sequence[str]) -> list[str]:
 
 
 def _compile(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BuildError(f"{' '.join(command)}\n{done.stderr[:3000]}")
+    try:
+        run(command)
+    except ProcessError as error:
+        raise BuildError(str(error)[:3000]) from None
 
 
 def flags(isa: Isa) -> list[str]:
@@ -144,7 +147,18 @@ def compile_batch(
     source = program.with_name(program.name + ".c")
     source.write_text(emit.batch(o.isa, sigs))
     compiler = command(o.isa, cc)
-    _compile([*compiler, *flags(o.isa), str(source), *objects, *_link(o), "-o", str(program)])
+    _compile(
+        [
+            *compiler,
+            *flags(o.isa),
+            str(source),
+            *objects,
+            *_link(o),
+            *o.isa.link,
+            "-o",
+            str(program),
+        ]
+    )
     return program
 
 
@@ -157,15 +171,9 @@ def execute(o: Options, program: Path, sigs: Sequence[Signature], cc: Sequence[s
             *o.isa.runner, str(program), "--backend", o.backend, "--seed", str(o.seed),
             "--rounds", str(o.rounds), "--from", str(first), "--limit", str(o.limit),
         ]  # fmt: skip
-        ran = subprocess.run(
-            command,
-            capture_output=True,
-            check=False,
-            timeout=RUN_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-        text = ran.stdout.decode(errors="replace")
-        total.add(_read(text + ran.stderr.decode(errors="replace"), " ".join(cc), o))
+        ran = run(command, status=None, timeout=RUN_SECONDS, stdin=subprocess.DEVNULL)
+        text = ran.stdout
+        total.add(_read(text + ran.stderr, " ".join(cc), o))
         crash = CRASH.findall(text)
         if crash and len(total.failures) < o.limit:
             first = int(crash[-1]) + 1
@@ -227,20 +235,22 @@ def scratch() -> Path:
 def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
-    turns = compilers(o.cc, o.isa)
     objects = runtime(out, compilers(isa=o.isa)[0][0], o.isa)
+    turns = [cc for cc in compilers(o.cc, o.isa) if cc[0] in o.isa.compilers]
     batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
     total = Outcome()
 
     def work(n: int) -> Outcome:
         sigs = [draw(o.seed, i, o.odd) for i in batches[n]]
-        cc, others = turns[n % len(turns)], []
-        if cc[0] == "clang":
-            others = [s for s in sigs if o.isa.clang_fails(s.kinds)]
-            sigs = [s for s in sigs if s not in others]
-        seen = run_batch(o, out / f"batch{n}", sigs, cc, objects) if sigs else Outcome()
-        if others:
-            seen.add(run_batch(o, out / f"batch{n}-gcc", others, ["gcc", "-O1"], objects))
+        cc = turns[n % len(turns)]
+        apart: list[Signature] = []
+        if cc[0] == "clang" and not o.cc:
+            apart = [s for s in sigs if o.isa.clang_fails(s.kinds)]
+            sigs = [s for s in sigs if s not in apart]
+        seen = Outcome()
+        for name, some, by in (("", sigs, cc), ("gcc", apart, ["gcc", *cc[1:]])):
+            if some:
+                seen.add(run_batch(o, out / f"batch{n}{name}", some, by, objects))
         return seen
 
     with ThreadPoolExecutor(max(1, o.jobs)) as pool:

@@ -18,6 +18,9 @@ from . import model as m
 from .isa import Isa
 from .signature import Signature
 
+#: The integers that integers are widened to, and their bytes.
+WHOLE = {"uint64_t": 8, "uint32_t": 4}
+
 
 def _leaves(isa: Isa, kind: m.Type) -> str:
     leaves = [isa.leaf(x) for x in kind.leaves]
@@ -28,7 +31,7 @@ def descriptor(isa: Isa, kind: m.Type, ffi: str) -> str:
     """The C of the runtime's description of a type, which `rt.h` declares."""
     n = len(kind.leaves)
     signed = int(isinstance(kind, m.Scalar) and kind.signed)
-    whole = int(isinstance(kind, m.Scalar) and kind.wide == "uint64_t")
+    whole = WHOLE.get(kind.wide, 0) if isinstance(kind, m.Scalar) else 0
     return (
         f"static const fz_leaf L_{kind.tag}[] = {{{_leaves(isa, kind)}}};\n"
         f"__attribute__((unused)) static const fz_type {kind.tag} = {{{ffi}, {kind.size},"
@@ -113,8 +116,8 @@ def _wide(isa: Isa, kind: m.Type) -> str:
 def _wide_result(kind: m.Type | None) -> str:
     if kind is None:
         return "void"
-    whole = isinstance(kind, m.Scalar) and kind.wide == "uint64_t"
-    return "uint64_t" if whole else c_name(kind)
+    whole = isinstance(kind, m.Scalar) and kind.wide in WHOLE
+    return kind.wide if isinstance(kind, m.Scalar) and whole else c_name(kind)
 
 
 def _before(isa: Isa, kind: m.Type) -> int:
@@ -129,6 +132,7 @@ def _caller(
     args: list[str],
     canary: tuple[tuple[str, str], ...] = (),
     before: tuple[int, ...] = (),
+    convention: str = "",
 ) -> str:
     at = [f"(v[{i}] - {n})" if n else f"v[{i}]" for i, n in enumerate(before)]
     at = at or [f"v[{i}]" for i in range(len(args))]
@@ -136,10 +140,11 @@ def _caller(
     args = [*args, *(kind for kind, _ in canary)]
     passed += [value for _, value in canary]
     types, values = ", ".join(args) or "void", ", ".join(passed)
+    attribute = f"__attribute__(({convention})) " if convention else ""
     store = "" if result == "void" else f"*({result} *)r = "
     return (
         f"static void {name}(fz_value *v, void *r)\n{{\n    (void)v, (void)r;\n"
-        f"    {store}(({result}(*)({types}))fz_entry)({values});\n}}\n"
+        f"    {store}(({result}({attribute}*)({types}))fz_entry)({values});\n}}\n"
     )
 
 
@@ -161,25 +166,28 @@ def signature(isa: Isa, sig: Signature) -> str:
     parts = [struct(isa, s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index
     result = c_name(sig.result) if sig.result else "void"
-    parts.append(_caller(f"plain{i}", result, [c_name(a) for a in sig.args]))
+    plain = [c_name(a) for a in sig.args]
+    parts.append(_caller(f"plain{i}", result, plain, convention=isa.convention))
     wide = [_wide(isa, a) for a in sig.args]
     before = tuple(_before(isa, a) for a in sig.args)
-    parts.append(_caller(f"dirty{i}", _wide_result(sig.result), wide, isa.canary, before))
+    wider = _wide_result(sig.result)
+    parts.append(_caller(f"dirty{i}", wider, wide, isa.canary, before, isa.convention))
     args = ", ".join(f"&{a.tag}" for a in sig.args) or "NULL"
     parts.append(f"static const fz_type *const A{i}[] = {{{args}}};\n")
     return "".join(parts)
 
 
-def row(sig: Signature) -> str:
+def row(isa: Isa, sig: Signature) -> str:
     """The signature's row in the batch's table."""
     result = f"&{sig.result.tag}" if sig.result else "NULL"
     return (
         f'    {{{sig.index}, "{sig.label}", "{sig.prototype}", {result}, {len(sig.args)},'
-        f" A{sig.index}, plain{sig.index}, dirty{sig.index}}},\n"
+        f" A{sig.index}, plain{sig.index}, dirty{sig.index}, {isa.pops(sig)}}},\n"
     )
 
 
 def _scalar(isa: Isa, kind: m.Scalar) -> m.Scalar:
+    kind = isa.scalar(kind)
     return replace(kind, align=min(kind.align, isa.ldouble_align))
 
 
@@ -188,12 +196,12 @@ def _struct(isa: Isa, kind: m.Struct) -> m.Struct:
 
 
 def _laid_out(isa: Isa, kind: m.Type) -> m.Type:
-    """The type with the alignments of `isa`."""
+    """The type with the sizes and alignments of `isa`."""
     return _struct(isa, kind) if isinstance(kind, m.Struct) else _scalar(isa, kind)
 
 
 def _fitted(isa: Isa, sig: Signature) -> Signature:
-    if isa.ldouble_align == m.LDOUBLE.align:
+    if all(_scalar(isa, s) == s for s in m.SCALARS):
         return sig
     return replace(
         sig,
@@ -211,6 +219,8 @@ def batch(isa: Isa, sigs: Iterable[Signature]) -> str:
     out += [descriptor(isa, s, f"&{s.ffi}") for s in scalars]
     out += [signature(isa, s) for s in sigs]
     out.append("const fz_sig fz_sigs[] = {\n")
-    out += [row(s) for s in sigs]
+    out += [row(isa, s) for s in sigs]
     out.append("};\nconst unsigned fz_nsigs = sizeof fz_sigs / sizeof *fz_sigs;\n")
+    out.append(f"const ffi_abi fz_abi = {isa.abi};\n")
+    out.append(f"const int fz_has_canary = {int(bool(isa.canary))};\n")
     return "".join(out)

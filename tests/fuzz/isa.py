@@ -7,6 +7,7 @@ fills the same register, and what stands on the stack whatever the registers hol
 
 from __future__ import annotations
 
+import functools
 import platform
 import shutil
 import subprocess
@@ -17,8 +18,9 @@ from typing import Callable
 from tests.arch.isas import ISAS as MACHINES
 from tests.arch.isas import ROOT
 
-from . import aapcs64, elfv2, lp64, psabi, zelf
+from . import aapcs32, aapcs64, elfv2, i386, lp64, psabi, zelf
 from . import model as m
+from .signature import Signature
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Isa:
     `ldouble_align`: of a long double; a drawn signature has 16.
     `looks_floating`: a struct that libffi's elements make one around a float alone, if that
     matters; a member without size behind it says that it is none.
+    `abi`, `convention`: libffi's name of how functions are called, and gcc's attribute; `pops`:
+    how many bytes a callee takes off the stack. `of`: the folder of its architecture, if that is
+    not its name.
+    `compilers`: those that agree on it.
+    `scalar`: a drawn scalar, which is of a 64-bit machine, as this one has it.
     """
 
     name: str
@@ -38,11 +45,23 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
-    #: What clang 14 compiles wrongly: a signature's result and arguments. gcc compiles these.
+    #: Does clang 14 compile these types of a result and of arguments otherwise than the psABI and
+    #: gcc? Then gcc compiles them.
     clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
     big: bool = False
     ldouble_align: int = m.LDOUBLE.align
     looks_floating: Callable[[m.Struct], bool] = lambda kind: False
+    scalar: Callable[[m.Scalar], m.Scalar] = lambda kind: kind
+    abi: str = "FFI_DEFAULT_ABI"
+    convention: str = ""
+    pops: Callable[[Signature], int] = lambda sig: 0
+    of: str = ""
+    compilers: tuple[str, ...] = ("gcc", "clang")
+
+    @property
+    def folder(self) -> str:
+        """The name of its architecture."""
+        return self.of or self.name
 
     @property
     def native(self) -> bool:
@@ -52,18 +71,23 @@ class Isa:
     @property
     def shim(self) -> Path:
         """The folder with its call shim."""
-        return ROOT / "tests" / "core" / "abi" / self.name
+        return ROOT / "tests" / "core" / "abi" / self.folder
 
     @property
     def runner(self) -> tuple[str, ...]:
         """What a program's command begins with here."""
-        return () if self.native else MACHINES[self.name].runner
+        return () if self.native else MACHINES[self.folder].runner
+
+    @property
+    def link(self) -> tuple[str, ...]:
+        """What a program is linked with besides, so that this kernel finds its loader."""
+        return () if self.native else MACHINES[self.folder].link
 
     def compiler(self, name: str) -> list[str]:
         """The command of gcc or clang for it."""
         if self.native:
             return [name]
-        triple = MACHINES[self.name].triple
+        triple = MACHINES[self.folder].triple
         return [f"{triple}-gcc"] if name == "gcc" else [name, f"--target={triple}"]
 
     def knows(self, name: str) -> bool:
@@ -75,12 +99,12 @@ class Isa:
 
     def lib(self) -> Path:
         """Where libffi_static.a is built."""
-        return ROOT / "build" / ("" if self.native else self.name) / "lib"
+        return ROOT / "build" / ("" if self.native else self.folder) / "lib"
 
     def libffi(self) -> Path | None:
         """Where the target's libffi is built (include/, archive/), if not where compilers look."""
-        suite = MACHINES[self.name].libffi
-        return None if self.native else ROOT / "build" / self.name / "libffi" / suite / "upstream"
+        suite = MACHINES[self.folder].libffi
+        return None if self.native else ROOT / "build" / self.folder / "libffi" / suite / "upstream"
 
     def missing(self) -> list[str]:
         """What is needed to compile and run its programs and is not there."""
@@ -124,6 +148,7 @@ ISAS = {
         aapcs64.leaf,
         # Eight integers fill the registers that are left, and eight words are on the stack.
         (*(("uint64_t", "0"),) * 8, *(("uint64_t", f"fz_guard.w[{i}]") for i in range(8))),
+        clang_fails=aapcs64.clang_fails,
     ),
     "riscv64": _lp64("riscv64"),
     "loongarch64": _lp64("loongarch64"),
@@ -148,4 +173,33 @@ ISAS = {
         ldouble_align=8,
         looks_floating=zelf.looks_floating,
     ),
+    "arm": Isa(
+        "arm",
+        aapcs32.in_memory,
+        lambda kind: 0,
+        aapcs32.padded,
+        aapcs32.wide,
+        lambda leaf: leaf,
+        (*(("uint32_t", "0"),) * 4, ("fz_canary", "fz_guard")),
+        scalar=aapcs32.scalar,
+    ),
+    **{
+        f"i686{'-' if convention else ''}{convention}": Isa(
+            f"i686{'-' if convention else ''}{convention}",
+            i386.in_memory,
+            i386.x87_depth,
+            i386.padded,
+            i386.wide,
+            lambda leaf: leaf,
+            () if convention else (("fz_canary", "fz_guard"),),
+            scalar=i386.scalar,
+            abi=f"FFI_{convention.upper() or 'SYSV'}",
+            convention=convention,
+            pops=functools.partial(i386.pops, convention),
+            of="i686",
+            # clang passes complex types, structs and hidden pointers otherwise beside registers.
+            compilers=("gcc",) if i386.REGISTERS[convention] else ("gcc", "clang"),
+        )
+        for convention in ("", "stdcall", "fastcall", "thiscall")
+    },
 }

@@ -19,7 +19,8 @@ typedef struct {
 typedef struct {
     ffi_type *ffi;
     uint16_t size, align, nleaves;
-    uint8_t whole;     /* an integer: fills a register or slot, and is widened as a result */
+    uint8_t whole;     /* an integer: fills so many bytes, of a register or slot, and is widened to
+                          them as a result */
     uint8_t is_signed; /* how it is widened */
     uint8_t in_memory; /* as a result: through a hidden pointer */
     uint8_t x87;       /* as a result: this many x87 registers */
@@ -36,7 +37,12 @@ typedef struct {
     unsigned nargs;
     const fz_type *const *args;
     fz_caller plain, dirty;
+    unsigned pops; /* bytes that the callee takes off the stack */
 } fz_sig;
+
+/* Whose closures: the cif's ABI, and whether a caller may leave something behind the arguments. */
+extern const ffi_abi fz_abi;
+extern const int fz_has_canary;
 
 /* libffi's complex type of each integer, laid out. */
 extern ffi_type fz_complex_schar, fz_complex_short, fz_complex_int, fz_complex_long;

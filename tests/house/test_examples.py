@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.house.programs import examples
 from tests.support import policies
 from tests.support.audited import writable_code
+from tests.support.programs import program
 
 if TYPE_CHECKING:
     import subprocess
@@ -115,7 +117,7 @@ def test_the_audit_finds_a_writable_alias() -> None:
 def test_mdwe_is_in_force_in_what_it_runs() -> None:
     if reason := policies.refusal(policies.MDWE):
         pytest.skip(reason)
-    ask = [sys.executable, "-c", "import mmap; mmap.mmap(-1, 4096, prot=7)"]
+    ask = program(examples.ask_for_writable_code)
     assert policies.run_under(policies.PLAIN, ask).returncode == 0
     refused = policies.run_under(policies.MDWE, ask)
     assert refused.returncode == 1
@@ -166,22 +168,10 @@ def test_nftw_that_is_not_stopped_says_so(tmp_path: Path) -> None:
 
 def test_nftw_waits_for_a_folder_that_changes_to_rest(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    script = (
-        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r})\n"
-        "import pathlib, nftw_doc\n"
-        f"folder = pathlib.Path({str(tmp_path)!r})\n"
-        "walks, real = [], nftw_doc.walk_with_python\n"
-        "def walk(where):\n"
-        "    walks.append(real(where))\n"
-        "    if len(walks) < int(sys.argv[1]): (where / f'{len(list(where.iterdir()))}').touch()\n"
-        "    return walks[-1]\n"
-        "nftw_doc.walk_with_python = walk\n"
-        "try: a, b = nftw_doc.walk_both_ways(folder); print(a == b, a.files, len(walks))\n"
-        "except OSError as error: print(error.strerror)\n"
-    )
-    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script, "3"])
+    changing = examples.folder_that_changes
+    done = policies.run_under(policies.PLAIN, program(changing, str(tmp_path), 3))
     assert (done.stdout, done.stderr) == ("True 3 4\n", "")
-    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script, "100"])
+    done = policies.run_under(policies.PLAIN, program(changing, str(tmp_path), 100))
     assert (done.stdout, done.stderr) == ("changed during 5 walks\n", "")
 
 
@@ -194,13 +184,7 @@ def test_expat_names_the_line_of_a_mistake(tmp_path: Path) -> None:
 
 
 def test_expat_makes_a_file_where_there_is_none() -> None:
-    script = (
-        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r})\n"
-        "import expat_parse\n"
-        "expat_parse.PLACES = ('/nowhere',)\n"
-        "sys.exit(expat_parse.main())\n"
-    )
-    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script])
+    done = policies.run_under(policies.PLAIN, program(examples.no_xml_file))
     assert done.returncode == 0, done.stderr
     assert "no plain XML file in /nowhere: made one" in done.stdout
     assert "<licence>" in done.stdout
@@ -209,18 +193,8 @@ def test_expat_makes_a_file_where_there_is_none() -> None:
 def test_expat_hands_on_an_exception_of_a_handler(tmp_path: Path) -> None:
     path = tmp_path / "good.xml"
     path.write_text("<a><b/><c/></a>")
-    script = (
-        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r})\n"
-        "import pathlib, expat_parse\n"
-        "class Angry(expat_parse.Document):\n"
-        "    def start(self, data, name, attributes):\n"
-        "        super().start(data, name, attributes)\n"
-        "        if name == b'b': raise LookupError('no b, please')\n"
-        "document = Angry()\n"
-        f"try: expat_parse.parse(pathlib.Path({str(path)!r}), document)\n"
-        "except LookupError as error: print(error, sorted(document.tags))\n"
-    )
-    done = policies.run_under(policies.PLAIN, [sys.executable, "-c", script])
+    fails = program(examples.handler_that_fails, str(path))
+    done = policies.run_under(policies.PLAIN, fails)
     assert (done.stdout, done.stderr) == ("no b, please ['a', 'b']\n", "")
 
 

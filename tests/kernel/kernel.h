@@ -2,7 +2,7 @@
 /* kernel.h - just enough of a kernel to compile csrc/kernel/encode_*.c as a program
  *
  * Given to the compiler with -include; the kernel headers that the encoders name are empty files
- * that the test makes. What is here must mean what it means there.
+ * that the test makes. Each name must mean what it means in the kernel.
  */
 #ifndef TESTS_KERNEL_H
 #define TESTS_KERNEL_H

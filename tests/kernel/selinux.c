@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* selinux.c - init of a guest that runs under SELinux: does a table need execmem?
+/* selinux.c - a job of a guest that runs under SELinux: does a table need execmem?
  *
  * Loads two policies in turn, both without execmem. The first lets files of type trampfd_t be
  * executed, the second does not. Anonymous executable memory is refused under both, or the policy
- * is not in force and the rest means nothing. Prints `ok`, or what was wrong, and powers off.
+ * is not in force and the rest means nothing. Prints what was wrong, and ends with 1 then.
  */
 #include <linux/trampfd.h>
 
@@ -15,9 +15,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static int wrong;
@@ -85,13 +82,7 @@ static void load(const char *policy)
 
 int main(void)
 {
-    mkdir("/dev", 0755);
-    mkdir("/sys", 0755);
-    expect("devtmpfs", mount("dev", "/dev", "devtmpfs", 0, NULL), 0);
-    expect("sysfs", mount("sys", "/sys", "sysfs", 0, NULL), 0);
     expect("selinuxfs", mount("selinux", "/sys/fs/selinux", "selinuxfs", 0, NULL), 0);
-    int module = open("/trampfd.ko", O_RDONLY);
-    expect("loading the module", syscall(SYS_finit_module, module, "", 0), 0);
     expect("without a policy, anonymous", anonymous(PROT_READ | PROT_EXEC), 0);
     expect("without a policy, a table", table(), 0);
     load("/execute.policy");
@@ -100,8 +91,5 @@ int main(void)
     load("/nothing.policy");
     expect("without, anonymous", anonymous(PROT_READ | PROT_EXEC), EACCES);
     expect("without, a table", table(), EACCES);
-    puts(wrong ? "not ok" : "ok");
-    fflush(stdout);
-    reboot(RB_POWER_OFF);
-    return 1;
+    return wrong != 0;
 }

@@ -12,12 +12,14 @@ import itertools
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support import process
+from tests.support.process import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,11 +39,7 @@ SIZES = list(range(BLOCK, MOST + 1, BLOCK))
 
 
 def run(*command: str | Path, text: str = "") -> str:
-    done = subprocess.run(
-        [str(word) for word in command], input=text, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
+    return output(command, input=text)
 
 
 def tool(isa: str, name: str) -> str:
@@ -436,41 +434,20 @@ def test_arm64_code_is_of_five_instructions(tmp_path: Path) -> None:
 # ---- the build, the patch
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-    return subprocess.run(
-        ["make", "-s", "-C", str(ROOT), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=env,
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["6.1 x86_64", "6.12 x86_64", "6.1 arm64"])
 def test_module_compiles_without_a_warning(target: str, tmp_path: Path) -> None:
     kernel, arch = target.split()
-    headers = subprocess.run(
-        ["sh", str(KERNEL / "packages.sh"), "headers", kernel, arch],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    fetch = ["sh", str(KERNEL / "packages.sh"), "headers", kernel, arch]
+    headers = process.run(fetch, status=None, timeout=None)
     if headers.returncode == 2:
         pytest.skip(f"no headers of {target}: {headers.stderr.strip().splitlines()[-1]}")
     assert headers.returncode == 0, headers.stderr
     if arch == "arm64":
         tool("aarch64", "gcc")
-    env = dict(os.environ, KMOD_OUT=str(tmp_path), KMOD_PACKAGES=str(ROOT / "build/kmod/packages"))
-    done = subprocess.run(
-        ["sh", str(KERNEL / "build.sh"), kernel, arch],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=env,
-    )
-    assert (done.returncode, "warning" in done.stdout) == (0, False), done.stdout + done.stderr
+    env = {"KMOD_OUT": str(tmp_path), "KMOD_PACKAGES": str(ROOT / "build/kmod/packages")}
+    done = process.run(["sh", str(KERNEL / "build.sh"), kernel, arch], env=env, timeout=None)
+    assert "warning" not in done.stdout, done.stdout + done.stderr
     assert (tmp_path / f"{kernel}-{arch}" / "trampfd.ko").stat().st_size > 10000
 
 
@@ -485,8 +462,5 @@ def test_a_stale_patch_is_noticed(tmp_path: Path) -> None:
     changed = copy / "csrc" / "kernel" / "target.c"
     changed.write_text(changed.read_text(encoding="utf-8") + "/* more */\n", encoding="utf-8")
     refresh: Sequence[str | Path] = [sys.executable, copy / "patches" / "linux" / "refresh.py"]
-    done = subprocess.run(
-        [*map(str, refresh), "--check"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
+    done = process.run([*refresh, "--check"], status=1)
     assert "target.c" in done.stdout + done.stderr

@@ -18,8 +18,8 @@ import subprocess
 import pytest
 
 from tests.kernel.vm import run as vm
-from tests.kernel.vm.machine import MACHINES, SPLAT, CannotRunError, Job, Outcome, need
 from tests.support.ctests import BUILD
+from tests.support.machine import MACHINES, SPLAT, CannotRunError, Job, Outcome, need
 
 GOOD = ["TAP version 13", "1..2", "ok 1 one", "# a remark", "ok 2 two # SKIP"]
 
@@ -97,7 +97,7 @@ def test_a_machine_asks_for_its_compilers_c_library(
         asked.extend(how["input"].splitlines())
         return subprocess.CompletedProcess([], 0, "", "")
 
-    monkeypatch.setattr("tests.kernel.vm.machine.subprocess.run", ask)
+    monkeypatch.setattr("tests.support.machine.process.run", ask)
     need(MACHINES[name])
     triplet = MACHINES[name].compiler[:-4]
     (line,) = (line for line in asked if line.startswith(f"/usr/{triplet}/include/"))

@@ -23,7 +23,7 @@ vm-programs: $(foreach a,$(VM_ARCHES),vm-programs-$(a))
 define vm_programs
 .PHONY: vm-programs-$(1)
 vm-programs-$(1): $(addprefix $(VM)/bin/$(1)/,init selftests fuzz bench $(if $(filter x86_64,$(1)),compat32))
-$(VM)/bin/$(1)/init: tests/kernel/vm/init.c
+$(VM)/bin/$(1)/init: tests/support/init.c
 	@mkdir -p $$(@D)
 	$$(call say,CC)
 	$$(Q)$$(VM_CC_$(1)) $$(VM_CFLAGS) -o $$@ $$<

@@ -4,7 +4,7 @@
 # One program, that loads the libffi it is given; the script runs each case on three of them. DOCS=
 # leaves docs/results/libffi-bad-days.md as it is; ONLY="fork mdwe" chooses rows by their words.
 DAYS_OBJS := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(wildcard tests/libffi/bad_days/*.c)) \
-             $(BUILD)/tests/support/fs_maps.o $(BUILD)/tests/support/seccomp.o
+             $(patsubst %,$(BUILD)/tests/support/%.o,harness days fs_maps seccomp)
 .PHONY: libffi-bad-days tests-libffi-bad-days
 tests-libffi-bad-days: $(BUILD)/tests/libffi/bad_days/days
 -include $(wildcard $(BUILD)/tests/libffi/bad_days/*.d)

@@ -4,13 +4,13 @@
  *   deny POLICY... -- COMMAND...
  *
  *   mdwe   PR_SET_MDWE: no memory becomes executable that was not so from the start
- *   wx     seccomp kills whoever asks mmap or mprotect for writable and executable memory
+ *   wx     seccomp kills a process that asks mmap or mprotect for writable and executable memory
  *   memfd  seccomp refuses memfd_create with ENOSYS, as a kernel does that has none
  *   proc   /proc is an empty directory
  *
  * All of them are inherited by fork and exec, so a whole `make check` can run below. Each is
  * tried out before the command starts: a policy that is not in force would make a test pass that
- * tests nothing. Exit status 77, with the reason: this system cannot do that; 2: wrong usage.
+ * tests nothing. Exit status 77, with the reason: the system has no such policy; 2: wrong usage.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -67,7 +67,7 @@ static void deny_mdwe(void)
 
 static void deny_wx(void)
 {
-    /* The filter kills whoever asks for both. */
+    /* The filter kills a process that asks for both. */
     const unsigned wx = PROT_WRITE | PROT_EXEC;
     struct sock_filter code[] = {
         LOAD(nr),

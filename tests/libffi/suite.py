@@ -21,7 +21,6 @@ import argparse
 import fcntl
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -31,11 +30,17 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from bench.reporting.page import replace_between  # noqa: E402
+from tests.support import process  # noqa: E402
+from tests.support.process import MAKE  # noqa: E402
+
 RESULT = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|KFAIL|UNRESOLVED|UNSUPPORTED|UNTESTED|ERROR): (.*)$")
 BAD = {"FAIL", "XPASS", "UNRESOLVED", "ERROR"}
-BEGIN, END = "<!-- testsuite: begin (make test-libffi FULL=1 DOCS=1) -->", "<!-- testsuite: end -->"
 OPTIMIZATION = "-O2"  # without --full: one level of those that upstream tests with
 
 
@@ -138,17 +143,17 @@ def loaded_part(library: Path) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         bare = Path(scratch, "library")
         command = ["objcopy", "--strip-debug", "--remove-section=.note.gnu.build-id"]
-        subprocess.run([*command, str(library), str(bare)], check=True)
+        process.run([*command, library, bare])
         return digest(bare)
 
 
 def first_line(*command: str) -> str:
     """Give the first line that a command prints; "" when it cannot be run."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = process.run(command, status=None, timeout=60)
     except OSError:
         return ""
-    return done.stdout.partition("\n")[0]
+    return str(done.stdout).partition("\n")[0]
 
 
 class Runner:
@@ -200,9 +205,7 @@ class Runner:
         """Tell why the policies cannot be had here; "" when they can."""
         if not launcher:
             return ""
-        done = subprocess.run(
-            [*launcher, "true"], capture_output=True, text=True, check=False, timeout=60
-        )
+        done = process.run([*launcher, "true"], status=None, timeout=60)
         return done.stderr.strip() if done.returncode else ""
 
     def _check(self, tree: Path, job: Job, launcher: list[str], kept: Path) -> dict[str, list[str]]:
@@ -211,21 +214,17 @@ class Runner:
         for path in made:
             path.unlink(missing_ok=True)
         flags = [job.tests, f"TOOL_OPTIONS='{job.options}'" if job.options else ""]
-        env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-        env["LC_ALL"] = "C"
+        env = {"LC_ALL": "C"}
         env["ASAN_OPTIONS"] = "detect_leaks=0"  # upstream's tests do not free what they allocate
         if not self.full:
             env["LIBFFI_TEST_OPTIMIZATION"] = OPTIMIZATION
         command = [*launcher, "make", "check", f"RUNTESTFLAGS={' '.join(flags).strip()}"]
         with (kept / "output").open("w") as output:
-            subprocess.run(
-                command,
-                cwd=tree,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,  # make says no when a test fails; the summary says which
+            streams: dict[str, Any] = {"stdout": output, "stderr": subprocess.STDOUT}
+            streams["stdin"] = subprocess.DEVNULL
+            # make says no when a test fails; the summary says which
+            process.run(
+                command, status=None, cwd=tree, env=env, without=MAKE, timeout=None, **streams
             )
         for path in made:
             if path.exists():
@@ -236,8 +235,8 @@ class Runner:
             raise RunError(f"{job.suite}, {job.variant}: {error}; see {kept}/output") from error
 
 
-#: closure.exp again: name -> (policies for patched, policies for stock). `wx` kills whoever even
-#: asks; stock asks, and then has fallbacks, so it is shown without.
+#: closure.exp again: name -> (policies for patched, policies for stock). `wx` kills the
+#: process that asks; stock asks first and then falls back, so its column is without `wx`.
 POLICIES = {
     "mdwe": (("mdwe", "wx"), ("mdwe",)),
     "bare": (("mdwe", "wx", "memfd", "proc"), ("mdwe", "memfd", "proc")),
@@ -358,13 +357,6 @@ def summary(verdicts: list[Verdict], versions: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def write_docs(docs: Path, text: str) -> None:
-    """Replace what stands between the two marks."""
-    head, rest = docs.read_text(encoding="utf-8").split(BEGIN)
-    tail = rest.split(END)[1]
-    docs.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-
-
 def write(libffi: Path, verdicts: list[Verdict], *, full: bool) -> str:
     """Write report.md and report.json; give the report's text."""
     suites = list(dict.fromkeys(verdict.outcome.job.suite for verdict in verdicts))
@@ -430,7 +422,9 @@ def main() -> int:
     if options.docs:
         versions = {s: (libffi / s / "version").read_text().strip() for s in suites}
         levels = "at every level of optimisation" if options.full else f"at {OPTIMIZATION}"
-        write_docs(options.docs, f"{levels.capitalize()}:\n\n{summary(verdicts, versions)}")
+        replace_between(
+            options.docs, "testsuite", f"{levels.capitalize()}:\n\n{summary(verdicts, versions)}"
+        )
     print(f"written to {libffi}: report.md, report.json")
     return 1 if any(verdict.details for verdict in verdicts) else 0
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.process import output, run
+
 ROOT = Path(__file__).resolve().parents[2]
 SERIES = ROOT / "patches/libffi"
 HERE = ROOT / "tests/libffi"
@@ -32,31 +34,17 @@ ROOMS = ("include", "kernel/include", "base", "arch", "tramp", "plan", "hook")
 LEFT_OUT = {"arch/hop.h", "arch/x86_64/hop.S"}
 
 
-def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        [str(word) for word in command], capture_output=True, text=True, check=False, **options
-    )
-
-
-def output(*command: str | Path) -> str:
-    done = run(*command)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 # ---- the series itself
 
 
 def test_body_is_what_csrc_gives() -> None:
-    done = run(sys.executable, SERIES / "refresh.py", "--check")
-    assert done.returncode == 0, done.stdout
+    run([sys.executable, SERIES / "refresh.py", "--check"])
 
 
 def test_body_applied_gives_the_files_of_csrc(tmp_path: Path) -> None:
     if shutil.which("patch") is None:
         pytest.skip("patch is not installed")
-    done = run("patch", "-p1", "--fuzz=0", "-i", BODY, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(["patch", "-p1", "--fuzz=0", "-i", BODY], cwd=tmp_path)
     wanted = {  # with names of libffi's own
         f"src/static/{path.relative_to(ROOT / 'csrc')}": re.sub(
             rb"(?<![A-Za-z0-9_])fs_(?=[a-z0-9])", b"ffi_fs_", path.read_bytes()
@@ -176,8 +164,7 @@ def test_series_applies_to_the_pristine_source_without_fuzz(base: Path, tmp_path
     version = (base / "version").read_text().strip()
     shutil.copytree(base / "source", tmp_path / "tree", symlinks=True)
     for name in (SERIES / f"series.{version}").read_text(encoding="utf-8").split():
-        done = run("patch", "-p1", "--fuzz=0", "-i", SERIES / name, cwd=tmp_path / "tree")
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run(["patch", "-p1", "--fuzz=0", "-i", SERIES / name], cwd=tmp_path / "tree")
         assert not re.search(r"offset|fuzz", done.stdout), done.stdout
 
 
@@ -186,7 +173,7 @@ def others(base: Path) -> list[Path]:
 
 
 def symbols(prefix: Path) -> set[tuple[str, ...]]:
-    listed = output("nm", "-D", "--defined-only", "--with-symbol-versions", prefix / SO)
+    listed = output(["nm", "-D", "--defined-only", "--with-symbol-versions", prefix / SO])
     return {tuple(line.split()[1:]) for line in listed.splitlines()}
 
 
@@ -201,7 +188,7 @@ def test_exports_and_versions_are_those_of_stock(base: Path) -> None:
 
 
 def archive_names(prefix: Path) -> set[str]:
-    listed = output("nm", "-g", "--defined-only", prefix / "lib/libffi.a")
+    listed = output(["nm", "-g", "--defined-only", prefix / "lib/libffi.a"])
     return {line.split()[2] for line in listed.splitlines() if len(line.split()) == 3}
 
 
@@ -214,7 +201,7 @@ def test_archive_adds_no_name_outside_of_libffis_own(base: Path) -> None:
 
 
 def dynamic(prefix: Path) -> str:
-    return output("readelf", "-dW", prefix / SO)
+    return output(["readelf", "-dW", prefix / SO])
 
 
 def test_soname_and_file_name_are_those_of_stock(base: Path) -> None:
@@ -228,8 +215,8 @@ def test_soname_and_file_name_are_those_of_stock(base: Path) -> None:
 def test_headers_have_the_sizes_of_stock(base: Path, tmp_path: Path) -> None:
     def sizes(prefix: Path) -> str:
         program = tmp_path / f"sizes-{prefix.name}"
-        output("gcc", "-o", program, HERE / "sizes.c", "-I", prefix / "include")
-        return output(program)
+        output(["gcc", "-o", program, HERE / "sizes.c", "-I", prefix / "include"])
+        return output([program])
 
     found = sizes(base)
     assert "sizeof ffi_closure" in found
@@ -247,7 +234,7 @@ def test_pkg_config_file_says_what_stock_says(base: Path) -> None:
 
 def mapped_rights(prefix: Path) -> list[int]:
     """Give the constants that reach the rights of mmap and mprotect, read in the disassembly."""
-    code = output("objdump", "-d", "--no-show-raw-insn", prefix / SO).splitlines()
+    code = output(["objdump", "-d", "--no-show-raw-insn", prefix / SO]).splitlines()
     found = []
     for number, line in enumerate(code):
         if re.search(r"call\s+\w+ <(?:mmap|mmap64|mprotect)@plt>", line):
@@ -268,20 +255,20 @@ def test_no_mapping_is_asked_for_writable_and_executable(base: Path) -> None:
 
 def test_no_temporary_file_and_no_dlmalloc_is_left(base: Path) -> None:
     def imports(prefix: Path) -> set[str]:
-        listed = output("nm", "-D", "--undefined-only", prefix / SO)
+        listed = output(["nm", "-D", "--undefined-only", prefix / SO])
         return {line.split()[-1].partition("@")[0] for line in listed.splitlines()}
 
     fallback = {"mkostemp", "mkstemp", "setmntent", "getmntent_r", "endmntent", "hasmntopt"}
     assert imports(base) & fallback == set()
     assert imports(base / "stock") & fallback
     tree = base / "work/patched/b/src/.libs"
-    assert output("nm", "--defined-only", tree / "closures.o").strip() == ""
-    stock = output("nm", "--defined-only", base / "work/stock/b/src/.libs/closures.o")
+    assert output(["nm", "--defined-only", tree / "closures.o"]).strip() == ""
+    stock = output(["nm", "--defined-only", base / "work/stock/b/src/.libs/closures.o"])
     assert "dlmalloc" in stock or "dlmmap" in stock
 
 
 def test_library_has_no_writable_and_executable_segment_and_no_executable_stack(base: Path) -> None:
-    headers = output("readelf", "-lW", base / SO)
+    headers = output(["readelf", "-lW", base / SO])
     flags = re.findall(r"^\s+(\w+)\s+0x.* ([R ][W ][E ]) +0x\w+$", headers, flags=re.MULTILINE)
     assert {"LOAD", "GNU_STACK"} <= {name for name, _ in flags}
     assert [name for name, rights in flags if "W" in rights and "E" in rights] == []
@@ -296,7 +283,7 @@ def test_every_object_built_with_cf_protection_is_marked_for_it(suite: str) -> N
     objects = sorted(path for path in tree.rglob("*.o") if path.parent.name == ".libs")
     assert any(path.name.endswith("entry.o") for path in objects)
     for path in objects:
-        assert "IBT, SHSTK" in output("readelf", "-nW", path), path.name
+        assert "IBT, SHSTK" in output(["readelf", "-nW", path]), path.name
 
 
 # ---- an existing program on it
@@ -307,14 +294,14 @@ def program(base: Path, tmp_path: Path) -> Path:
     """Compile a program against stock's headers and library."""
     stock, made = base / "stock", tmp_path / "closures"
     flags = ["-O2", "-Wall", "-Wextra", "-Werror", f"-I{stock}/include", f"-L{stock}/lib"]
-    output("gcc", *flags, "-o", made, HERE / "closures.c", "-lffi")
+    output(["gcc", *flags, "-o", made, HERE / "closures.c", "-lffi"])
     return made
 
 
 @pytest.fixture(scope="session")
 def deny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("deny") / "deny"
-    output("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", made, HERE / "deny.c")
+    output(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", made, HERE / "deny.c"])
     return made
 
 
@@ -322,7 +309,7 @@ def run_on(
     prefix: Path, program: Path, deny: Path, *policies: str
 ) -> subprocess.CompletedProcess[str]:
     launcher: list[str | Path] = [deny, *policies, "--"] if policies else []
-    done = run(*launcher, program, env={**os.environ, "LD_LIBRARY_PATH": str(prefix / "lib")})
+    done = run([*launcher, program], status=None, env={"LD_LIBRARY_PATH": str(prefix / "lib")})
     if done.returncode == 77:
         pytest.skip(done.stderr)
     return done
@@ -332,7 +319,7 @@ def test_a_handler_that_writes_nothing_returns_zero(base: Path, deny: Path, tmp_
     """Every ABI of x86-64, raw closures, Go's, and types that have no plan."""
     made = tmp_path / "silent"
     flags = ["-O2", "-Wall", "-Wextra", "-Werror", f"-I{base}/include", f"-L{base}/lib"]
-    output("gcc", *flags, "-o", made, HERE / "silent.c", "-lffi")
+    output(["gcc", *flags, "-o", made, HERE / "silent.c", "-lffi"])
     done = run_on(base, made, deny)
     assert done.returncode == 0, done.stdout + done.stderr
     zeros, calls = re.findall(r"\d+", done.stdout)

@@ -12,5 +12,4 @@ test-peers: $(READY) $(PACKAGE) ## [slow] ctypes' and cffi's own tests on every 
 
 .PHONY: test-peers-selinux
 test-peers-selinux: $(READY) $(PACKAGE) ## [slow] ctypes and cffi under SELinux without execmem, in an emulated machine
-	@sh tests/peers/needs_selinux.sh
 	@$(PY) -m tests.peers.selinux

@@ -13,10 +13,11 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
+
+from tests.support import process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = (ROOT / os.environ.get("BUILD", "build") / "peers").resolve()
@@ -28,16 +29,11 @@ TOOLS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "py==1.11.0", "setuptools==80
 
 def run(*command: str | Path, **env: str) -> str:
     """Run to the end, or stop here with what was said."""
-    done = subprocess.run(
-        list(map(str, command)),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **env},
-    )
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
-    return done.stdout
+    env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", **env}
+    try:
+        return process.output(command, env=env, timeout=None)
+    except process.ProcessError as error:
+        sys.exit(str(error)[-8000:])
 
 
 @functools.cache
@@ -52,7 +48,7 @@ def pythons() -> dict[str, Path]:
     candidates += [Path(p) for n in range(9, 15) if (p := shutil.which(f"python3.{n}"))]
     ask = "import sys, venv, ctypes; print(sys.executable, '%d.%d.%d' % sys.version_info[:3])"
     for each in candidates:
-        said = subprocess.run([each, "-c", ask], capture_output=True, text=True, check=False)
+        said = process.run([each, "-c", ask], status=None)
         if said.returncode != 0:
             continue
         executable, version = said.stdout.rsplit(maxsplit=1)
@@ -162,9 +158,7 @@ def debian_tests(version: str) -> Path | None:
     if not top.exists():
         place.mkdir(parents=True, exist_ok=True)
         name = f"libpython{minor}-testsuite"
-        got = subprocess.run(
-            ["apt-get", "download", name], cwd=place, capture_output=True, check=False
-        )
+        got = process.run(["apt-get", "download", name], status=None, cwd=place)
         if got.returncode != 0:
             return None
         run("dpkg-deb", "-x", next(place.glob("*.deb")), place)

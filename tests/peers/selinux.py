@@ -2,125 +2,86 @@
 """selinux - ctypes' and cffi's callbacks under SELinux, in an emulated machine (x86-64, Linux 6.1).
 
 ``python -m tests.peers.selinux``. The policy allows everything but execmem, execstack, execheap and
-execmod: it is the one that tests/kernel/selinux.sh makes, which is run first if it was not yet. The
-guest sees this machine's files, read-only, with a tmpfs above them. Stock callbacks of cffi must
-fail there and those with the drop-in work, or the exit status is 1.
+execmod: tests/kernel/selinux.py makes it. The guest sees this machine's files, read-only, with a
+tmpfs above them. Stock callbacks of cffi must fail there and those with the drop-in work, or the
+exit status is 1; it is 2 when a guest could not be made.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from tests.kernel import selinux
+from tests.support.machine import (
+    MACHINES,
+    ROOT,
+    CannotRunError,
+    Job,
+    boot,
+    debian_kernel,
+    fresh_folder,
+    need,
+    pack,
+    run,
+    sharing_jobs,
+    write_jobs,
+)
+
 from .__main__ import CFFI, reference
-from .places import PEERS, ROOT, run, with_ours
+from .places import PEERS, with_ours
 
 HERE = PEERS / "selinux"
-POLICY = PEERS.parent / "kmod" / "selinux-6.1" / "policy.conf"
-MODULES = ("virtio_ring", "virtio", "virtio_pci", "9pnet_virtio", "9p", "overlay")
-BOTH = """
-import ctypes, sys
-for name in ("ctypes", "cffi"):
-    try:
-        if name == "ctypes":
-            made = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: n + 1)
-        else:
-            import cffi
-            made = cffi.FFI().callback("int(int)", lambda n: n + 1)
-        print(sys.argv[1], name, made(41))
-    except MemoryError:
-        print(sys.argv[1], name, "MemoryError")
-"""
-INIT = """#!/bin/busybox sh
+PROGRAM = ROOT / "tests/peers/both.py"
+BUSYBOX = "/bin/busybox|busybox-static|loads the policy in the guest"
+ENFORCE = """#!/bin/busybox sh
 B=/bin/busybox
-$B mkdir -p /proc /sys /dev /lower /over /host
-$B mount -t proc p /proc; $B mount -t sysfs s /sys; $B mount -t devtmpfs d /dev
-for m in $($B cat /modules); do $B insmod /$m.ko; done
-$B mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 host /lower
-$B mount -t tmpfs t /over; $B mkdir /over/u /over/w
-$B mount -t overlay -o lowerdir=/lower,upperdir=/over/u,workdir=/over/w o /host
-for d in proc sys dev; do $B mount --bind /$d /host/$d; done
-$B mount -t tmpfs t /host/tmp; $B cp /both.py /host/tmp/
 $B mount -t selinuxfs s /sys/fs/selinux
 $B dd if=/policy of=/sys/fs/selinux/load bs=1000000 count=1
 echo 1 >/sys/fs/selinux/enforce; echo enforcing $($B cat /sys/fs/selinux/enforce)
-$B chroot /host @PYTHON@ /tmp/both.py stock
-FFI_STATIC_INSTALL=require $B chroot /host @PYTHON@ /tmp/both.py drop-in
-$B poweroff -f
 """
 WANTED = ("enforcing 1", "stock cffi MemoryError", "drop-in ctypes 42", "drop-in cffi 42")
 
 
-def copy_modules(modules: Path, top: Path) -> None:
-    """Copy kernel modules and what they need, and the order in which they load."""
-    order: list[str] = []
-
-    def visit(name: str) -> None:
-        found = next(modules.rglob(f"{name}.ko"), None)
-        if name in order or found is None:  # None: built in
-            return
-        depends = re.search(rb"\0depends=([^\0]*)\0", found.read_bytes())
-        for needed in filter(None, depends[1].decode().split(",") if depends else []):
-            visit(needed)
-        shutil.copy(found, top)
-        order.append(name)
-
-    for name in MODULES:
-        visit(name)
-    (top / "modules").write_text("\n".join(order) + "\n", encoding="ascii")
-
-
-def initramfs(modules: Path, python: Path) -> Path:
-    """Pack the guest's first file system; give its path."""
-    top = HERE / "root"
-    shutil.rmtree(top, ignore_errors=True)
-    (top / "bin").mkdir(parents=True)
+def initramfs(modules: Path, python: Path) -> tuple[Path, list[Job]]:
+    """Pack the guest's first file system; give its path, and what the guest does."""
+    top = fresh_folder(HERE / "root")
+    (top / "bin").mkdir()
     shutil.copy("/bin/busybox", top / "bin")
-    (top / "both.py").write_text(BOTH, encoding="ascii")
-    (top / "init").write_text(INIT.replace("@PYTHON@", str(python)), encoding="utf-8")
-    (top / "init").chmod(0o755)
-    copy_modules(modules, top)
-    policy = POLICY.read_text(encoding="ascii")
-    for kind, rights in (("process", "execmem execstack execheap"), ("file", "execmod")):
-        rule = f"allow base_t base_t:{kind} *;"
-        if rule not in policy:
-            sys.exit(f"selinux: {POLICY} has no line {rule}")
-        policy = policy.replace(rule, f"allow base_t base_t:{kind} ~{{ {rights} }};")
-    (HERE / "policy.conf").write_text(policy, encoding="ascii")
-    run("checkpolicy", "-c", "33", "-o", top / "policy", HERE / "policy.conf")
-    packed = HERE / "initramfs"
-    run("sh", "-c", f"cd '{top}' && find . | cpio -oHnewc --quiet >'{packed}'")
-    return packed
+    shutil.copy(ROOT / "build/vm/bin/x86_64/init", top)
+    (top / "enforce").write_text(ENFORCE, encoding="ascii")
+    (top / "enforce").chmod(0o755)
+    policy = selinux.refuse(selinux.base_policy(), "process", "execmem execstack execheap")
+    selinux.compile_policy(selinux.refuse(policy, "file", "execmod"), top / "policy")
+    jobs = [*sharing_jobs(modules, top), Job("/enforce", 60)]
+    jobs += [Job(f"in / {python} {PROGRAM} stock", 600)]
+    jobs += [Job(f"FFI_STATIC_INSTALL=require in / {python} {PROGRAM} drop-in", 600)]
+    write_jobs(jobs, top)
+    return pack(top, HERE / "initramfs.gz"), jobs
+
+
+def guest() -> list[str]:
+    """Boot; give what the guest did not say, of WANTED."""
+    run("make vm-programs", "make", "-s", "vm-programs-x86_64")
+    image, modules = debian_kernel("6.1", "x86_64")
+    packed, jobs = initramfs(modules, with_ours(reference(), CFFI))
+    machine, log = MACHINES["x86_64"], HERE / "log"
+    how = {"append": selinux.APPEND, "label": "selinux"}
+    boot(machine, image, packed, jobs, log=log, share=True, **how)
+    told = [line.strip() for job in jobs for line in job.output]
+    print("\n".join(line for line in told if line.startswith(("enforcing", "stock ", "drop-in "))))
+    return [line for line in WANTED if line not in told]
 
 
 def main() -> int:
-    if not POLICY.exists():
-        run("sh", ROOT / "tests/kernel/selinux.sh", "6.1")
-    image, version = run("sh", ROOT / "csrc/kernel/packages.sh", "image", "6.1", "x86_64").split()
-    packed = initramfs(Path(image, "lib/modules", version), with_ours(reference(), CFFI))
-    command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]
-    command += ["-m", "1500", "-smp", "2", "-nographic", "-no-reboot", "-initrd", str(packed)]
-    command += ["-kernel", f"{image}/boot/vmlinuz-{version}", "-virtfs"]
-    command += [
-        "local,path=/,mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap"
-    ]
-    command += ["-append", "console=ttyS0 quiet no_timer_check panic=-1 security=selinux selinux=1"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=1800
-        )
-        said = done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as late:
-        said = (late.stdout or b"").decode(errors="replace")
-    (HERE / "log").write_text(said, encoding="utf-8")
-    lines = [line.strip() for line in said.splitlines()]
-    told = [line for line in lines if line.startswith(("enforcing", "stock ", "drop-in "))]
-    print("\n".join(told))
-    missing = [line for line in WANTED if line not in lines]
+        need(MACHINES["x86_64"], selinux.CHECKPOLICY, BUSYBOX)
+        missing = guest()
+    except (CannotRunError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
     if missing:
         print(f"selinux: the guest did not say {missing}; its log is {os.path.relpath(HERE)}/log")
     return 1 if missing else 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tests.peers.modes import HERE, MODES, once, outcomes
 from tests.peers.places import cffi_source, copy_sources
 from tests.peers.suites import pytest_command, pytest_environment
 from tests.peers.table import GOOD, compare
+from tests.support import process
 
 #: ctypes' tests that make callbacks.
 CTYPES = (
@@ -115,12 +115,11 @@ def test_packages_introduce_their_callback() -> None:
         text = program.read_text(encoding="utf-8")
         assert re.search(r"callback", text), program
         assert "assert " in text, program
-        subprocess.run([sys.executable, "-m", "py_compile", str(program)], check=True)
+        process.run([sys.executable, "-m", "py_compile", str(program)])
 
 
 def test_what_a_wheel_is_built_from_is_all_that_setup_py_reads(tmp_path: Path) -> None:
     """Each Python's wheel is built from a copy of some of the tree."""
     copy_sources(tmp_path)
     command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process.run(command, cwd=tmp_path)

@@ -261,7 +261,7 @@ static void *run_parked(void *self)
     return NULL;
 }
 
-/* is thread `tid` of ours asleep, by what the kernel says? */
+/* Does the kernel say that thread `tid` of this process sleeps? */
 static int asleep(int tid)
 {
     char path[64], state = 0;

@@ -8,58 +8,38 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
+from tests.python.programs.caller import PATH, declare
+from tests.support.process import run
+
 HERE = Path(__file__).resolve().parent
+
+
+def compile_library(source: Path, made: Path, *flags: str) -> Path:
+    """Compile C code into a shared library."""
+    compiler = shlex.split(os.environ.get("CC", "gcc"))
+    warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
+    run([*compiler, "-O1", *warnings, "-fPIC", "-shared", source, "-o", made, *flags])
+    return made
+
+
+def build_extension(folder: Path, name: str, *flags: str) -> Path:
+    """Compile extensions/<name>.c, which is linked with libffi, into a folder."""
+    source = HERE / "extensions" / f"{name}.c"
+    python = f"-I{sysconfig.get_path('include')}"
+    return compile_library(source, folder / f"{name}.so", python, *flags, "-lffi")
 
 
 @pytest.fixture(scope="session")
 def caller_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give the path of caller.c's shared library."""
-    path = str(tmp_path_factory.mktemp("caller") / "caller.so")
-    compiler = shlex.split(os.environ.get("CC", "gcc"))
-    flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-pthread"]
-    subprocess.run([*compiler, *flags, str(HERE / "caller.c"), "-o", path], check=True)
-    return path
-
-
-def declare(library: Any) -> Any:
-    pointer = ctypes.c_void_p
-    for name, restype, argtypes in (
-        ("call", ctypes.c_int, [pointer, ctypes.c_int]),
-        ("loop", ctypes.c_longlong, [pointer, ctypes.c_int]),
-        ("call_after", ctypes.c_int, [pointer, pointer, ctypes.c_char_p, pointer]),
-        ("call_double", ctypes.c_double, [pointer, ctypes.c_double, ctypes.c_float]),
-        ("call_wide", ctypes.c_longlong, [pointer]),
-        ("call_errno", ctypes.c_int, [pointer, ctypes.c_int]),
-        ("in_threads", ctypes.c_longlong, [pointer, ctypes.c_int, ctypes.c_int]),
-        ("start", pointer, [pointer]),
-        ("step", ctypes.c_int, [pointer]),
-        ("stop", None, [pointer]),
-        ("park", ctypes.c_int, [pointer, ctypes.c_int]),
-        ("unpark", None, [pointer]),
-        ("spin", ctypes.c_int, [pointer]),
-        ("call_at_exit", None, [pointer]),
-        ("call_in_destructor", ctypes.c_int, [pointer]),
-        ("call_when_gone", ctypes.c_int, [pointer, ctypes.c_char, ctypes.c_char]),
-        ("call_to_the_end", ctypes.c_int, [pointer, ctypes.c_int]),
-        ("call_without_end", None, [pointer]),
-        ("call_strictly", ctypes.c_int, [pointer, ctypes.c_int]),
-        ("start_slowly", ctypes.c_int, [pointer]),
-        ("has_got_its_state", ctypes.c_int, []),
-        ("end_slowly", ctypes.c_int, []),
-        ("dirty_pointer", pointer, [pointer]),
-        ("dirty_double", ctypes.c_double, [pointer]),
-        ("dirty_wide", ctypes.c_longlong, [pointer]),
-        ("take_mixed", ctypes.c_double, [pointer, ctypes.c_int, ctypes.c_char_p, ctypes.c_double]),
-        ("take_large", ctypes.c_long, [pointer, ctypes.c_long, ctypes.c_int]),
-    ):
-        function = getattr(library, name)
-        function.restype, function.argtypes = restype, argtypes
-    return library
+    made = tmp_path_factory.mktemp("caller") / "caller.so"
+    return str(compile_library(HERE / "caller.c", made, "-pthread"))
 
 
 @pytest.fixture(scope="session")
@@ -74,33 +54,25 @@ def holder(caller_path: str) -> Any:
     return declare(ctypes.PyDLL(caller_path))
 
 
-@pytest.fixture
-def script(caller_path: str) -> Any:
-    """Run code in a fresh interpreter, with `caller` and `holder` as above; what it printed.
+class Script(Protocol):
+    """Runs program(...) with caller.c, to the exit status that is asked for."""
 
-    The code must end with the exit status that is asked for (negative: the signal).
-    """
+    def __call__(
+        self, command: list[str], *, status: int = 0, **env: str
+    ) -> subprocess.CompletedProcess[str]: ...
 
-    def run(code: str, *, status: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        prelude = (
-            "import ctypes, faulthandler, gc, os, sys, threading, time\n"
-            "import ffi_static\n"
-            f"sys.path.insert(0, {str(HERE)!r})\n"
-            "from conftest import declare\n"
-            f"caller = declare(ctypes.CDLL({caller_path!r}))\n"
-            f"holder = declare(ctypes.PyDLL({caller_path!r}))\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", prelude + code],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **env},
-        )
-        assert done.returncode == status, done.stdout + done.stderr
+
+@pytest.fixture(scope="session")
+def script(caller_path: str) -> Script:
+    """Give what runs a program of programs/; the test is skipped where the program says so."""
+
+    def start(command: list[str], *, status: int = 0, **env: str) -> Any:
+        done = run(command, status=status, env={PATH: caller_path, **env})
+        if done.stdout.startswith("skip: "):
+            pytest.skip(done.stdout.strip()[len("skip: ") :])
         return done
 
-    return run
+    return start
 
 
 @pytest.fixture

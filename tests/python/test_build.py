@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.process import run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    return run([sys.executable, *arguments], status=None, cwd=folder)
 
 
 def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -30,12 +31,12 @@ def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     shutil.copy(ROOT / "setup.py", tmp_path)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "ffi_static").mkdir()
-    for file in ("__init__.py", "_build_lib.py"):
-        shutil.copy(ROOT / "ffi_static" / file, tmp_path / "ffi_static")
-    (tmp_path / "csrc").mkdir(exist_ok=True)
-    shutil.copy(ROOT / "csrc/rooms.txt", tmp_path / "csrc")
-    run = "import runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py')"
-    return python(tmp_path, "-c", f"import sys\n{before}\n{run}")
+    shutil.copy(ROOT / "ffi_static/__init__.py", tmp_path / "ffi_static")
+    (tmp_path / "csrc/py").mkdir(parents=True, exist_ok=True)
+    for file in ("csrc/rooms.txt", "csrc/py/extension.py"):
+        shutil.copy(ROOT / file, tmp_path / file)
+    name = "import runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py')"
+    return python(tmp_path, "-c", f"import sys\n{before}\n{name}")
 
 
 def test_setup_goes_on_where_nothing_is_missing(tmp_path: Path) -> None:
@@ -70,10 +71,7 @@ def build(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
     shutil.copytree(ROOT / "csrc/arch", tmp_path / "csrc/arch")
     setup("", tmp_path)
     command = [sys.executable, "setup.py", "-q", "build_ext"]
-    clean = {k: v for k, v in os.environ.items() if k not in ("CC", "CFLAGS")}
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**clean, **env}
-    )
+    return run(command, status=None, cwd=tmp_path, env=env, without=("CC", "CFLAGS"))
 
 
 def test_build_where_closures_do_not_run_ends_in_a_sentence(tmp_path: Path) -> None:
@@ -111,7 +109,7 @@ def test_machine_that_a_python_is_for(
     monkeypatch: pytest.MonkeyPatch, multiarch: str, platform: str, isa: str
 ) -> None:
     monkeypatch.chdir(ROOT)
-    told = runpy.run_path(str(ROOT / "ffi_static/_build_lib.py"))["python_isa"]
+    told = runpy.run_path(str(ROOT / "csrc/py/extension.py"))["python_isa"]
     monkeypatch.setattr(
         sysconfig, "get_config_var", lambda name: {"MULTIARCH": multiarch}.get(name)
     )
@@ -121,18 +119,18 @@ def test_machine_that_a_python_is_for(
 
 def test_flags_of_the_machine_are_the_makefiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    build_lib = runpy.run_path(str(ROOT / "ffi_static/_build_lib.py"))
+    extension = runpy.run_path(str(ROOT / "csrc/py/extension.py"))
     for isa, flags in (
         ("x86_64", ["-fcf-protection=full"]),
         ("aarch64", ["-mbranch-protection=standard"]),
         ("s390x", []),
     ):
-        monkeypatch.setitem(build_lib["arch_flags"].__globals__, "isa", lambda: isa)  # noqa: B023
-        assert build_lib["arch_flags"]() == flags
+        monkeypatch.setitem(extension["arch_flags"].__globals__, "isa", lambda: isa)  # noqa: B023
+        assert extension["arch_flags"]() == flags
 
 
 def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False, cwd=ROOT)
+    listed = run(["git", "ls-files", "-z"], status=None, cwd=ROOT, text=False)
     if listed.returncode:
         pytest.skip("this is no checkout, or git is not installed")
     wanted = {Path(os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name}
@@ -148,10 +146,26 @@ def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
     assert {name for name in wanted - packed if (ROOT / name).exists()} == set()
 
 
+def test_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
+    for name in ("setup.py", "pyproject.toml", "ffi_static.pth"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("ffi_static", "csrc"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    done = python(tmp_path, "setup.py", "-q", "build_py", "--build-lib", "built")
+    assert done.returncode == 0, done.stderr
+    ours = {".py", ".pyi", ".typed"}
+    wanted, built = (
+        {path.relative_to(top) for path in top.glob("ffi_static/**/*") if path.suffix in ours}
+        for top in (tmp_path, tmp_path / "built")
+    )
+    assert Path("ffi_static/_callback/shape.py") in wanted
+    assert built == wanted
+    assert (tmp_path / "built/ffi_static.pth").exists()
+
+
 def test_import_without_the_extension_says_so(tmp_path: Path) -> None:
-    (tmp_path / "ffi_static").mkdir()
-    for file in (ROOT / "ffi_static").glob("*.py"):
-        shutil.copy(file, tmp_path / "ffi_static")
+    without = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "ffi_static", tmp_path / "ffi_static", ignore=without)
     # -S: an editable install's finder would find the extension of the checkout
     done = python(tmp_path, "-S", "-c", "import ffi_static")
     assert done.returncode == 1

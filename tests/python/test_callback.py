@@ -7,6 +7,7 @@ import ctypes
 import gc
 import operator
 import pickle
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ import pytest
 
 import ffi_static
 from ffi_static import _lib
+from tests.python.conftest import Script
+from tests.python.programs import callback as programs
+from tests.support.process import output
+from tests.support.programs import cases, program
 
 INT_INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
 
@@ -61,7 +66,7 @@ def test_as_ctypes_keeps_the_callback_alive() -> None:
 
 
 def test_as_ctypes_of_a_declaration_needs_the_type() -> None:
-    with pytest.raises(TypeError, match="say which one"):
+    with pytest.raises(TypeError, match="give the type"):
         ffi_static.callback("int(int)", abs).as_ctypes()
 
 
@@ -193,47 +198,24 @@ def test_too_many_arguments() -> None:
         _lib.shape("i", ("i",) * 65536)
 
 
-def test_unknown_provider_lists_the_legal_names(script: Any) -> None:
-    code = """
-try:
-    ffi_static.callback("int(int)", abs)
-except ffi_static.NoProviderError as error:
-    print(error)
-"""
-    text = script(code, FFI_STATIC_PROVIDER="no-such-provider").stdout
+@cases(programs)
+def test_case(script: Script, function: Any, given: tuple[Any, ...]) -> None:
+    script(program(function, *given))
+
+
+def test_unknown_provider_lists_the_legal_names(script: Script) -> None:
+    text = script(program(programs.unknown_provider), FFI_STATIC_PROVIDER="no-such-provider").stdout
     assert "no-such-provider" in text and "resident" in text
 
 
-def test_refusal_of_all_providers_gives_each_reason(script: Any) -> None:
-    code = """
-import resource
-held = [ffi_static.callback("int(int)", abs) for _ in range(256)]
-resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))
-try:
-    for _ in range(64):
-        held.append(ffi_static.callback("int(int)", abs))
-except MemoryError as error:
-    assert isinstance(error, ffi_static.NoProviderError), error
-    assert "256" in error.reasons.pop("resident"), error
-    assert list(error.reasons) == ["trampfd", "text", "file", "memfd"], error
-    assert all("Cannot allocate memory" in r for r in error.reasons.values()), error
-else:
-    raise AssertionError("no failure")
-assert caller.call(held[255].address, -3) == 3
-held.pop().close()
-assert caller.call(ffi_static.callback("int(int)", abs), -3) == 3
-"""
-    script(code)
-
-
-def test_example_of_the_package_runs(script: Any) -> None:
+def test_example_of_the_package_runs() -> None:
     text = ffi_static.__doc__ or ""
     example = [line[4:] for line in text.splitlines() if line.startswith("    ") or not line]
     assert "callback" in "".join(example)
-    assert script("\n".join(example)).stdout == "[1, 2, 3, 4, 5]\n"
+    assert output([sys.executable, "-c", "\n".join(example)]) == "[1, 2, 3, 4, 5]\n"
 
 
-def test_example_of_the_documentation_runs(script: Any, root: Path) -> None:
+def test_example_of_the_documentation_runs(root: Path) -> None:
     text = (root / "docs" / "use" / "python.md").read_text()
     example = text.split("```python\n")[1].split("```")[0]
-    assert script(example).stdout == "[1, 2, 3, 4, 5]\n"
+    assert output([sys.executable, "-c", example]) == "[1, 2, 3, 4, 5]\n"

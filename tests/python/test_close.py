@@ -14,6 +14,9 @@ import pytest
 
 import ffi_static
 from ffi_static import _lib
+from tests.python.conftest import Script
+from tests.python.programs import callback as programs
+from tests.support.programs import program
 
 
 def live() -> int:
@@ -101,16 +104,9 @@ def test_close_while_another_thread_runs_the_call(caller: Any) -> None:
     assert results == [2]
 
 
-@pytest.mark.parametrize("how", ["callback.close()", "del callback", "del callback; gc.collect()"])
-def test_call_of_a_closed_callback_aborts_with_one_line(script: Any, how: str) -> None:
-    code = f"""
-callback = ffi_static.callback("int(int)", abs)
-address = callback.address
-print(hex(address), flush=True)
-{how}
-caller.call(address, 1)
-"""
-    done = script(code, status=-signal.SIGABRT)
+@pytest.mark.parametrize("how", ["close", "del", "collect"])
+def test_call_of_a_closed_callback_aborts_with_one_line(script: Script, how: str) -> None:
+    done = script(program(programs.call_of_a_closed_callback, how), status=-signal.SIGABRT)
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert "freed" in lines[0] and done.stdout.strip()[2:] in lines[0]
@@ -191,15 +187,3 @@ def test_failing_calls_leak_no_references(unraisable: list[Any]) -> None:
     unraisable.clear()
     gc.collect()
     assert len(alive) == 0
-
-
-def test_gc_at_every_allocation(script: Any) -> None:
-    code = """
-gc.set_threshold(1)
-def f(x, text):
-    return [x, {"k": text}][0] + 1
-for i in range(300):
-    cb = ffi_static.callback("int(int, char *)", f)
-    assert cb.cdata(i, ffi_static._lib.ffi.NULL) == i + 1
-"""
-    script(code)

@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,13 @@ from typing import Any
 import _cffi_backend
 import pytest
 
-from ffi_static import _child, _maps, _policies, _trial, doctor
+from ffi_static import _strict, doctor
+from ffi_static.doctor import advice, child, policies, trials
+from ffi_static.doctor.maps import mapping_at, read_maps
+from ffi_static.doctor.text import render
+from tests.python.programs import fresh
+from tests.support.process import run
+from tests.support.programs import program
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -46,26 +51,15 @@ COPY = (
 )
 
 
-def run(*arguments: str, mdwe: bool = False, **env: str) -> subprocess.CompletedProcess[str]:
-    denied = (
-        "import runpy, sys\n"
-        "from ffi_static._policies import deny_write_execute\n"
-        "deny_write_execute()\n"
-        "sys.argv = ['ffi_static', *sys.argv[1:]]\n"
-        "runpy.run_module('ffi_static', run_name='__main__')\n"
-    )
-    how = ["-c", denied] if mdwe else ["-m", "ffi_static"]
-    return subprocess.run(
-        [sys.executable, *how, "doctor", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **env},
-    )
+def examine(*options: str, mdwe: bool = False, **env: str) -> Any:
+    command = [sys.executable, "-m", "ffi_static", "doctor", *options]
+    if mdwe:
+        command = program(fresh.doctor_under_mdwe, *options)
+    return run(command, status=None, env=env)
 
 
 def report(*, mdwe: bool = False, status: int = 0, **env: str) -> dict[str, Any]:
-    done = run("--json", mdwe=mdwe, **env)
+    done = examine("--json", mdwe=mdwe, **env)
     assert (done.returncode, done.stderr) == (status, "")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -78,7 +72,7 @@ def healthy() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def needs_mdwe() -> None:
-    if _policies.mdwe()["state"] == "unsupported":
+    if policies.mdwe()["state"] == "unsupported":
         pytest.skip("this kernel has no PR_SET_MDWE (Linux 6.3)")
 
 
@@ -125,12 +119,12 @@ def test_what_install_cannot_serve_is_advised_to_use_callback() -> None:
     unsafe = {"works": True, "memory": {"safe": False, "kind": "writable-executable", "about": "X"}}
     refused = {"works": False, "answer": "InstallError: libffi is linked into it statically"}
     stock = {"plain": unsafe, "mdwe": refused, "installed": refused}
-    (said,) = doctor._advice_on_stock("ctypes", stock)
+    (said,) = advice._on_stock("ctypes", stock)
     assert "use ffi_static.callback instead" in said and "statically" in said
 
 
 def test_text_names_every_provider_policy_and_rival() -> None:
-    done = run()
+    done = examine()
     assert (done.returncode, done.stderr) == (0, "")
     words = (
         "resident",
@@ -148,7 +142,7 @@ def test_text_names_every_provider_policy_and_rival() -> None:
 
 
 def test_unknown_option_is_refused_with_usage() -> None:
-    done = run("--yaml")
+    done = examine("--yaml")
     assert done.returncode == 2
     assert "usage: python -m ffi_static doctor" in done.stderr
 
@@ -156,9 +150,9 @@ def test_unknown_option_is_refused_with_usage() -> None:
 def test_without_proc_it_says_so_and_exits_with_one() -> None:
     command = f"umount -l /proc && exec {sys.executable} -m ffi_static doctor"
     unshare = ["unshare", "--mount", "sh", "-c"]
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+    if run([*unshare, "true"], status=None).returncode:
         pytest.skip("needs root to unmount /proc in a namespace of its own")
-    done = subprocess.run([*unshare, command], capture_output=True, text=True, check=False)
+    done = run([*unshare, command], status=None)
     assert (done.returncode, done.stdout) == (1, "")
     assert "/proc/self/maps" in done.stderr
     assert "mount -t proc" in done.stderr
@@ -201,7 +195,7 @@ def test_provider_that_is_too_small_is_unhealthy_and_advised_about() -> None:
 
 
 def test_provider_that_does_not_exist_is_unhealthy_and_the_legal_names_are_shown() -> None:
-    done = run(FFI_STATIC_PROVIDER="magic")
+    done = examine(FFI_STATIC_PROVIDER="magic")
     assert done.returncode == 1
     assert "NOT HEALTHY." in done.stdout
     assert "magic" in done.stdout
@@ -215,7 +209,7 @@ def test_without_the_extension_the_report_still_comes(monkeypatch: pytest.Monkey
     assert result["healthy"] is False
     assert result["system"]["ffi_static"].startswith("not loadable")
     assert "pip install" in result["advice"][0]
-    assert "NOT HEALTHY." in doctor.render(result)
+    assert "NOT HEALTHY." in render(result)
 
 
 # ---- the audit
@@ -295,14 +289,14 @@ def test_audit_accepts_a_sealed_descriptor() -> None:
     ],
 )
 def test_memory_of_an_address_is_described(maps: str, kind: str, safe: int) -> None:
-    described = _trial.describe_memory(0x1800, _maps.read_maps(maps))
+    described = trials.describe_memory(0x1800, read_maps(maps))
     assert (described["kind"], described["safe"]) == (kind, bool(safe))
 
 
 def test_mapping_of_an_address_ends_before_its_end() -> None:
-    mappings = _maps.read_maps(CLEAN)
-    first = _maps.mapping_at(0x400FFF, mappings)
-    second = _maps.mapping_at(0x401000, mappings)
+    mappings = read_maps(CLEAN)
+    first = mapping_at(0x400FFF, mappings)
+    second = mapping_at(0x401000, mappings)
     assert first is not None and first.perms == "r--p"
     assert second is not None and second.executable
 
@@ -319,20 +313,20 @@ def test_child_brings_back_an_answer_an_exception_and_a_signal() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         return {}
 
-    assert _child.run_in_child(lambda: {"pid": os.getpid()})["pid"] != os.getpid()
-    assert _child.run_in_child(fails) == {"error": "LookupError: on purpose"}
-    assert _child.run_in_child(dies) == {"error": "killed by SIGKILL: a last word"}
+    assert child.run_in_child(lambda: {"pid": os.getpid()})["pid"] != os.getpid()
+    assert child.run_in_child(fails) == {"error": "LookupError: on purpose"}
+    assert child.run_in_child(dies) == {"error": "killed by SIGKILL: a last word"}
 
 
 @pytest.mark.usefixtures("needs_mdwe")
 def test_policy_switched_on_in_a_child_stays_there() -> None:
     def ask() -> dict[str, Any]:
-        _policies.deny_write_execute()
-        return _policies.mdwe()
+        _strict.deny_write_execute()
+        return policies.mdwe()
 
-    before = _policies.mdwe()
-    assert _child.run_in_child(ask)["state"] == "on"
-    assert _policies.mdwe() == before
+    before = policies.mdwe()
+    assert child.run_in_child(ask)["state"] == "on"
+    assert policies.mdwe() == before
 
 
 def fake_root(tmp_path: Path, files: dict[str, str]) -> Path:
@@ -349,7 +343,7 @@ def test_selinux_is_read_where_it_is_in_force(tmp_path: Path) -> None:
         "sys/fs/selinux/booleans/deny_execmem": "1 1",
         "proc/self/attr/current": "system_u:system_r:httpd_t:s0\0",
     }
-    told = _policies.selinux(fake_root(tmp_path, files))
+    told = policies.selinux(fake_root(tmp_path, files))
     assert (told["state"], told["context"]) == ("enforcing", "system_u:system_r:httpd_t:s0")
     assert "deny_execmem is on" in told["about"]
 
@@ -357,15 +351,15 @@ def test_selinux_is_read_where_it_is_in_force(tmp_path: Path) -> None:
 def test_selinux_permissive_and_unmounted_are_told_apart(tmp_path: Path) -> None:
     permissive = fake_root(tmp_path / "a", {"sys/fs/selinux/enforce": "0"})
     unmounted = fake_root(tmp_path / "b", {"proc/filesystems": "nodev\tselinuxfs\n"})
-    assert _policies.selinux(permissive)["state"] == "permissive"
-    assert _policies.selinux(unmounted)["state"] == "unknown"
-    assert _policies.selinux(tmp_path / "nothing")["state"] == "absent"
+    assert policies.selinux(permissive)["state"] == "permissive"
+    assert policies.selinux(unmounted)["state"] == "unknown"
+    assert policies.selinux(tmp_path / "nothing")["state"] == "absent"
 
 
 def test_seccomp_and_pax_are_read_from_status(tmp_path: Path) -> None:
     status = "Name:\tx\nPaX:\tPeMRs\nSeccomp:\t2\nSeccomp_filters:\t3\n"
     root = fake_root(tmp_path, {"proc/self/status": status})
-    seccomp, pax = _policies.seccomp(root), _policies.pax(root)
+    seccomp, pax = policies.seccomp(root), policies.pax(root)
     assert (seccomp["state"], seccomp["filters"]) == ("filter", 3)
     assert pax["state"] == "PeMRs"
     assert "MPROTECT is on" in pax["about"]
@@ -374,13 +368,13 @@ def test_seccomp_and_pax_are_read_from_status(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "word"), [("0", "may be"), ("1", "unless"), ("2", "no memfd")])
 def test_memfd_noexec_is_explained(tmp_path: Path, value: str, word: str) -> None:
     root = fake_root(tmp_path, {"proc/sys/vm/memfd_noexec": value + "\n"})
-    assert word in _policies.memfd_noexec(root)["about"]
+    assert word in policies.memfd_noexec(root)["about"]
 
 
 def test_absent_files_are_told_as_such(tmp_path: Path) -> None:
-    assert _policies.seccomp(tmp_path)["state"] == "unknown"
-    assert _policies.pax(tmp_path)["state"] == "absent"
-    assert _policies.memfd_noexec(tmp_path)["state"] == "unsupported"
+    assert policies.seccomp(tmp_path)["state"] == "unknown"
+    assert policies.pax(tmp_path)["state"] == "absent"
+    assert policies.memfd_noexec(tmp_path)["state"] == "unsupported"
 
 
 # ---- who makes closures
@@ -396,10 +390,10 @@ def test_doctor_names_who_makes_closures(tmp_path: Path) -> None:
     library = str(tmp_path / "liblibrary.so")
     compiler = shlex.split(os.environ.get("CC", "gcc"))
     options = ["-shared", "-fPIC", "-o", library, str(tmp_path / "library.c"), "-lffi"]
-    subprocess.run([*compiler, *options], check=True)
+    run([*compiler, *options])
     (tmp_path / "loads_it.py").write_text(f"import ctypes\nlib = ctypes.CDLL({library!r})\n")
     words = ("carrier._cffi_backend", "loads_it", "not_there")
-    report = json.loads(run("--json", *words, PYTHONPATH=str(tmp_path)).stdout)
+    report = json.loads(examine("--json", *words, PYTHONPATH=str(tmp_path)).stdout)
     found = {each["module"]: each for each in report["closures"]["list"]}
     assert {name: each["state"] for name, each in found.items()} == {
         "_ctypes": "served",
@@ -408,9 +402,9 @@ def test_doctor_names_who_makes_closures(tmp_path: Path) -> None:
         "liblibrary.so": "unserved",
     }
     assert found["liblibrary.so"]["file"] == library
-    assert "with ffi_prep_closure" in found["liblibrary.so"]["reason"]
+    assert "through ffi_prep_closure" in found["liblibrary.so"]["reason"]
     assert list(report["closures"]["errors"]) == ["not_there"]
     assert any(library in line for line in report["advice"])
     assert any("not_there was not looked at" in line for line in report["advice"])
-    said = run(*words, PYTHONPATH=str(tmp_path)).stdout
+    said = examine(*words, PYTHONPATH=str(tmp_path)).stdout
     assert any(line.split() == ["liblibrary.so", "unserved", library] for line in said.splitlines())

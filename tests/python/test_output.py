@@ -11,13 +11,18 @@ from typing import Any
 
 import pytest
 
+from tests.python.programs import fresh
+from tests.support.process import run
+from tests.support.programs import words
+
 DOCTOR = ("-m", "ffi_static", "doctor")
 
 
-def python(*arguments: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str, before: str = "", **options: Any) -> Any:
     """Run Python on `arguments` by a shell that did `before`, such as closing a descriptor."""
     shell = ["sh", "-c", f'{before}\nexec "$@"', "sh", sys.executable, *arguments]
-    return subprocess.run(shell, text=True, check=False, **options)
+    streams = {"stdout": None, "stderr": None, **options}
+    return run(shell, status=None, **streams)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,7 @@ def python(*arguments: str, before: str = "", **options: Any) -> subprocess.Comp
 def test_reader_that_has_gone_ends_a_command_by_sigpipe(arguments: Any, unbuffered: str) -> None:
     receive, send = os.pipe()
     os.close(receive)
-    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    env = {"PYTHONUNBUFFERED": unbuffered}
     done = python(*arguments, stdout=send, stderr=subprocess.PIPE, env=env)
     os.close(send)
     assert done.stderr == ""
@@ -72,25 +77,10 @@ def test_report_without_a_stderr_does_not_change_the_status_of_a_program() -> No
 
 
 def test_report_that_cannot_be_written_leaves_nothing_in_stderrs_buffer() -> None:
-    code = (
-        "import os, sys\n"
-        "from ffi_static import _startup\n"
-        "os.close(2)\n"
-        "_startup.say('a sentence')\n"
-        "sys.stderr.flush()\n"
-        "print('nothing')"
-    )
-    done = python("-c", code, stdout=subprocess.PIPE)
+    done = python(*words(fresh.say_without_a_stderr), stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (0, "nothing\n")
 
 
 def test_report_goes_where_a_program_has_turned_its_stderr() -> None:
-    code = (
-        "import io, sys\n"
-        "from ffi_static import _startup\n"
-        "sys.stderr = io.StringIO()\n"
-        "_startup.say('a  sentence')\n"
-        "print(sys.stderr.getvalue(), end='')"
-    )
-    done = python("-c", code, stdout=subprocess.PIPE)
+    done = python(*words(fresh.say_into_another_stderr), stdout=subprocess.PIPE)
     assert done.stdout == "ffi_static: a sentence\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_run - a program under `python -m ffi_static run` cannot tell, and nor can who started it.
+"""test_run - a program under `python -m ffi_static run` cannot tell, nor can its caller.
 
 Each program is run twice, by Python and by `run`, and everything that comes out must be the same:
 what it printed on both streams, and how it ended.
@@ -7,9 +7,7 @@ what it printed on both streams, and how it ended.
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import textwrap
 import zipfile
@@ -18,24 +16,19 @@ from typing import Any
 
 import pytest
 
+from tests.support.process import output
+from tests.support.process import run as start
+
+SCRIPTS = Path(__file__).resolve().parent / "scripts"
 RUN = ("-m", "ffi_static", "run")
 EVERYTHING = ("--mdwe", "--no-memfd")
 
 
 def python(*words: str, run: bool, options: tuple[str, ...] = (), **given: Any) -> Any:
     """Run an interpreter on `words`, directly or through `run`."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("FFI_STATIC_")}
-    env.update(given.pop("env", {}))
     flags = given.pop("flags", ())
-    return subprocess.run(
-        [sys.executable, *flags, *(RUN if run else ()), *(options if run else ()), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=env,
-        timeout=300,
-        **given,
-    )
+    command = [sys.executable, *flags, *(RUN if run else ()), *(options if run else ()), *words]
+    return start(command, status=None, without=("FFI_STATIC_",), **given)
 
 
 def alike(*words: str, options: tuple[str, ...] = (), **given: Any) -> Any:
@@ -49,30 +42,19 @@ def alike(*words: str, options: tuple[str, ...] = (), **given: Any) -> Any:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Any:
-    """Write a program; give its path."""
+    """Write a program, given as text or as a script of scripts/; give its path."""
 
-    def write(code: str, name: str = "program.py") -> str:
+    def write(code: str | Path, name: str = "program.py") -> str:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(code), encoding="utf-8")
+        text = code if isinstance(code, str) else code.read_text(encoding="utf-8")
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
         return str(path)
 
     return write
 
 
-WHO_AM_I = """
-    import __main__, os, sys
-    names = ("__name__", "__file__", "__package__", "__doc__", "__cached__")
-    print({name: getattr(__main__, name, "none") for name in names})
-    print(type(__main__.__loader__).__name__, __main__.__spec__ and __main__.__spec__.name)
-    print(sorted(vars(__main__)))
-    print(sys.argv, sys.path, getattr(sys, "orig_argv", None), sys.flags, sys.warnoptions)
-    print(sys.executable, sys.prefix, sys.platform, os.getcwd(), sys._xoptions, __debug__)
-    print({k: v for k, v in os.environ.items() if k != "FFI_STATIC_INSTALL"})
-    with open("/proc/self/cmdline", "rb") as line, open("/proc/self/comm") as comm:
-        print(line.read(), comm.read(), len(os.listdir("/proc/self/fd")))
-"""
-
+WHO_AM_I = SCRIPTS / "who_am_i.py"
 ARGUMENTS = ("one", "--mdwe", "--", "-m", "", "two words", "\u00e4\udcff")
 
 
@@ -101,12 +83,12 @@ def test_folder_and_zip_file_see_themselves(program: Any, tmp_path: Path) -> Non
 
 
 def test_command_sees_itself() -> None:
-    alike("-c", textwrap.dedent(WHO_AM_I), *ARGUMENTS)
-    alike("-c" + textwrap.dedent(WHO_AM_I), *ARGUMENTS)
+    alike("-c", WHO_AM_I.read_text(), *ARGUMENTS)
+    alike("-c" + WHO_AM_I.read_text(), *ARGUMENTS)
 
 
 def test_program_from_stdin_sees_itself() -> None:
-    alike("-", "x", input=textwrap.dedent(WHO_AM_I))
+    alike("-", "x", input=WHO_AM_I.read_text())
 
 
 @pytest.mark.parametrize(
@@ -127,10 +109,8 @@ def test_interpreter_options_are_kept(program: Any, flags: tuple[str, ...]) -> N
 def test_options_joined_to_m_are_kept(program: Any) -> None:
     path = program("import sys; print(sys.flags)")
     wanted = python("-Ou", path, run=False).stdout
-    command = [sys.executable, "-Oum", "ffi_static", "run", path]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == wanted
-    command = [sys.executable, "-Oumffi_static", "run", path]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == wanted
+    assert output([sys.executable, "-Oum", "ffi_static", "run", path]) == wanted
+    assert output([sys.executable, "-Oumffi_static", "run", path]) == wanted
 
 
 def test_program_reads_stdin(program: Any) -> None:
@@ -138,6 +118,7 @@ def test_program_reads_stdin(program: Any) -> None:
     assert alike(path, input="first\nsecond\n").stdout == "first SECOND\n\n"
 
 
+# Text, because each is a file of its own, and one is not even Python.
 ENDINGS = {
     "returns": "print('end')",
     "exit_number": "import sys; sys.exit(3)",
@@ -229,14 +210,8 @@ def test_what_python_cannot_run_fails_as_without_us(words: tuple[str, ...]) -> N
     assert alike(*words).returncode in (1, 2)
 
 
-def test_signals_that_were_ignored_or_blocked_stay_so(program: Any) -> None:
-    path = program("""
-        import signal
-        for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGPIPE", "SIGXFSZ"):
-            print(name, signal.getsignal(getattr(signal, name)))
-        print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
-        print([line for line in open("/proc/self/status") if line.startswith("Sig")][2:])
-    """)
+def test_signals_that_were_ignored_or_blocked_stay_so() -> None:
+    path = str(SCRIPTS / "signals.py")
 
     def before() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -249,73 +224,26 @@ def test_signals_that_were_ignored_or_blocked_stay_so(program: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_children_of_multiprocessing_are_served(program: Any, method: str) -> None:
-    path = program(f"""
-        import multiprocessing
-        import ctypes
-
-        class Task:
-            def __init__(self, n):
-                self.n = n
-
-        def work(task):
-            import ffi_static
-            double = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: 2 * n)
-            served = {{each.module for each in ffi_static.installed() if each.state == "served"}}
-            return type(task).__module__, double(task.n), "_ctypes" in served
-
-        if __name__ == "__main__":
-            multiprocessing.set_start_method({method!r})
-            with multiprocessing.Pool(2) as pool:
-                print(pool.map(work, [Task(1), Task(2)]))
-    """)
-    with_us = python(path, run=True)
+def test_children_of_multiprocessing_are_served(method: str) -> None:
+    with_us = python(str(SCRIPTS / "pool.py"), method, run=True)
     main = "__main__" if method == "fork" else "__mp_main__"
     assert with_us.stdout == f"[({main!r}, 2, True), ({main!r}, 4, True)]\n"
     assert with_us.stderr == ""
 
 
-def test_children_are_served_and_policies_are_theirs_too(program: Any, mdwe_works: bool) -> None:
+def test_children_are_served_and_policies_are_theirs_too(mdwe_works: bool) -> None:
     if not mdwe_works:
         pytest.skip("this kernel has no PR_SET_MDWE (Linux 6.3)")
-    child = program(
-        """
-        import ctypes, mmap, os
-        print(ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 42)())
-        def refused(attempt):
-            try:
-                attempt()
-            except OSError as error:
-                return error.errno
-        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        # What the policies refuse, asked for in order to be refused.
-        print(refused(lambda: mmap.mmap(-1, 4096, private, mmap.PROT_WRITE | mmap.PROT_EXEC)))
-        print(refused(lambda: os.memfd_create("x")))
-        print(refused(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)))
-        print(refused(lambda: mmap.mmap(-1, 4096, private, mmap.PROT_READ | mmap.PROT_EXEC)))
-        print(refused(lambda: mmap.mmap(-1, 4096)))
-        """,
-        "child.py",
-    )
-    parent = program(f"""
-        import subprocess, sys
-        sys.exit(subprocess.run([sys.executable, {child!r}]).returncode)
-    """)
-    under = python(parent, run=True, options=EVERYTHING)
+    scripts = str(SCRIPTS / "parent.py"), str(SCRIPTS / "refused.py")
+    under = python(*scripts, run=True, options=EVERYTHING)
     assert under.stdout.split() == ["42", "13", "1", "1", "None", "None"], under.stderr
     assert (under.stderr, under.returncode) == ("", 0)
 
 
-def test_both_libraries_work_under_the_policies(program: Any, mdwe_works: bool) -> None:
+def test_both_libraries_work_under_the_policies(mdwe_works: bool) -> None:
     if not mdwe_works:
         pytest.skip("this kernel has no PR_SET_MDWE (Linux 6.3)")
-    path = program("""
-        import ctypes, cffi
-        ffi = cffi.FFI()
-        theirs = ffi.callback("int(int)", lambda n: n + 1)
-        double = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: 2 * n)
-        print(theirs(41), double(21))
-    """)
+    path = str(SCRIPTS / "both.py")
     assert python(path, run=True, options=EVERYTHING).stdout == "42 42\n"
     assert python(path, run=True).stdout == "42 42\n"
 

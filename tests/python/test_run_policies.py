@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import struct
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from ffi_static._strict import refuse_memfd_filter
+from tests.support.process import run
 
 ALLOWED, EPERM, ENOSYS = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 X86_64, I386, AARCH64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028, 0xC00000F3
@@ -115,9 +115,7 @@ def test_container_profile_refuses_writable_code_and_nothing_else(tmp_path: Path
     before = tmp_path / "profile.json"
     before.write_text(json.dumps(PROFILE), encoding="utf-8")
     program = Path(__file__).parents[2] / "examples/hardened/container_profile.py"
-    said = subprocess.run(
-        [sys.executable, str(program), str(before)], capture_output=True, text=True, check=True
-    )
+    said = run([sys.executable, str(program), str(before)])
     profile = json.loads(said.stdout)
     allow, refuse = ["SCMP_ACT_ALLOW"], ["SCMP_ACT_ERRNO"]
     for call in ("mmap", "mmap2"):

@@ -3,37 +3,27 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SERVED = """
-import _ctypes, _cffi_backend
-import ffi_static
-print(sorted(each.module for each in ffi_static.installed() if each.state == "served"))
-"""
+from tests.python.programs import fresh
+from tests.support.process import run
+from tests.support.programs import words
+
+SERVED = words(fresh.served)
 
 
-def start(code: str, *words: str, **env: str) -> Any:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("FFI_STATIC_")}
-    return subprocess.run(
-        [sys.executable, *words, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**clean, **env},
-        timeout=300,
-    )
+def start(*command: str, **env: str) -> Any:
+    return run([sys.executable, *command], status=None, env=env, without=("FFI_STATIC_",))
 
 
 @pytest.mark.parametrize("value", [None, "", "0"])
 def test_unset_nothing_is_installed_and_nothing_of_us_imported(value: str | None) -> None:
     env = {} if value is None else {"FFI_STATIC_INSTALL": value}
-    said = start("import sys; print([n for n in sys.modules if n.startswith('ffi')])", **env)
+    said = start(*words(fresh.modules_of_ours), **env)
     assert (said.stdout, said.stderr) == ("[]\n", "")
 
 
@@ -50,27 +40,27 @@ def test_unset_nothing_is_installed_and_nothing_of_us_imported(value: str | None
     ],
 )
 def test_words_choose_what_is_served(value: str, served: list[str]) -> None:
-    said = start(SERVED, FFI_STATIC_INSTALL=value)
+    said = start(*SERVED, FFI_STATIC_INSTALL=value)
     assert (said.stdout, said.stderr) == (f"{served}\n", "")
 
 
 @pytest.mark.parametrize("value", ["yes", "true", "2", "ctypes cffi", "1,", "Ctypes", "\n"])
 def test_wrong_word_is_one_line_that_names_the_legal_ones_and_python_goes_on(value: str) -> None:
-    said = start(SERVED, FFI_STATIC_INSTALL=value)
+    said = start(*SERVED, FFI_STATIC_INSTALL=value)
     assert (said.stdout, said.returncode) == ("[]\n", 0)
     assert said.stderr.count("\n") == 1
     assert "1, ctypes, cffi, keep_thread_state, require; callbacks are stock" in said.stderr
 
 
 def test_wrong_word_beside_require_ends_python() -> None:
-    said = start(SERVED, FFI_STATIC_INSTALL="require,ctype")
+    said = start(*SERVED, FFI_STATIC_INSTALL="require,ctype")
     assert (said.stdout, said.returncode) == ("", 125)
     assert said.stderr.count("\n") == 1
     assert "giving up, as required" in said.stderr
 
 
 def test_isolated_mode_is_served_too() -> None:
-    assert start(SERVED, "-I", FFI_STATIC_INSTALL="ctypes").stdout == "['_ctypes']\n"
+    assert start("-I", *SERVED, FFI_STATIC_INSTALL="ctypes").stdout == "['_ctypes']\n"
 
 
 @pytest.mark.parametrize(("value", "status"), [("1", 0), ("require", 125)])
@@ -79,25 +69,16 @@ def test_package_that_cannot_be_imported_is_one_line(
 ) -> None:
     (tmp_path / "ffi_static").mkdir()
     (tmp_path / "ffi_static/__init__.py").write_text("raise ImportError('broken\\nin two lines')\n")
-    said = start("print('ran')", FFI_STATIC_INSTALL=value, PYTHONPATH=str(tmp_path))
+    said = start("-c", "print('ran')", FFI_STATIC_INSTALL=value, PYTHONPATH=str(tmp_path))
     assert said.returncode == status
     assert said.stdout == ("ran\n" if status == 0 else "")
     assert said.stderr.count("\n") == 1
     assert "cannot be imported: broken in two lines" in said.stderr
 
 
-REFUSED = """
-import os, sys, types
-sys.modules["_ctypes"] = types.ModuleType("_ctypes")
-os.environ["FFI_STATIC_INSTALL"] = {value!r}
-import ffi_static._startup
-print("ran")
-"""
-
-
 @pytest.mark.parametrize(("value", "status"), [("1", 0), ("require", 125)])
 def test_build_that_is_not_known_is_one_line(value: str, status: int) -> None:
-    said = start(REFUSED.format(value=value))
+    said = start(*words(fresh.start_with_an_unknown_ctypes, value))
     assert said.returncode == status, said.stderr
     assert said.stdout == ("ran\n" if status == 0 else "")
     assert said.stderr.count("\n") == 1
@@ -107,7 +88,7 @@ def test_build_that_is_not_known_is_one_line(value: str, status: int) -> None:
 def test_later_module_of_an_unknown_build_is_warned_of_and_works(tmp_path: Path) -> None:
     (tmp_path / "_ctypes.py").write_text("x = 1\n", encoding="utf-8")
     env = {"FFI_STATIC_INSTALL": "1", "PYTHONPATH": str(tmp_path)}
-    said = start("import _ctypes; print(_ctypes.x)", **env)
+    said = start("-c", "import _ctypes; print(_ctypes.x)", **env)
     assert (said.stdout, said.returncode) == ("1\n", 0)
     assert "cannot serve _ctypes, its callbacks are stock" in said.stderr
 
@@ -115,13 +96,14 @@ def test_later_module_of_an_unknown_build_is_warned_of_and_works(tmp_path: Path)
 def test_later_module_of_an_unknown_build_fails_its_import_where_required(tmp_path: Path) -> None:
     (tmp_path / "_ctypes.py").write_text("x = 1\n", encoding="utf-8")
     env = {"FFI_STATIC_INSTALL": "require", "PYTHONPATH": str(tmp_path)}
-    said = start("import _ctypes; print(_ctypes.x)", **env)
+    said = start("-c", "import _ctypes; print(_ctypes.x)", **env)
     assert (said.stdout, said.returncode) == ("", 1)
     assert "InstallError" in said.stderr.splitlines()[-1]
 
 
 # ---- the report
 
+# Text, because each test ends it in its own way.
 TWO = """
 import ctypes, os, subprocess, sys
 kept = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 1)
@@ -135,11 +117,7 @@ COUNTS = "2 callbacks made, 1 live, 1 freed"
 def report(code: str, tmp_path: Path, *options: str, **env: str) -> Any:
     path = tmp_path / "program.py"
     path.write_text(code, encoding="utf-8")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("FFI_STATIC_")}
-    command = [sys.executable, "-m", "ffi_static", "run", *options, str(path)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**clean, **env}, timeout=300
-    )
+    return start("-m", "ffi_static", "run", *options, str(path), **env)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +152,7 @@ def test_report_without_a_stderr_changes_nothing(tmp_path: Path) -> None:
 
 def test_report_in_the_environment_is_every_processs(tmp_path: Path) -> None:
     code = TWO + "print(os.getpid())\nsys.stdout.flush()\npid = os.fork()\nif pid:\n    os.wait()\n"
-    said = start(code, FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="1")
+    said = start("-c", code, FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="1")
     lines = [line for line in said.stderr.splitlines() if COUNTS in line]
     assert len(lines) == 2
     assert f"ffi_static: [{said.stdout.strip()}] " in lines[1]
@@ -182,8 +160,8 @@ def test_report_in_the_environment_is_every_processs(tmp_path: Path) -> None:
 
 
 def test_report_with_a_wrong_value_is_one_line() -> None:
-    said = start("print('ran')", FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="yes")
+    said = start("-c", "print('ran')", FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="yes")
     assert said.stdout == "ran\n"
     assert (
-        said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: it is 0 or 1; there will be no report\n"
+        said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: give 0 or 1; there will be no report\n"
     )

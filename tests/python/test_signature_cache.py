@@ -14,7 +14,8 @@ import pytest
 
 import ffi_static
 from ffi_static import _lib
-from ffi_static._signature import ATTRIBUTE, signature_of
+from ffi_static._callback import signature_of
+from ffi_static._callback.shape import ATTRIBUTE
 
 
 def test_callback_of_a_known_signature_runs_no_python_but_callback_itself() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 import ffi_static
 from ffi_static import _lib
+from tests.support.process import EVERYTHING, run
 
 API = Path(__file__).resolve().parent / "typing" / "api.py"
 
@@ -20,12 +20,12 @@ API = Path(__file__).resolve().parent / "typing" / "api.py"
 def test_mypy_accepts_the_api_and_refuses_its_misuse(tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="mypy is not installed (requirements/dev.txt)")
     package = str(Path(ffi_static.__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", "--config-file=",
-         f"--cache-dir={tmp_path}", str(API)],
-        capture_output=True, text=True, check=False, env={"MYPYPATH": package, "PATH": ""},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", "--config-file="]
+    run(
+        [*mypy, f"--cache-dir={tmp_path}", API],
+        env={"MYPYPATH": package, "PATH": ""},
+        without=EVERYTHING,
+    )
 
 
 def test_package_is_marked_as_typed() -> None:

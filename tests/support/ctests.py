@@ -11,24 +11,24 @@ import fcntl
 import functools
 import os
 import re
-import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import process
+
+ROOT = process.ROOT
 BUILD = ROOT / "build"
 LIBRARY = BUILD / "lib" / "libffi_static.so.0"
 SKIPPED = 77  # the exit status of a case that this system cannot run
-# Those that need no kernel module of ours, and the one that does where it is loaded.
+# The providers that need no kernel module, and trampfd where its module is loaded.
 PROVIDERS: tuple[str, ...] = ("resident", "text", "file", "memfd")
 if os.access("/dev/trampfd", os.R_OK):
     PROVIDERS += ("trampfd",)
 WITH_MODULE = tuple(dict.fromkeys((*PROVIDERS, "trampfd")))
 
 _CASE = re.compile(r"^(?:CASE|CASE_WITHOUT_AUDIT|[A-Z_]+_CASE)\((\w+)[,)]", re.MULTILINE)
-_OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
 
 
 def cases(room: str, program: str) -> list[str]:
@@ -48,15 +48,7 @@ def build(target: str) -> None:
     BUILD.mkdir(exist_ok=True)
     with (BUILD / ".tests-lock").open("w") as lock:  # pytest -n: one make at a time
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run(
-            ["make", "-s", "-C", str(ROOT), target],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")},
-        )
-    if done.returncode:
-        pytest.fail(f"make {target}:\n{done.stdout}{done.stderr}", pytrace=False)
+        process.make(target, timeout=None)
 
 
 def run(
@@ -66,17 +58,9 @@ def run(
     before: tuple[str, ...] = (),
     timeout: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program with `env` and nothing of ours inherited; `before` is what runs it."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
-    return subprocess.run(
-        [*before, str(program), *arguments],
-        capture_output=True,
-        text=True,
-        errors="backslashreplace",
-        check=False,
-        timeout=timeout,
-        env={**clean, **(env or {})},
-    )
+    """Run a program with `env` and no variable of the project inherited; `before` runs it."""
+    command = [*before, str(program), *arguments]
+    return process.run(command, status=None, env=env, without=process.OURS, timeout=timeout)
 
 
 def judge(done: subprocess.CompletedProcess[str]) -> str:
@@ -84,8 +68,6 @@ def judge(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode == SKIPPED:
         pytest.skip(done.stdout.strip())
     if done.returncode != 0:
-        status: int | str = done.returncode
-        if done.returncode < 0:
-            status = signal.Signals(-done.returncode).name
-        pytest.fail(f"{done.args}\n{status}\n{done.stdout}{done.stderr}", pytrace=False)
+        how = process.ending(done.returncode)
+        pytest.fail(process.said(done.args, how, done.stdout, done.stderr), pytrace=False)
     return done.stdout

@@ -5,7 +5,7 @@
  * away /proc, openat and every free descriptor. It is read into static memory, because they
  * take away malloc's memory too.
  */
-#include "fs_test.h"
+#include "harness.h"
 #include <inttypes.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -100,8 +100,8 @@ static void judge(const struct test_map *map, void *data)
     (void)data;
     bool write = map->perms[1] == 'w', exec = map->perms[2] == 'x', shared = map->perms[3] == 's';
     if (write && exec)
-        test_fail(__FILE__, __LINE__, "%#lx-%#lx %s %s is writable and executable", map->start,
-                  map->end, map->perms, map->path);
+        test_fail(__FILE__, __LINE__, "%#zx-%#zx %s %s is writable and executable",
+                  (size_t)map->start, (size_t)map->end, map->perms, map->path);
     if (exec && map->inode) {
         CHECK(executables < sizeof executable / sizeof *executable);
         executable[executables++] = *map;
@@ -129,9 +129,9 @@ void test_audit(void)
     for (size_t i = 0; i < executables; i++)
         for (size_t j = 0; j < shareds; j++)
             if (same_bytes(&executable[i], &shared_writable[j]))
-                test_fail(__FILE__, __LINE__, "%#lx (%s) is a writable alias of %#lx (%s)",
-                          shared_writable[j].start, shared_writable[j].path, executable[i].start,
-                          executable[i].path);
+                test_fail(__FILE__, __LINE__, "%#zx (%s) is a writable alias of %#zx (%s)",
+                          (size_t)shared_writable[j].start, shared_writable[j].path,
+                          (size_t)executable[i].start, executable[i].path);
 }
 
 size_t test_open_fds(void)

@@ -78,14 +78,15 @@ def refusal(policy: str) -> str:
 def run_under(policy: str, argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     """Run ``argv`` to its end under ``policy`` ("plain" or "mdwe").
 
-    ``options`` are those of subprocess.run(); output is captured as text unless they say otherwise.
+    ``options`` are those of run() in process.py; every exit status is accepted.
     Exit status 125 with a sentence in stderr means that the policy could not be set.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy {policy!r}: the legal ones are {', '.join(POLICIES)}")
     command = argv if policy == PLAIN else [sys.executable, "-I", __file__, policy, *argv]
-    options = {"capture_output": True, "text": True, "timeout": 300, **options}
-    return subprocess.run(command, check=False, **options)
+    from tests.support.process import run  # not where this file is the launcher
+
+    return run(command, status=None, **{"timeout": 300, **options})
 
 
 def _launch(arguments: list[str]) -> int:

@@ -5,7 +5,7 @@
  * which it can load 32 bits at a time (the low half comes first, on the little-endian machines
  * that we run on).
  */
-#include "fs_test.h"
+#include "harness.h"
 #include "seccomp.h"
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -32,12 +32,19 @@ static void install(struct sock_filter *code, size_t length)
     CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
+/* Where arguments are words of 4 bytes, offsets are counted in pages, by a call of another name. */
+#ifdef SYS_mmap2
+#define CALL_MMAP SYS_mmap2
+#else
+#define CALL_MMAP SYS_mmap
+#endif
+
 void seccomp_kill_writable_executable(void)
 {
     const unsigned wx = PROT_WRITE | PROT_EXEC;
     struct sock_filter code[] = {
         LOAD(nr),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CALL_MMAP, 3, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 2, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pkey_mprotect, 1, 0),
         RETURN(SECCOMP_RET_ALLOW),

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 from typing import Callable
 
 import pytest
 
+from tests.support import process
 from tests.support.ctests import (
     BUILD,
     LIBRARY,
@@ -24,6 +24,7 @@ from tests.support.ctests import (
     needs_module,
     run,
 )
+from tests.support.process import output
 from tests.unwind.test_unwind import SHAPES, STEP
 
 if platform.machine() != "x86_64":
@@ -46,10 +47,6 @@ def programs() -> None:
     build("tests-unwind")
 
 
-def output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def instructions(text: str) -> dict[int, tuple[str, str]]:
     """Mnemonic and operands by address, of objdump's output."""
     found = (CODE_LINE.match(line) for line in text.splitlines())
@@ -58,20 +55,20 @@ def instructions(text: str) -> dict[int, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def code() -> dict[int, tuple[str, str]]:
-    return instructions(output("objdump", "-d", "-w", "-j", ".text", str(LIBRARY)))
+    return instructions(output(["objdump", "-d", "-w", "-j", ".text", str(LIBRARY)]))
 
 
 @pytest.fixture(scope="module")
 def symbols() -> dict[str, int]:
     """Functions of the library, static ones too."""
-    lines = output("readelf", "-sW", str(LIBRARY)).splitlines()
+    lines = output(["readelf", "-sW", str(LIBRARY)]).splitlines()
     rows = [line.split() for line in lines]
     return {r[7].split("@")[0]: int(r[1], 16) for r in rows if len(r) == 8 and r[3] == "FUNC"
             and r[6] not in ("UND",)}  # fmt: skip
 
 
 def test_library_is_marked(tool: Tool) -> None:
-    note = output(tool("readelf"), "-nW", str(LIBRARY))
+    note = output([tool("readelf"), "-nW", str(LIBRARY)])
     properties = re.search(r"x86 feature: (.*)", note)
     assert properties, note
     assert {"IBT", "SHSTK"} <= set(properties[1].replace(",", " ").split())
@@ -81,7 +78,7 @@ def test_startup_code_without_landing_pads_is_not_called(
     tool: Tool, code: dict[int, tuple[str, str]]
 ) -> None:
     """libc's _init and _fini have none in many distributions; ld.so would call them indirectly."""
-    text = output(tool("readelf"), "-dW", str(LIBRARY))
+    text = output([tool("readelf"), "-dW", str(LIBRARY)])
     assert "INIT_ARRAY" in text
     for tag in re.findall(r"\((?:INIT|FINI)\) +0x([0-9a-f]+)", text):
         assert code.get(int(tag, 16), ("",))[0] == ENDBR
@@ -89,27 +86,27 @@ def test_startup_code_without_landing_pads_is_not_called(
 
 def test_every_object_of_the_archive_is_marked(tool: Tool) -> None:
     archive = str(BUILD / "lib" / "libffi_static.a")
-    parts = output(tool("readelf"), "-nW", archive).split("File: ")[1:]
+    parts = output([tool("readelf"), "-nW", archive]).split("File: ")[1:]
     assert len(parts) > 10
     for part in parts:
         assert re.search(r"x86 feature: IBT, SHSTK", part), part
 
 
 def test_no_segment_is_writable_and_executable_and_no_stack_is(tool: Tool) -> None:
-    text = output(tool("readelf"), "-lW", str(LIBRARY))
+    text = output([tool("readelf"), "-lW", str(LIBRARY)])
     row = r"^  (\w+) +0x\S+ 0x\S+ 0x\S+ 0x\S+ 0x\S+ ([RWE ]{3}) "
     segments = re.findall(row, text, re.MULTILINE)
     assert dict(segments)["GNU_STACK"].strip() == "RW"
     assert all(not {"W", "E"} <= set(flags) for _, flags in segments), text
     assert "LOAD" in dict(segments)
-    assert "TEXTREL" not in output(tool("readelf"), "-dW", str(LIBRARY))
+    assert "TEXTREL" not in output([tool("readelf"), "-dW", str(LIBRARY)])
 
 
 def test_every_address_in_data_is_a_landing_pad(
     tool: Tool, code: dict[int, tuple[str, str]]
 ) -> None:
     """Tables of functions, init and fini: what a relocation puts in data is called indirectly."""
-    text = output(tool("readelf"), "-rW", str(LIBRARY))
+    text = output([tool("readelf"), "-rW", str(LIBRARY)])
     targets = {int(x, 16) for x in re.findall(r"R_X86_64_RELATIVE +([0-9a-f]+)", text)}
     inside = sorted(targets & set(code))
     assert len(inside) > 30, "the tables of entries were not found"
@@ -123,7 +120,7 @@ def test_every_address_taken_in_code_is_a_landing_pad(
     template = range(symbols["fs_table_code"], symbols["fs_table_code"] + TEMPLATE_BYTES)
     taken = set()
     for at, (operation, operands) in code.items():
-        if at in template:  # its `lea`s mean what lies behind it where it is mapped
+        if at in template:  # its `lea`s name addresses behind the mapped copy
             continue
         target = re.search(r"# ([0-9a-f]+)(?: <|$)", operands)
         if operation == "lea" and target and int(target[1], 16) in code:
@@ -188,13 +185,11 @@ def test_mapped_page_as_it_is_in_memory(
     provider: str, tool: Tool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     page = tmp_path_factory.mktemp("cet") / "page"
-    done = subprocess.run(
-        [STEP, "dump", "nothing"], capture_output=True, check=True,
-        env={"FFI_STATIC_PROVIDER": provider},
-    )  # fmt: skip
-    assert len(done.stdout) == 4096
-    page.write_bytes(done.stdout)
-    text = output(tool("objdump"), "-D", "-w", "-b", "binary", "-m", "i386:x86-64", str(page))
+    env = {"FFI_STATIC_PROVIDER": provider}
+    dumped = process.run([STEP, "dump", "nothing"], env=env, text=False).stdout
+    assert len(dumped) == 4096
+    page.write_bytes(dumped)
+    text = output([tool("objdump"), "-D", "-w", "-b", "binary", "-m", "i386:x86-64", str(page)])
     found = units(instructions(text), 0, 4096)
     if provider == "resident":
         assert found == [RESIDENT] * 256

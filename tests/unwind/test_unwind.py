@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
+from tests.support import process
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
 
 if platform.machine() != "x86_64":
@@ -114,7 +114,7 @@ def test_stripped_library_still_unwinds(tmp_path_factory: pytest.TempPathFactory
     """Distributions strip: .eh_frame must do, without .symtab and .debug_frame."""
     folder = tmp_path_factory.mktemp("stripped")
     made = folder / "libffi_static.so.0"
-    subprocess.run(["strip", "-o", made, BUILD / "lib" / "libffi_static.so.0"], check=True)
+    process.run(["strip", "-o", made, BUILD / "lib" / "libffi_static.so.0"])
     for provider in PROVIDERS:
         env = {"FFI_STATIC_PROVIDER": provider, "LD_LIBRARY_PATH": str(folder)}
         judge(run(UNWIND, "throw", "all", env=env))

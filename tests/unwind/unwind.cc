@@ -33,10 +33,17 @@ void stop_here(const char *shape)
 }
 }
 
+/* Under EHABI a context's CFA is that of the frame that the walk began in, but sp is its own. */
+#ifdef __ARM_EABI_UNWINDER__
+#define CFA_OF(context) _Unwind_GetGR(context, 13)
+#else
+#define CFA_OF(context) _Unwind_GetCFA(context)
+#endif
+
 static _Unwind_Reason_Code note(struct _Unwind_Context *context, void *)
 {
     if (n_frames < MOST)
-        frames[n_frames++] = {(void *)_Unwind_GetIP(context), (void *)_Unwind_GetCFA(context)};
+        frames[n_frames++] = {(void *)_Unwind_GetIP(context), (void *)CFA_OF(context)};
     return _URC_NO_REASON;
 }
 

@@ -22,6 +22,7 @@
 
 enum { REGISTERS = 8, HOMOGENEOUS_MAX = 4, IN_REGISTERS_MAX = 16 };
 
+#include "arch/abi_alignment.h"
 #include "arch/abi_homogeneous.h"
 
 static int aggregate_tail(const ffi_type *t, unsigned *tail)
@@ -116,33 +117,7 @@ static void place_vector(struct fs_abi *abi, const ffi_type *t, size_t alignment
     place->way = FS_GATHERED;
     place->pieces = (uint8_t)h.count;
     for (unsigned i = 0; i < h.count; i++)
-        place->piece[i] = (struct fs_piece){place->at + i * abi->vec_stride, (uint16_t)(i * h.size),
-                                            (uint16_t)h.size};
-}
-
-/* What is whole, but not where its alignment wants it: put together elsewhere. */
-static void mind_alignment(const ffi_type *t, struct fs_place *place)
-{
-    if (place->way != FS_DIRECT || t->alignment <= 8 || place->at % FS_PIECE_MAX == 0)
-        return;
-    place->way = FS_GATHERED;
-    place->pieces = 0;
-    for (size_t done = 0; done < t->size; done += FS_PIECE_MAX) {
-        size_t left = t->size - done;
-        place->piece[place->pieces++] =
-            (struct fs_piece){place->at + (uint32_t)done, (uint16_t)done,
-                              (uint16_t)(left < FS_PIECE_MAX ? left : FS_PIECE_MAX)};
-    }
-}
-
-/* The largest alignment of its members. One that is packed reduces it to its own. */
-static size_t natural_alignment(const ffi_type *t)
-{
-    size_t most = 1;
-    for (ffi_type **e = t->elements; *e; e++)
-        if ((*e)->alignment > most)
-            most = (*e)->alignment;
-    return most < t->alignment ? most : t->alignment;
+        place->piece[i] = (struct fs_piece){place->at + i * abi->vec_stride, i * h.size, h.size};
 }
 
 static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
@@ -165,7 +140,7 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
         place_vector(abi, t, natural_alignment(t), h, place);
     else
         place_general(abi, t->size, natural_alignment(t), place);
-    mind_alignment(t, place);
+    mind_alignment(t, place, place->at % 16 ? 8 : 16);
     return 0;
 }
 

@@ -28,6 +28,8 @@
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
 
+#define FS_ARCH_NAME "i386"
+
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 4096
 #define FS_TRAMP_SIZE 32
@@ -38,10 +40,74 @@
 
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0
-#define FS_SLOT_EAX 4 /* where fs_slot_in_eax goes on */
+#define FS_SLOT_PLAN 4
+#define FS_SLOT_EAX 12 /* where fs_slot_in_eax goes on */
 #define FS_SLOT_CIF 16
 #define FS_SLOT_HANDLER 20
 #define FS_SLOT_DATA 24
+
+/* --- or one that hops (hop.S); registers have their DWARF numbers (psABI, table 2.14) -------- */
+#define FS_SLOT_HOP_CODE 4
+#define FS_SLOT_HOP_DATA 8
+#define FS_HOP_REGISTERS 8
+#define FS_HOP_SP 4
+#define FS_HOP_SIZE 32
+
+/* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
+#define FS_PLAN_NARGS 4   /* byte: arguments */
+#define FS_PLAN_BYTES 5   /* then `nargs` places */
+#define FS_PLAN_INLINE 11 /* how many such bytes there are */
+#define FS_PLAN_UNIT 4    /* frame bytes that each counts in */
+
+/* --- a plan in memory of its own (struct fs_long), of which fs_entry_long walks the places; one
+ *     with pieces is C's (plan/run.c). The stride is how many words the callee pops. ------------
+ */
+#define FS_LONG_NARGS 0
+#define FS_LONG_REFERENCES 4
+#define FS_LONG_PIECES 8
+#define FS_LONG_TAIL 16
+#define FS_LONG_STRIDE 18
+#define FS_LONG_WORDS 20
+
+/* --- the frame of planned entries, in bytes from ebp ------------------------------------------
+ * What trampolines leave below the return address is in the frame. */
+#define FS_FRAME_ECX                                                                               \
+    0 /* fs_entry_long only: in planned ones, which have no arguments in registers, */
+#define FS_FRAME_EDX 4 /* the result is in these two */
+#define FS_FRAME_EBP 8
+#define FS_FRAME_EAX 12
+#define FS_FRAME_SLOT 16
+#define FS_FRAME_LINK 20   /* the return address */
+#define FS_FRAME_STACK 24  /* the caller's stack arguments */
+#define FS_FRAME_SRET 12   /* fs_entry_long puts the hidden pointer in eax' place */
+#define FS_FRAME_RET (-16) /* of fs_entry_long and FS_TAIL_X87 */
+#define FS_FRAME_RET_SIZE 16
+#define FS_FRAME_TAIL (-20) /* 2 bytes, kept over the handler, which may free the closure */
+#define FS_FRAME_POP (-18)  /* 2 bytes: words that the callee pops */
+
+/* --- how a result goes back ----------------------------------------------------------------
+ * Planned entries exist for each of these but the last. fs_entry_long is told the number, but -1
+ * for a hidden pointer on the stack and -2 for one in ecx; what is popped it knows otherwise. */
+#define FS_TAIL_WORD 0 /* 64-bit integers, complex float: eax, edx */
+#define FS_TAIL_U32 1  /* 32-bit integers, pointers: eax */
+#define FS_TAIL_S32 1
+#define FS_TAIL_S16 2
+#define FS_TAIL_U16 3
+#define FS_TAIL_S8 4
+#define FS_TAIL_U8 5
+#define FS_TAIL_NONE 6      /* void: nothing */
+#define FS_TAIL_FLOAT 7     /* st0 */
+#define FS_TAIL_DOUBLE 8    /* st0 */
+#define FS_TAIL_X87 9       /* long double: st0 */
+#define FS_TAIL_MEM 10      /* through the hidden pointer, which goes back in eax and is popped */
+#define FS_TAIL_MEM_KEPT 11 /* the same, but it is not popped, or as one of the arguments */
+#define FS_TAIL_MEM_ECX 12  /* the same, but it is in ecx */
+#define FS_TAILS 12
+#define FS_TAIL_CODE(tail)                                                                         \
+    ((tail) == FS_TAIL_MEM_KEPT ? -1 : (tail) == FS_TAIL_MEM_ECX ? -2 : (int)(tail))
+#define FS_FAST_TAILS 9 /* the first nine have scalar entries of their own */
+#define FS_SCALAR_G 8   /* for so many words and fewer */
+#define FS_SCALAR_V 0   /* no argument of C is in a vector register */
 
 /* --- call frame information of a trampoline (esp is 4, the return address is 8). The stack moves
  *     within it, at the same place in each, so the place says where the CFA is: esp + 4, and 4

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # link.mk - x86-64: how the library is marked as fit for CET (IBT and shadow stacks)
 #
-# Read by make and, for ARCH_CFLAGS, by ffi_static/_build_lib.py.
+# Read by make and, for ARCH_CFLAGS, by csrc/py/extension.py.
 #
 # The linker drops the mark when libc's start files lack it (Debian's crti.o and libc_nonshared.a
 # do). It is put back, and made true: of their code only crti.o's _init and _fini, which serve

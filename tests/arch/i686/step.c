@@ -30,8 +30,8 @@ static _Unwind_Reason_Code look(struct _Unwind_Context *context, void *found)
     return _URC_NORMAL_STOP;
 }
 
-/* The first step is at the caller's call: it says what is to be found from all that follow, until
- * they are the caller's again. */
+/* The first step is at the call in the caller, and tells which caller the unwinder must find at
+ * every later step, until a step is in the caller again. */
 static void on_step(int number, siginfo_t *info, void *context)
 {
     (void)number;

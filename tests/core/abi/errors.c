@@ -55,7 +55,7 @@ CASE(alloc_unknown_flags)
     for (int bit = 0; bit < 32; bit++) {
         void *untouched = &code;
         errno = 0;
-        CHECK(!ffi_static_alloc(64, 1u << bit, &untouched), "bit %d", bit);
+        CHECK(!ffi_static_alloc(CELL, 1u << bit, &untouched), "bit %d", bit);
         CHECK(errno == EINVAL && api.error()[0]);
         CHECK(untouched == &code, "*code was changed");
     }
@@ -63,8 +63,8 @@ CASE(alloc_unknown_flags)
 
 CASE(alloc_bad_sizes)
 {
-    static const size_t sizes[] = {0,       1, 63, FFI_STATIC_MAX_SIZE + 1, 1u << 20, SIZE_MAX - 63,
-                                   SIZE_MAX};
+    static const size_t sizes[] = {
+        0, 1, CELL - 1, FFI_STATIC_MAX_SIZE + 1, 1u << 20, SIZE_MAX - 63, SIZE_MAX};
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         errno = 0;
         CHECK(!ffi_static_alloc(sizes[i], 0, &code), "size %zu", sizes[i]);
@@ -74,7 +74,7 @@ CASE(alloc_bad_sizes)
 
 CASE(alloc_without_code)
 {
-    ffi_static_closure *c = test_alloc(64, NULL);
+    ffi_static_closure *c = test_alloc(CELL, NULL);
     CHECK(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), seven, 0) == 0);
     CHECK(((int (*)(int))ffi_static_address(c))(1) == 8);
     CHECK(ffi_static_free(c) == 0);
@@ -137,12 +137,24 @@ CASE(prep_freed)
     REFUSED(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), NULL, 0), EALREADY);
 }
 
+/* 32-bit ones have more than one. */
+static bool is_taken(int abi)
+{
+#if defined __arm__ && defined __ARM_PCS_VFP
+    return abi == FFI_SYSV || abi == FFI_VFP;
+#elif defined __i386__
+    return abi != 0 && abi != 2; /* the numbers that libffi leaves out, and FFI_LAST_ABI is next */
+#else
+    return abi == FFI_DEFAULT_ABI;
+#endif
+}
+
 CASE(wrong_abi)
 {
     ffi_cif cif = *test_cif(OF_INT);
     for (int abi = 0; abi <= FFI_LAST_ABI; abi++) {
         cif.abi = (ffi_abi)abi;
-        if (cif.abi != FFI_DEFAULT_ABI)
+        if (!is_taken(abi))
             refuse_cif(&cif, ENOTSUP);
     }
     cif.abi = (ffi_abi)0x12345678;

@@ -153,7 +153,7 @@ CASE(aligned_union_in_a_wrapper)
     ffi_type inner = {8, 8, FFI_TYPE_STRUCT, union_members};
     ffi_type *members[] = {&inner, NULL};
     ffi_type type = {sizeof(T), _Alignof(T), FFI_TYPE_STRUCT, members};
-    T in = {.b = 0x123456789abcdef}, out = {.b = -2}, back;
+    T in = {.b = (long)0x123456789abcdef}, out = {.b = -2}, back;
     ffi_static_closure *c;
     void *code = closure_taking(&type, &out, &c);
     back = ((T(*)(long, double, T, long, double))code)(1, 2.5, in, 4, 5.5);
@@ -223,16 +223,17 @@ static void note_second(ffi_cif *cif, void *ret, void **args, void *user)
         CHECK(ffi_static_prep(c, &cif, note_second, NULL, 0) == 0);                                \
         CHECK(((long (*)(__typeof__(first), T))code)(first, in) == (long)&type);                   \
         CHECK((uintptr_t)where % AS_ALIGNED == 0, "the argument is at %p", where);                 \
-        CHECK(!memcmp(seen, &in, type.elements[1] ? 16 : 8), "the argument arrived changed");      \
+        size_t bytes = (type.elements[1] ? 2 : 1) * type.elements[0]->size;                        \
+        CHECK(!memcmp(seen, &in, bytes), "the argument arrived changed");                          \
         CHECK(ffi_static_free(c) == 0);                                                            \
     }
 #define BOTH(a, b) a, b
 /* clang-format off */
 ALIGNED_CASE(aligned_two_doubles, { double a; double b; }, ffi_type_double, 9.0, BOTH(1.5, -2.5),
                   &ffi_type_double, &ffi_type_double)
-ALIGNED_CASE(aligned_two_longs, { long a; long b; }, ffi_type_slong, 9L, BOTH(0x1234567890, -2),
+ALIGNED_CASE(aligned_two_longs, { long a; long b; }, ffi_type_slong, 9L, BOTH((long)0x1234567890, -2),
                   &ffi_type_slong, &ffi_type_slong)
-ALIGNED_CASE(aligned_one_long, { long a; }, ffi_type_slong, 9L, 0x1234567890, &ffi_type_slong)
+ALIGNED_CASE(aligned_one_long, { long a; }, ffi_type_slong, 9L, (long)0x1234567890, &ffi_type_slong)
 ALIGNED_CASE(aligned_one_double, { double a; }, ffi_type_double, 9.0, 1.5, &ffi_type_double)
 /* clang-format on */
 

@@ -190,14 +190,14 @@ CASE(embedded_in_every_size)
         ffi_static_closure *c[3];
         for (int k = 0; k < 3; k++) {
             c[k] = test_alloc(size, &code[k]);
-            CHECK(all_are((void *)(c[k] + 1), size - 64, 0), "size %zu is not zeroed", size);
-            memset(c[k] + 1, 0xa0 + k, size - 64);
+            CHECK(all_are((void *)(c[k] + 1), size - CELL, 0), "size %zu is not zeroed", size);
+            memset(c[k] + 1, 0xa0 + k, size - CELL);
             CHECK(ffi_static_prep(c[k], test_cif(OF_INT), test_handler(OF_INT), (void *)1, 0) == 0);
         }
         for (int k = 0; k < 3; k++) {
             CHECK(((int (*)(int))code[k])(k) == k + 1, "size %zu", size);
             CHECK(ffi_static_from_address(code[k]) == c[k]);
-            CHECK(all_are((void *)(c[k] + 1), size - 64, 0xa0 + k), "size %zu", size);
+            CHECK(all_are((void *)(c[k] + 1), size - CELL, 0xa0 + k), "size %zu", size);
         }
         for (int k = 0; k < 3; k++)
             CHECK(ffi_static_free(c[(k + 1) % 3]) == 0);
@@ -209,7 +209,7 @@ CASE(largest_size)
 {
     void *code;
     ffi_static_closure *c = test_alloc(FFI_STATIC_MAX_SIZE, &code);
-    memset(c + 1, 0xff, FFI_STATIC_MAX_SIZE - 64);
+    memset(c + 1, 0xff, FFI_STATIC_MAX_SIZE - CELL);
     CHECK(ffi_static_prep(c, test_cif(OF_INT), test_handler(OF_INT), (void *)1, 0) == 0);
     CHECK(((int (*)(int))code)(1) == 2);
     CHECK(ffi_static_free(c) == 0);
@@ -230,18 +230,18 @@ CASE(mixed_sizes_in_random_order)
         rng = rng * 1664525u + 1013904223u;
         int k = (int)(rng >> 8) % LIVE;
         if (live[k].c) {
-            CHECK(all_are((void *)(live[k].c + 1), live[k].size - 64, live[k].id));
+            CHECK(all_are((void *)(live[k].c + 1), live[k].size - CELL, live[k].id));
             CHECK(((int (*)(int))live[k].code)(1) == live[k].id + 1);
             CHECK(ffi_static_free(live[k].c) == 0);
             live[k].c = NULL;
             continue;
         }
-        static const size_t top[] = {1, 100, 500, 4000, FFI_STATIC_MAX_SIZE - 64};
+        static const size_t top[] = {1, 100, 500, 4000, FFI_STATIC_MAX_SIZE - CELL};
         rng = rng * 1664525u + 1013904223u;
-        live[k].size = 64 + (rng >> 8) % top[step % 5];
+        live[k].size = CELL + (rng >> 8) % top[step % 5];
         live[k].c = test_alloc(live[k].size, &live[k].code);
         live[k].id = step;
-        memset(live[k].c + 1, step, live[k].size - 64);
+        memset(live[k].c + 1, step, live[k].size - CELL);
         CHECK(ffi_static_prep(live[k].c, test_cif(OF_INT), test_handler(OF_INT),
                               (void *)(intptr_t)step, 0) == 0);
     }
@@ -257,7 +257,7 @@ CASE(free_refuses)
         ffi_static_closure closure;
         char bytes[128];
     } fake __attribute__((aligned(64)));
-    ffi_static_closure *c = test_alloc(256, NULL), *other = test_alloc(64, NULL);
+    ffi_static_closure *c = test_alloc(256, NULL), *other = test_alloc(CELL, NULL);
     CHECK(ffi_static_free(NULL) == 0);
     REFUSED(ffi_static_free(&fake.closure), EINVAL);
     REFUSED(ffi_static_free((ffi_static_closure *)((char *)c + 8)), EINVAL);
@@ -319,7 +319,7 @@ CASE(calling_the_freed_aborts)
 {
     static int zero = 0;
     ffi_cif l20 = long_cif(20);
-    for (size_t size = 64; size <= 256; size += 192) {
+    for (size_t size = CELL; size <= 256; size += 192) {
         void *code;
         ffi_static_closure *c = test_alloc(size, &code);
         CHECK(ffi_static_prep(c, &l20, sum_longs, &zero, 0) == 0);
@@ -331,7 +331,7 @@ CASE(calling_the_freed_aborts)
 CASE(calling_the_unprepared_aborts)
 {
     void *code;
-    ffi_static_closure *c = test_alloc(64, &code);
+    ffi_static_closure *c = test_alloc(CELL, &code);
     dies_saying(code, "prepared");
     CHECK(ffi_static_free(c) == 0);
 }

@@ -8,8 +8,9 @@
  *     disk harm_before_first|harm_in_between
  *         deleted|garbage|shifted|copied|directory|fifo|socket|device|linked_fifo
  *
- * A FIFO would keep who opens it waiting until somebody writes to it: alarm() ends that.
+ * open() of a FIFO waits until somebody writes to it: alarm() ends a case that opens one.
  */
+#include "days.h"
 #include "fs_test.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -22,27 +23,6 @@ static const char *library(void)
     CHECK(dladdr((void *)(uintptr_t)ffi_static_alloc, &info) != 0);
     CHECK(strstr(info.dli_fname, "libffi_static.so") != NULL);
     return info.dli_fname;
-}
-
-/* Another file beside the library, made of its bytes by `mode`, and renamed over it. */
-static void replace(const char *path, const char *mode)
-{
-    char other[4096];
-    struct stat st;
-    CHECK(snprintf(other, sizeof other, "%s.new", path) < (int)sizeof other);
-    int from = open(path, O_RDONLY), to = open(other, O_RDWR | O_CREAT | O_TRUNC, 0755);
-    CHECK(from >= 0 && to >= 0 && fstat(from, &st) == 0);
-    char *bytes = malloc((size_t)st.st_size);
-    CHECK(bytes && read(from, bytes, (size_t)st.st_size) == st.st_size);
-    if (!strcmp(mode, "garbage"))
-        memset(bytes, 0xcc, (size_t)st.st_size); /* int3: a call of it is a SIGTRAP */
-    if (!strcmp(mode, "shifted"))                /* as another build's would be */
-        memmove(bytes + 4096 + 16, bytes + 4096, (size_t)st.st_size - 4096 - 16);
-    CHECK_EQ(write(to, bytes, (size_t)st.st_size), st.st_size);
-    free(bytes);
-    close(from);
-    close(to);
-    CHECK_EQ(rename(other, path), 0);
 }
 
 /* The name that the kernel gives a file that has none any more. */
@@ -79,27 +59,23 @@ static void harm(void)
         CHECK_EQ(mkfifo(fifo, 0666), 0);
         CHECK_EQ(unlink(path), 0);
         CHECK_EQ(symlink(fifo, path) | symlink(fifo, name_when_deleted(path)), 0);
-    } else if (!strcmp(mode, "deleted")) {
-        CHECK_EQ(unlink(path), 0);
     } else if (!strcmp(mode, "directory")) {
         CHECK_EQ(unlink(path), 0);
         CHECK_EQ(mkdir(path, 0755), 0);
     } else {
-        replace(path, mode);
+        day_replace(path, mode);
     }
 }
 
 static void go_on(size_t have)
 {
     size_t before = have;
-    while (have < MANY && test_make(&many[have], (long)have))
-        have++;
-    for (size_t i = 0; i < have; i++)
-        test_call(&many[i]);
+    have = day_go_on(have, false);
+    int error = errno;
     CHECK_EQ(api.check(), 0);
     if (getenv("FS_TEST_REFUSES")) {
         CHECK(have < MANY);
-        CHECK_EQ(errno, ENOSYS);
+        CHECK_EQ(error, ENOSYS);
         CHECK_HAS(api.error(), getenv("FFI_STATIC_PROVIDER"));
     } else {
         CHECK_EQ(have, MANY);

@@ -325,8 +325,8 @@ CASE(global_objects_of_a_plugin_own_closures)
     CHECK_EQ(test_maps_count(), maps);
 }
 
-/* exit() has begun, and a handler that is older than the library unloads it, while a thread that
- * used it lives. */
+/* exit() has begun, and a handler that is older than the library unloads the library, while a
+ * thread that used it lives. */
 static void *unloaded_at_exit;
 static pthread_t outlives;
 

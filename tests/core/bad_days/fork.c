@@ -4,31 +4,13 @@
  * A child that hangs on a lock that another thread held is ended by alarm(), and fails by the
  * signal; no case measures a time.
  */
+#include "days.h"
 #include "fs_test.h"
 #include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-
-static pid_t forked(void)
-{
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        alarm(120);
-        test_maps_reopen();
-    }
-    return child;
-}
-
-_Noreturn static void child_done(void)
-{
-    test_audit();
-    CHECK_EQ(api.check(), 0);
-    _exit(0);
-}
 
 static void use_some(size_t n)
 {
@@ -40,10 +22,10 @@ static void use_some(size_t n)
 
 CASE(before_the_first)
 {
-    pid_t child = forked();
+    pid_t child = day_forked();
     use_some(400);
     if (child == 0)
-        child_done();
+        day_child_done();
     test_wait(child);
 }
 
@@ -52,13 +34,13 @@ CASE(with_a_closure_allocated_and_not_prepared)
     struct made made = {.key = 3};
     made.closure = api.alloc(sizeof(ffi_static_closure), 0, &made.code);
     CHECK(made.closure != NULL);
-    pid_t child = forked();
+    pid_t child = day_forked();
     made.key = child ? 3 : 6;
     CHECK_EQ(api.prep(made.closure, test_cif(0), test_handler(0), (void *)made.key, 0), 0);
     test_call(&made);
     if (child == 0) {
         test_free(&made);
-        child_done();
+        day_child_done();
     }
     test_wait(child);
     test_call(&made);
@@ -67,55 +49,18 @@ CASE(with_a_closure_allocated_and_not_prepared)
 
 CASE(a_thousand_freed_in_the_child_do_nothing_to_the_parent)
 {
-    CHECK_EQ(test_make_many(many, 2000), 2000);
-    struct ffi_static_stats before = test_stats();
-    pid_t child = forked();
-    if (child == 0) {
-        test_free_many(many, 1000);
-        /* and their slots used by others */
-        for (long i = 0; i < 1000; i++)
-            CHECK(test_make(&many[i], 100000 + i));
-        for (size_t i = 0; i < 2000; i++)
-            test_call(&many[i]);
-        test_free_many(many, 2000);
-        child_done();
-    }
-    test_wait(child);
-    for (size_t i = 0; i < 2000; i++)
-        test_call(&many[i]);
-    CHECK_EQ(test_stats().live, before.live);
-    CHECK_EQ(api.check(), 0);
-    test_free_many(many, 2000);
+    day_child_makes_its_own();
 }
 
 CASE(a_thousand_freed_in_the_parent_do_nothing_to_the_child)
 {
-    int go[2];
-    char byte;
-    CHECK_EQ(pipe(go), 0);
-    CHECK_EQ(test_make_many(many, 2000), 2000);
-    pid_t child = forked();
-    if (child == 0) {
-        CHECK_EQ(read(go[0], &byte, 1), 1); /* after the parent freed */
-        for (size_t i = 0; i < 2000; i++)
-            test_call(&many[i]);
-        test_free_many(many, 2000);
-        child_done();
-    }
-    test_free_many(many, 2000);
-    for (long i = 0; i < 1000; i++)
-        CHECK(test_make(&many[i], 100000 + i));
-    CHECK_EQ(write(go[1], "", 1), 1);
-    test_wait(child);
-    for (size_t i = 0; i < 1000; i++)
-        test_call(&many[i]);
-    test_free_many(many, 1000);
+    day_parent_makes_its_own();
 }
 
 CASE(new_ones_on_both_sides_do_not_meet)
 {
     CHECK_EQ(test_make_many(many, 300), 300);
-    pid_t child = forked();
+    pid_t child = day_forked();
     long mine = child ? 10000 : 50000; /* likely at the same addresses, with other answers */
     for (long i = 300; i < 9000; i++)
         CHECK(test_make(&many[i], mine + i));
@@ -123,7 +68,7 @@ CASE(new_ones_on_both_sides_do_not_meet)
         test_call(&many[i]);
     test_free_many(many, 9000);
     if (child == 0)
-        child_done();
+        day_child_done();
     test_wait(child);
 }
 
@@ -133,7 +78,7 @@ static void forks(ffi_cif *cif, void *ret, void **args, void *data)
 {
     (void)cif;
     (void)data;
-    child_of_handler = forked();
+    child_of_handler = day_forked();
     use_some(300);
     *(ffi_sarg *)ret = *(int *)args[0] + 1;
 }
@@ -146,7 +91,7 @@ CASE(inside_a_handler)
     CHECK_EQ(((int (*)(int))made.code)(6), 7); /* returns twice */
     test_free(&made);
     if (child_of_handler == 0)
-        child_done();
+        day_child_done();
     test_wait(child_of_handler);
 }
 
@@ -156,7 +101,7 @@ CASE(five_generations)
     CHECK_EQ(test_make_many(many, 500), 500);
     pid_t child = -1;
     int depth = 0;
-    while (depth < 5 && (child = forked()) == 0)
+    while (depth < 5 && (child = day_forked()) == 0)
         depth++;
     for (size_t i = 0; i < 500; i++)
         test_call(&many[i]);
@@ -165,78 +110,29 @@ CASE(five_generations)
         test_wait(child);
     test_free_many(many, 500);
     if (depth > 0)
-        child_done();
-}
-
-static atomic_bool stop;
-static atomic_ulong rounds;
-
-/* Small and large, so that the caches, the tables' lock and the mapping of tables are all
- * busy at the moment of the fork. */
-static void *churn(void *data)
-{
-    enum { N = 3000 };
-    struct made *made = calloc(N, sizeof *made);
-    CHECK(made != NULL);
-    for (unsigned round = (unsigned)(uintptr_t)data; !atomic_load(&stop); round++) {
-        size_t n = round % 4 == 0 ? N : 20;
-        for (size_t i = 0; i < n; i++)
-            CHECK(test_make(&made[i], (long)i));
-        for (size_t i = 0; i < n; i++)
-            test_call(&made[i]);
-        test_free_many(made, n);
-        atomic_fetch_add(&rounds, 1);
-    }
-    free(made);
-    return NULL;
+        day_child_done();
 }
 
 CASE(five_hundred_times_while_four_threads_allocate)
 {
-    pthread_t threads[4];
-    size_t forks_wanted = test_scaled(500);
-    CHECK_EQ(test_make_many(many, 100), 100);
-    for (uintptr_t i = 0; i < 4; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
-    while (atomic_load(&rounds) < 8)
-        sched_yield();
-    for (size_t i = 0; i < forks_wanted; i++) {
-        pid_t child = forked();
-        if (child == 0) {
-            use_some(400);
-            for (size_t k = 0; k < 100; k++)
-                test_call(&many[k]);
-            test_free_many(many, 100);
-            if (i % 50 == 0)
-                child_done();
-            _exit(0);
-        }
-        test_wait(child);
-    }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 4; i++)
-        CHECK_EQ(pthread_join(threads[i], NULL), 0);
-    for (size_t i = 0; i < 100; i++)
-        test_call(&many[i]);
-    test_free_many(many, 100);
-    CHECK_EQ(api.check(), 0);
+    day_forks_while_threads_allocate(test_scaled(500));
 }
 
 /* A child that goes on as a threaded program does. */
 CASE(the_child_starts_threads_of_its_own)
 {
     use_some(400);
-    pid_t child = forked();
+    pid_t child = day_forked();
     pthread_t threads[2];
     for (uintptr_t i = 0; i < 2; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
-    while (atomic_load(&rounds) < 10)
+        CHECK_EQ(pthread_create(&threads[i], NULL, day_churn, (void *)i), 0);
+    while (atomic_load(&day_rounds) < 10)
         sched_yield();
-    atomic_store(&stop, true);
+    atomic_store(&day_stop, true);
     for (int i = 0; i < 2; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     if (child == 0)
-        child_done();
+        day_child_done();
     test_wait(child);
 }
 
@@ -264,7 +160,7 @@ CASE(slots_cached_by_another_thread_are_free_in_the_child)
     struct ffi_static_stats before = test_stats();
     CHECK(before.cached >= 3); /* or nothing is shown */
     CHECK_EQ(before.live, 0);
-    pid_t child = forked();
+    pid_t child = day_forked();
     if (child == 0) {
         struct ffi_static_stats now = test_stats();
         CHECK_EQ(now.cached, 0); /* this thread has none of its own */
@@ -276,7 +172,7 @@ CASE(slots_cached_by_another_thread_are_free_in_the_child)
         CHECK_EQ(test_stats().maps, now.maps);
         CHECK_EQ(test_stats().live, n);
         test_free_many(many, n);
-        child_done();
+        day_child_done();
     }
     test_wait(child);
     CHECK_EQ(test_stats().cached, before.cached);
@@ -357,11 +253,11 @@ static void fork_with_handlers(unsigned times)
     in_parent = frees_in_the_parent;
     in_child = frees_in_the_child;
     for (unsigned i = 0; i < times; i++) {
-        pid_t child = forked();
+        pid_t child = day_forked();
         if (child == 0) {
             in_prepare = in_parent = in_child = NULL;
             use_some(400);
-            child_done();
+            day_child_done();
         }
         test_wait(child);
     }
@@ -381,11 +277,11 @@ CASE(handlers_of_the_program_make_and_free_while_four_threads_do)
 {
     pthread_t threads[4];
     for (uintptr_t i = 0; i < 4; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
-    while (atomic_load(&rounds) < 8)
+        CHECK_EQ(pthread_create(&threads[i], NULL, day_churn, (void *)i), 0);
+    while (atomic_load(&day_rounds) < 8)
         sched_yield();
     fork_with_handlers((unsigned)test_scaled(50));
-    atomic_store(&stop, true);
+    atomic_store(&day_stop, true);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     CHECK_EQ(test_stats().live, 0);
@@ -394,9 +290,9 @@ CASE(handlers_of_the_program_make_and_free_while_four_threads_do)
 static void *unwinds(void *data)
 {
     void *frames[8];
-    while (!atomic_load(&stop)) {
+    while (!atomic_load(&day_stop)) {
         CHECK(backtrace(frames, 8) > 1);
-        atomic_fetch_add(&rounds, 1);
+        atomic_fetch_add(&day_rounds, 1);
     }
     return data;
 }
@@ -410,10 +306,10 @@ static void while_threads_unwind(bool child_unwinds)
     CHECK_EQ(test_make_many(many, 1000), 1000);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, unwinds, NULL), 0);
-    while (atomic_load(&rounds) < 100)
+    while (atomic_load(&day_rounds) < 100)
         sched_yield();
     for (size_t i = 0; i < test_scaled(300); i++) {
-        pid_t child = forked();
+        pid_t child = day_forked();
         if (child == 0) {
             for (long k = 1000; k < 10000 && !child_unwinds; k++) /* a new table at least */
                 CHECK(test_make_small(&many[k], k));
@@ -422,7 +318,7 @@ static void while_threads_unwind(bool child_unwinds)
         }
         test_wait(child);
     }
-    atomic_store(&stop, true);
+    atomic_store(&day_stop, true);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     test_free_many(many, 1000);

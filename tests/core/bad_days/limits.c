@@ -4,6 +4,7 @@
  * Out of something, the library says so and stays whole; with room again it goes on. No limit
  * that was once met may stick for the life of the process.
  */
+#include "days.h"
 #include "fs_test.h"
 #include <fcntl.h>
 #include <grp.h>
@@ -11,60 +12,22 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-static rlim_t limited(int what, rlim_t to)
-{
-    struct rlimit limit;
-    CHECK_EQ(getrlimit(what, &limit), 0);
-    rlim_t was = limit.rlim_cur;
-    limit.rlim_cur = to;
-    CHECK_EQ(setrlimit(what, &limit), 0);
-    return was;
-}
-
-static void take_every_fd(int *fds, size_t n)
-{
-    limited(RLIMIT_NOFILE, 128);
-    for (size_t i = 0; i < n; i++)
-        fds[i] = -1;
-    for (size_t i = 0; i < n && (fds[i] = dup(0)) >= 0; i++)
-        continue;
-    CHECK(dup(0) < 0);
-    CHECK_EQ(errno, EMFILE);
-}
-
-static void give_back(const int *fds, size_t n)
-{
-    for (size_t i = 0; i < n && fds[i] >= 0; i++)
-        CHECK_EQ(close(fds[i]), 0);
-}
-
 /* With $FS_TEST_REFUSES the provider needs a descriptor and must say that there is none. */
 static void without_fds(size_t have)
 {
-    int fds[256];
-    take_every_fd(fds, 256);
-    size_t open_before = test_open_fds(), start = have;
-    while (have < MANY && test_make_small(&many[have], (long)have))
-        have++;
-    for (size_t i = 0; i < have; i++)
-        test_call_small(&many[i]);
+    size_t now = day_every_fd_taken(have, true);
     if (getenv("FS_TEST_REFUSES")) {
-        CHECK(have < MANY);
+        CHECK(now < MANY);
         CHECK_EQ(errno, ENOSYS);
         CHECK_HAS(api.error(), "Too many open files");
     } else {
-        CHECK_EQ(have, MANY);
+        CHECK_EQ(now, MANY);
     }
-    CHECK_EQ(test_open_fds(), open_before);
-    printf("%zu closures before, %zu without a descriptor\n", start, have - start);
+    printf("%zu closures before, %zu without a descriptor\n", have, now - have);
     test_audit();
-    give_back(fds, 256);
-    while (have < MANY && test_make_small(&many[have], (long)have))
-        have++;
-    CHECK_EQ(have, MANY);
-    for (size_t i = 0; i < have; i++)
-        test_call_small(&many[i]);
-    test_free_many(many, have);
+    day_fds_given_back();
+    CHECK_EQ(day_go_on(now, true), MANY);
+    test_free_many(many, MANY);
 }
 
 CASE(every_fd_taken_before_the_first)
@@ -77,73 +40,28 @@ CASE(every_fd_taken_after_the_999th)
     without_fds(test_make_many_small(many, 999));
 }
 
-/* The application closes what it does not know (a daemon's habit) and opens its own files
- * there, with bytes that would be a trap if they were run. */
 CASE(fds_closed_and_reused_by_the_application)
 {
-    size_t have = test_make_many(many, 999);
-    char path[] = "/tmp/fs_test_XXXXXX", page[4096], again[4096];
-    int file = mkstemp(path);
-    CHECK(file >= 0 && unlink(path) == 0);
-    memset(page, 0xcc, sizeof page);
-    for (int i = 0; i < 256; i++)
-        CHECK_EQ(write(file, page, sizeof page), sizeof page);
-    for (int fd = 3; fd < 60; fd++) /* the maps file is at 60 */
-        if (fd != file)
-            dup2(file, fd);
-    while (have < MANY && test_make(&many[have], (long)have))
-        have++;
+    size_t have = day_fds_closed_and_reused(test_make_many(many, 999));
     CHECK(have == MANY || !strcmp(getenv("FFI_STATIC_PROVIDER"), "resident"));
-    for (size_t i = 0; i < have; i++)
-        test_call(&many[i]);
-    CHECK_EQ(lseek(file, 0, SEEK_END), 256 * sizeof page);
-    for (int i = 0; i < 256; i++) {
-        CHECK_EQ(pread(file, again, sizeof again, i * (off_t)sizeof again), sizeof again);
-        CHECK(!memcmp(page, again, sizeof again));
-    }
     test_free_many(many, have);
-    for (int fd = 3; fd < 60; fd++)
-        CHECK(fcntl(fd, F_GETFD) >= 0); /* and closed none of them */
-}
-
-static rlim_t address_space_used(void)
-{
-    char text[64] = "";
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    CHECK(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
-    close(fd);
-    return strtoull(text, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
 /* RLIMIT_AS: all mappings; RLIMIT_DATA: private writable ones, of which a table has one. */
 static void at_the_limit(int what, size_t have)
 {
-    size_t start = have;
-    rlim_t was = limited(what, what == RLIMIT_AS ? address_space_used() : 4096);
-    CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-          MAP_FAILED);
-    while (have < MANY && test_make_small(&many[have], (long)have))
-        have++;
-    int error = errno;
-    CHECK(have < MANY); /* no table can be mapped */
-    CHECK(error == ENOSYS || error == ENOMEM);
+    size_t now = day_memory_taken(what, have, true); /* no table can be mapped */
+    CHECK(errno == ENOSYS || errno == ENOMEM);
     CHECK_HAS(api.error(), "memory");
-    if (start == 0) /* the resident table asks the system for nothing */
-        CHECK(have >= 200);
+    if (have == 0) /* the resident table asks the system for nothing */
+        CHECK(now >= 200);
     size_t maps = test_maps_count();
     for (int i = 0; i < 100; i++)
         CHECK(api.alloc(sizeof(ffi_static_closure), 0, NULL) == NULL);
     CHECK_EQ(test_maps_count(), maps);
-    for (size_t i = 0; i < have; i++)
-        test_call_small(&many[i]);
-    printf("%zu closures at the limit; then: %s\n", have - start, api.error());
-    limited(what, was);
-    while (have < MANY && test_make_small(&many[have], (long)have))
-        have++;
-    CHECK_EQ(have, MANY);
-    for (size_t i = 0; i < have; i++)
-        test_call_small(&many[i]);
-    test_free_many(many, have);
+    printf("%zu closures at the limit; then: %s\n", now - have, api.error());
+    CHECK_EQ(day_memory_given_back(now), MANY);
+    test_free_many(many, MANY);
 }
 
 CASE(address_space_at_its_limit_before_the_first)
@@ -296,7 +214,7 @@ CASE(the_smallest_stack_is_enough_to_make_tables)
 CASE(files_may_not_be_as_large_as_a_table)
 {
     size_t have = test_make_many_small(many, 100);
-    rlim_t was = limited(RLIMIT_FSIZE, 4096);
+    rlim_t was = day_limited(RLIMIT_FSIZE, 4096);
     fill(&have);
     if (getenv("FS_TEST_REFUSES")) {
         CHECK(have < MANY);
@@ -304,7 +222,7 @@ CASE(files_may_not_be_as_large_as_a_table)
     } else {
         CHECK_EQ(have, MANY);
     }
-    limited(RLIMIT_FSIZE, was);
+    day_limited(RLIMIT_FSIZE, was);
     fill(&have);
     CHECK_EQ(have, MANY);
     test_free_many(many, have);
@@ -401,7 +319,7 @@ CASE(locked_now)
 CASE(locked_by_root_who_is_nobody_now)
 {
     lock_all(MCL_CURRENT);
-    limited(RLIMIT_MEMLOCK, 4096);
+    day_limited(RLIMIT_MEMLOCK, 4096);
     if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
         test_skip("setresuid: %s: needs root", strerror(errno));
     size_t have = 0, locked = locked_kib();

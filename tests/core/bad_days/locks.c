@@ -2,9 +2,8 @@
 /* locks.c - forks and signals that come while the library's lock is held
  *
  * The program's own mmap() and munmap() stand before libc's. The library calls them under its lock
- * where it needs memory for its book-keeping, which is before its first table, and where it gives a
- * table back, so a case can stop a thread exactly there. What would hang is ended by alarm(), and
- * fails by the signal; no case measures a time.
+ * at two places: for its book-keeping, before its first table, and when it gives a table back. A
+ * case can stop a thread exactly there. alarm() ends a case that hangs; no case measures a time.
  */
 #include "fs_test.h"
 #include <pthread.h>

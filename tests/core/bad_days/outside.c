@@ -2,8 +2,8 @@
 /* outside.c - whatever the library calls outside of itself, it calls without its lock
  *
  * The program's stat(), open(), malloc(), __register_frame() and the like stand before libc's. Each
- * lets another thread ask the library something that takes its lock, and waits for the answer; or
- * does not answer at all, as a dead file system does. A library that holds its lock at that moment
+ * lets another thread call a function of the library that takes the lock, and waits for the answer;
+ * or does not answer at all, as a dead file system does. A library that holds its lock meanwhile
  * hangs, and alarm() ends the program: no case measures a time.
  */
 #include "fs_test.h"
@@ -322,8 +322,8 @@ static sem_t go;
 static atomic_int rounds_done;
 static int round_no;
 
-/* Runs before the library's handler: the other thread is in the middle of what it does when that
- * one comes. */
+/* Runs before the library's handler, so that the other thread is busy when the library's handler
+ * runs. */
 static void heap_prepare(void)
 {
     pthread_mutex_lock(&heap);

@@ -109,7 +109,7 @@ CASE(chroot_with_another_file_at_the_path_and_proc)
     chroot_with_proc();
 }
 
-/* The same bytes are not the same file: it may be written to by those who own that root. */
+/* The same bytes are not the same file: the owners of that root may write to the copy. */
 CASE(chroot_with_a_copy_at_the_path_and_proc)
 {
     CHECK_EQ(test_argc, 1);

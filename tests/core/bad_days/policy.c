@@ -4,28 +4,24 @@
  * $FS_TEST_REFUSES says that the provider under test ($FFI_STATIC_PROVIDER, one name) has to
  * refuse; else it, or some provider of the default order, has to serve.
  */
+#include "days.h"
 #include "fs_test.h"
 #include "seccomp.h"
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#ifndef PR_SET_MDWE
-#define PR_SET_MDWE 65
-#define PR_MDWE_REFUSE_EXEC_GAIN 1
-#endif
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif
 
-static void expect(void)
+static void expect_of(size_t have)
 {
-    size_t have = test_make_many_small(many, MANY);
+    int error = errno;
     const char *refusal = getenv("FS_TEST_REFUSES");
     if (refusal) {
         CHECK(have < MANY);
-        CHECK_EQ(errno, ENOSYS);
+        CHECK_EQ(error, ENOSYS);
         CHECK_HAS(api.error(), refusal);
         printf("%zu closures; then: %s\n", have, api.error());
     } else {
@@ -37,34 +33,20 @@ static void expect(void)
     test_free_many(many, have);
 }
 
-static int call_named(const char *name)
+static void expect(void)
 {
-    static const struct {
-        const char *name;
-        int number;
-    } names[] = {{"openat", SYS_openat},     {"memfd_create", SYS_memfd_create},
-                 {"mremap", SYS_mremap},     {"mmap", SYS_mmap},
-                 {"mprotect", SYS_mprotect}, {"munmap", SYS_munmap},
-                 {"madvise", SYS_madvise},   {"prctl", SYS_prctl}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i].name, name))
-            return names[i].number;
-    CHECK(!"a system call that the case knows");
-    return -1;
+    expect_of(test_make_many_small(many, MANY));
 }
 
 /* policy refused EPERM|ENOSYS call... */
 CASE(refused)
 {
-    int calls[8], n = 0;
-    CHECK(test_argc > 1 && test_argc < 8);
-    for (int i = 1; i < test_argc; i++)
-        calls[n++] = call_named(test_argv[i]);
-    seccomp_refuse(calls, (size_t)n, strcmp(test_argv[0], "EPERM") ? ENOSYS : EPERM);
-    expect();
+    CHECK(test_argc > 1);
+    int error = strcmp(test_argv[0], "EPERM") ? ENOSYS : EPERM;
+    expect_of(day_refused(0, true, error, test_argv + 1, test_argc - 1));
 }
 
-/* A filter that programs give themselves after their start, and that does not argue. */
+/* Programs give themselves such a filter after their start. It kills instead of refusing. */
 CASE(whoever_opens_a_file_is_killed)
 {
 #ifdef SYS_open
@@ -80,19 +62,14 @@ CASE(whoever_opens_a_file_is_killed)
 /* As `refused`, when tables are there already. */
 CASE(refused_after_the_999th)
 {
-    int calls[] = {SYS_openat, SYS_memfd_create, SYS_mremap};
-    size_t have = test_make_many(many, 999);
-    CHECK_EQ(have, 999);
-    seccomp_refuse(calls, 3, EPERM);
-    while (have < MANY && test_make(&many[have], (long)have))
-        have++;
+    char *calls[] = {"openat", "memfd_create", "mremap"};
+    CHECK_EQ(test_make_many(many, 999), 999);
+    size_t have = day_refused(999, false, EPERM, calls, 3);
     CHECK(have < MANY);
     CHECK_EQ(errno, ENOSYS);
     for (unsigned i = 0; i < ffi_static_provider_count(); i++)
         CHECK_HAS(api.error(), ffi_static_provider_name(i));
     CHECK_HAS(api.error(), "Operation not permitted");
-    for (size_t i = 0; i < have; i++)
-        test_call(&many[i]);
     /* What is there goes round and round. */
     for (size_t i = 0; i < have; i += 3)
         test_free(&many[i]);
@@ -118,36 +95,27 @@ CASE(everything_refused_lists_each_provider_with_its_reason)
     test_free_many(many, have);
 }
 
-/* A program that another thread starts at any moment inherits no descriptor of ours. */
+/* A program that another thread starts at any moment inherits no descriptor of the library. */
 CASE(every_descriptor_is_close_on_exec)
 {
     seccomp_refuse_inheritable(EPERM);
     expect();
 }
 
-static void deny_write_execute(void)
-{
-    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0))
-        test_skip("PR_SET_MDWE: %s: needs Linux 6.3", strerror(errno));
-}
-
 CASE(mdwe_before_the_first)
 {
-    deny_write_execute();
-    expect();
+    expect_of(day_mdwe(0, true));
 }
 
 CASE(mdwe_after_the_999th)
 {
-    size_t have = test_make_many_small(many, 999);
-    deny_write_execute();
-    test_free_many(many, have);
+    expect_of(day_mdwe(test_make_many_small(many, 999), true));
     expect();
 }
 
 CASE(mdwe_and_a_forked_child)
 {
-    deny_write_execute();
+    day_deny_write_execute();
     CHECK_EQ(test_make_many(many, 999), 999);
     pid_t child = fork();
     if (child == 0) {

@@ -152,11 +152,21 @@ CASE(an_unknown_type_code_is_refused)
     }
 }
 
+/* Is `abi` one that closures have here? i386's closures have all that libffi names. */
+static bool taken(int abi)
+{
+#ifdef __i386__
+    return abi > FFI_FIRST_ABI && abi < FFI_LAST_ABI && abi != 2;
+#else
+    return abi == FFI_DEFAULT_ABI;
+#endif
+}
+
 CASE(an_abi_that_closures_do_not_have_is_enotsup)
 {
     begin();
     for (int abi = -1; abi <= 99; abi++) {
-        if (abi == FFI_DEFAULT_ABI)
+        if (taken(abi))
             continue;
         ffi_cif cif = cif_of(1, &ffi_type_sint, ints);
         cif.abi = (ffi_abi)abi;

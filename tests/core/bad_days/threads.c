@@ -185,8 +185,8 @@ CASE(ten_thousand_short_threads)
     CHECK_EQ(api.check(), 0);
 }
 
-/* Addresses of closures that are gone, whose table may go at this very moment: the lookup says
- * no, or finds the new owner; it never touches memory that is not there. */
+/* Addresses of freed closures, whose table another thread may unmap at any moment: the lookup finds
+ * nothing, or the new owner, and never touches unmapped memory. */
 static _Atomic(void *) dead[2000];
 
 static void *looks_up(void *data)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* alloc.c - the allocator against a reference: who is live, where, and that nobody meets
  *
- * The model knows every live closure's bytes, kept as a bitmap over 64-byte cells keyed by
+ * The model knows every live closure's bytes, kept as a set of a closure\'s bytes, cells, keyed by
  * address; two closures that share a cell, an address that changes, an answer that is not the
  * closure's own, a count that is off: each fails at the step it happens. The seed is fixed and
  * may be given as the first argument.
@@ -20,7 +20,7 @@ static uint64_t next(void)
     return seed;
 }
 
-/* Cells in use: open addressing over address / 64. */
+/* Cells in use: open addressing over address / CELL. */
 enum { CELLS = 1 << 21 };
 static uintptr_t cells[CELLS];
 
@@ -36,7 +36,7 @@ static void take_cell(uintptr_t cell)
 {
     size_t at = cell_at(cell);
     if (cells[at])
-        test_fail(__FILE__, __LINE__, "%#lx belongs to two closures", cell * 64);
+        test_fail(__FILE__, __LINE__, "%#zx belongs to two closures", (size_t)cell * CELL);
     cells[at] = cell;
 }
 
@@ -63,9 +63,9 @@ static size_t live;
 static void each_cell(const struct one *one, void (*act)(uintptr_t))
 {
     uintptr_t start = (uintptr_t)one->made.closure;
-    CHECK_EQ(start % 64, 0);
-    for (uintptr_t at = start; at < start + one->size; at += 64)
-        act(at / 64);
+    CHECK_EQ(start % CELL, 0);
+    for (uintptr_t at = start; at < start + one->size; at += CELL)
+        act(at / CELL);
 }
 
 static void take(size_t size)
@@ -77,7 +77,7 @@ static void take(size_t size)
     one->made.closure = api.alloc(size, 0, &one->made.code);
     CHECK(one->made.closure != NULL);
     each_cell(one, take_cell);
-    unsigned char *rest = (unsigned char *)(one->made.closure + 1);
+    unsigned char *rest = (unsigned char *)one->made.closure + sizeof(ffi_static_closure);
     for (size_t i = 0; i < size - sizeof(ffi_static_closure); i++)
         CHECK_EQ(rest[i], 0);
     memset(rest, (int)(one->made.key & 0xff), size - sizeof(ffi_static_closure));
@@ -91,7 +91,8 @@ static void verify(const struct one *one)
     test_call_small(&one->made);
     CHECK(api.address(one->made.closure) == one->made.code);
     CHECK(api.from_address(one->made.code) == one->made.closure);
-    const unsigned char *rest = (const unsigned char *)(one->made.closure + 1);
+    const unsigned char *rest =
+        (const unsigned char *)one->made.closure + sizeof(ffi_static_closure);
     for (size_t i = 0; i < one->size - sizeof(ffi_static_closure); i++)
         if (rest[i] != (one->made.key & 0xff))
             test_fail(__FILE__, __LINE__, "byte %zu of a run of %zu was overwritten", i, one->size);
@@ -115,13 +116,13 @@ static size_t any(void)
 {
     switch (next() % 8) {
     case 0:
-        return 64 + next() % (FFI_STATIC_MAX_SIZE - 63);
+        return CELL + next() % (FFI_STATIC_MAX_SIZE - CELL + 1);
     case 1:
-        return 64 + next() % 512;
+        return CELL + next() % 512;
     case 2:
         return next() % 16 ? 128 : FFI_STATIC_MAX_SIZE;
     default:
-        return 64;
+        return CELL;
     }
 }
 
@@ -177,7 +178,7 @@ static void fill(size_t n)
 {
     n = test_scaled(n);
     while (live < n)
-        take(64);
+        take(CELL);
     CHECK_EQ(test_stats().live, live);
 }
 
@@ -219,7 +220,7 @@ CASE(every_second_is_freed_and_made_again)
             drop(i - 2 + (size_t)(round & 1));
         CHECK_EQ(api.check(), 0);
         while (live < n)
-            take(64);
+            take(CELL);
         CHECK_EQ(test_stats().slots, slots); /* the holes were used */
     }
     finish();
@@ -228,10 +229,11 @@ CASE(every_second_is_freed_and_made_again)
 /* Each size of a run in turn, many at a time, among single slots. */
 CASE(runs_of_every_size)
 {
-    for (size_t size = 64; size <= FFI_STATIC_MAX_SIZE; size += test_scaled(128) > 2 ? 64 : 1024) {
+    for (size_t size = CELL; size <= FFI_STATIC_MAX_SIZE;
+         size += test_scaled(128) > 2 ? CELL : 1024) {
         for (int i = 0; i < 6; i++) {
             take(size);
-            take(64);
+            take(CELL);
         }
         for (int i = 0; i < 2; i++)
             drop(next() % live);
@@ -255,10 +257,10 @@ CASE(what_a_freed_run_leaves_is_no_closure)
     CHECK_EQ(api.check(), 0);
     for (int i = 0; i < RUNS; i++) {
         CHECK(api.address(block[i]) != NULL);
-        for (size_t at = 64; at < LARGE; at += 64)
+        for (size_t at = CELL; at < LARGE; at += CELL)
             CHECK(api.address((ffi_static_closure *)(void *)((char *)block[i] + at)) == NULL);
         CHECK_EQ(api.release(block[i]), 0);
-        for (size_t at = 0; at < LARGE; at += 64)
+        for (size_t at = 0; at < LARGE; at += CELL)
             CHECK(api.address((ffi_static_closure *)(void *)((char *)block[i] + at)) == NULL);
         CHECK_EQ(api.check(), 0);
     }
@@ -269,7 +271,7 @@ CASE(what_a_freed_run_leaves_is_no_closure)
  * by itself after the next operation that takes the lock, the making of another run, and aborts. */
 CASE(a_write_to_a_freed_closure_is_found)
 {
-    enum { SLOT = 64, RUN = 8 * SLOT };
+    enum { SLOT = CELL, RUN = 8 * SLOT };
     void *code;
     char *run = (char *)api.alloc(RUN, 0, &code);
     CHECK(run != NULL);

@@ -163,7 +163,7 @@ CASE(it_comes_right_after_the_resident_table)
     CHECK_EQ(test_stats().live, 0);
 }
 
-/* A FIFO would keep who opens it waiting, and a watchdog or a tape takes that for an order. */
+/* open() of a FIFO waits for a writer, and open() of a watchdog or a tape starts something. */
 CASE(what_is_not_the_device_is_not_opened)
 {
     static const struct {

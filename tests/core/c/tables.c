@@ -41,7 +41,7 @@ static void few_are_empty(void)
     CHECK(now.empty_tables <= 2 + (now.tables - now.empty_tables));
 }
 
-/* A program that goes on with few closures: what it no longer uses goes, bit by bit. */
+/* The program goes on with few closures: tables that it no longer uses are unmapped one by one. */
 static void go_on_calmly(void)
 {
     void *few[200];
@@ -116,9 +116,9 @@ CASE(waves_of_the_same_height_map_their_tables_twice)
     CHECK_EQ(api.check(), 0);
 }
 
-/* A program that goes up and down for years, with calm in between: tables come back to where they
- * were, and what is kept about those that went does not grow. The first quarter shows what one
- * round may need. */
+/* A program that goes up and down for years, with calm in between: later tables
+ * take the addresses of earlier ones, and the records of unmapped tables do not grow in number. The
+ * first quarter of the rounds shows how much one round needs. */
 CASE(up_and_down_for_years_stays_where_it_was)
 {
     size_t n = test_scaled(100000) > 25000 ? test_scaled(100000) : 25000, rounds = test_scaled(80);
@@ -180,7 +180,7 @@ CASE(churn_at_any_level_does_not_map_and_unmap_each_time)
     free(million);
 }
 
-/* Each wave is a thread's, whose cache goes with it: so the table that it filled is empty after. */
+/* Each wave is a thread of its own. Its cache ends with the thread, so its table is empty then. */
 static void *one_wave(void *data)
 {
     struct made wave[2000];

@@ -20,7 +20,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.kernel.vm.machine import ROOT, CannotRunError, Job
+from tests.support.machine import ROOT, CannotRunError, Job
+from tests.support.process import run
 
 BUILD = ROOT / "build"
 SUITE = "bookworm"  # of the guest's and the host's C library alike
@@ -51,7 +52,7 @@ def jobs_of(part: str) -> list[Job]:
     """Jobs of a part; one must fail: what is said to be the kernel's needs the module."""
     chosen = f"FFI_STATIC_PROVIDER={PROVIDER}"
     pytest = ("-m", "pytest", "-q", "-p", "no:benchmark", "-p", "no:cacheprovider", "-mnot(slow)")
-    jobs = [Job("share", 60)]
+    jobs: list[Job] = []
     if part == "b":
         core = ("tests/core/test_core.py", "tests/arch/test_arch.py", "tests/core/test_bad_days.py")
         jobs += [
@@ -73,6 +74,9 @@ def jobs_of(part: str) -> list[Job]:
     return [*jobs, Job("rmmod trampfd", 60)]
 
 
+REFUSAL = "refusal_of_all_providers_gives_each_reason"
+
+
 def leave_out() -> list[str]:
     """Python tests that say nothing here, each with its reason."""
     files = {
@@ -83,7 +87,7 @@ def leave_out() -> list[str]:
         "test_typing": "asks the type checker",
     }
     tests = {
-        "test_callback.py::test_refusal_of_all_providers_gives_each_reason": "of the default order",
+        f"test_callback.py::test_case[{REFUSAL}]": "of the default order",
         "test_doctor.py::test_without_proc_it_says_so_and_exits_with_one": "below /proc is 9p's",
         "test_doctor.py::test_forced_provider_serves_every_callback[file]": "an overlay's st_dev",
     }
@@ -128,7 +132,7 @@ def compile_one(libffi: Path, source: Path, level: str) -> bool:
     command += [f"-I{config_folder(libffi)}"]
     command += [str(source), "-o", str(program), f"-L{libffi / 'lib'}", "-lffi", "-lm", "-pthread"]
     command += [f"-Wl,-rpath,{libffi / 'lib'}"]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
+    if run(command, status=None).returncode:
         return False
     status, said = execute(program)
     if status:
@@ -148,15 +152,7 @@ def config_folder(libffi: Path) -> Path:
 
 def execute(program: Path, *words: str) -> tuple[int, str]:
     """Status and output of a program; its addresses are its own affair."""
-    done = subprocess.run(
-        [str(program), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=300,
-        check=False,
-    )
+    done = run([program, *words], status=None, stderr=subprocess.STDOUT, timeout=300)
     return done.returncode, re.sub(r"0x[0-9a-f]+", "0x...", done.stdout)
 
 

@@ -23,16 +23,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.kernel.vm import inside
-from tests.kernel.vm.machine import (
+from tests.support import process
+from tests.support.machine import (
     MACHINES,
     ROOT,
     CannotRunError,
     Job,
     Outcome,
     boot,
+    debian_kernel,
+    fresh_folder,
     need,
     pack,
     run,
+    sharing_jobs,
+    write_jobs,
 )
 
 #: What `make test-vm` runs when nothing is asked for: kernel, architecture, parts.
@@ -43,8 +48,6 @@ ALL = (
     ("6.1", "arm64", "a"),
     ("newest", "arm64-16k", "a"),
 )
-#: Modules that a guest needs to see the host's files; what they need comes first.
-SHARING = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 
 
 @dataclass
@@ -93,13 +96,13 @@ def guest(kernel: str, arch: str, build: Path) -> Guest:
         return debug_guest(build, out)
     packages = ("sh", "csrc/kernel/packages.sh")
     run("getting a kernel's headers", *packages, "headers", kernel, arch)
-    folder, release = run("getting a kernel", *packages, "image", kernel, arch).split()[-2:]
+    image, modules = debian_kernel(kernel, arch)
     make("kmod", f"KERNEL={kernel}", f"ARCH={arch}")
     return Guest(
         kernel,
         arch,
-        Path(folder) / "boot" / f"vmlinuz-{release}",
-        Path(folder) / "lib/modules" / release,
+        image,
+        modules,
         build / "kmod" / f"{kernel}-{arch}" / "trampfd.ko",
         out,
     )
@@ -122,49 +125,21 @@ def debug_guest(build: Path, out: Path) -> Guest:
 
 def initramfs(host: Guest, build: Path, jobs: list[Job], part: str) -> Path:
     """Pack init, the programs, the modules and the list of jobs."""
-    top = host.out / f"root-{part}"
-    shutil.rmtree(top, ignore_errors=True)
-    top.mkdir(parents=True)
+    top = fresh_folder(host.out / f"root-{part}")
     programs = build / "vm" / "bin" / MACHINES[host.arch].isa
     names = [path for path in programs.iterdir() if part == "a" or path.name == "init"]
     for path in names:
         shutil.copy(path, top)
         if path.name != "init":  # symbols are for debugging here, not for emulated memory
             strip = "strip" if host.arch == "x86_64" else "aarch64-linux-gnu-strip"
-            subprocess.run([strip, str(top / path.name)], check=True)
+            process.run([strip, str(top / path.name)])
     shutil.copy(host.trampfd, top)
     if part != "a":
-        copy_modules(host, top, jobs)
-    (top / "jobs").write_text("".join(f"{job.seconds} {job.words}\n" for job in jobs))
+        if host.modules is None:
+            raise CannotRunError("the debug kernel has no modules to share files with")
+        jobs[:0] = sharing_jobs(host.modules, top)
+    write_jobs(jobs, top)
     return pack(top, host.out / f"initramfs-{part}.gz")
-
-
-def copy_modules(host: Guest, top: Path, jobs: list[Job]) -> None:
-    """Copy what SHARING needs, in an order in which it loads, with the jobs that load it."""
-    if host.modules is None:
-        raise CannotRunError("the debug kernel has no modules to share files with")
-    order: list[str] = []
-
-    def visit(name: str) -> None:
-        found = next(host.modules.rglob(f"{name}.ko*"), None) if host.modules else None
-        if name in order or found is None:  # None: built in
-            return
-        target = top / f"{name}.ko"
-        if found.suffix == ".xz":
-            target.write_bytes(
-                subprocess.run(["xz", "-dc", str(found)], capture_output=True, check=True).stdout
-            )
-        else:
-            shutil.copy(found, target)
-        depends = re.search(rb"\0depends=([^\0]*)\0", target.read_bytes())
-        for needed in filter(None, depends[1].decode().split(",") if depends else []):
-            visit(needed)
-        if name not in order:
-            order.append(name)
-
-    for name in SHARING:
-        visit(name)
-    jobs[:0] = [Job(f"insmod /{name}.ko", 60) for name in order]
 
 
 def part_a(seed: int, seconds: int, only: str) -> list[Job]:

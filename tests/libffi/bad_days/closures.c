@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /* closures.c - uses of the closure functions that are rare, wrong, or both */
 #include "days.h"
+#include "libffi.h"
 #include <sys/mman.h>
 
 /* A live closure is prepared again, for other signatures, at the same address. */
-DAY(prepared_again)
+CASE(prepared_again)
 {
-    struct live l;
-    CHECK(live_make(&l, 0));
+    struct made l;
+    CHECK(test_make(&l, 0));
     for (long key = 1; key < 3000; key++) {
         l.key = key;
-        CHECK_EQ(lib.prep_closure_loc(l.closure, day_cif(key), day_handler(key),
+        CHECK_EQ(lib.prep_closure_loc(l.closure, key_cif(key), key_handler(key),
                                       (void *)(intptr_t)key, l.code),
                  FFI_OK);
-        CHECK(live_right(&l));
+        CHECK(test_right(&l));
     }
-    live_free(&l);
+    test_free(&l);
     outcome("goes on");
 }
 
 /* ffi_prep_closure(), the older function, on what ffi_closure_alloc() gave. It takes the code to be
  * where the data is; where they are apart it may answer right or refuse. */
-DAY(prep_closure_on_allocated)
+CASE(prep_closure_on_allocated)
 {
     void *code, *closure = lib.closure_alloc(sizeof(ffi_closure), &code);
     CHECK(closure != NULL);
-    ffi_status status = lib.prep_closure(closure, day_cif(0), day_handler(0), (void *)7);
-    struct live l = {closure, code, 7 * 3};
+    ffi_status status = lib.prep_closure(closure, key_cif(0), key_handler(0), (void *)7);
+    struct made l = {closure, code, 7 * 3};
     if (status != FFI_OK)
         outcome("refused: status %d", (int)status);
     else if (((int (*)(int))l.code)(1) == 8)
@@ -43,8 +44,8 @@ static void prepared_in(void *memory, ffi_status status)
     }
     /* Never writable and executable at once: it is one first, then the other. */
     CHECK_EQ(mprotect(memory, 65536, PROT_READ | PROT_EXEC), 0);
-    struct live l = {memory, memory, 9};
-    if (!live_right(&l))
+    struct made l = {memory, memory, 9};
+    if (!test_right(&l))
         test_fail(__FILE__, __LINE__, "wrong answer");
     outcome("`FFI_OK`; answers right once the user has made it executable");
 }
@@ -56,22 +57,22 @@ static void *own_memory(void)
     return memory;
 }
 
-DAY(own_memory_prep_closure)
+CASE(own_memory_prep_closure)
 {
     void *memory = own_memory();
-    prepared_in(memory, lib.prep_closure(memory, day_cif(9), day_handler(9), (void *)9));
+    prepared_in(memory, lib.prep_closure(memory, key_cif(9), key_handler(9), (void *)9));
 }
 
-DAY(own_memory_prep_closure_loc)
+CASE(own_memory_prep_closure_loc)
 {
     void *memory = own_memory();
     prepared_in(memory,
-                lib.prep_closure_loc(memory, day_cif(9), day_handler(9), (void *)9, memory));
+                lib.prep_closure_loc(memory, key_cif(9), key_handler(9), (void *)9, memory));
 }
 
-/* Closures lie in tables that do not fill the 512 KiB from one to the next: what is mapped there, a
- * hint says, is as much the user's own as any other. */
-DAY(own_memory_beside_closures)
+/* Tables do not fill the 512 KiB from one to the next. Memory that the user maps in a gap, by a
+ * hint, is the user's own like any other. */
+CASE(own_memory_beside_closures)
 {
     const uintptr_t span = 0x80000, behind = 0x60000;
     char *closure = NULL;
@@ -82,14 +83,14 @@ DAY(own_memory_beside_closures)
     void *memory = mmap(hint, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED);
     prepared_in(memory,
-                lib.prep_closure_loc(memory, day_cif(9), day_handler(9), (void *)9, memory));
+                lib.prep_closure_loc(memory, key_cif(9), key_handler(9), (void *)9, memory));
 }
 
 /* Memory that nobody makes executable: preparing must not, either. */
-DAY(own_memory_stays_as_it_was)
+CASE(own_memory_stays_as_it_was)
 {
     void *memory = own_memory();
-    ffi_status status = lib.prep_closure(memory, day_cif(9), day_handler(9), (void *)9);
+    ffi_status status = lib.prep_closure(memory, key_cif(9), key_handler(9), (void *)9);
     if (strncmp(test_map_of(memory).perms, "rw-", 3))
         test_fail(__FILE__, __LINE__, "the user's memory has other rights");
     if (status != FFI_OK)
@@ -98,42 +99,42 @@ DAY(own_memory_stays_as_it_was)
         outcome("`FFI_OK`; it stays read-write, calling it would be the user's SIGSEGV");
 }
 
-/* overwritten BYTE: the memory that was given is filled with it before it is prepared, or, AGAIN,
- * between two times: a program may well clear what it was given. */
-DAY(overwritten)
+/* BYTE [again]: a program may fill a closure's memory before it prepares the closure, or between
+ * two preparations. */
+CASE(overwritten)
 {
     enum { SOME = 3000, SIZE = 200 };
-    int byte = atoi(day_argument(0));
+    int byte = atoi(argument(0));
     bool again = test_argc > 1;
     for (long key = 0; key < SOME; key++) {
-        struct live *l = &crowd[key];
+        struct made *l = &many[key];
         l->key = key;
         l->closure = lib.closure_alloc(SIZE, &l->code);
         CHECK(l->closure != NULL);
         if (again)
-            CHECK_EQ(lib.prep_closure_loc(l->closure, day_cif(key + 1), day_handler(key + 1), NULL,
+            CHECK_EQ(lib.prep_closure_loc(l->closure, key_cif(key + 1), key_handler(key + 1), NULL,
                                           l->code),
                      FFI_OK);
         memset(l->closure, byte, SIZE);
-        CHECK_EQ(lib.prep_closure_loc(l->closure, day_cif(key), day_handler(key),
+        CHECK_EQ(lib.prep_closure_loc(l->closure, key_cif(key), key_handler(key),
                                       (void *)(intptr_t)key, l->code),
                  FFI_OK);
     }
-    crowd_check(SOME);
+    day_call_all(SOME, false);
     for (long key = 0; key < SOME; key++)
-        live_free(&crowd[key]);
+        test_free(&many[key]);
     outcome("goes on");
 }
 
 /* The program clears a closure before it frees it. */
-DAY(cleared_before_free)
+CASE(cleared_before_free)
 {
     enum { SOME = 3000 };
     for (int round = 0; round < 3; round++) {
-        CHECK_EQ(crowd_make(0, SOME), SOME);
+        CHECK_EQ(test_make_many(many, SOME), SOME);
         for (size_t i = 0; i < SOME; i++) {
-            memset(crowd[i].closure, 0, sizeof(ffi_closure));
-            live_free(&crowd[i]);
+            memset(many[i].closure, 0, sizeof(ffi_closure));
+            test_free(&many[i]);
         }
     }
     outcome("freed");
@@ -144,33 +145,33 @@ static const char *size_works(size_t size)
 {
     enum { BESIDE = 3 };
     unsigned char *data[BESIDE];
-    struct live l[BESIDE];
+    struct made l[BESIDE];
     for (int i = 0; i < BESIDE; i++) {
         if (!(data[i] = lib.closure_alloc(size, &l[i].code)))
             return i ? "NULL after some" : "NULL";
-        l[i] = (struct live){data[i], l[i].code, (long)size + i};
+        l[i] = (struct made){data[i], l[i].code, (long)size + i};
     }
     for (int i = 0; i < BESIDE; i++) {
         size_t after = size > sizeof(ffi_closure) ? size - sizeof(ffi_closure) : 0;
-        CHECK_EQ(lib.prep_closure_loc(l[i].closure, day_cif(l[i].key), day_handler(l[i].key),
+        CHECK_EQ(lib.prep_closure_loc(l[i].closure, key_cif(l[i].key), key_handler(l[i].key),
                                       (void *)(intptr_t)l[i].key, l[i].code),
                  FFI_OK);
         memset(data[i] + sizeof(ffi_closure), 0xa0 + i, after);
     }
     for (int i = 0; i < BESIDE; i++) {
-        if (!live_right(&l[i]))
+        if (!test_right(&l[i]))
             test_fail(__FILE__, __LINE__, "a closure of %zu bytes gives a wrong answer", size);
         for (size_t at = sizeof(ffi_closure); at < size; at++)
             if (data[i][at] != 0xa0 + i)
                 test_fail(__FILE__, __LINE__, "the user's bytes in one of %zu bytes changed", size);
     }
     for (int i = 0; i < BESIDE; i++)
-        live_free(&l[i]);
+        test_free(&l[i]);
     return NULL;
 }
 
 /* As far as a table of the patched library reaches: 4,095 slots of 64 bytes. */
-DAY(sizes_to_262080)
+CASE(sizes_to_262080)
 {
     for (size_t size = sizeof(ffi_closure); size <= 262080; size += size < 8192 ? 8 : 4088) {
         const char *no = size_works(size);
@@ -180,15 +181,15 @@ DAY(sizes_to_262080)
     outcome("each works, and keeps the user's bytes");
 }
 
-DAY(size_of)
+CASE(size_of)
 {
-    const char *no = size_works(strtoul(day_argument(0), NULL, 10));
+    const char *no = size_works(strtoul(argument(0), NULL, 10));
     outcome("%s", no ? no : "works");
 }
 
-DAY(size_too_small)
+CASE(size_too_small)
 {
-    struct live l = {.key = 0};
+    struct made l = {.key = 0};
     l.closure = lib.closure_alloc(0, &l.code);
     if (!l.closure) {
         outcome("NULL");
@@ -198,60 +199,60 @@ DAY(size_too_small)
     outcome("memory is given");
 }
 
-DAY(no_place_for_the_code_address)
+CASE(no_place_for_the_code_address)
 {
     outcome("%s", lib.closure_alloc(sizeof(ffi_closure), NULL) ? "memory is given" : "NULL");
 }
 
-DAY(free_null)
+CASE(free_null)
 {
     lib.closure_free(NULL);
     outcome("nothing happens");
 }
 
-DAY(free_by_code_address)
+CASE(free_by_code_address)
 {
-    struct live l;
+    struct made l;
     for (long key = 0; key < 30000; key++) {
-        CHECK(live_make(&l, key));
-        CHECK(live_right(&l));
+        CHECK(test_make(&l, key));
+        CHECK(test_right(&l));
         lib.closure_free(l.code);
     }
     outcome("freed");
 }
 
 /* The next five are mistakes: the outcome is told beforehand, for a library that goes on. */
-DAY(free_twice)
+CASE(free_twice)
 {
-    struct live a, b, c;
-    CHECK(live_make(&a, 1) && live_make(&b, 2));
+    struct made a, b, c;
+    CHECK(test_make(&a, 1) && test_make(&b, 2));
     lib.closure_free(a.closure);
     lib.closure_free(a.closure);
-    CHECK(live_make(&a, 4) && live_make(&c, 5));
+    CHECK(test_make(&a, 4) && test_make(&c, 5));
     if (a.closure == c.closure)
         outcome("not noticed: two closures get the same memory");
     else
         outcome("not noticed");
 }
 
-DAY(free_of_heap_memory)
+CASE(free_of_heap_memory)
 {
     lib.closure_free(malloc(64));
     outcome("not noticed");
 }
 
-DAY(free_of_the_middle)
+CASE(free_of_the_middle)
 {
-    struct live l;
-    CHECK(live_make(&l, 1));
+    struct made l;
+    CHECK(test_make(&l, 1));
     lib.closure_free((char *)l.closure + 8);
     outcome("not noticed");
 }
 
 /* In a closure larger than a slot, at what could be a closure of its own. */
-DAY(free_of_the_middle_of_a_large_one)
+CASE(free_of_the_middle_of_a_large_one)
 {
-    struct live l;
+    struct made l;
     CHECK((l.closure = lib.closure_alloc(1024, &l.code)) != NULL);
     lib.closure_free((char *)l.closure + 512);
     outcome("not noticed");
@@ -260,60 +261,60 @@ DAY(free_of_the_middle_of_a_large_one)
 static void prepare_at(void *where, void *code)
 {
     ffi_status status =
-        lib.prep_closure_loc(where, day_cif(1), day_handler(1), (void *)(uintptr_t)1, code);
+        lib.prep_closure_loc(where, key_cif(1), key_handler(1), (void *)(uintptr_t)1, code);
     outcome("not noticed: %s", status == FFI_OK ? "`FFI_OK`" : "an error");
 }
 
-DAY(prepared_after_free)
+CASE(prepared_after_free)
 {
-    struct live l, kept;
-    CHECK(live_make(&kept, 3) && live_make(&l, 1));
+    struct made l, kept;
+    CHECK(test_make(&kept, 3) && test_make(&l, 1));
     lib.closure_free(l.closure);
     prepare_at(l.closure, l.code);
 }
 
-DAY(prepared_in_the_middle)
+CASE(prepared_in_the_middle)
 {
-    struct live l;
+    struct made l;
     CHECK((l.closure = lib.closure_alloc(1024, &l.code)) != NULL);
     prepare_at((char *)l.closure + 512, (char *)l.code + 512);
 }
 
 /* Where code and data are one, that is the closure. */
-DAY(prepared_at_the_code_address)
+CASE(prepared_at_the_code_address)
 {
-    struct live l;
+    struct made l;
     CHECK((l.closure = lib.closure_alloc(sizeof(ffi_closure), &l.code)) != NULL);
     outcome("`NULL`");
     prepare_at(l.code, l.code);
 }
 
 /* As a program may do that takes libffi's memory for an allocator's. */
-DAY(several_in_one_allocation)
+CASE(several_in_one_allocation)
 {
-    ffi_closure *pool = lib.closure_alloc(8 * sizeof *pool, (void **)&crowd[0].code);
+    ffi_closure *pool = lib.closure_alloc(8 * sizeof *pool, (void **)&many[0].code);
     CHECK(pool != NULL);
     for (int i = 0; i < 8; i++) {
-        struct live *l = &crowd[i];
+        struct made *l = &many[i];
         l->key = i;
         l->closure = pool + i;
-        l->code = (char *)crowd[0].code + (size_t)i * sizeof *pool;
-        CHECK(lib.prep_closure_loc(l->closure, day_cif(i), day_handler(i), (void *)(uintptr_t)i,
+        l->code = (char *)many[0].code + (size_t)i * sizeof *pool;
+        CHECK(lib.prep_closure_loc(l->closure, key_cif(i), key_handler(i), (void *)(uintptr_t)i,
                                    l->code) == FFI_OK);
     }
-    crowd_check(8);
+    day_call_all(8, false);
     outcome("goes on");
 }
 
-DAY(called_after_free)
+CASE(called_after_free)
 {
-    struct live l, kept;
-    CHECK(live_make(&kept, 3) && live_make(&l, 3));
+    struct made l, kept;
+    CHECK(test_make(&kept, 3) && test_make(&l, 3));
     lib.closure_free(l.closure);
-    outcome(live_right(&l) ? "not noticed: its handler is called" : "a wrong answer");
+    outcome(test_right(&l) ? "not noticed: its handler is called" : "a wrong answer");
 }
 
-DAY(called_before_prepared)
+CASE(called_before_prepared)
 {
     void *code, *closure = lib.closure_alloc(sizeof(ffi_closure), &code);
     CHECK(closure != NULL);

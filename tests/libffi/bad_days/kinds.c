@@ -5,6 +5,7 @@
  * checked.
  */
 #include "days.h"
+#include "libffi.h"
 #include <pthread.h>
 
 enum { SOME = 3000 };
@@ -15,7 +16,7 @@ static ffi_type **six(void)
 {
     static ffi_type *types[6];
     for (int i = 0; i < 6; i++)
-        types[i] = i % 2 ? lib.dbl : lib.slong;
+        types[i] = i % 2 ? tested.dbl : tested.slong;
     return types;
 }
 
@@ -37,34 +38,34 @@ static void windows(ffi_abi abi)
 {
     typedef long __attribute__((ms_abi)) called(long, double, long, double, long, double);
     ffi_cif cif;
-    CHECK_EQ(lib.prep_cif(&cif, abi, 6, lib.slong, six()), FFI_OK);
+    CHECK_EQ(tested.prep_cif(&cif, abi, 6, tested.slong, six()), FFI_OK);
     for (long key = 0; key < SOME; key++) {
-        struct live *l = &crowd[key];
+        struct made *l = &many[key];
         CHECK((l->closure = lib.closure_alloc(sizeof(ffi_closure), &l->code)) != NULL);
         CHECK_EQ(lib.prep_closure_loc(l->closure, &cif, six_called, (void *)key, l->code), FFI_OK);
     }
     for (long key = 0; key < SOME; key++)
-        CHECK_EQ(((called *)crowd[key].code)(1, 2, 3, 4, 5, 6), EXPECTED(key));
+        CHECK_EQ(((called *)many[key].code)(1, 2, 3, 4, 5, 6), EXPECTED(key));
     for (long key = 0; key < SOME; key++)
-        lib.closure_free(crowd[key].closure);
+        lib.closure_free(many[key].closure);
     outcome("goes on");
 }
 
-DAY(win64)
+CASE(win64)
 {
     windows(FFI_WIN64);
 }
-DAY(gnuw64)
+CASE(gnuw64)
 {
     windows(FFI_GNUW64);
 }
-DAY(efi64)
+CASE(efi64)
 {
     windows(FFI_EFI64);
 }
 
 /* The same closure is prepared for the one ABI and then for the other. */
-DAY(windows_then_system_v)
+CASE(windows_then_system_v)
 {
     typedef long __attribute__((ms_abi)) windows_called(long, double, long, double, long, double);
     typedef long called(long, double, long, double, long, double);
@@ -72,8 +73,8 @@ DAY(windows_then_system_v)
     void *code;
     ffi_closure *closure = lib.closure_alloc(sizeof *closure, &code);
     CHECK(closure != NULL);
-    CHECK_EQ(lib.prep_cif(&win, FFI_WIN64, 6, lib.slong, six()), FFI_OK);
-    CHECK_EQ(lib.prep_cif(&unix64, FFI_DEFAULT_ABI, 6, lib.slong, six()), FFI_OK);
+    CHECK_EQ(tested.prep_cif(&win, FFI_WIN64, 6, tested.slong, six()), FFI_OK);
+    CHECK_EQ(tested.prep_cif(&unix64, FFI_DEFAULT_ABI, 6, tested.slong, six()), FFI_OK);
     for (long key = 0; key < SOME; key++) {
         CHECK_EQ(lib.prep_closure_loc(closure, &win, six_called, (void *)key, code), FFI_OK);
         CHECK_EQ(((windows_called *)code)(1, 2, 3, 4, 5, 6), EXPECTED(key));
@@ -86,7 +87,7 @@ DAY(windows_then_system_v)
 /* All at once: four threads, each with closures of any size and of every kind above, prepared
  * again for another kind, freed in any order by data or by code. */
 struct part {
-    struct live *live;
+    struct made *live;
     unsigned random;
     bool windows[1000];
 };
@@ -97,30 +98,30 @@ static unsigned next(struct part *p, unsigned below)
     return (unsigned)rand_r(&p->random) % below;
 }
 
-static void prepare(struct part *p, struct live *l)
+static void prepare(struct part *p, struct made *l)
 {
     bool windows_too = p->windows[l - p->live] = next(p, 4) == 0;
     l->key = next(p, 100000);
-    CHECK_EQ(lib.prep_closure_loc(l->closure, windows_too ? &windows_cif : day_cif(l->key),
-                                  windows_too ? six_called : day_handler(l->key),
+    CHECK_EQ(lib.prep_closure_loc(l->closure, windows_too ? &windows_cif : key_cif(l->key),
+                                  windows_too ? six_called : key_handler(l->key),
                                   (void *)(intptr_t)l->key, l->code),
              FFI_OK);
 }
 
-static void right(struct part *p, struct live *l)
+static void right(struct part *p, struct made *l)
 {
     typedef long __attribute__((ms_abi)) called(long, double, long, double, long, double);
     if (p->windows[l - p->live])
         CHECK_EQ(((called *)l->code)(1, 2, 3, 4, 5, 6), EXPECTED(l->key));
     else
-        CHECK(live_right(l));
+        CHECK(test_right(l));
 }
 
 static void *mix(void *data)
 {
     struct part *p = data;
     for (int step = 0; step < 200000; step++) {
-        struct live *l = &p->live[next(p, 1000)];
+        struct made *l = &p->live[next(p, 1000)];
         if (!l->closure) {
             size_t size = next(p, 8) ? sizeof(ffi_closure) : sizeof(ffi_closure) + next(p, 4000);
             CHECK((l->closure = lib.closure_alloc(size, &l->code)) != NULL);
@@ -128,7 +129,7 @@ static void *mix(void *data)
         }
         right(p, l);
         if (next(p, 3) == 0) {
-            live_free(l);
+            test_free(l);
         } else if (next(p, 3) == 0) {
             prepare(p, l);
             right(p, l);
@@ -137,13 +138,13 @@ static void *mix(void *data)
     return NULL;
 }
 
-DAY(mixed_in_four_threads)
+CASE(mixed_in_four_threads)
 {
     static struct part parts[4];
     pthread_t threads[4];
-    CHECK_EQ(lib.prep_cif(&windows_cif, FFI_WIN64, 6, lib.slong, six()), FFI_OK);
+    CHECK_EQ(tested.prep_cif(&windows_cif, FFI_WIN64, 6, tested.slong, six()), FFI_OK);
     for (unsigned i = 0; i < 4; i++) {
-        parts[i] = (struct part){.live = crowd + 1000 * i, .random = i + 1};
+        parts[i] = (struct part){.live = many + 1000 * i, .random = i + 1};
         CHECK_EQ(pthread_create(&threads[i], NULL, mix, &parts[i]), 0);
     }
     for (int i = 0; i < 4; i++)
@@ -163,10 +164,10 @@ static void go_called(ffi_cif *cif, void *ret, void **args, void *closure)
     *(ffi_sarg *)ret = weigh(args) + ((struct go *)closure)->key;
 }
 
-DAY(go_closure)
+CASE(go_closure)
 {
     static struct go go[SOME];
-    ffi_status (*prep)(ffi_go_closure *, ffi_cif *, days_handler *);
+    ffi_status (*prep)(ffi_go_closure *, ffi_cif *, test_function);
     void (*call_go)(ffi_cif *, void (*)(void), void *, void **, void *);
     *(void **)&prep = lib_symbol("ffi_prep_go_closure");
     *(void **)&call_go = lib_symbol("ffi_call_go");
@@ -175,7 +176,7 @@ DAY(go_closure)
         return;
     }
     ffi_cif cif;
-    CHECK_EQ(lib.prep_cif(&cif, FFI_DEFAULT_ABI, 6, lib.slong, six()), FFI_OK);
+    CHECK_EQ(tested.prep_cif(&cif, FFI_DEFAULT_ABI, 6, tested.slong, six()), FFI_OK);
     long a = 1, c = 3, e = 5;
     double b = 2, d = 4, f = 6;
     void *args[] = {&a, &b, &c, &d, &e, &f};
@@ -216,9 +217,9 @@ static void raw(const char *name)
         return;
     }
     ffi_cif cif;
-    CHECK_EQ(lib.prep_cif(&cif, FFI_DEFAULT_ABI, 6, lib.slong, six()), FFI_OK);
+    CHECK_EQ(tested.prep_cif(&cif, FFI_DEFAULT_ABI, 6, tested.slong, six()), FFI_OK);
     for (long key = 0; key < SOME; key++) {
-        struct live *l = &crowd[key];
+        struct made *l = &many[key];
         CHECK((l->closure = lib.closure_alloc(sizeof(ffi_raw_closure), &l->code)) != NULL);
         ffi_status status = prep(l->closure, &cif, raw_called, (void *)key, l->code);
         if (status != FFI_OK) {
@@ -227,18 +228,18 @@ static void raw(const char *name)
         }
     }
     for (long key = 0; key < SOME; key++)
-        CHECK_EQ(((called *)crowd[key].code)(1, 2, 3, 4, 5, 6), EXPECTED(key));
+        CHECK_EQ(((called *)many[key].code)(1, 2, 3, 4, 5, 6), EXPECTED(key));
     for (long key = 0; key < SOME; key++)
-        lib.closure_free(crowd[key].closure);
+        lib.closure_free(many[key].closure);
     outcome("goes on");
 }
 
-DAY(raw_closure)
+CASE(raw_closure)
 {
     stride = 1;
     raw("ffi_prep_raw_closure_loc");
 }
-DAY(java_raw_closure)
+CASE(java_raw_closure)
 {
     stride = 2;
     raw("ffi_prep_java_raw_closure_loc");

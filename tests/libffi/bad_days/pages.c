@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* pages.c - a kernel with 64 KiB pages, as the library sees one
  *
- * No such kernel runs on x86-64. The library is loaded by this program, so the functions below,
- * which the program exports, are the ones that it calls: while `simulated` is set, the page size is
- * 64 KiB, and an address or an offset that is no multiple of it is refused as that kernel would.
- * Lengths are rounded up to whole pages, mappings start at one. What the loader mapped before
- * stays as it is: the library's own text lies at a multiple of 4 KiB here, not of 64 as there.
+ * No such kernel runs on x86-64. This program loads the library and exports the functions
+ * below, so the library calls them. While `simulated` is set, they answer as such a kernel: the
+ * page size is 64 KiB, and an address or an offset that is no multiple of it is refused. Lengths
+ * are rounded up to whole pages, mappings start at one. What the loader mapped before stays as it
+ * is: the library's own text lies at a multiple of 4 KiB here, not of 64 as there.
  */
 #include "days.h"
+#include "libffi.h"
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/auxv.h>
@@ -110,15 +111,14 @@ EXPORTED unsigned long getauxval(unsigned long type)
 }
 
 /* pages N: from the N-th closure on */
-DAY(pages_of_64k)
+CASE(pages_of_64k)
 {
-    size_t n = (size_t)atol(day_argument(0));
-    CHECK_EQ(crowd_make(0, n), n);
+    size_t n = first_crowd();
     simulated = true;
     CHECK(sysconf(_SC_PAGESIZE) == PAGE && getpagesize() == PAGE);
-    crowd_go_on(n);
-    for (size_t i = n; i < CROWD && crowd[i].closure; i++)
-        live_free(&crowd[i]);
+    day_go_on(n, false);
+    for (size_t i = n; i < MANY && many[i].closure; i++)
+        test_free(&many[i]);
     simulated = false;
     if (getenv("DAYS_VERBOSE"))
         fprintf(stderr, "%zu calls refused for their alignment\n", refused);

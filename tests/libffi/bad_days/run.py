@@ -25,13 +25,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
+from bench.reporting.page import replace_between  # noqa: E402
 from tests.libffi.bad_days.rows import ABORTS, SECTIONS, Row  # noqa: E402
 
-BEGIN = "<!-- bad days: begin (make libffi-bad-days) -->"
-END = "<!-- bad days: end -->"
 LIBRARIES = ("patched", "stock", "upstream")
 TIMEOUT = 90
-WRONG, WRITABLE, CANNOT = 2, 3, 4  # exit statuses of the program (days.h)
+WRONG, WRITABLE, CANNOT = 1, 3, 77  # exit statuses of the program (tests/support/harness.h)
 
 
 def tidy(text: str, scratch: str) -> str:
@@ -44,7 +43,9 @@ def tidy(text: str, scratch: str) -> str:
 def told(done: subprocess.CompletedProcess[str], scratch: str) -> str:
     """Say what happened, in the words of the table."""
     code = done.returncode
-    out, err = tidy(done.stdout, scratch), tidy(done.stderr, scratch)
+    # Of a failed check, what it says: neither its line of the source nor errno.
+    text = re.sub(r"^\S+:\d+: |(?: \(errno .*\))$", "", done.stderr.strip())
+    out, err = tidy(done.stdout, scratch), tidy(text, scratch)
     if code == 0:
         return out
     if code == WRITABLE:
@@ -54,7 +55,7 @@ def told(done: subprocess.CompletedProcess[str], scratch: str) -> str:
     if code == WRONG:
         return f"**wrong**: {err}"
     if code == CANNOT:
-        return f"not run: {err}"
+        return f"not run: {out}"
     if code == -signal.SIGABRT and err:
         return f"{ABORTS}{err}"
     if code == -signal.SIGSYS:
@@ -86,14 +87,14 @@ def try_row(row: Row, program: Path, library: Path, *, strict: bool) -> str:
         return "not run: needs root"
     with tempfile.TemporaryDirectory() as name:
         copy, case = prepare(row, library, Path(name))
-        env = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+        env = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "DAYS_LIBFFI": str(copy)}
         env.update({"DAYS_STRICT": "1"} if strict else {})
         env.update({"DAYS_MDWE": "1"} if row.mdwe else {})
         # Files and not pipes: a child that hangs would keep a pipe open after its parent ended.
         said = {stream: Path(name, stream) for stream in ("out", "err")}
         with said["out"].open("w") as out, said["err"].open("w") as err:
             process = subprocess.Popen(
-                [str(program), str(copy), *case],
+                [str(program), *case],
                 stdout=out,
                 stderr=err,
                 stdin=subprocess.DEVNULL,
@@ -168,10 +169,8 @@ def main() -> int:
     }
     (given.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     if given.docs:
-        head, rest = given.docs.read_text().split(BEGIN)
-        tail = rest.split(END)[1]
-        middle = f"{BEGIN}\nlibffi: {given.base}.\n\n{table(results)}\n{END}"
-        given.docs.write_text(head + middle + tail)
+        text = f"libffi: {given.base}.\n\n{table(results)}"
+        replace_between(given.docs, "bad days", text)
     for line in wrong:
         print(f"WRONG: {line}", file=sys.stderr)
     print(f"{sum(len(rows) for rows in results.values())} rows, {len(wrong)} wrong")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.process import run
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,10 +37,10 @@ class Client:
     def there(self) -> bool:
         if shutil.which(self.probe[0]) is None:
             return False
-        return subprocess.run(self.probe, capture_output=True, check=False).returncode == 0
+        return run(self.probe, status=None).returncode == 0
 
     def version_text(self) -> str:
-        done = subprocess.run(self.version, capture_output=True, text=True, check=False)
+        done = run(self.version, status=None)
         lines = (done.stdout or done.stderr).strip().splitlines()
         return lines[0].strip() if lines else "unknown"
 
@@ -111,7 +112,7 @@ def install(missing: list[Client]) -> str:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     said = ""
     for step in (["apt-get", "update", "-q"], command):
-        done = subprocess.run(step, capture_output=True, text=True, env=env, check=False)
+        done = run(step, status=None, env=env, timeout=None)
         said = (done.stderr or done.stdout).strip()
         if done.returncode != 0 and step is command:
             return f"{' '.join(command)} failed: {said.splitlines()[-1] if said else 'no word'}"

@@ -26,11 +26,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from ffi_static._maps import audit_maps, read_maps  # noqa: E402 - found through the line above
+from bench.reporting.page import replace_between  # noqa: E402
+from ffi_static.doctor.maps import (  # noqa: E402 - found through the line above
+    audit_maps,
+    read_maps,
+)
 from tests.libffi.clients.programs import CLIENTS, Client, install  # noqa: E402
 from tests.support.policies import MDWE, PLAIN, mdwe_refusal, run_under  # noqa: E402
+from tests.support.process import EVERYTHING, HangError  # noqa: E402
 
-BEGIN, END = "<!-- clients: begin (make test-clients DOCS=1) -->", "<!-- clients: end -->"
 MOMENTS = ("start", "peak", "end")
 LIBRARIES = ("patched", "stock", "upstream")
 #: What tells most, in a client's last words: the first line that matches the first of these.
@@ -93,8 +97,9 @@ def try_client(client: Client, library: str, folder: Path, policy: str) -> Row:
             **client.env,
         }
         try:
-            done = run_under(policy, client.argv, env=env, stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
+            quiet = {"without": EVERYTHING, "stdin": subprocess.DEVNULL}
+            done = run_under(policy, client.argv, env=env, **quiet)
+        except HangError:
             row.failure = "hangs (stopped after 300 s)"
             return row
         files = [Path(f"{maps}.{m}") for m in MOMENTS]
@@ -145,13 +150,6 @@ def judge_all(rows: list[Row]) -> list[str]:
         if r.library == "stock" and r.policy == PLAIN and r.client in ours and r.memory == "none"
     ]
     return bad + blind
-
-
-def write_docs(docs: Path, text: str, notes: str) -> None:
-    old = docs.read_text()
-    head, rest = old.split(BEGIN)
-    tail = rest.split(END)[1]
-    docs.write_text(f"{head}{BEGIN}\n{notes}\n\n{text}\n{END}{tail}")
 
 
 def arguments() -> argparse.Namespace:
@@ -209,7 +207,7 @@ def main() -> int:
     (given.out / "table.md").write_text(text + "\n")
     print(f"\n{text}\n\n" + "\n".join(notes))
     if given.docs:
-        write_docs(given.docs, text, given.base)
+        replace_between(given.docs, "clients", f"{given.base}\n\n{text}")
     for line in wrong:
         print(f"WRONG: {line}", file=sys.stderr)
     print(f"{given.out / 'report.json'}")

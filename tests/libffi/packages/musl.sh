@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# musl.sh - stock and patched libffi by musl-gcc: upstream's closure tests, and a program of ours
+# musl.sh - stock and patched libffi by musl-gcc: upstream's closure tests, and dev.c
 #
 #   musl.sh LIBFFI OUT      LIBFFI: what patches/libffi/source.sh left (source/, version)
 #

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* compat.c - a 32-bit caller: by int 0x80 from 64-bit code, and from a program of its own
  *
- * Only 64-bit code is written, so whoever asks by a 32-bit system call is refused, and told.
+ * The kernel writes 64-bit code only, so 32-bit system calls are refused with an errno of their
+ * own.
  */
 #include "table.h"
 #ifdef __x86_64__

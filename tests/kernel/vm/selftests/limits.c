@@ -2,8 +2,8 @@
 /* limits.c - TRAMPFD_INFO, accounting, and what is answered when something has run out
  *
  * A table's pages count for the user who made it (trampfd_info.user_pages) and in the memory
- * cgroup, until the last descriptor and mapping are gone. Whoever runs out is told so, keeps what
- * there is, and can go on when something was given back.
+ * cgroup, until the last descriptor and mapping are gone. A user who
+ * reaches a limit gets an errno, keeps all tables, and can go on after giving something back.
  */
 #include <fcntl.h>
 #include <sched.h>

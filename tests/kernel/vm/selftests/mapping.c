@@ -161,7 +161,7 @@ TEST(map_the_code_before_its_constants)
     check_calls(&table);
 }
 
-/* Of a table that is the same in all but whose it is. */
+/* The other table has the same fields; only its owner differs. */
 TEST(map_the_code_behind_the_constants_of_another_table)
 {
     ONE;

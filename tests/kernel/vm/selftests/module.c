@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* module.c - unloading the module while it is used, and loading it again
  *
- * Whoever has the device, a table or a mapping holds the module; nobody is left in code that is no
- * longer there.
+ * A process with the device, a table or a mapping holds the module, so no process runs code that
+ * has been unloaded.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* process.c - fork, exec, other processes, and processes that have given rights away
  *
- * A table belongs to the address space that made it: what another process holds is a descriptor
- * that it can close. A mapping, once there, is inherited like any other.
+ * A table belongs to the address space that made it: another process can only close its descriptor.
+ * A mapping of a table is inherited like any other mapping.
  */
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -233,7 +233,7 @@ TEST(a_descriptor_sent_to_another_process_cannot_be_mapped_there)
     CHECK(map(back, &arg) != MAP_FAILED); /* it came home */
 }
 
-/* The address space that made it is gone; another that happens to lie where it did is not it. */
+/* A new address space at the place of the one that made the table is not its owner. */
 TEST(a_table_of_a_process_that_has_ended_cannot_be_mapped_by_any)
 {
     ONE;

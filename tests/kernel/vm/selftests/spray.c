@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* spray.c - a program that wants code of its own choice, and has only the ioctl to write it with
  *
- * It has denied itself memory that is writable and then executable (PR_SET_MDWE, where the kernel
- * has that), so the one who writes to its executable pages is the kernel. It chooses all that a
- * table is made from so that it spells instructions, looks for them where they could be run, and
- * jumps to every place at which they could begin. And it tries to make executable what holds them.
+ * The program has denied itself memory that is writable and then executable (PR_SET_MDWE, where the
+ * kernel has it), so only the kernel writes to its executable pages. The program chooses every
+ * number of a table so that the numbers spell instructions, looks for these instructions in
+ * executable pages, and jumps to every byte at which they could begin. It also tries to make the
+ * constants executable.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -101,8 +102,7 @@ static const unsigned char pieces[][2] = {{0x40, 0x05}, {0x80, 0x52}, {0xc0, 0x0
 #endif
 enum { PIECES = sizeof pieces / sizeof *pieces };
 
-/* What a table is made of, so that each number that goes into it is a chosen one: as an address,
- * or as the distance from wherever the code is going to be. */
+/* The number for trampoline `i`: the chosen bytes as an address, or as a distance from the code. */
 static uint64_t chosen(const struct trampfd_create *arg, unsigned char *at, unsigned i, bool apart)
 {
     const uint32_t low = CHOSEN_LOW;

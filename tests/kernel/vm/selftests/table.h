@@ -55,7 +55,7 @@ bool is_tramp(const struct trampfd_create *arg, unsigned i);
 struct table make(const struct trampfd_create *arg);
 /* `count` trampolines, the data of each being &data_at[i]. */
 struct table make_valid(unsigned count);
-/* Every byte of it is what it should be. */
+/* Every byte of the table is what it should be. */
 void check_bytes(const struct table *table);
 /* A sample of its trampolines (all, when few) arrive with the right register. */
 void check_calls(const struct table *table);

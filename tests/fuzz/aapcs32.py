@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""aapcs32 - ARM's types, and how it passes them with VFP (AAPCS32, 5 and 7.1.2), for the checks.
+
+Written from the document and apart from `csrc/arch/arm/abi.c`, and not trusted either: the
+compilers' callers decide where values go. The runtime asks only how a result comes back, and the
+generator what makes no difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import aapcs64
+from . import model as m
+
+WORD = 4
+
+
+def scalar(kind: m.Scalar) -> m.Scalar:
+    """The type of this name: long and pointers have 4 bytes, long double is double."""
+    own: dict[m.Scalar, tuple[m.Scalar, str]] = {
+        m.POINTER: (m.INT32, "uint32_t"),
+        m.LDOUBLE: (m.DOUBLE, "long double"),
+        m.CLDOUBLE: (m.CDOUBLE, "_Complex long double"),
+        m.COMPLEX_INTEGERS[3]: (m.COMPLEX_INTEGERS[2], "_Complex long"),
+    }
+    if kind in own:
+        like, wide = own[kind]
+        return replace(kind, size=like.size, align=like.align, leaves=like.leaves, wide=wide)
+    return replace(kind, wide="uint32_t") if kind in m.NARROW else kind
+
+
+def in_memory(kind: m.Type | None) -> bool:
+    """Whether a result of this type goes through r0."""
+    if kind is None or aapcs64.homogeneous(kind):
+        return False
+    integer = isinstance(kind, m.Scalar) and len(kind.leaves) == 1
+    return kind.size > WORD and not integer
+
+
+def padded(kind: m.Struct) -> str:
+    """A C member that fills the struct's last word and does not change how it is passed, or ''."""
+    room = -kind.size % WORD
+    return f"unsigned char pad[{room}];" if room and not aapcs64.homogeneous(kind) else ""
+
+
+def wide(kind: m.Scalar) -> str:
+    """The C type whose value fills the same register or stack word; floats have their own."""
+    return kind.wide if kind.wide == "uint32_t" else kind.name

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""tools - what the programs of the drop-in's tests share
+
+Makers of callbacks as programs make them, by module: each gives (the callback, its address).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import cffi
+
+import ffi_static
+from ffi_static import _lib
+from ffi_static.doctor.trials import describe_memory
+from tests.support.programs import case
+
+ffi = cffi.FFI()
+Made = tuple[Any, int]  # a callback, and its address
+INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
+
+
+def address_of(made: Any) -> int:
+    """Give the address of ctypes' callback; ctypes.cast() would make a cycle of its argument."""
+    return int.from_bytes(bytes(memoryview(made)), sys.byteorder)
+
+
+def with_ctypes(function: Callable[..., Any]) -> Made:
+    made = INT(function)
+    return made, address_of(made)
+
+
+def with_cffi(function: Callable[..., Any]) -> Made:
+    made: Any = ffi.callback("int(int)", function)
+    return made, int(ffi.cast("intptr_t", made))
+
+
+MAKERS: dict[str, Callable[[Callable[..., Any]], Made]] = {
+    "_ctypes": with_ctypes,
+    "_cffi_backend": with_cffi,
+}
+BOTH = case(*MAKERS)
+
+
+def kind(address: int) -> str:
+    """Name the memory that an address lies in, as the doctor does."""
+    return str(describe_memory(address)["kind"])
+
+
+def ours(address: int) -> bool:
+    """Tell whether a live closure of this package is at an address."""
+    return bool(_lib.lib.ffi_static_from_address(_lib.ffi.cast("void *", address)))
+
+
+def mapped(name: str) -> list[list[str]]:
+    """Give the addresses and rights of each mapping of a file of that name."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return [line.split()[:2] for line in lines if name in line]
+
+
+def record(module: str, state: str = "served") -> ffi_static.Served:
+    """Give the one record of a module in that state."""
+    served = ffi_static.installed()
+    (found,) = [each for each in served if (each.module, each.state) == (module, state)]
+    return found
+
+
+def some(make: Callable[[Callable[..., Any]], Made], base: int, count: int = 5) -> list[Made]:
+    """Make callbacks that add base, base + 1, ... to their argument."""
+    return [make(lambda x, k=k: x + base + k) for k in range(count)]
+
+
+def right(caller: Any, made: list[Made], base: int) -> bool:
+    """Tell whether those callbacks answer right."""
+    return [caller.call(a, 1) for _, a in made] == [1 + base + k for k in range(len(made))]
