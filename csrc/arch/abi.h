@@ -59,6 +59,7 @@ struct fs_abi {
     /* Where floating registers are saved once for each width: how many there are to the last. */
     unsigned singles, doubles, quads;
     unsigned words;   /* general ones, where floating arguments leave some of them empty */
+    unsigned shape;   /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
     bool only_gpr;    /* every argument so far is one scalar in the next general register */
     bool only_vec;    /* ... in the next vector register */
     bool only_single; /* ... a float, where that is another thing than the former */
