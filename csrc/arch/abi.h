@@ -28,8 +28,7 @@
  *                    between registers and stack, or one that is whole where its alignment does not
  *                    want it. `at` says nothing
  *
- * A value that the caller converts, such as a float that arrives as a double, is going to be a way
- * of its own. The psABIs with such values have no abi.c yet. */
+ * A float that arrives in a double's format is saved as a float by the entry, so it is direct. */
 enum fs_way { FS_DIRECT, FS_BY_REFERENCE, FS_GATHERED };
 
 /* `size` bytes from frame byte `from` to byte `to` of the argument. The last piece may end behind
@@ -60,6 +59,7 @@ struct fs_abi {
     /* Where floating registers are saved once for each width: how many there are to the last. */
     unsigned singles, doubles, quads;
     unsigned words;   /* general ones, where floating arguments leave some of them empty */
+    unsigned shape;   /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
     bool only_gpr;    /* every argument so far is one scalar in the next general register */
     bool only_vec;    /* ... in the next vector register */
     bool only_single; /* ... a float, where that is another thing than the former */

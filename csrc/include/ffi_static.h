@@ -162,10 +162,11 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  *     if (ffi_static_trampoline_alloc(&t, 0, &address) < 0) { fputs(ffi_static_error(), stderr); }
  *
  * The trampoline's own registers are lost, unless they are among those that you name: r10 on
- * x86-64, x16 and x17 on AArch64, r12 on ARM, t1 and t3 on RISC-V, t0 and t1 on LoongArch, r0 and r1
- * on s390x, r11 and r12 on Power. The psABIs pass no argument of C in them. s390x's r1, through which
- * the trampoline jumps, can hold no data. Where indirect branches are tracked (Intel CET, Arm BTI),
- * `code` must begin with a landing pad, as C functions that are compiled for it do. */
+ * x86-64, x16 and x17 on AArch64, r12 on ARM, t1 and t3 on RISC-V, t0 and t1 on LoongArch, r0 and
+ * r1 on s390x, r11 and r12 on Power; on i386 there is none, but all flags but the direction flag.
+ * The psABIs pass no argument of C in them. s390x's r1, through which the trampoline jumps, can
+ * hold no data. Where indirect branches are tracked (Intel CET, Arm
+ * BTI), `code` must begin with a landing pad, as C functions that are compiled for it do. */
 
 /* A general-purpose register, neither the stack pointer nor one that is always zero: the psABI's
  * DWARF number + 1. */

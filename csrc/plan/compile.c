@@ -65,14 +65,17 @@ static bool take_pieces(struct draft *d, struct fs_place *place)
 {
     const struct fs_piece *p = place->piece;
     uint32_t first = in_units(p[0].from), second = in_units(p[1].from);
-    if (place->pieces != 2 || p[0].to != 0 || first >= FS_PLAN_FAR || second >= FS_PLAN_FAR)
-        return false;
-    bool halves = FS_PLAN_HALVES && p[1].to == 4 && p[0].size <= 4 && p[1].size <= 4;
-    if (!halves && (p[1].to != 8 || p[1].size > 8))
-        return false;
+    if (FS_PLAN_HALVES) { /* elsewhere all are two registers' 8 bytes each */
+        bool halves = p[1].to == 4 && p[0].size <= 4 && p[1].size <= 4;
+        bool wholes = p[1].to == 8 && p[1].size <= 8;
+        if (place->pieces != 2 || p[0].to != 0 || (!halves && !wholes) || first >= FS_PLAN_FAR ||
+            second >= FS_PLAN_FAR)
+            return false;
+        second += halves;
+    }
     place->at = FS_FRAME_SCRATCH + FS_GATHERED_ALIGN * d->gathered++;
     d->second[d->more++] = (uint8_t)first;
-    d->second[d->more++] = (uint8_t)(second + halves);
+    d->second[d->more++] = (uint8_t)second;
     return true;
 }
 #else

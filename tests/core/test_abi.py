@@ -27,7 +27,7 @@ def named(program: str) -> list[str]:
 
 
 CASES = cases.all_cases()
-PROGRAMS = ("errors", "life", "layout", "silent")
+PROGRAMS = ("errors", "life", "layout", "silent", "variadic")
 NAMED = [(program, name) for program in PROGRAMS for name in named(program)]
 
 

@@ -63,7 +63,7 @@ def padded(kind: m.Struct) -> str:
 
 def wide(kind: m.Scalar) -> str:
     """The C type whose value fills the same register or stack word."""
-    return kind.name if kind is m.CFLOAT else kind.wide
+    return kind.name if kind == m.CFLOAT else kind.wide
 
 
 def leaf(x: m.Leaf) -> m.Leaf:

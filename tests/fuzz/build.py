@@ -235,8 +235,8 @@ def scratch() -> Path:
 def fuzz(o: Options, indices: Sequence[int], tell: bool = False) -> Outcome:
     """Run the signatures `indices` of the seed, in batches that take turns with the compilers."""
     out = scratch()
-    turns = compilers(o.cc, o.isa)
     objects = runtime(out, compilers(isa=o.isa)[0][0], o.isa)
+    turns = [cc for cc in compilers(o.cc, o.isa) if cc[0] in o.isa.compilers]
     batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
     total = Outcome()
 

@@ -61,6 +61,15 @@ def wide(kind: m.Scalar) -> str:
     return kind.wide if kind.wide == "uint32_t" else kind.name
 
 
+def floating(kind: m.Type) -> bool:
+    """Whether gcc has a floating mode for it: also for a struct around one such member."""
+    if isinstance(kind, m.Scalar):
+        return len(kind.leaves) == 2 or kind.leaves[0].kind in "fx"
+    inner, count = kind.members[0]
+    alone = len(kind.members) == 1 and count < 2 and not kind.union
+    return alone and inner.size == kind.size and floating(inner)
+
+
 def pops(convention: str, sig: Signature) -> int:
     """How many bytes the callee takes off the stack."""
     hidden = in_memory(sig.result)
@@ -72,12 +81,9 @@ def pops(convention: str, sig: Signature) -> int:
         words, left = (0, left - 1) if left else (1, 0)
     for kind in sig.args:
         size = -(-kind.size // WORD)
-        one = isinstance(kind, m.Scalar) and len(kind.leaves) == 1
-        integer = one and kind.leaves[0].kind in "ib"
-        if integer and size == 1 and left > 0:
+        if isinstance(kind, m.Scalar) and not floating(kind) and size == 1 and left > 0:
             left -= 1
             continue
         words += size
-        if integer or isinstance(kind, m.Struct):
-            left -= size
+        left -= 0 if floating(kind) else size
     return WORD * words

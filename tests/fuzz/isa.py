@@ -34,6 +34,7 @@ class Isa:
     `abi`, `convention`: libffi's name of how functions are called, and gcc's attribute; `pops`:
     how many bytes a callee takes off the stack. `of`: the folder of its architecture, if that is
     not its name.
+    `compilers`: those that agree on it.
     `scalar`: a drawn scalar, which is of a 64-bit machine, as this one has it.
     """
 
@@ -55,6 +56,7 @@ class Isa:
     convention: str = ""
     pops: Callable[[Signature], int] = lambda sig: 0
     of: str = ""
+    compilers: tuple[str, ...] = ("gcc", "clang")
 
     @property
     def folder(self) -> str:
@@ -195,6 +197,8 @@ ISAS = {
             convention=convention,
             pops=functools.partial(i386.pops, convention),
             of="i686",
+            # clang passes complex types, structs and hidden pointers otherwise beside registers.
+            compilers=("gcc",) if i386.REGISTERS[convention] else ("gcc", "clang"),
         )
         for convention in ("", "stdcall", "fastcall", "thiscall")
     },

@@ -20,7 +20,7 @@ Kinds = list[str]
 
 def _members(kind: m.Type) -> Kinds:
     if isinstance(kind, m.Scalar):
-        if kind is m.POINTER:
+        if kind == m.POINTER:
             return ["?"]
         return ["?" if x.kind == "x" else "f" if x.kind == "f" else "i" for x in kind.leaves]
     if kind.union:

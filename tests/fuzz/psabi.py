@@ -49,7 +49,7 @@ def _scalar(kind: m.Scalar, at: int, words: list[str]) -> bool:
 
 def classes(kind: m.Type, at: int = 0, total: int = 0) -> Classes:
     """The classes of `kind` at offset `at` of an aggregate of `total` bytes."""
-    if kind is m.CLDOUBLE and not total:
+    if kind == m.CLDOUBLE and not total:
         return ["COMPLEX_X87"]
     total = total or kind.size
     if total > m.MEMORY_ABOVE:

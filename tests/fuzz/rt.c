@@ -41,7 +41,7 @@ struct call {
     unsigned round, depth, runs, bad;
     uint64_t rng;
     fz_value values[MAX_ARGS];
-    unsigned char result[1024]; /* what the handler wrote */
+    unsigned char result[8192]; /* what the handler wrote */
     unsigned char arena[ARENA] __attribute__((aligned(64)));
 };
 
@@ -334,6 +334,9 @@ static void one_call(struct call *c, int dirty)
     for (int i = 0; i < FZ_SAVED; i++)
         f->set[i] = fz_random(&c->rng);
     fz_draw_state(f, &c->rng);
+#ifdef FZ_POPS
+    FZ_POPS(f, c->sig->pops);
+#endif
     f->top = dirty && fz_has_canary ? __builtin_frame_address(0) : NULL;
     fz_frame = f;
     const uint64_t own = fz_state_before();
@@ -357,7 +360,7 @@ static unsigned one_signature(const fz_sig *sig, const fz_backend *backend, unsi
     c->sig = sig, c->backend = backend, c->cif = &cif, c->bad = 0, c->mode = "no";
     c->rng = seed * 0x2545f4914f6cdd1du + sig->index;
     current = sig;
-    if (sig->nargs > MAX_ARGS)
+    if (sig->nargs > MAX_ARGS || (sig->result && sig->result->size > sizeof c->result))
         abort();
     for (unsigned i = 0; i < sig->nargs; i++)
         types[i] = sig->args[i]->ffi;

@@ -2,9 +2,10 @@
 """step_remote - gdb's script: step a call through a closure, and unwind at each instruction.
 
 Run by gdb itself (``gdb-multiarch -batch -x``) on a program that QEMU runs and stops for it
-(``qemu-aarch64 -g SOCKET unwind stop SHAPE``); the environment names SOCKET and SHAPE. At every
-instruction from the caller's branch until it is back, the handler's own left out, the caller's
-frame must be found, with the stack pointer and the registers that it had at the branch.
+(``qemu-aarch64 -g SOCKET unwind stop SHAPE``); the environment names SOCKET and SHAPE. Without
+SOCKET, gdb runs the program itself. At every instruction from the caller's branch until it is back,
+the handler's own left out, the caller's frame must be found, with the stack pointer and the
+registers that it had at the branch.
 Prints ``stepped N wrong M``; each wrong one is named.
 """
 
@@ -19,6 +20,7 @@ import gdb  # type: ignore[import-untyped]
 REGISTERS = {
     "aarch64": (("sp", *(f"x{n}" for n in range(19, 30))), "$x30"),
     "arm": (("sp", *(f"r{n}" for n in range(4, 12))), "$lr & ~1"),
+    "i386": (("esp", "ebx", "esi", "edi", "ebp"), "*(unsigned *) $esp"),
     "riscv": (("sp", "fp", *(f"s{n}" for n in range(1, 12))), "$ra"),
     "loongarch": (("r3", *(f"r{n}" for n in range(22, 32))), "$r1"),
     "s390": (("r15", *(f"r{n}" for n in range(6, 14))), "$r14"),
@@ -64,11 +66,13 @@ def main() -> None:
     caller = f"caller_{os.environ['STEP_SHAPE']}"
     for setting in ("confirm off", "pagination off", "width 0", "debuginfod enabled off"):
         quietly(f"set {setting}")
-    quietly(f"target remote {os.environ['STEP_SOCKET']}")
+    socket = os.environ.get("STEP_SOCKET")
+    quietly(f"target remote {socket}" if socket else f"set args stop {os.environ['STEP_SHAPE']}")
     quietly(f"break {caller}")
-    quietly("continue")
+    quietly("continue" if socket else "run")
     quietly("delete")
-    while gdb.newest_frame().name() == caller:
+    # i386 calls a function to know where it is.
+    while (gdb.newest_frame().name() or "").startswith((caller, "__x86.get_pc_thunk")):
         want = registers(gdb.newest_frame())
         quietly("stepi")
     stepped = wrong = 0

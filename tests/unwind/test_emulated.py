@@ -41,19 +41,25 @@ def test_unwinds_at_every_instruction(
 ) -> None:
     gdb = tool("gdb-multiarch")
     made, socket = program(isa, "unwind/unwind"), tmp_path / "gdb"
-    cpu = ("-cpu", PLAIN[isa]) if isa in PLAIN else ()
-    with subprocess.Popen(
-        [*emulator(isa), *cpu, "-g", str(socket), str(made), "stop", shape],
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        command = [gdb, "-q", "-nx", "-batch", "-ex", "set sysroot /"]
-        command += ["-ex", f"set solib-search-path /usr/{ISAS[isa].triple}/lib"]
-        command += ["-x", str(HERE / "step_remote.py"), str(made)]
-        while not socket.exists() and process.poll() is None:
-            pass
-        env = {"STEP_SHAPE": shape, "STEP_SOCKET": str(socket)}
+    command = [gdb, "-q", "-nx", "-batch", "-ex", "set sysroot /"]
+    command += ["-ex", f"set solib-search-path /usr/{ISAS[isa].triple}/lib"]
+    command += ["-x", str(HERE / "step_remote.py"), str(made)]
+    env = {"STEP_SHAPE": shape}
+    if not emulator(isa):  # gdb runs it itself
         done = run(Path(command[0]), *command[1:], env=env)
-        process.kill()
+    else:
+        cpu = ("-cpu", PLAIN[isa]) if isa in PLAIN else ()
+        with subprocess.Popen(
+            [*emulator(isa), *cpu, "-g", str(socket), str(made), "stop", shape],
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while not socket.exists() and process.poll() is None:
+                pass
+            env["STEP_SOCKET"] = str(socket)
+            done = run(Path(command[0]), *command[1:], env=env)
+            process.kill()
+    if "Truncated register" in done.stdout + done.stderr:
+        pytest.skip(f"{gdb} and QEMU do not agree on the registers of {isa}: one is too old")
     found = re.search(r"^stepped (\d+) wrong (\d+)$", done.stdout, re.MULTILINE)
     assert found, done.stdout + done.stderr
     assert int(found[1]) >= 10  # ARM's shortest way

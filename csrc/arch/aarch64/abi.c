@@ -22,8 +22,8 @@
 
 enum { REGISTERS = 8, HOMOGENEOUS_MAX = 4, IN_REGISTERS_MAX = 16 };
 
-#include "arch/alignment.h"
-#include "arch/homogeneous.h"
+#include "arch/abi_alignment.h"
+#include "arch/abi_homogeneous.h"
 
 static int aggregate_tail(const ffi_type *t, unsigned *tail)
 {

@@ -36,8 +36,8 @@
 /* SINGLES: s0 to s15. NO_VFP: the base standard's vec_stride, since no argument is there. */
 enum { CORE = 4, SINGLES = 16, NO_VFP = 0, WORD = 4, HOMOGENEOUS_MAX = 4 };
 
-#include "arch/alignment.h"
-#include "arch/homogeneous.h"
+#include "arch/abi_alignment.h"
+#include "arch/abi_homogeneous.h"
 
 static unsigned in_core_tail(const ffi_type *t)
 {

@@ -17,7 +17,8 @@
  *
  * Of fastcall and thiscall, gcc's rules are taken where gcc, clang and libffi differ: a struct or a
  * 64-bit integer is on the stack and uses up as many registers as it has words; floating and
- * complex arguments use up none. Nobody but libffi calls FFI_PASCAL and FFI_REGISTER as above.
+ * complex arguments, and structs around one, use up none. Nobody but libffi calls FFI_PASCAL and
+ * FFI_REGISTER as above.
  */
 #include <ffi.h>
 
@@ -35,8 +36,8 @@
 
 enum { WORD = 4, HOMOGENEOUS_MAX = 4 };
 
-#include "arch/alignment.h"
-#include "arch/homogeneous.h"
+#include "arch/abi_alignment.h"
+#include "arch/abi_homogeneous.h"
 
 /* In struct fs_abi, `vec` is the cif's ABI, and the stride is how many words the callee pops. */
 
@@ -144,18 +145,27 @@ static int place_on_stack(struct fs_abi *abi, const ffi_type *t, unsigned index,
     return 0;
 }
 
+/* What gcc has a floating mode for: also a struct around one such member and nothing else. */
+static bool is_floating(const ffi_type *t)
+{
+    while (t->type == FFI_TYPE_STRUCT && t->elements[0] && !t->elements[1] &&
+           t->elements[0]->size == t->size)
+        t = t->elements[0];
+    return floating_size(t->type) || t->type == FFI_TYPE_COMPLEX;
+}
+
 /* In a register, or not but one less is left. */
 static bool place_in_register(struct fs_abi *abi, const ffi_type *t, struct fs_place *place)
 {
     const uint8_t *at;
-    bool integer = !is_aggregate(t) && !floating_size(t->type);
+    bool floating = is_floating(t);
     if (abi->gpr >= registers(abi->vec, &at))
         return false;
-    if (integer && t->size <= WORD) {
+    if (!floating && t->type != FFI_TYPE_STRUCT && t->size <= WORD) {
         place->at = at[abi->gpr++];
         return true;
     }
-    if (abi->vec != FFI_REGISTER && (integer || t->type == FFI_TYPE_STRUCT))
+    if (abi->vec != FFI_REGISTER && !floating)
         abi->gpr += (unsigned)align_up(t->size, WORD) / WORD;
     return false;
 }

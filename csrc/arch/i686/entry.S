@@ -307,7 +307,7 @@ FS_ENTRY(fs_entry_long)
     .cfi_escape 0x10, 8, 2, 0x74, 0
     movl FS_FRAME_EBP(%ebp), %ebp
     .cfi_restore ebp
-    ret
+    ret $0 /* gdb takes a plain one for the end of a frame that it guesses, whatever is said here */
     .cfi_restore_state
     /* int fs_plan_run(const struct fs_slot *slot, struct fs_frame *frame) calls the handler and
      * returns the tail, which is known. */

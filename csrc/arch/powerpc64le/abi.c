@@ -19,6 +19,8 @@
  */
 #include <ffi.h>
 
+#include "arch.h"
+
 #define FS_ABI_TAKEN FFI_DEFAULT_ABI
 #define FS_ABI_NAME "FFI_DEFAULT_ABI"
 #define FS_ABI_NAMED(cif) ((cif)->nfixedargs)
@@ -36,7 +38,7 @@
 
 enum { GENERAL = 8, FLOATING = 13, QUADS = 12, HOMOGENEOUS_MAX = 8, IN_REGISTERS_MAX = 16 };
 
-#include "arch/homogeneous.h"
+#include "arch/abi_homogeneous.h"
 
 static struct homogeneous of_scalar(const ffi_type *t)
 {

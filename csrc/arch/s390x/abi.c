@@ -141,15 +141,11 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
     return 0;
 }
 
-int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+static int place_scalar(struct fs_abi *abi, const ffi_type *t, unsigned index,
+                        struct fs_place *place)
 {
-    place->way = FS_DIRECT;
-    int error = check_argument(abi, t, index);
+    int error = check_scalar(t, "argument", index);
     if (error)
-        return error;
-    if (is_aggregate(t))
-        return place_aggregate(abi, t, place);
-    if ((error = check_scalar(t, "argument", index)))
         return error;
     if (is_floating(t->type))
         place_floating(abi, t->size, place);
@@ -160,10 +156,38 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
     return 0;
 }
 
+/* Of the arguments so far and one more. */
+static unsigned shape_with(unsigned shape, bool by_reference)
+{
+    unsigned last = by_reference ? 1 : 0;
+    if (shape == FS_SHAPE_NONE)
+        return FS_SHAPE_ONE + last;
+    if (shape < FS_SHAPE_TWO)
+        return FS_SHAPE_TWO + 2 * (shape - FS_SHAPE_ONE) + last;
+    return FS_SHAPE_MORE;
+}
+
+int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+{
+    place->way = FS_DIRECT;
+    int error = check_argument(abi, t, index);
+    if (error)
+        return error;
+    if (is_aggregate(t))
+        error = place_aggregate(abi, t, place);
+    else
+        error = place_scalar(abi, t, index, place);
+    abi->shape = shape_with(abi->shape, place->way == FS_BY_REFERENCE);
+    return error;
+}
+
 extern FS_HIDDEN void *const fs_planned[FS_PLANNED_TAILS][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_few[FS_PLANNED_TAILS][FS_SHAPE_MORE][FS_FEW_VEC_BUCKETS];
 
 void *fs_abi_plan_entry(const struct fs_abi *abi)
 {
     unsigned tail = abi->tail < FS_FAST_TAILS ? abi->tail : FS_FAST_TAILS;
+    if (abi->shape < FS_SHAPE_MORE)
+        return fs_few[tail][abi->shape][abi->vec > 0];
     return fs_planned[tail][(abi->vec + 1) / 2];
 }

@@ -91,9 +91,15 @@
 #define FS_SCALAR_V 4      /* and for so many floating ones */
 #define FS_SCALAR_PLACES 1 /* those for general ones read where each lies from the slot */
 
-/* Planned entries save all general registers; of the floating ones none, 2 or 4. */
+/* Planned entries save all general registers; of the floating ones none, 2 or 4. Up to two
+ * arguments have entries that know how many there are and which are by reference. */
 #define FS_PLANNED_TAILS 9 /* the fast ones, then FS_TAIL_MEM */
 #define FS_VEC_BUCKETS 3
+#define FS_FEW_VEC_BUCKETS 2
+#define FS_SHAPE_NONE 0
+#define FS_SHAPE_ONE 1  /* and 2: by reference */
+#define FS_SHAPE_TWO 3  /* and 4, 5, 6: 1 for the second, 2 for the first by reference */
+#define FS_SHAPE_MORE 7 /* than two */
 
 /* --- call frame information of a trampoline (s390x ELF ABI: DWARF has the registers' own numbers).
  *     The CFA is 160 bytes above the stack pointer, behind the area that every caller provides, and

@@ -17,10 +17,11 @@
  * r6 carries an argument and belongs to the caller: it is saved for the handler to read, and never
  * changed.
  *
- * Three kinds, chosen when the closure is prepared (abi.c):
+ * Four kinds, chosen when the closure is prepared (abi.c):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
- *   fs_entry_plan_<tail>_<v>    up to 20 arguments, walked from the slot, after saving the registers
- *                               that carry arguments; tail 8 is FS_TAIL_MEM
+ *   fs_entry_few_<tail>_<shape>_<v>  up to two arguments of any kind, whose places are in the slot
+ *   fs_entry_plan_<tail>_<v>    up to 20, walked from the slot, after saving the registers that carry
+ *                               arguments; tail 8 is FS_TAIL_MEM
  *   fs_entry_long               anything else; the plan is in memory of its own
  */
 #include "arch.h"
@@ -178,7 +179,53 @@
     fs_scalars g, FS_SCALAR_G
     fs_scalars v, FS_SCALAR_V
 
-/* --- planned ones: const fs_planned[FS_PLANNED_TAILS][FS_VEC_BUCKETS] -------------------------- */
+/* --- planned ones of up to two arguments:
+ *     const fs_few[FS_PLANNED_TAILS][FS_SHAPE_MORE][FS_FEW_VEC_BUCKETS] --------------------------- */
+
+/* avalue[i] = the frame + its byte in the plan, or the address that is there. */
+.macro fs_few_argument i, by_reference
+    llgc %r3, FS_PLAN_BYTES + \i(%r1)
+    .if \by_reference
+    lg %r3, FRAME(%r3, %r15)
+    .else
+    la %r3, FRAME(%r3, %r15)
+    .endif
+    stg %r3, ARGV + 8 * \i(%r15)
+.endm
+
+.macro fs_few_entry tail, shape, v
+    .balign 16
+    FS_CODE(fs_entry_few_\tail\()_\shape\()_\v)
+    fs_enter_frame
+    .if \shape != FS_SHAPE_NONE
+    fs_save_general 5
+    .endif
+    fs_save_floating \v
+    fs_open_frame
+    .if \shape >= FS_SHAPE_TWO
+    fs_few_argument 0, (\shape - FS_SHAPE_TWO) & 2
+    fs_few_argument 1, (\shape - FS_SHAPE_TWO) & 1
+    .elseif \shape >= FS_SHAPE_ONE
+    fs_few_argument 0, \shape - FS_SHAPE_ONE
+    .endif
+    fs_call \tail
+    FS_END(fs_entry_few_\tail\()_\shape\()_\v)
+    fs_is_next_in fs_few, fs_entry_few_\tail\()_\shape\()_\v
+.endm
+
+.macro fs_few_entries tail
+    .irp shape, 0, 1, 2, 3, 4, 5, 6
+    fs_few_entry \tail, \shape, 0
+    fs_few_entry \tail, \shape, 2
+    .endr
+.endm
+
+    fs_table_of_entries fs_few
+    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8
+    fs_few_entries \tail
+    .endr
+
+/* --- of three and more: const fs_planned[FS_PLANNED_TAILS][FS_VEC_BUCKETS] ---------------------- */
 
 .macro fs_planned_entry tail, v
     .balign 16
@@ -188,9 +235,10 @@
     fs_save_floating \v
     fs_open_frame
     llgh %r4, FS_PLAN_MORE(%r1) /* and nargs */
-    fs_argument 0
-    fs_argument 1
-    chi %r4, 2 /* nargs <= 2 and none by reference, which is the high byte */
+    .irp i, 0, 1, 2, 3
+    fs_argument \i
+    .endr
+    chi %r4, 4 /* nargs <= 4 and none by reference, which is the high byte */
     jh fs_plan_body_\tail
     fs_call \tail
     FS_END(fs_entry_plan_\tail\()_\v)
@@ -199,7 +247,7 @@
 
 /* The rest of a planned entry whose signature is longer or has something by reference. In: r1 =
  * closure with a plan in its slot, r4 = `more` and nargs; the frame is open, the registers are saved,
- * avalue[0] and [1] are there. What is written past nargs is not read. */
+ * avalue[0] to [3] are there. What is written past nargs is not read. */
 .macro fs_planned_body tail
     .balign 16
     .type fs_plan_body_\tail, %function
@@ -210,40 +258,31 @@ fs_plan_body_\tail:
     .cfi_offset %r15, SAVED_R14 + 8 - AREA
     chi %r4, 6 /* as above */
     jh 1f
-    .irp i, 2, 3, 4, 5
-    fs_argument \i
-    .endr
+    fs_argument 4
+    fs_argument 5
     fs_call \tail
+    /* From the last one to avalue[3]. Each is 16 bytes of code, so the jump finds where to begin. */
     .balign 16
 1:  llgc %r5, FS_PLAN_NARGS(%r1)
-    chi %r5, 2
-    jnh 3f
-    .irp i, 2, 3, 4, 5
+    larl %r3, 2f + 3 * 16
+    sllg %r0, %r5, 4
+    sgr %r3, %r0
+    br %r3
+    .irp i, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3
     fs_argument \i
     .endr
-    chi %r5, 6
-    jnh 3f
-    .irp i, 6, 7, 8, 9
-    fs_argument \i
-    .endr
-    chi %r5, 10
-    jnh 3f
-    .irp i, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19
-    fs_argument \i
-    .endr
-3:  srlg %r4, %r4, 8 /* how many are by reference */
-    ltr %r4, %r4
-    je 5f
+2:  srag %r4, %r4, 8 /* how many are by reference */
+    je 4f
     la %r5, FS_PLAN_BYTES(%r5, %r1)
     /* avalue[k] = *avalue[k] for every k in bytes[nargs ...] */
-4:  llgc %r3, 0(%r5)
+3:  llgc %r3, 0(%r5)
     la %r5, 1(%r5)
     sllg %r3, %r3, 3
     la %r3, ARGV(%r3, %r15)
     lg %r14, 0(%r3)
     mvc 0(8, %r3), 0(%r14)
-    brct %r4, 4b
-5:  fs_call \tail
+    brct %r4, 3b
+4:  fs_call \tail
     .cfi_endproc
     .size fs_plan_body_\tail, . - fs_plan_body_\tail
 .endm

@@ -142,6 +142,8 @@ static bool is_taken(int abi)
 {
 #if defined __arm__ && defined __ARM_PCS_VFP
     return abi == FFI_SYSV || abi == FFI_VFP;
+#elif defined __i386__
+    return abi != 0 && abi != 2; /* the numbers that libffi leaves out, and FFI_LAST_ABI is next */
 #else
     return abi == FFI_DEFAULT_ABI;
 #endif

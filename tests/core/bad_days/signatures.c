@@ -152,21 +152,22 @@ CASE(an_unknown_type_code_is_refused)
     }
 }
 
-/* Is `abi` one that closures have here? i386's closures have all that libffi names. */
-static bool taken(int abi)
-{
-#ifdef __i386__
-    return abi > FFI_FIRST_ABI && abi < FFI_LAST_ABI && abi != 2;
-#else
-    return abi == FFI_DEFAULT_ABI;
-#endif
-}
-
 CASE(an_abi_that_closures_do_not_have_is_enotsup)
 {
     begin();
+#if defined __arm__ && defined __ARM_PCS_VFP
+    static const int taken[] = {FFI_SYSV, FFI_VFP};
+#elif defined __i386__
+    static const int taken[] = {FFI_SYSV,     FFI_MS_CDECL, FFI_STDCALL, FFI_THISCALL,
+                                FFI_FASTCALL, FFI_PASCAL,   FFI_REGISTER};
+#else
+    static const int taken[] = {FFI_DEFAULT_ABI};
+#endif
     for (int abi = -1; abi <= 99; abi++) {
-        if (taken(abi))
+        bool known = false;
+        for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+            known |= abi == taken[i];
+        if (known)
             continue;
         ffi_cif cif = cif_of(1, &ffi_type_sint, ints);
         cif.abi = (ffi_abi)abi;

@@ -102,7 +102,8 @@ CASE(every_pair_of_registers)
             allocate(&address[n], hop_target, (void *)(0xda7a0000ul + (unsigned)n), in, code_in);
         n += !error;
     }
-    bool resident = only && strcmp(only, "resident") == 0;
+    enum { RESIDENT = 256 };
+    bool resident = only && strcmp(only, "resident") == 0 && ROUNDS * PAIRS > RESIDENT;
     CHECK_EQ(error, resident ? -ENOSYS : 0);
     CHECK(resident ? n >= FEW : n == ROUNDS * PAIRS);
     for (int i = 0; i < n; i++) {
@@ -203,7 +204,13 @@ struct order {
     size_t calls;
 };
 
+/* Where it matters, the argument in a register is the first. */
+#ifdef REGISTER_FIRST
+static REGISTER_FIRST int by_order(struct order *order, const void *a, const void *b)
+#else
+#define REGISTER_FIRST
 static int by_order(const void *a, const void *b, struct order *order)
+#endif
 {
     int x = *(const int *)a, y = *(const int *)b;
     order->calls++;
@@ -231,7 +238,7 @@ CASE(a_third_argument_for_qsort)
     CHECK_EQ(ffi_static_trampoline_free(downwards), 0);
 }
 
-static long first_argument(void *data)
+static REGISTER_FIRST long first_argument(void *data)
 {
     return (long)(intptr_t)data;
 }
@@ -325,7 +332,7 @@ CASE(eight_threads)
     CHECK_EQ(test_stats().live, 0);
 }
 
-static long frees_itself(void *address)
+static REGISTER_FIRST long frees_itself(void *address)
 {
     CHECK_EQ(ffi_static_trampoline_free(*(void **)address), 0);
     return 42;

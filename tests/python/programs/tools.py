@@ -19,6 +19,9 @@ from ffi_static.doctor.trials import describe_memory
 from tests.support.programs import case
 
 ffi = cffi.FFI()
+# Parsed here: a declaration's first use takes a lock of cffi's, and a child that is forked meanwhile
+# waits for that lock for ever, with every libffi.
+FUNCTION, ADDRESS = ffi.typeof("int(*)(int)"), ffi.typeof("intptr_t")
 Made = tuple[Any, int]  # a callback, and its address
 INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
 
@@ -34,8 +37,8 @@ def with_ctypes(function: Callable[..., Any]) -> Made:
 
 
 def with_cffi(function: Callable[..., Any]) -> Made:
-    made: Any = ffi.callback("int(int)", function)
-    return made, int(ffi.cast("intptr_t", made))
+    made: Any = ffi.callback(FUNCTION, function)
+    return made, int(ffi.cast(ADDRESS, made))
 
 
 MAKERS: dict[str, Callable[[Callable[..., Any]], Made]] = {

@@ -3,7 +3,7 @@
  *
  * It may not move the stack, since the callee finds its arguments there: the return address is
  * taken off into the frame (shim.h) and the call puts its own in the same place, so the callee
- * sees exactly the caller's outgoing arguments. What the callee pops stays popped.
+ * sees exactly the caller's outgoing arguments. What the callee is to pop, the shim pops.
  *
  *          | canary (dirty calls)       |
  *          | outgoing stack arguments   |  <- frame.sp
@@ -99,6 +99,9 @@ fz_shim:
         movl    24(%eax), %esi
         movl    32(%eax), %edi
         movl    40(%eax), %ebp
+        movl    8(%eax), %ecx
+        addl    184(%eax), %ecx
+        movl    %ecx, %esp
         pushl   4(%eax)
         movl    112(%eax), %eax
         ret

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FZ_FRAME_IS_NO_STACK /* state.c looks */
+#define FZ_FRAME_IS_NO_STACK                  /* state.c looks */
+#define FZ_POPS(f, bytes) (f)->pops = (bytes) /* where the shim returns to its caller */
 #define FZ_QUIET_NANS /* loading a float or a double makes any NaN one, and a caller may load it   \
                        */
 
@@ -35,11 +36,12 @@ struct fz_frame {
     uint32_t scratch;          /* 172 in:  garbage for eax */
     uint32_t hidden;           /* 176 out: the first word on the stack, before */
     uint32_t ecx;              /* 180 out: ecx before */
+    uint32_t pops;             /* 184 in:  how many bytes the callee is to pop */
 };
 
 _Static_assert(offsetof(struct fz_frame, seen) == 80, "shim.S");
 _Static_assert(offsetof(struct fz_frame, mxcsr) == 120, "shim.S");
 _Static_assert(offsetof(struct fz_frame, top) == 164, "shim.S");
-_Static_assert(offsetof(struct fz_frame, ecx) == 180, "shim.S");
+_Static_assert(offsetof(struct fz_frame, pops) == 184, "shim.S");
 
 #endif /* FZ_SHIM_H */

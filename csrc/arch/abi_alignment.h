@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* alignment.h - aggregates that an attribute aligns: what counts as their alignment, and where it
- * does not
+/* abi_alignment.h - aggregates that an attribute aligns: what counts as their alignment, and where
+ * it does not
  *
  * Not a header for others: an abi.c whose ABI passes an aggregate by the alignment of its members
  * includes it after abi_common.h.

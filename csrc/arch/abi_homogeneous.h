@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* homogeneous.h - aggregates of members of one floating type, which some ABIs pass by member
+/* abi_homogeneous.h - aggregates of members of one floating type, which some ABIs pass by member
  *
  * Not a header for others: an abi.c includes it after abi_common.h, and has defined
  * HOMOGENEOUS_MAX, the most members.
  */
-#ifndef FS_HOMOGENEOUS_H
-#define FS_HOMOGENEOUS_H
+#ifndef FS_ABI_HOMOGENEOUS_H
+#define FS_ABI_HOMOGENEOUS_H
 
 #include "arch/abi_common.h"
 
