@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""callback - callbacks in an emulated Python: ours, and those of an unmodified ctypes through ours.
+
+callback.sh builds what it imports; tests/python/test_elsewhere.py runs it and reads its last line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from pathlib import Path
+from typing import Any
+
+import ffi_static
+from ffi_static import _lib
+
+libc = ctypes.CDLL(None)
+numbers = (ctypes.c_int * 5)(5, 3, 1, 4, 2)
+
+
+# Described by ctypes: cffi would generate its parser first, a minute's work for an emulator.
+INTS = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.POINTER(ctypes.c_int)] * 2)
+MIXED = ctypes.CFUNCTYPE(
+    ctypes.c_double, ctypes.c_int8, ctypes.c_double, ctypes.c_float, ctypes.c_int64
+)
+
+
+def compare(a: Any, b: Any) -> int:
+    """Order as the README does."""
+    return int(a[0] - b[0])
+
+
+def mixed(a: int, b: float, c: float, d: int) -> float:
+    """Show each argument in the result."""
+    return a + 10 * b + 100 * c + 1000 * d
+
+
+libc.qsort(numbers, 5, 4, ffi_static.callback(INTS, compare))
+assert list(numbers) == [1, 2, 3, 4, 5]
+
+made = ffi_static.callback(MIXED, mixed)
+assert MIXED(made.address)(-1, 0.5, 0.25, 2**32) == -1 + 5 + 25 + 1000 * 2**32
+
+ffi_static.install()
+backwards = INTS(lambda a, b: b[0] - a[0])
+code = _lib.ffi.cast("void *", ctypes.cast(backwards, ctypes.c_void_p).value)
+assert _lib.lib.ffi_static_provider_of(code) != _lib.ffi.NULL
+libc.qsort(numbers, 5, 4, backwards)
+assert list(numbers) == [5, 4, 3, 2, 1]
+
+maps = Path("/proc/self/maps").read_text(encoding="ascii").splitlines()
+assert not [line for line in maps if "rwx" in line]
+print("done on", platform.machine())
