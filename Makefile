@@ -152,7 +152,6 @@ install: lib ## [start] header, library and pkg-config file: PREFIX=/usr/local D
 TEST_PROGRAMS := tests-c tests-bad-days tests-abi tests-debug tests-asan tests-tsan bench-c
 test: setup lib package ## [check] everything: C, Python, bad days, lint, both compilers
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS)
-	@$(MAKE) --no-print-directory -s -j$(JOBS) tests-elsewhere
 	$(PYTEST) tests -n $(JOBS)
 
 test-quick: setup lib package ## [check] without the tests marked slow

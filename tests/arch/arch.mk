@@ -71,15 +71,15 @@ test-arch: $(READY) ## [slow] other architectures (qemu-user): ISA=aarch64 KIND=
 	@$(PY) -m tests.arch.closures --build $(BUILD)
 	@bash tests/arch/root.sh $(BUILD)
 endif
-# What `make test` has of another architecture, so that no commit breaks all but this one unseen: where
-# its tools are or root can install them. Its tests skip elsewhere.
+# A short form of another architecture, which the tests of `make test` then have too: where its tools
+# are or root can install them. Its tests skip elsewhere.
 TEST_ISA := aarch64
 .PHONY: tests-elsewhere tests-callback
 tests-elsewhere:
 	@if [ $(TEST_ISA) != $(NATIVE_ISA) ]; then \
 	  $(MAKE) --no-print-directory ISA=$(TEST_ISA) $(ARCH_LIBRARY) tests-callback >$(NATIVE)/elsewhere.log 2>&1 || \
 	  { tail -n 5 $(NATIVE)/elsewhere.log; \
-	    echo "make test: going on without $(TEST_ISA), which was not built (above, and $(NATIVE)/elsewhere.log)"; } >&2; fi
+	    echo "tests-elsewhere: going on without $(TEST_ISA), which was not built (above, and $(NATIVE)/elsewhere.log)"; } >&2; fi
 
 arch-what:
 	@test -n "$(filter $(KINDS),$(KIND))" || { echo "test-arch: no KIND '$(KIND)'; there are: $(KINDS)" >&2; exit 2; }
