@@ -19,8 +19,8 @@ from ffi_static.doctor.trials import describe_memory
 from tests.support.programs import case
 
 ffi = cffi.FFI()
-# Parsed here: a declaration's first use takes a lock of cffi's, and a child that is forked meanwhile
-# waits for that lock for ever, with every libffi.
+# Parsed here: a declaration's first use takes a lock of cffi's. A child that is forked meanwhile waits
+# for that lock for ever, with every libffi.
 FUNCTION, ADDRESS = ffi.typeof("int(*)(int)"), ffi.typeof("intptr_t")
 Made = tuple[Any, int]  # a callback, and its address
 INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
