@@ -38,6 +38,15 @@ def in_memory(kind: m.Type | None) -> bool:
     return kind.size > WORD and not integer
 
 
+def clang_fails(kinds: list[m.Type]) -> bool:
+    """Whether clang 14 passes one as gcc and AAPCS32 do not: a packed homogeneous one on the stack.
+
+    Its alignment is what the packing leaves; clang takes its members'.
+    """
+    structs = [kind for kind in kinds if isinstance(kind, m.Struct)]
+    return any(kind.packs and aapcs64.homogeneous(kind) for kind in structs)
+
+
 def padded(kind: m.Struct) -> str:
     """A C member that fills the struct's last word and does not change how it is passed, or ''."""
     room = -kind.size % WORD

@@ -182,6 +182,7 @@ ISAS = {
         lambda leaf: leaf,
         (*(("uint32_t", "0"),) * 4, ("fz_canary", "fz_guard")),
         scalar=aapcs32.scalar,
+        clang_fails=aapcs32.clang_fails,
     ),
     **{
         f"i686{'-' if convention else ''}{convention}": Isa(

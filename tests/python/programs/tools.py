@@ -19,7 +19,7 @@ from ffi_static.doctor.trials import describe_memory
 from tests.support.programs import case
 
 ffi = cffi.FFI()
-# Parsed here: a declaration's first use takes a lock of cffi's. A child that is forked meanwhile waits
+# Parsed here: a declaration's first use takes a lock of cffi's. A child forked meanwhile waits
 # for that lock for ever, with every libffi.
 FUNCTION, ADDRESS = ffi.typeof("int(*)(int)"), ffi.typeof("intptr_t")
 Made = tuple[Any, int]  # a callback, and its address
