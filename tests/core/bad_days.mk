@@ -15,7 +15,7 @@ $(patsubst %,$(BUILD)/tests/core/bad_days/%,$(filter-out $(BAD_DAYS_LOADING),$(B
 	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) $(CROSS_LDFLAGS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
 
-$(BUILD)/tests/support/fs_test.dlopen.o: tests/support/fs_test.c
+$(BUILD)/tests/support/fs_test.dlopen.o: tests/support/fs_test.c | $(GROUND)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -DTEST_BY_DLOPEN -MMD -MP -c $< -o $@
 $(BAD_DAYS_LOADING:%=$(BUILD)/tests/core/bad_days/%): %: %.o $(BUILD)/tests/support/fs_test.dlopen.o \

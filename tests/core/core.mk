@@ -35,7 +35,7 @@ VARIANT_LINK_static := -static -no-pie
 VARIANT_CC_clang := clang
 VARIANTS := debug asan tsan static clang
 
-$(BUILD)/tests/%.o: tests/%.c
+$(BUILD)/tests/%.o: tests/%.c | $(GROUND)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
 -include $(wildcard $(BUILD)/tests/core/*/*.d $(BUILD)/tests/support/*.d)
