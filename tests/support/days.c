@@ -174,7 +174,7 @@ static int call_named(const char *name)
         const char *name;
         int number;
     } names[] = {{"openat", SYS_openat},     {"memfd_create", SYS_memfd_create},
-                 {"mremap", SYS_mremap},     {"mmap", SYS_mmap},
+                 {"mremap", SYS_mremap},     {"mmap", CALL_MMAP},
                  {"mprotect", SYS_mprotect}, {"munmap", SYS_munmap},
                  {"madvise", SYS_madvise},   {"prctl", SYS_prctl}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

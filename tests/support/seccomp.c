@@ -32,13 +32,6 @@ static void install(struct sock_filter *code, size_t length)
     CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-/* Where arguments are words of 4 bytes, offsets are counted in pages, by a call of another name. */
-#ifdef SYS_mmap2
-#define CALL_MMAP SYS_mmap2
-#else
-#define CALL_MMAP SYS_mmap
-#endif
-
 void seccomp_kill_writable_executable(void)
 {
     const unsigned wx = PROT_WRITE | PROT_EXEC;

@@ -7,6 +7,7 @@
 #define FS_TEST_SECCOMP_H
 
 #include <stddef.h>
+#include <sys/syscall.h>
 
 /* SIGSYS for mmap, mprotect and pkey_mprotect that ask for PROT_WRITE|PROT_EXEC. */
 void seccomp_kill_writable_executable(void);
@@ -22,5 +23,12 @@ void seccomp_kill_all_but(const int *calls, size_t count);
 
 /* `error` for openat without O_CLOEXEC and memfd_create without MFD_CLOEXEC. */
 void seccomp_refuse_inheritable(int error);
+
+/* Where words have 4 bytes, offsets are counted in pages, by a call of another name. */
+#ifdef SYS_mmap2
+#define CALL_MMAP SYS_mmap2
+#else
+#define CALL_MMAP SYS_mmap
+#endif
 
 #endif /* FS_TEST_SECCOMP_H */
