@@ -170,8 +170,13 @@ static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan
                           .references = d->references,
                           .pieces = d->pieces,
                           .tail = fs_abi_tail_code(&d->abi),
+#ifdef FS_LONG_POP
+                          .popped = (uint16_t)d->abi.vec_stride
+#else
                           .vec_stride = (uint8_t)(d->abi.vec ? d->abi.vec_stride : 0),
-                          .home = d->abi.home};
+                          .home = d->abi.home
+#endif
+    };
     struct fs_abi abi;
     struct filled to = {0, 0, 0};
     int error = fs_abi_begin(&abi, cif);

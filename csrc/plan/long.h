@@ -22,10 +22,14 @@ enum { FS_LONG_STEP = 4 };
 
 struct fs_long {
     uint32_t nargs, references, pieces;
-    uint32_t scratch;   /* bytes, a multiple of 16 */
-    int16_t tail;       /* fs_abi_tail_code() */
+    uint32_t scratch; /* bytes, a multiple of 16 */
+    int16_t tail;     /* fs_abi_tail_code() */
+#ifdef FS_LONG_POP
+    uint16_t popped; /* struct fs_abi's stride: words that the callee pops */
+#else
     uint8_t vec_stride; /* struct fs_abi; 0: no vector register has an argument */
     uint8_t home;       /* struct fs_abi */
+#endif
     uint32_t word[];
 };
 
@@ -39,7 +43,12 @@ _Static_assert(offsetof(struct fs_long, nargs) == FS_LONG_NARGS, "nargs");
 _Static_assert(offsetof(struct fs_long, references) == FS_LONG_REFERENCES, "references");
 _Static_assert(offsetof(struct fs_long, pieces) == FS_LONG_PIECES, "pieces");
 _Static_assert(offsetof(struct fs_long, tail) == FS_LONG_TAIL, "tail");
+#ifdef FS_LONG_POP
+_Static_assert(offsetof(struct fs_long, popped) == FS_LONG_POP, "popped");
+_Static_assert(FS_LONG_POP == FS_LONG_TAIL + 2, "entries push both as one word");
+#else
 _Static_assert(offsetof(struct fs_long, vec_stride) == FS_LONG_STRIDE, "stride");
+#endif
 _Static_assert(offsetof(struct fs_long, word) == FS_LONG_WORDS, "words");
 #endif
 

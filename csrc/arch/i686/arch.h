@@ -60,13 +60,13 @@
 #define FS_PLAN_UNIT 4    /* frame bytes that each counts in */
 
 /* --- a plan in memory of its own (struct fs_long), of which fs_entry_long walks the places; one
- *     with pieces is C's (plan/run.c). The stride is how many words the callee pops. ------------
+ *     with pieces is C's (plan/run.c). FS_LONG_POP is how many words the callee pops. ------------
  */
 #define FS_LONG_NARGS 0
 #define FS_LONG_REFERENCES 4
 #define FS_LONG_PIECES 8
 #define FS_LONG_TAIL 16
-#define FS_LONG_STRIDE 18
+#define FS_LONG_POP 18
 #define FS_LONG_WORDS 20
 
 /* --- the frame of planned entries, in bytes from ebp ------------------------------------------

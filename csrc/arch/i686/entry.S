@@ -251,7 +251,7 @@ FS_ENTRY(fs_entry_long)
     pushl $0
     .endr
     leal FS_FRAME_RET(%ebp), %edx
-    pushl FS_LONG_TAIL(%ecx) /* and the stride */
+    pushl FS_LONG_TAIL(%ecx) /* and the words to pop */
     cmpw $0, FS_FRAME_TAIL(%ebp)
     jge 1f
     movl FS_FRAME_STACK(%ebp), %edx

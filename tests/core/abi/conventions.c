@@ -102,3 +102,42 @@ CASE(a_struct_returned_by_pascal_or_register_is_enotsup)
         CHECK_EQ(ffi_static_free(c), 0);
     }
 }
+
+/* Call `code` with `bytes` of arguments, a multiple of 16: how much of them is not popped. */
+long not_popped(void *code, unsigned bytes);
+/* clang-format off */
+__asm__(".text\n.globl not_popped\n.type not_popped, @function\nnot_popped:\n"
+        "pushl %esi\npushl %edi\n"
+        "movl 12(%esp), %eax\nmovl 16(%esp), %ecx\n"
+        "movl %esp, %esi\nandl $-16, %esp\nmovl %esp, %edi\n"
+        "subl %ecx, %esp\ncall *%eax\n"
+        "movl %edi, %eax\nsubl %esp, %eax\n"
+        "movl %esi, %esp\npopl %edi\npopl %esi\nret\n"
+        ".size not_popped, . - not_popped\n.previous\n");
+/* clang-format on */
+
+static void look_at_nothing(ffi_cif *cif, void *ret, void **args, void *user)
+{
+    (void)cif, (void)ret, (void)args, (void)user;
+}
+
+CASE(the_callee_pops_any_number_of_words)
+{
+    static const unsigned counts[] = {4, 252, 256, 300, 1024, 4000};
+    static ffi_type *types[4000];
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
+        types[i] = &ffi_type_sint;
+    for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
+        ffi_cif cif;
+        void *code;
+        unsigned bytes = counts[i] * 4;
+        ffi_static_closure *c = test_alloc(sizeof *c, &code);
+        CHECK(ffi_prep_cif(&cif, FFI_STDCALL, counts[i], &ffi_type_sint, types) == FFI_OK);
+        CHECK_EQ(ffi_static_prep(c, &cif, look_at_nothing, NULL, 0), 0);
+        CHECK_EQ(not_popped(code, bytes), 0);
+        CHECK(ffi_prep_cif(&cif, FFI_SYSV, counts[i], &ffi_type_sint, types) == FFI_OK);
+        CHECK_EQ(ffi_static_prep(c, &cif, look_at_nothing, NULL, 0), 0);
+        CHECK_EQ(not_popped(code, bytes), bytes);
+        CHECK_EQ(ffi_static_free(c), 0);
+    }
+}
