@@ -31,7 +31,7 @@ HOOKS = [SERIES / f"ffi-static-hooks-{version}.patch" for version in VERSIONS]
 BODY = SERIES / "ffi-static-body.patch"
 #: Folders of csrc whose files are in the body.
 ROOMS = ("include", "kernel/include", "base", "arch", "tramp", "plan", "hook")
-LEFT_OUT = {"arch/hop.h", "arch/x86_64/hop.S"}
+LEFT_OUT = {"hop.h", "hop_lp64.h", "hop.S"}
 
 
 # ---- the series itself
@@ -51,7 +51,7 @@ def test_body_applied_gives_the_files_of_csrc(tmp_path: Path) -> None:
         )
         for room in ROOMS
         for path in (ROOT / "csrc" / room).rglob("*.[chS]")
-        if str(path.relative_to(ROOT / "csrc")) not in LEFT_OUT
+        if path.name not in LEFT_OUT
     }
     made = {
         str(path.relative_to(tmp_path)): path.read_bytes()
@@ -70,7 +70,12 @@ def test_every_source_of_the_body_is_built_and_distributed(tmp_path: Path) -> No
     distributed, _, built = listed.partition("\n+if FFI_STATIC_")
     assert names
     assert {name for name in names if f"\t{name}" not in distributed} == set()
-    assert {n for n in names if not n.endswith(".h") and f"\t{n}" not in built} == set()
+    # For a folder without plans, of which there is none at present.
+    lacking = [
+        f for f in (ROOT / "csrc/arch").iterdir() if f.is_dir() and not (f / "abi.c").exists()
+    ]
+    unbuilt = set() if lacking else {"src/static/hook/unplanned.c"}
+    assert {n for n in names if not n.endswith(".h") and f"\t{n}" not in built} == unbuilt
 
 
 def header(patch: Path) -> str:

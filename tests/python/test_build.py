@@ -67,8 +67,13 @@ def test_setup_with_old_packages_stops_and_names_them(tmp_path: Path) -> None:
 
 
 def build(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run `setup.py build_ext` of a copy, which has no C but that of the architectures."""
+    """Run `setup.py build_ext` of a copy with the C of the architectures alone.
+
+    s390x has trampolines only in it.
+    """
     shutil.copytree(ROOT / "csrc/arch", tmp_path / "csrc/arch")
+    for name in ("entry.S", "abi.c"):
+        (tmp_path / "csrc/arch/s390x" / name).unlink()
     setup("", tmp_path)
     command = [sys.executable, "setup.py", "-q", "build_ext"]
     return run(command, status=None, cwd=tmp_path, env=env, without=("CC", "CFLAGS"))
