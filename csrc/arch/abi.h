@@ -55,6 +55,8 @@ struct fs_abi {
     unsigned tail;       /* FS_TAIL_* of arch.h */
     unsigned named;      /* arguments that are passed as a prototype's; where the others are not */
     unsigned vec_stride; /* bytes from one saved vector register to the next, where that varies */
+    unsigned convention; /* the cif's ABI, where there are several */
+    unsigned popped;     /* stack words that the callee takes off, where it does */
     bool home;           /* general registers are saved where the caller says, where that varies */
     /* Where floating registers are saved once for each width: how many there are to the last. */
     unsigned singles, doubles, quads;

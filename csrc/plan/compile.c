@@ -171,7 +171,7 @@ static int second_pass(const ffi_cif *cif, const struct draft *d, struct fs_plan
                           .pieces = d->pieces,
                           .tail = fs_abi_tail_code(&d->abi),
 #ifdef FS_LONG_POP
-                          .popped = (uint16_t)d->abi.vec_stride
+                          .popped = (uint16_t)d->abi.popped
 #else
                           .vec_stride = (uint8_t)(d->abi.vec ? d->abi.vec_stride : 0),
                           .home = d->abi.home

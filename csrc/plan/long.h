@@ -25,7 +25,7 @@ struct fs_long {
     uint32_t scratch; /* bytes, a multiple of 16 */
     int16_t tail;     /* fs_abi_tail_code() */
 #ifdef FS_LONG_POP
-    uint16_t popped; /* struct fs_abi's stride: words that the callee pops */
+    uint16_t popped; /* struct fs_abi */
 #else
     uint8_t vec_stride; /* struct fs_abi; 0: no vector register has an argument */
     uint8_t home;       /* struct fs_abi */

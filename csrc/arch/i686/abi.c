@@ -39,8 +39,6 @@ enum { WORD = 4, HOMOGENEOUS_MAX = 4 };
 #include "arch/abi_alignment.h"
 #include "arch/abi_homogeneous.h"
 
-/* In struct fs_abi, `vec` is the cif's ABI, and the stride is how many words the callee pops. */
-
 static bool is_cdecl(unsigned abi)
 {
     return abi == FFI_SYSV || abi == FFI_MS_CDECL;
@@ -84,18 +82,18 @@ static int aggregate_tail(const ffi_type *t, unsigned *tail)
 /* Where the hidden pointer is, and who pops it. */
 static int place_hidden_pointer(struct fs_abi *abi)
 {
-    if (descends(abi->vec))
+    if (descends(abi->convention))
         return fs_fail(-ENOTSUP,
                        "a result in memory: libffi's FFI_PASCAL and FFI_REGISTER contradict "
                        "themselves about where its address is");
-    if (abi->vec == FFI_THISCALL || abi->vec == FFI_FASTCALL) {
+    if (abi->convention == FFI_THISCALL || abi->convention == FFI_FASTCALL) {
         abi->tail = FS_TAIL_MEM_ECX;
         abi->gpr = 1;
         return 0;
     }
     abi->stack += WORD;
-    if (abi->vec == FFI_SYSV)
-        abi->vec_stride = 1;
+    if (abi->convention == FFI_SYSV)
+        abi->popped = 1;
     else
         abi->tail = FS_TAIL_MEM_KEPT;
     return 0;
@@ -103,12 +101,11 @@ static int place_hidden_pointer(struct fs_abi *abi)
 
 static int count_popped(struct fs_abi *abi)
 {
-    if (!pops_all(abi->vec))
+    if (!pops_all(abi->convention))
         return 0;
-    abi->vec_stride = (abi->stack - FS_FRAME_STACK) / WORD;
-    if (abi->vec_stride > UINT16_MAX)
-        return fs_fail(-ENOTSUP, "more arguments than a callee pops here: %u words",
-                       abi->vec_stride);
+    abi->popped = (abi->stack - FS_FRAME_STACK) / WORD;
+    if (abi->popped > UINT16_MAX)
+        return fs_fail(-ENOTSUP, "more arguments than a callee pops here: %u words", abi->popped);
     return 0;
 }
 
@@ -116,7 +113,7 @@ int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
 {
     *abi = (struct fs_abi){.stack = FS_FRAME_STACK,
                            .tail = FS_TAIL_WORD,
-                           .vec = cif->abi,
+                           .convention = cif->abi,
                            .only_gpr = is_cdecl(cif->abi)};
     int error = begin_with_result(abi, cif);
     if (!error && descends(cif->abi))
@@ -131,7 +128,7 @@ static int place_on_stack(struct fs_abi *abi, const ffi_type *t, unsigned index,
 {
     uint32_t size = (uint32_t)align_up(t->size, WORD);
     abi->only_gpr &= size == WORD;
-    if (!descends(abi->vec)) {
+    if (!descends(abi->convention)) {
         place->at = abi->stack;
         abi->stack += size;
         return count_popped(abi);
@@ -159,13 +156,13 @@ static bool place_in_register(struct fs_abi *abi, const ffi_type *t, struct fs_p
 {
     const uint8_t *at;
     bool floating = is_floating(t);
-    if (abi->gpr >= registers(abi->vec, &at))
+    if (abi->gpr >= registers(abi->convention, &at))
         return false;
     if (!floating && t->type != FFI_TYPE_STRUCT && t->size <= WORD) {
         place->at = at[abi->gpr++];
         return true;
     }
-    if (abi->vec != FFI_REGISTER && !floating)
+    if (abi->convention != FFI_REGISTER && !floating)
         abi->gpr += (unsigned)align_up(t->size, WORD) / WORD;
     return false;
 }
@@ -194,5 +191,5 @@ extern FS_HIDDEN void *const fs_planned[FS_TAILS];
 
 void *fs_abi_plan_entry(const struct fs_abi *abi)
 {
-    return is_cdecl(abi->vec) ? fs_planned[abi->tail] : NULL;
+    return is_cdecl(abi->convention) ? fs_planned[abi->tail] : NULL;
 }
