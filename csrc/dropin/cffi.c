@@ -114,13 +114,19 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
     b->use = FS_BLOCK_FREE;
 }
 
-/* The block's cell, and with it the slot, are made once. */
+/* A cell for the block's next callback. The slot is made once, the cell again when it is worn. */
 static struct fs_py_cell *cell_of(struct fs_block *b)
 {
-    if (fs_likely(b->slot != NULL))
-        return fs_py_cell_of(b->slot->user_data);
+    if (fs_likely(b->slot != NULL)) {
+        struct fs_py_cell *own = fs_py_cell_of(b->slot->user_data);
+        if (fs_likely(!fs_py_cell_is_worn(own))) {
+            fs_py_cell_renew(own);
+            return own;
+        }
+    }
     struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, NULL);
-    b->slot = cell ? ffi_static_alloc(sizeof *b->slot, 0, NULL) : NULL;
+    if (!b->slot && cell)
+        b->slot = ffi_static_alloc(sizeof *b->slot, 0, NULL);
     if (cell && !b->slot) {
         fs_py_cell_free(cell, NULL);
         return NULL;
@@ -178,7 +184,6 @@ static ffi_status fill(struct fs_block *b, ffi_cif *cif, ffi_static_handler func
     struct fs_py_cell *cell = cell_of(b);
     if (fs_unlikely(!cell))
         return FFI_BAD_TYPEDEF;
-    fs_py_cell_renew(cell);
     fs_dropin_fill(cell, b->slot, cif, function, user_data, b);
     /* Before prep: the slot keeps its cell even if it cannot be prepared. */
     b->slot->user_data = fs_py_cell_ticket(cell);

@@ -85,14 +85,16 @@ void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
     if (count)
         ++*count;
     cell->callback = NULL;
-    cell->next = free_cells[cell->tenant];
-    free_cells[cell->tenant] = cell;
+    if (!fs_py_cell_is_worn(cell)) {
+        cell->next = free_cells[cell->tenant];
+        free_cells[cell->tenant] = cell;
+    }
     fs_py_cells_unlock();
 }
 
 void *fs_py_cell_ticket(const struct fs_py_cell *cell)
 {
-    return (void *)((uintptr_t)cell->generation << 32 | cell->index);
+    return (void *)((uintptr_t)cell->generation << FS_PY_INDEX_BITS | cell->index);
 }
 
 int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size)

@@ -49,10 +49,21 @@ struct fs_py_cell {
     struct fs_py_cell *next;
 };
 
-enum { FS_PY_SLAB_SHIFT = 10, FS_PY_SLAB_CELLS = 1 << FS_PY_SLAB_SHIFT, FS_PY_SLABS = 1 << 16 };
+/* A ticket has a cell's index in its low bits and the generation above them. A 32-bit machine has
+ * room for 4,096 generations. A cell that has served its last one is not used again, so no ticket
+ * ever names two callbacks. */
+#if UINTPTR_MAX > UINT32_MAX
+enum { FS_PY_INDEX_BITS = 32, FS_PY_SLABS = 1 << 16 };
+#else
+enum { FS_PY_INDEX_BITS = 20, FS_PY_SLABS = 1 << 10 };
+#endif
+#define FS_PY_LAST_GENERATION ((uint32_t)(UINTPTR_MAX >> FS_PY_INDEX_BITS))
+
+enum { FS_PY_SLAB_SHIFT = 10, FS_PY_SLAB_CELLS = 1 << FS_PY_SLAB_SHIFT };
 extern FS_HIDDEN struct fs_py_cell *fs_py_slabs[FS_PY_SLABS];
 
-/* A new cell, or NULL without an exception: no memory, or 67 million cells are in use. A cell that
+/* A new cell, or NULL without an exception: no memory, or all cells are in use (67 million, or
+ * a million on a 32-bit machine). A cell that
  * is freed keeps its generation and its error result until it is used again, for calls that are
  * still on their way. Both functions add one to *count, unless it is NULL, in one step with what
  * they do. */
@@ -63,19 +74,19 @@ FS_HIDDEN void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count);
 FS_HIDDEN void fs_py_cells_lock(void);
 FS_HIDDEN void fs_py_cells_unlock(void);
 
-/* A closure's user_data: the cell's index, and its generation in the upper half. */
+/* A closure's user_data. */
 FS_HIDDEN void *fs_py_cell_ticket(const struct fs_py_cell *cell);
 
 static inline struct fs_py_cell *fs_py_cell_of(void *ticket)
 {
-    uint32_t index = (uint32_t)(uintptr_t)ticket;
+    uint32_t index = (uint32_t)((uintptr_t)ticket & (((uintptr_t)1 << FS_PY_INDEX_BITS) - 1));
     return &fs_py_slabs[index >> FS_PY_SLAB_SHIFT][index & (FS_PY_SLAB_CELLS - 1)];
 }
 
 /* Does the cell still serve the callback of this ticket, closed or not? */
 static inline bool fs_py_cell_same(const struct fs_py_cell *cell, void *ticket)
 {
-    return cell->generation == (uint32_t)((uintptr_t)ticket >> 32);
+    return cell->generation == (uint32_t)((uintptr_t)ticket >> FS_PY_INDEX_BITS);
 }
 
 /* Can the callback of this ticket be run? */
@@ -84,7 +95,13 @@ static inline bool fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
     return cell->callback && fs_py_cell_same(cell, ticket);
 }
 
-/* Use a cell for another callback: forget what it knows of the one before. */
+/* Has the cell served its last generation? Then it cannot be renewed. */
+static inline bool fs_py_cell_is_worn(const struct fs_py_cell *cell)
+{
+    return cell->generation == FS_PY_LAST_GENERATION;
+}
+
+/* Use a cell that is not worn for another callback: forget what it knows of the one before. */
 FS_HIDDEN void fs_py_cell_renew(struct fs_py_cell *cell);
 
 /* Copy the error result of `cell` to `ret`, which has room for `size` bytes. No GIL needed. */
