@@ -40,6 +40,10 @@ FS_HIDDEN void fs_py_conv_ctypes(struct fs_py_conv *conv, int code);
 FS_HIDDEN int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
 FS_HIDDEN int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value);
 
+/* An integer result of `type`, stored at `ret` in its own width, as the whole ffi_arg that a
+ * handler leaves there: on a big-endian machine C reads the other end of it. */
+FS_HIDDEN void fs_py_widen(const ffi_type *type, void *ret);
+
 /* ffi.errno is a thread's private int inside cffi. fs_py_cffi_errno() stores `saved` there and
  * returns its address. NULL: the address could not be found; then fs_py_cffi_restore_errno() gives
  * the value. `real` is &errno, which both may change. */

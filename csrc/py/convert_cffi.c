@@ -156,19 +156,7 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     memset(ret, 0, conv->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : conv->size);
     if (to_c(ret, conv->type, value) < 0)
         return -1;
-    switch (conv->ffi->type) {
-    case FFI_TYPE_SINT8:
-        *(ffi_sarg *)ret = *(int8_t *)ret;
-        break;
-    case FFI_TYPE_SINT16:
-        *(ffi_sarg *)ret = *(int16_t *)ret;
-        break;
-    case FFI_TYPE_SINT32:
-        *(ffi_sarg *)ret = *(int32_t *)ret;
-        break;
-    default:
-        break;
-    }
+    fs_py_widen(conv->ffi, ret);
     return 0;
 }
 

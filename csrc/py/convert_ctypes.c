@@ -144,6 +144,7 @@ int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     }
     memset(ret, 0, sizeof(ffi_arg));
     memcpy(ret, memory_of(instance), conv->size);
+    fs_py_widen(conv->ffi, ret);
     PyObject *kept = PyObject_GetAttr(instance, helper(conv, OBJECTS));
     int status = kept ? 0 : -1;
     if (kept && kept != Py_None)
