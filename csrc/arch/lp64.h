@@ -107,4 +107,9 @@
 #define FS_VEC_BUCKETS 1
 #endif
 
+/* --- relocations that write a symbol's address (psABIs), for dropin/elf.c. The second is a GOT
+ *     entry's, and any other pointer's in data ------------------------------------------------- */
+#define FS_RELOC_JUMP_SLOT 5
+#define FS_RELOC_GLOB_DAT 2
+
 #endif

@@ -3,10 +3,10 @@
  *
  * Everything is read from memory, where the loader has mapped it. The dynamic section names the
  * relocations; a relocation names a symbol and the entry that holds the symbol's address (System V
- * gABI, chapter 5; x86-64 psABI, table 4.9). Files, names and section headers are not looked at, so
- * a library that was replaced on disk does no harm.
+ * gABI, chapter 5; the types are the psABI's, in arch.h). Files, names and section headers are not
+ * looked at, so a library that was replaced on disk does no harm.
  *
- * Fails when: the object has another format (REL, no dynamic section), an entry lies outside the
+ * Fails when: the object has no dynamic section with symbols, an entry lies outside the
  * object's writable segment, or the system refuses to make a read-only table writable.
  */
 #include "dropin/elf.h"
@@ -126,13 +126,26 @@ bool fs_object_holds(const struct fs_object *object, const void *address)
     return holds(&info, (uintptr_t)address);
 }
 
+/* The parts of r_info, for which <link.h> has no name of both classes. */
+#if __ELF_NATIVE_CLASS == 64
+#define SYMBOL_OF(info) ELF64_R_SYM(info)
+#define TYPE_OF(info) ELF64_R_TYPE(info)
+#else
+#define SYMBOL_OF(info) ELF32_R_SYM(info)
+#define TYPE_OF(info) ELF32_R_TYPE(info)
+#endif
+
+/* Relocations with or without addends (RELA, REL), which begin with the same two words. */
+struct relocations {
+    const char *at;
+    size_t size, each;
+};
+
 /* The parts of the dynamic section that relocations need. */
 struct dynamic {
     const char *strings;
     const ElfW(Sym) * symbols;
-    const ElfW(Rela) * plt, *rela;
-    size_t plt_size, rela_size;
-    bool rel; /* the format without addends, which no 64-bit machine here uses */
+    struct relocations plt, rela, rel;
     const Elf32_Word *gnu_hash, *hash;
 };
 
@@ -144,7 +157,9 @@ static const void *pointer(const struct fs_object *o, uintptr_t value)
 
 static int read_dynamic(const struct fs_object *o, struct dynamic *d)
 {
-    *d = (struct dynamic){0};
+    *d = (struct dynamic){.plt.each = sizeof(ElfW(Rel)),
+                          .rela.each = sizeof(ElfW(Rela)),
+                          .rel.each = sizeof(ElfW(Rel))};
     for (const ElfW(Dyn) *e = o->dynamic; e && e->d_tag != DT_NULL; e++) {
         switch (e->d_tag) {
         case DT_STRTAB:
@@ -154,16 +169,16 @@ static int read_dynamic(const struct fs_object *o, struct dynamic *d)
             d->symbols = pointer(o, e->d_un.d_ptr);
             break;
         case DT_JMPREL:
-            d->plt = pointer(o, e->d_un.d_ptr);
+            d->plt.at = pointer(o, e->d_un.d_ptr);
             break;
         case DT_PLTRELSZ:
-            d->plt_size = e->d_un.d_val;
+            d->plt.size = e->d_un.d_val;
             break;
         case DT_RELA:
-            d->rela = pointer(o, e->d_un.d_ptr);
+            d->rela.at = pointer(o, e->d_un.d_ptr);
             break;
         case DT_RELASZ:
-            d->rela_size = e->d_un.d_val;
+            d->rela.size = e->d_un.d_val;
             break;
         case DT_GNU_HASH:
             d->gnu_hash = pointer(o, e->d_un.d_ptr);
@@ -172,17 +187,21 @@ static int read_dynamic(const struct fs_object *o, struct dynamic *d)
             d->hash = pointer(o, e->d_un.d_ptr);
             break;
         case DT_PLTREL:
-            d->rel |= e->d_un.d_val != DT_RELA;
+            if (e->d_un.d_val == DT_RELA)
+                d->plt.each = sizeof(ElfW(Rela));
             break;
         case DT_REL:
-            d->rel = true;
+            d->rel.at = pointer(o, e->d_un.d_ptr);
+            break;
+        case DT_RELSZ:
+            d->rel.size = e->d_un.d_val;
             break;
         default:
             break;
         }
     }
-    if (!d->strings || !d->symbols || d->rel)
-        return fs_fail(-ENOTSUP, "%s has no dynamic section of a known format", o->path);
+    if (!d->strings || !d->symbols)
+        return fs_fail(-ENOTSUP, "%s has no dynamic section with symbols", o->path);
     return 0;
 }
 
@@ -193,16 +212,18 @@ static bool is_got(unsigned type)
 }
 
 /* Add the entries of one relocation section to the `found` that out[] has already. */
-static int find_in(const struct fs_object *o, const struct dynamic *d, const ElfW(Rela) * rela,
-                   size_t size, const char *symbol, void ***out, int max, int found)
+static int find_in(const struct fs_object *o, const struct dynamic *d,
+                   const struct relocations *all, const char *symbol, void ***out, int max,
+                   int found)
 {
-    for (size_t i = 0; rela && i < size / sizeof *rela; i++) {
-        size_t number = ELF64_R_SYM(rela[i].r_info);
+    for (size_t i = 0; all->at && i < all->size / all->each; i++) {
+        const ElfW(Rel) *one = (const void *)(all->at + i * all->each);
+        size_t number = SYMBOL_OF(one->r_info);
         if (!number || strcmp(d->strings + d->symbols[number].st_name, symbol) != 0)
             continue;
-        if (!is_got((unsigned)ELF64_R_TYPE(rela[i].r_info)))
+        if (!is_got((unsigned)TYPE_OF(one->r_info)))
             continue;
-        void **at = (void **)(o->base + rela[i].r_offset);
+        void **at = (void **)(o->base + one->r_offset);
         for (int k = 0; k < found && k < max; k++)
             if (out[k] == at)
                 at = NULL;
@@ -219,8 +240,9 @@ int fs_object_imports(const struct fs_object *o, const char *symbol, void ***out
     int error = read_dynamic(o, &d);
     if (error)
         return error;
-    int found = find_in(o, &d, d.plt, d.plt_size, symbol, out, max, 0);
-    return find_in(o, &d, d.rela, d.rela_size, symbol, out, max, found);
+    int found = find_in(o, &d, &d.plt, symbol, out, max, 0);
+    found = find_in(o, &d, &d.rela, symbol, out, max, found);
+    return find_in(o, &d, &d.rel, symbol, out, max, found);
 }
 
 /* Does the object define `name`? DT_GNU_HASH holds four words (the number of buckets, the number of

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: What C passes to the probe's callback, and what the callback returns.
-ARGUMENTS = (-12345, 0.625, 0x123456789ABC)
+ARGUMENTS = (-12345, 0.625, 0x123456789ABC % 2 ** (8 * _lib.ffi.sizeof("void *")))
 ANSWER = -7654321
 
 #: What a module of each kind has. The first is a builtin function.

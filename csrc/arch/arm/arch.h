@@ -121,6 +121,11 @@
 #define FS_DWARF_PROGRAM {0x0c, 13, 0} /* DW_CFA_def_cfa sp 0 */
 /* clang-format on */
 
+/* --- relocations that write a symbol's address to a GOT entry (psABI), for dropin/elf.c --------
+ */
+#define FS_RELOC_JUMP_SLOT 22
+#define FS_RELOC_GLOB_DAT 21
+
 /* What follows is not C. */
 /* clang-format off */
 #ifdef __ASSEMBLER__

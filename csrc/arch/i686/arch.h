@@ -127,6 +127,11 @@
     0x22, 0x32, 0x24,   /* DW_OP_plus, lit2, shl: times 4 */                                       \
     0x22                /* DW_OP_plus */
 
+/* --- relocations that write a symbol's address to a GOT entry (psABI), for dropin/elf.c --------
+ */
+#define FS_RELOC_JUMP_SLOT 7
+#define FS_RELOC_GLOB_DAT 6
+
 /* What follows is not for both. */
 #ifdef __ASSEMBLER__
 #define FS_TRAP int3
