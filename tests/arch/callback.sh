@@ -15,33 +15,41 @@ isa=$1
 out=$PWD/$2/$1/python
 shift 2
 
-SUITE=trixie
 debian=$(sed -n "s/^ARCH_DEBIAN_$isa *:= *//p" "tests/arch/$isa/isa.mk")
-[ -n "$debian" ] || { echo "callback.sh: Debian's $SUITE has no port to $isa" >&2; exit 2; }
+[ -n "$debian" ] || { echo "callback.sh: Debian has no port to $isa" >&2; exit 2; }
 PACKAGES="python3 libpython3-dev python3-cffi libffi-dev"
 
-mkdir -p "$out"
-if [ "$(cat "$out/packages" 2>/dev/null)" != "$SUITE $PACKAGES" ]; then
-    echo "Unpacking Debian $SUITE's Python for $debian ..."
-    sh .ci/apt-root "$out/apt" "$SUITE:$debian" deb
+# unpack SUITE: its Python into $out/root. A mirror may lack some architecture's files of a suite.
+unpack() {
+    echo "Unpacking Debian $1's Python for $debian ..."
+    sh .ci/apt-root "$out/apt" "$1:$debian" deb || return
     rm -rf "$out/root" "$out"/apt/cache/archives/*.deb
     # shellcheck disable=SC2086 # a list of packages
     APT_CONFIG="$out/apt/apt.conf" apt-get -qq -y --no-install-recommends --download-only \
-        -o Debug::NoLocking=1 install $PACKAGES >"$out/log" 2>&1 || {
-        tail -n 5 "$out/log" >&2
-        echo "callback.sh: apt-get could not get all of it: what it said is above" >&2
-        exit 2
-    }
+        -o Debug::NoLocking=1 install $PACKAGES >"$out/log" 2>&1 || { tail -n 5 "$out/log" >&2; return 1; }
     for package in "$out"/apt/cache/archives/*.deb; do dpkg-deb -x "$package" "$out/root"; done
     rm -f "$out"/apt/cache/archives/*.deb
     [ -e "$out/root/lib" ] || ln -s usr/lib "$out/root/lib"
-    echo "$SUITE $PACKAGES" >"$out/packages"
+    # A loader that is a link names the root of the file system it was packed for.
+    for link in "$out"/root/lib*/ld*.so*; do
+        case $(readlink "$link") in /*) ln -sf "..$(readlink "$link")" "$link" ;; esac
+    done
+}
+
+mkdir -p "$out"
+if [ "$(cat "$out/packages" 2>/dev/null)" != "$PACKAGES" ]; then
+    unpack trixie || unpack bookworm || {
+        echo "callback.sh: apt-get could not get all of it: what it said is above" >&2
+        exit 2
+    }
+    echo "$PACKAGES" >"$out/packages"
 fi
 
 rm -rf "$out/ffi_static" "$out/obj"
 cp -r ffi_static "$out/ffi_static"
 rm -f "$out"/ffi_static/*.so
-mkdir "$out/obj"
+mkdir -p "$out/obj" "$out/ffi"
+cp "$out"/root/usr/include/*/ffi*.h "$out/ffi" # of the libffi that it runs with
 include=$(dirname "$(ls "$out"/root/usr/include/python3.*/Python.h)")
 PYTHON=${PYTHON:-.venv/bin/python}
 CC="$*" $PYTHON - "$out/obj" "$include" <<'PYTHON' | xargs -P 2 -L 1 sh -c 'exec "$@"' sh
@@ -61,7 +69,7 @@ for source in [f"{out}/_lib.c", *options["sources"]]:
     for name, value in options["define_macros"]:
         command.append(f"-D{name}" if value is None else f"-D{name}={value}")
     arch = f"csrc/arch/{made['isa']()}"
-    command += [f"-I{folder}" for folder in ("csrc", "csrc/include", arch, include)]
+    command += [f"-I{folder}" for folder in (f"{out}/../ffi", "csrc", "csrc/include", arch, include)]
     # Debian's pyconfig.h is below the architecture's name there; libc's headers are the compiler's.
     command += ["-idirafter", f"{include}/.."]
     command += ["-c", source, "-o", f"{out}/{source.replace('/', '_')}.o"]
