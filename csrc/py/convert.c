@@ -24,32 +24,6 @@ INTEGER(u64, uint64_t, PyLong_FromUnsignedLongLong)
 INTEGER(float, float, PyFloat_FromDouble)
 INTEGER(double, double, PyFloat_FromDouble)
 
-void fs_py_widen(const ffi_type *type, void *ret)
-{
-    switch (type->type) {
-    case FFI_TYPE_SINT8:
-        *(ffi_sarg *)ret = *(int8_t *)ret;
-        break;
-    case FFI_TYPE_UINT8:
-        *(ffi_arg *)ret = *(uint8_t *)ret;
-        break;
-    case FFI_TYPE_SINT16:
-        *(ffi_sarg *)ret = *(int16_t *)ret;
-        break;
-    case FFI_TYPE_UINT16:
-        *(ffi_arg *)ret = *(uint16_t *)ret;
-        break;
-    case FFI_TYPE_SINT32:
-        *(ffi_sarg *)ret = *(int32_t *)ret;
-        break;
-    case FFI_TYPE_UINT32:
-        *(ffi_arg *)ret = *(uint32_t *)ret;
-        break;
-    default:
-        break;
-    }
-}
-
 #define SLOW(family, conv, ret, value)                                                             \
     ((family) == FS_PY_CFFI ? fs_py_cffi_to_c(conv, ret, value)                                    \
                             : fs_py_ctypes_to_c(conv, ret, value))

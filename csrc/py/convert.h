@@ -42,7 +42,31 @@ FS_HIDDEN int fs_py_ctypes_to_c(const struct fs_py_conv *conv, void *ret, PyObje
 
 /* An integer result of `type`, stored at `ret` in its own width, as the whole ffi_arg that a
  * handler leaves there: on a big-endian machine C reads the other end of it. */
-FS_HIDDEN void fs_py_widen(const ffi_type *type, void *ret);
+static inline void fs_py_widen(const ffi_type *type, void *ret)
+{
+    switch (type->type) {
+    case FFI_TYPE_SINT8:
+        *(ffi_sarg *)ret = *(int8_t *)ret;
+        break;
+    case FFI_TYPE_UINT8:
+        *(ffi_arg *)ret = *(uint8_t *)ret;
+        break;
+    case FFI_TYPE_SINT16:
+        *(ffi_sarg *)ret = *(int16_t *)ret;
+        break;
+    case FFI_TYPE_UINT16:
+        *(ffi_arg *)ret = *(uint16_t *)ret;
+        break;
+    case FFI_TYPE_SINT32:
+        *(ffi_sarg *)ret = *(int32_t *)ret;
+        break;
+    case FFI_TYPE_UINT32:
+        *(ffi_arg *)ret = *(uint32_t *)ret;
+        break;
+    default:
+        break;
+    }
+}
 
 /* ffi.errno is a thread's private int inside cffi. fs_py_cffi_errno() stores `saved` there and
  * returns its address. NULL: the address could not be found; then fs_py_cffi_restore_errno() gives
