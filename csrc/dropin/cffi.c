@@ -20,6 +20,7 @@
 
 #include "dropin/call.h"
 #include "dropin/closure.h"
+#include "tramp/find.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -43,7 +44,7 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
         if (fs_unlikely(!b->user_data)) /* tp_clear has run, dealloc not yet */
             fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
                    "destroys it; keep a reference to it",
-                   (uintptr_t)ffi_static_address(b->slot), 0);
+                   (uintptr_t)fs_slot_code(b->slot), 0);
         fs_call_run(cell->served.handler, cif, ret, args, b->user_data);
     } else {
         fs_py_closed_answer(ticket, ret, c.size);
@@ -97,7 +98,7 @@ static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
     (void)ret;
     (void)args;
     fs_die("ffi_static: the cffi callback at @ was called after it was freed",
-           (uintptr_t)ffi_static_address(b->slot), 0);
+           (uintptr_t)fs_slot_code(b->slot), 0);
 }
 
 /* The callback in this block ends. */
@@ -311,7 +312,7 @@ static void hook_track(struct fs_dropin *d, void *object)
     if (fs_unlikely(pending != NULL)) {
         bool same = has_the_size(object) && o->closure == pending_for && o->c_data == pending_for;
         if (same) {
-            o->c_data = ffi_static_address(pending->slot);
+            o->c_data = fs_slot_code(pending->slot);
             o->closure = pending;
         }
         if (fs_dropin_probing(d)) {
