@@ -16,13 +16,13 @@ kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 
 $(KMOD)/%/trampfd.ko: $(KMOD_SOURCES)
 	@sh csrc/kernel/build.sh $(firstword $(subst -, ,$*)) $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 
-lint-kmod: ## [kernel] sparse and checkpatch over the kernel module
+lint-kmod: ## [more kernel] sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh
 
-patch-linux: ## [kernel] patches/linux, again from csrc/kernel
+patch-linux: ## [more kernel] patches/linux, again from csrc/kernel
 	@$(PYTHON) patches/linux/refresh.py
-test-linux-patch: ## [kernel] applies patches/linux to Debian's linux-source and compiles the driver there
+test-linux-patch: ## [more kernel] applies patches/linux to Debian's linux-source and compiles the driver there
 	@sh patches/linux/build.sh
 
-test-kmod-selinux: $(READY) ## [kernel] boots KERNEL under SELinux without execmem: tables must work all the same
+test-kmod-selinux: $(READY) ## [more kernel] boots KERNEL under SELinux without execmem: tables must work all the same
 	@$(PY) -m tests.kernel.selinux $(or $(KERNEL),6.1)
