@@ -72,20 +72,23 @@ say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  
         test-clean-root lint lint-ruff lint-types lint-c format readme clean
 all: lib
 
-# A target's line is `name: ... ## [group] what it does`; a group's lines stand together.
+# A target's line is `name: ... ## [group] what it does`, or `[more group]` for one that help shows
+# with ALL=1 only. A group's lines stand together.
 HELP_GROUPS := start check measure libffi kernel slow
-help: ## [start] what the targets are
+ALL ?=
+help: ## [start] these lines; ALL=1 shows every target
 	@for group in $(HELP_GROUPS); do \
 	  echo "$$group"; \
-	  sed -n "s/^\([a-z][a-z-]*\):.*## \[$$group\] \(.*\)/  \1\t\2/p" $(MAKEFILE_LIST) | expand -t 22; \
+	  sed -e ':joined' -e '/\\$$/{N;s/\\\n//;b joined' -e '}' $(MAKEFILE_LIST) | \
+	  sed -nE "s/^([a-z][a-z-]*):.*## \[$(if $(ALL),(more )?,())$$group\] (.*)/  \1\t\3/p" | expand -t 22; \
 	done
 
 # ---- the ground: system packages, environment, library, package
 
 setup: $(SYSTEM) $(READY) ## [start] system packages and .venv, as far as they are missing
-venv: $(READY) ## [start] the private Python environment in .venv
+venv: $(READY) ## [more start] the private Python environment in .venv
 package: $(PACKAGE) ## [start] the Python package, built into .venv
-lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, in build/lib; ISA=aarch64: of another machine, in build/aarch64/lib
+lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, in build/lib; ISA=aarch64: for that machine, in build/aarch64/lib
 
 $(SYSTEM): .ci/packages
 	@mkdir -p $(@D)
@@ -168,7 +171,7 @@ readme: $(READY) ## [measure] the last benchmark's tables into README.md and doc
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
 	  --results docs/results/benchmarks.md
 
-test-clean-root: ## [slow] `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
+test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
 	@bash tests/house/clean_root.sh
 
 # ---- lint: the same commands that tests/house/test_lint.py runs

@@ -33,10 +33,10 @@ bench-rivals:
 	@test "$(BENCH_LIBFFI)" = no || $(MAKE) --no-print-directory -s libffi-rivals || \
 	  echo "bench: going on without the patched libffi and its rivals (BENCH_LIBFFI=no: not even try)" >&2
 
-bench-dropin: venv package ## [measure] install() against stock ctypes and cffi (half a minute)
+bench-dropin: venv package ## [more measure] install() against stock ctypes and cffi (half a minute)
 	@$(PY) bench/python/dropin.py --out $(BENCH_OUT)/dropin.json
 
-bench-instructions: venv lib bench-c ## [measure] write bench/instructions.tsv, which the tests compare with
+bench-instructions: venv lib bench-c ## [more measure] write bench/instructions.tsv, which the tests compare with
 	@$(PY) bench/guard.py --write
 
 # Instructions on any architecture, under QEMU: two libffi as upstream configures them, a patched one,
@@ -46,7 +46,7 @@ COUNT_RUN := $(if $(CROSS),$(CROSS_RUN),qemu-$(ARCH_QEMU_$(ISA))-static)
 COUNT_FFI := $(BUILD)/libffi
 COUNT_PATCHED := $(COUNT_FFI)/newest$(if $(CROSS),/patched)
 bench-count: bench-c $(COUNT_FFI)/$(COUNT_OLD)/.upstream $(COUNT_FFI)/newest/.upstream \
-             $(COUNT_FFI)/newest/.patched $(if $(CANNOT),,lib) ## [measure] instructions per call under QEMU; ISA=aarch64
+             $(COUNT_FFI)/newest/.patched $(if $(CANNOT),,lib) ## [more measure] instructions per call under QEMU; ISA=aarch64
 	@$(if $(CROSS),:,sh tests/arch/packages.sh $(ISA))
 	@$(PYTHON) bench/emulated.py --run "$(COUNT_RUN)" --isa $(ISA) --json $(BENCH_OUT)/emulated.json \
 	  $(BENCH_OUT)/callbench --ours "$(if $(CANNOT),,$(LIB)/libffi_static.so.0)" \
@@ -54,11 +54,11 @@ bench-count: bench-c $(COUNT_FFI)/$(COUNT_OLD)/.upstream $(COUNT_FFI)/newest/.up
 	  --lib "libffi $$(cat $(NATIVE)/libffi/$(COUNT_OLD)/version)=$(COUNT_FFI)/$(COUNT_OLD)/upstream/lib/libffi.so.8" \
 	  --lib "patched=$(COUNT_PATCHED)/lib/libffi.so.8"
 
-bench-isas: ## [measure] docs/results/instructions.md: instructions per call on every architecture
+bench-isas: ## [more measure] docs/results/instructions.md: instructions per call on every architecture
 	@for isa in $(ARCHES); do $(MAKE) --no-print-directory -s bench-count ISA=$$isa || exit; done
 	@$(PYTHON) bench/isas.py --build $(NATIVE) --out docs/results/instructions.md $(ARCHES)
 
-bench-c: $(BENCH_OUT)/callbench ## [measure] only the C benchmark, build/bench/callbench
+bench-c: $(BENCH_OUT)/callbench ## [more measure] only the C benchmark, build/bench/callbench
 
 $(BENCH_OUT)/obj/%.o: bench/c/%.c | $(GROUND)
 	@mkdir -p $(@D)

@@ -90,7 +90,7 @@ def _spent(dump: Path, library: Path) -> Spent:
             ours = value in {str(library), "???"}  # mapped code is of no object that valgrind knows
         elif key in {"fl", "fi", "fe"}:
             # Entries, which macros make, have no line in any file. One header is assembly.
-            c = value.endswith((".c", ".h")) and not value.endswith("/arch/table.h")
+            c = value.endswith((".c", ".h")) and not value.endswith("/arch/table_code.h")
             kind = "c" if c else "assembly"
         elif key == "calls":
             inclusive = True  # the next line is what the callee cost, who is counted elsewhere

@@ -37,13 +37,24 @@ extern ffi_cif hand_cif;
 
 /* Call a row's handler from its hand-written callback. The empty asm hides where `b_` points,
  * so that the compiler cannot inline the handler: a library could not either. */
-#define HAND(id, ret, args)                                                                        \
+#define CALL_HANDLER(function, ret, args)                                                          \
     do {                                                                                           \
-        static struct bound bound_ = {id##_handler, &hand_cif, NULL};                              \
+        static struct bound bound_ = {function, &hand_cif, NULL};                                  \
         struct bound *b_ = &bound_;                                                                \
         __asm__("" : "+r"(b_));                                                                    \
         b_->handler(b_->cif, (ret), (args), b_->user);                                             \
     } while (0)
+
+/* A hand-written callback: `room` is what libffi's interface has for a result of `type`, and behind
+ * the parameters are their addresses. */
+#define HAND(id, type, room, parameters, ...)                                                      \
+    static type id##_hand parameters                                                               \
+    {                                                                                              \
+        room ret;                                                                                  \
+        void *args[] = {__VA_ARGS__};                                                              \
+        CALL_HANDLER(id##_handler, &ret, args);                                                    \
+        return ret;                                                                                \
+    }
 
 #define HANDLER(id)                                                                                \
     static void id##_handler(                                                                      \

@@ -27,13 +27,7 @@ HANDLER(longs20)
 {
     *(long *)ret = LONGS(WEIGHED_ARG);
 }
-static long longs20_hand(DROP_COMMA(LONGS(PARAM)))
-{
-    long ret;
-    void *args[] = {LONGS(ADDRESS)};
-    HAND(longs20, &ret, args);
-    return ret;
-}
+HAND(longs20, long, long, (DROP_COMMA(LONGS(PARAM))), LONGS(ADDRESS))
 CALLER(longs20, longs20_fn, long, sum += fn(DROP_COMMA(LONGS(VALUE))))
 static bool longs20_check(void *code)
 {
@@ -58,13 +52,7 @@ HANDLER(qsort)
 {
     *(ffi_sarg *)ret = compare(ARG(const int *, 0), ARG(const int *, 1));
 }
-static int qsort_hand(const void *a, const void *b)
-{
-    ffi_sarg ret;
-    void *args[] = {&a, &b};
-    HAND(qsort, &ret, args);
-    return (int)ret;
-}
+HAND(qsort, int, ffi_sarg, (const void *a, const void *b), &a, &b)
 static int qsort_counting(const void *a, const void *b)
 {
     qsort_count++;

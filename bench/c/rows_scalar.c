@@ -19,7 +19,7 @@ HANDLER(void_void)
 }
 static void void_void_hand(void)
 {
-    HAND(void_void, NULL, NULL);
+    CALL_HANDLER(void_void_handler, NULL, NULL);
 }
 CALLER(void_void, void_void_fn, long, fn())
 static bool void_void_check(void *code)
@@ -41,13 +41,7 @@ HANDLER(int_int)
 {
     *(ffi_sarg *)ret = 3 * ARG(int, 0) + 1;
 }
-static int int_int_hand(int a)
-{
-    ffi_sarg ret;
-    void *args[] = {&a};
-    HAND(int_int, &ret, args);
-    return (int)ret;
-}
+HAND(int_int, int, ffi_sarg, (int a), &a)
 CALLER(int_int, int_int_fn, int, sum += fn((int)i))
 static bool int_int_check(void *code)
 {
@@ -66,13 +60,7 @@ HANDLER(ptr_ptr_ptr)
 {
     *(char **)ret = ARG(char *, 1) + (ARG(char *, 0) != NULL);
 }
-static char *ptr_ptr_ptr_hand(char *a, char *b)
-{
-    char *ret;
-    void *args[] = {&a, &b};
-    HAND(ptr_ptr_ptr, &ret, args);
-    return ret;
-}
+HAND(ptr_ptr_ptr, char *, char *, (char *a, char *b), &a, &b)
 CALLER(ptr_ptr_ptr, ptr_ptr_ptr_fn, long, sum += (long)fn((char *)i, (char *)code))
 static bool ptr_ptr_ptr_check(void *code)
 {
@@ -92,13 +80,7 @@ HANDLER(double_double)
 {
     *(double *)ret = ARG(double, 0) * 2 + 1;
 }
-static double double_double_hand(double a)
-{
-    double ret;
-    void *args[] = {&a};
-    HAND(double_double, &ret, args);
-    return ret;
-}
+HAND(double_double, double, double, (double a), &a)
 CALLER(double_double, double_double_fn, double, sum += fn((double)i))
 static bool double_double_check(void *code)
 {
@@ -118,13 +100,7 @@ HANDLER(int6)
     *(ffi_sarg *)ret = ARG(int, 0) + 2 * ARG(int, 1) + 3 * ARG(int, 2) + 4 * ARG(int, 3) +
                        5 * ARG(int, 4) + 6 * ARG(int, 5);
 }
-static int int6_hand(int a, int b, int c, int d, int e, int f)
-{
-    ffi_sarg ret;
-    void *args[] = {&a, &b, &c, &d, &e, &f};
-    HAND(int6, &ret, args);
-    return (int)ret;
-}
+HAND(int6, int, ffi_sarg, (int a, int b, int c, int d, int e, int f), &a, &b, &c, &d, &e, &f)
 CALLER(int6, int6_fn, int, sum += fn((int)i, 2, 3, 4, 5, 6))
 static bool int6_check(void *code)
 {
@@ -145,13 +121,7 @@ HANDLER(mixed5)
     *(ffi_sarg *)ret = ARG(int, 0) + (int)ARG(double, 1) * 2 + (c ? *c : 0) * 3 +
                        (int)ARG(float, 3) * 4 + (int)ARG(long, 4) * 5;
 }
-static int mixed5_hand(int a, double b, char *c, float d, long e)
-{
-    ffi_sarg ret;
-    void *args[] = {&a, &b, &c, &d, &e};
-    HAND(mixed5, &ret, args);
-    return (int)ret;
-}
+HAND(mixed5, int, ffi_sarg, (int a, double b, char *c, float d, long e), &a, &b, &c, &d, &e)
 CALLER(mixed5, mixed5_fn, int, sum += fn((int)i, 2.0, "3", 4.0f, i))
 static bool mixed5_check(void *code)
 {
@@ -177,14 +147,10 @@ HANDLER(mixed10)
                    (long)ARG(float, 3) * 4 + ARG(long, 4) * 5 + ARG(unsigned short, 5) * 6 +
                    ARG(long, 6) * 7 + ARG(signed char, 7) * 8 + ARG(int, 8) * 9 + ARG(long, 9) * 10;
 }
-static long mixed10_hand(int a, double b, char *c, float d, long e, unsigned short f, long g,
-                         signed char h, int i, long j)
-{
-    long ret;
-    void *args[] = {&a, &b, &c, &d, &e, &f, &g, &h, &i, &j};
-    HAND(mixed10, &ret, args);
-    return ret;
-}
+HAND(mixed10, long, long,
+     (int a, double b, char *c, float d, long e, unsigned short f, long g, signed char h, int i,
+      long j),
+     &a, &b, &c, &d, &e, &f, &g, &h, &i, &j)
 CALLER(mixed10, mixed10_fn, long, sum += fn((int)i, 2.0, "3", 4.0f, 5, 6, i, 8, 9, i))
 static bool mixed10_check(void *code)
 {
@@ -208,14 +174,9 @@ HANDLER(double8)
                      5 * ARG(double, 4) + 6 * ARG(double, 5) + 7 * ARG(double, 6) +
                      8 * ARG(double, 7);
 }
-static double double8_hand(double a, double b, double c, double d, double e, double f, double g,
-                           double h)
-{
-    double ret;
-    void *args[] = {&a, &b, &c, &d, &e, &f, &g, &h};
-    HAND(double8, &ret, args);
-    return ret;
-}
+HAND(double8, double, double,
+     (double a, double b, double c, double d, double e, double f, double g, double h), &a, &b, &c,
+     &d, &e, &f, &g, &h)
 CALLER(double8, double8_fn, double, sum += fn((double)i, 2, 3, 4, 5, 6, 7, 8))
 static bool double8_check(void *code)
 {
@@ -233,13 +194,7 @@ HANDLER(longdouble)
 {
     *(long double *)ret = ARG(long double, 0) + 1;
 }
-static long double longdouble_hand(long double a)
-{
-    long double ret;
-    void *args[] = {&a};
-    HAND(longdouble, &ret, args);
-    return ret;
-}
+HAND(longdouble, long double, long double, (long double a), &a)
 CALLER(longdouble, longdouble_fn, long double, sum += fn((long double)i))
 static bool longdouble_check(void *code)
 {
@@ -258,13 +213,7 @@ HANDLER(int8)
 {
     *(ffi_sarg *)ret = (signed char)(ARG(int, 0) + 1);
 }
-static signed char int8_hand(int a)
-{
-    ffi_sarg ret;
-    void *args[] = {&a};
-    HAND(int8, &ret, args);
-    return (signed char)ret;
-}
+HAND(int8, signed char, ffi_sarg, (int a), &a)
 CALLER(int8, int8_fn, int, sum += fn((int)i))
 static bool int8_check(void *code)
 {
@@ -283,13 +232,7 @@ HANDLER(uint16)
 {
     *(ffi_arg *)ret = (unsigned short)(ARG(unsigned short, 0) + 1);
 }
-static unsigned short uint16_hand(unsigned short a)
-{
-    ffi_arg ret;
-    void *args[] = {&a};
-    HAND(uint16, &ret, args);
-    return (unsigned short)ret;
-}
+HAND(uint16, unsigned short, ffi_arg, (unsigned short a), &a)
 CALLER(uint16, uint16_fn, int, sum += fn((unsigned short)i))
 static bool uint16_check(void *code)
 {
@@ -310,13 +253,7 @@ HANDLER(complex)
     double complex z = ARG(double complex, 0);
     *(double complex *)ret = COMPLEX(cimag(z), 2 * creal(z));
 }
-static double complex complex_hand(double complex z)
-{
-    double complex ret;
-    void *args[] = {&z};
-    HAND(complex, &ret, args);
-    return ret;
-}
+HAND(complex, double complex, double complex, (double complex z), &z)
 CALLER(complex, complex_fn, double, sum += creal(fn(COMPLEX((double)i, 2))))
 static bool complex_check(void *code)
 {

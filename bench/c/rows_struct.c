@@ -15,13 +15,7 @@ HANDLER(struct_dd)
 {
     *(struct dd *)ret = struct_dd_direct(ARG(struct dd, 0));
 }
-static struct dd struct_dd_hand(struct dd s)
-{
-    struct dd ret;
-    void *args[] = {&s};
-    HAND(struct_dd, &ret, args);
-    return ret;
-}
+HAND(struct_dd, struct dd, struct dd, (struct dd s), &s)
 CALLER(struct_dd, struct_dd_fn, double, sum += fn((struct dd){(double)i, 2}).a)
 static bool struct_dd_check(void *code)
 {
@@ -44,13 +38,7 @@ HANDLER(struct_if)
 {
     *(struct int_float *)ret = struct_if_direct(ARG(struct int_float, 0));
 }
-static struct int_float struct_if_hand(struct int_float s)
-{
-    struct int_float ret;
-    void *args[] = {&s};
-    HAND(struct_if, &ret, args);
-    return ret;
-}
+HAND(struct_if, struct int_float, struct int_float, (struct int_float s), &s)
 CALLER(struct_if, struct_if_fn, long, sum += fn((struct int_float){(int)i, 2}).a)
 static bool struct_if_check(void *code)
 {
@@ -73,13 +61,7 @@ HANDLER(struct_ld)
 {
     *(struct long_double *)ret = struct_ld_direct(ARG(struct long_double, 0));
 }
-static struct long_double struct_ld_hand(struct long_double s)
-{
-    struct long_double ret;
-    void *args[] = {&s};
-    HAND(struct_ld, &ret, args);
-    return ret;
-}
+HAND(struct_ld, struct long_double, struct long_double, (struct long_double s), &s)
 CALLER(struct_ld, struct_ld_fn, long, sum += fn((struct long_double){i, 2}).a)
 static bool struct_ld_check(void *code)
 {
@@ -103,13 +85,7 @@ HANDLER(struct_64)
 {
     *(struct big *)ret = ARG(struct big, 0);
 }
-static struct big struct_64_hand(struct big s)
-{
-    struct big ret;
-    void *args[] = {&s};
-    HAND(struct_64, &ret, args);
-    return ret;
-}
+HAND(struct_64, struct big, struct big, (struct big s), &s)
 static struct big struct_64_argument = {{1, 2, 3, 4, 5, 6, 7, 8}};
 CALLER(struct_64, struct_64_fn, long, sum += fn(struct_64_argument).v[0])
 static bool struct_64_check(void *code)

@@ -8,7 +8,7 @@
  * Fails when: every provider refuses (NULL, as from any allocator), or the struct is larger than
  * the longest run.
  */
-#include "hook/slot.h"
+#include "hook/libffi_closure.h"
 
 void *ffi_closure_alloc(size_t size, void **code)
 {

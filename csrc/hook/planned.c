@@ -4,7 +4,7 @@
  * The plan lies where libffi keeps its dynamic trampoline, which nobody needs any more. Types of
  * libffi's that have no plan get libffi's own entry.
  */
-#include "hook/slot.h"
+#include "hook/libffi_closure.h"
 
 #include "plan/plan.h"
 

@@ -5,7 +5,7 @@
  * architecture expects it, so that entry is bound as it is. What libffi does on a call, and what
  * that costs, stays libffi's.
  */
-#include "hook/slot.h"
+#include "hook/libffi_closure.h"
 
 void ffi_closure_free(void *closure)
 {

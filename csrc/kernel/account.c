@@ -2,10 +2,10 @@
 /*
  * account.c - how many pages of trampolines each user has, and may have
  *
- * The pages are kernel memory that is not swapped. They are charged to the memory cgroup of who
- * makes the table; this is the limit for systems without one. It counts by the real user id, as
- * RLIMIT_MEMLOCK does, but is not that limit: a program's closures should not depend on how many
- * io_uring and perf buffers its user has.
+ * The pages are kernel memory that is not swapped. They are charged to the memory cgroup of the
+ * task that makes the table. The limit here is for systems without memory cgroups. It counts by the
+ * real user id, as RLIMIT_MEMLOCK does, but it is a limit of its own: a program's closures should
+ * not depend on how many io_uring and perf buffers its user has.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -49,7 +49,7 @@ static void drop_if_unused(struct trampfd_user *user)
 	kfree(user);
 }
 
-/* Charge the current user, whom `fresh` is for if nobody counts for them yet. */
+/* Charge the current user. If the user has no account yet, `fresh` becomes it. */
 static struct trampfd_user *charge(struct trampfd_user *fresh, unsigned int pages, u64 limit)
 {
 	struct trampfd_user *user;
@@ -71,10 +71,11 @@ static struct trampfd_user *charge(struct trampfd_user *fresh, unsigned int page
  * trampfd_charge - charge the current user for pages
  * @pages: how many, not 0
  *
- * There is no limit for who may exceed limits. That is asked last, because asking may be logged,
- * and like what allocates not under the lock, on which all users wait.
+ * A user who may exceed limits (CAP_SYS_RESOURCE) has none. capable() is called last, because
+ * security modules may log it. Like the allocation, it is done without the lock, for which all
+ * users wait.
  *
- * Return: whom to uncharge; ERR_PTR(-EDQUOT) or ERR_PTR(-ENOMEM).
+ * Return: the account to uncharge; ERR_PTR(-EDQUOT) or ERR_PTR(-ENOMEM).
  */
 struct trampfd_user *trampfd_charge(unsigned int pages)
 {
@@ -102,7 +103,7 @@ void trampfd_uncharge(struct trampfd_user *user, unsigned int pages)
 /**
  * trampfd_usage - what the current user has and may have
  * @pages: pages in tables
- * @limit: how many there may be; U64_MAX for who may exceed limits
+ * @limit: how many there may be; U64_MAX for a user who may exceed limits
  */
 void trampfd_usage(u64 *pages, u64 *limit)
 {

@@ -5,9 +5,9 @@
 #   build.sh KERNEL ARCH [make arguments]     see packages.sh for both; C=2 runs sparse
 #
 # Kbuild writes beside the sources, so a copy is compiled. The newest kernel's headers come with
-# programs for a newer C library than this machine may have: those run in a root of their suite
-# (packages.sh root), which needs root. Fails when: headers or compiler are missing, or there is a
-# warning: W=1 and -Werror are on, whatever the kernel's own configuration says.
+# programs that may need a newer C library than this machine has. These programs run in a root of
+# their suite (packages.sh root), which needs root. Fails when headers or the compiler are missing,
+# or at a warning: W=1 and -Werror are on, whatever the kernel's own configuration says.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -2,8 +2,8 @@
 /*
  * compat.h - what differs between the kernels that the one source is for: 6.1 to 7.2
  *
- * Everything that asks for a version is here. In a tree of its own kernel, this file's lines go
- * where they are used.
+ * Every check of the kernel's version is here. In a kernel's own tree this file is not needed: the
+ * lines for that kernel move to where they are used.
  */
 #ifndef TRAMPFD_COMPAT_H
 #define TRAMPFD_COMPAT_H

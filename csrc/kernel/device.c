@@ -2,8 +2,8 @@
 /*
  * device.c - /dev/trampfd: the ioctls, what is wrong with a struct, loading and unloading
  *
- * Anyone may open the device: what one gets is trampolines to code that one has already. A table
- * belongs to the process that makes the call, whoever opened the device.
+ * Anyone may open the device, because a trampoline leads only to code that the program already has.
+ * A table belongs to the process that makes the ioctl, whichever process opened the device.
  */
 #include <linux/err.h>
 #include <linux/file.h>
@@ -15,7 +15,7 @@
 
 #include "trampfd.h"
 
-/* ---- what a struct must be like; before anything is read that it points to */
+/* ---- checks of a struct, which come before anything is read that the struct points to */
 
 static bool is_register(u32 number)
 {
@@ -80,8 +80,8 @@ static int get_size(u32 *size, const void __user *user, u32 least)
 }
 
 /*
- * A descriptor of a new table. Its number is taken when the table is right, so that a wrong one is
- * told first, and installed when nothing can fail any more.
+ * A descriptor of a new table. Its number is reserved after the struct was checked, so that errors
+ * of the struct are reported first. It is installed when nothing can fail any more.
  */
 static int create_fd(const struct trampfd_create *arg)
 {

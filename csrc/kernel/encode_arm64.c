@@ -2,12 +2,12 @@
 /*
  * encode_arm64.c - arm64: the instructions of a trampoline
  *
- * Instructions are little-endian words whatever the data is, so they go through cpu_to_le32(). The
- * instruction cache needs no care here: the pages are new, and the kernel makes them coherent when
- * it first maps one executable.
+ * Instructions are little-endian words on a big-endian system too, so they go through
+ * cpu_to_le32(). No code here cleans the instruction cache: the pages are new, and the kernel makes
+ * a page coherent when it first maps the page executable.
  *
- * Each word is one of bti, ldr (literal), br, b and brk, wherever it is entered, because words are
- * aligned. A program chooses only the registers and how far ldr reaches.
+ * Each word is one of bti, ldr (literal), br, b and brk. Words are aligned, so no jump can enter
+ * one in the middle. A program chooses only the registers and how far ldr reaches.
  */
 #include <linux/bits.h>
 #include <linux/string.h>

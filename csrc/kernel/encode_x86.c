@@ -3,22 +3,24 @@
  * encode_x86.c - x86-64: the instructions of a trampoline
  *
  * Registers are written through REX.B (opcode and r/m fields) and REX.R (reg field), which is right
- * for all sixteen. No form here has a register as the base of an address: rbp, r12 and r13 have
- * exceptions there, and are mis-encoded easily.
+ * for all sixteen. No instruction here has a register as the base of an address. As a base, rbp,
+ * r12 and r13 would need special encodings.
  *
- * Whoever can jump anywhere can jump into the middle of an instruction, so what a program chooses
- * must be worth nothing there. It chooses registers, which are three bits of a byte and one of a
- * prefix, and `size`, how far away the constants are: 1 to 128 times 4096. The constants lie before
- * the code, 16 bytes further up than the trampoline, so the displacements to them are
+ * An attacker who can jump anywhere can jump into the middle of an instruction. So the bytes that a
+ * program chooses must not be useful instructions there. A program chooses registers, which are
+ * three bits of a byte and one bit of a prefix, and `size`, how far away the constants are: 1 to
+ * 128 times 4096. The constants lie before the code, 16 bytes further up than the trampoline, so
+ * the displacements to them are
  *
  *	05 x0 fy ff	data	(0a x0 fy ff: the code of a compact block)
  *	07 x0 fy ff	code, jmp
  *	06 x0 fy ff	code, mov
  *
- * with 0 to f for x and 8 to f for y. None holds 0f, with which syscall, wrpkru and all else begins
- * that a gadget is wanted for. (A compact trampoline's jump holds it, 0f 00 00 in the first fifteen
- * of a block, whatever was chosen: sldt.) Begun inside of one, what is run is soon undefined, a
- * trap, or the rest of the trampoline. tests/kernel/test_kernel.py makes all that there can be.
+ * with 0 to f for x and 8 to f for y. None of them contains the byte 0f, with which syscall, wrpkru
+ * and the other instructions begin that gadgets need. (The jumps of the first fifteen compact
+ * trampolines of a block contain 0f 00 00, which is sldt, whatever the program chose.) A processor
+ * that begins inside an instruction soon meets an undefined instruction, a trap, or the rest of the
+ * trampoline. tests/kernel/test_kernel.py makes every trampoline that there can be, and looks.
  */
 #include <linux/string.h>
 

@@ -2,17 +2,18 @@
 /*
  * file.c - the descriptor of a table, and the one mapping of each of its parts
  *
- * A table's file needs an inode in a file system from which code may be mapped. That of anonymous
- * inodes is not one (SB_I_NOEXEC, which mmap() looks at since 6.17), and their inodes are private,
- * which SELinux takes for anonymous memory: executing it would need execmem, the very permission
- * that W^X systems withhold. So there is a pseudo file system of our own, never visible in a path.
- * It is pinned by open devices, and by tables through their files' path; the file system in turn
- * holds the module, so that it cannot go before the last table has.
+ * A table's file needs an inode in a file system from which code may be mapped. The file system of
+ * anonymous inodes does not allow this (SB_I_NOEXEC, which mmap() checks since 6.17). Its inodes
+ * are also private, and SELinux treats mappings of private inodes as anonymous memory: executing
+ * them would need execmem, the very permission that W^X systems withhold. So the module has a
+ * pseudo file system of its own, which is never visible in a path. Open devices pin the file
+ * system, and so do tables, through their files' paths. The file system in turn holds the module,
+ * so the module cannot be unloaded before the last table is gone.
  *
- * Neither mapping can ever be written to: without VM_MAYWRITE no mprotect() makes it writable and
- * no forced write (ptrace, /proc/pid/mem) makes a copy of it. The constants, which are the
- * program's choice, can never be executed: without VM_MAYEXEC no mprotect() makes them so. The code
- * is mapped last, and only behind its own constants, so that none is ever there without.
+ * Neither mapping can ever be written to: without VM_MAYWRITE no mprotect() makes it writable, and
+ * no forced write (ptrace, /proc/pid/mem) makes a copy of it. The constants, which the program
+ * chooses, can never be executed: without VM_MAYEXEC no mprotect() makes them executable. The code
+ * is mapped last, and only right behind its own constants, so code is never there without them.
  */
 #include <linux/dcache.h>
 #include <linux/err.h>
@@ -46,15 +47,16 @@ static vm_fault_t table_fault(struct vm_fault *vmf)
 	return 0;
 }
 
-/* Whole or not at all: a part could be unmapped and something else put between its neighbours. */
+/* A part is unmapped whole or not at all: in a hole, something else could be mapped. */
 static int table_may_split(struct vm_area_struct *vma, unsigned long addr)
 {
 	return -EINVAL;
 }
 
 /*
- * Asked when everything is already at the new address; the kernel moves it back then. Other threads
- * could have called it there in between: table_area() is what refuses, this is behind it.
+ * The kernel calls this when it has already moved the mapping, and moves it back after a refusal.
+ * In between, other threads could call the code at the new address. So table_area() refuses first,
+ * and this is the second check.
  */
 static int table_mremap(struct vm_area_struct *vma)
 {
@@ -121,10 +123,11 @@ static int table_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 /*
- * The parts must lie side by side, so a program says where. mmap() and mremap() ask this before
- * they map or move anything; mremap(), after which they would no longer lie so, gives no type of
- * mapping. What can be refused is refused here: until 6.12 the kernel unmaps what MAP_FIXED
- * replaces before it asks table_mmap(), and another thread may map something into the hole.
+ * The parts must lie side by side, so a program names their addresses. mmap() and mremap() call
+ * this before they map or move anything. After mremap() the parts would no longer lie side by side;
+ * its call is known by its flags, which have no type of mapping. Whatever can be refused is refused
+ * here: until 6.12 the kernel unmaps what MAP_FIXED replaces before it calls table_mmap(), and
+ * another thread may map something into the hole.
  */
 static unsigned long table_area(struct file *file, unsigned long addr, unsigned long len,
 				unsigned long pgoff, unsigned long flags)
@@ -203,7 +206,7 @@ void trampfd_file_unpin(void)
 	simple_release_fs(&trampfd_mount, &trampfd_mount_pins);
 }
 
-/* A regular file that its owner may read, and that nobody changes: not even its size or mode. */
+/* A regular file that its owner may read, and that nobody may change, not even its size or mode. */
 static struct inode *create_inode(const struct trampfd_table *table)
 {
 	struct inode *inode = new_inode(trampfd_mount->mnt_sb);

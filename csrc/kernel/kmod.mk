@@ -2,7 +2,7 @@
 # kmod.mk - recipes of csrc/kernel: the module for one Debian kernel, its lint, the in-tree patch
 #
 # KERNEL chooses 6.1 (bookworm; the default), 6.12 (bookworm-backports) or newest (unstable; as root), ARCH x86_64
-# or arm64. Nothing is installed but, as root, compilers: headers are unpacked below build/kmod.
+# or arm64. Only compilers are installed, as root. Headers are unpacked below build/kmod.
 KMOD   := $(BUILD)/kmod
 KMOD_SOURCES := $(wildcard csrc/kernel/*.[ch]) csrc/kernel/Kbuild $(wildcard csrc/kernel/*.sh) \
                 csrc/kernel/include/uapi/linux/trampfd.h
@@ -16,13 +16,13 @@ kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 
 $(KMOD)/%/trampfd.ko: $(KMOD_SOURCES)
 	@sh csrc/kernel/build.sh $(firstword $(subst -, ,$*)) $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
 
-lint-kmod: ## [kernel] sparse and checkpatch over the kernel module
+lint-kmod: ## [more kernel] sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh
 
-patch-linux: ## [kernel] patches/linux, again from csrc/kernel
+patch-linux: ## [more kernel] patches/linux, again from csrc/kernel
 	@$(PYTHON) patches/linux/refresh.py
-test-linux-patch: ## [kernel] applies patches/linux to Debian's linux-source and compiles the driver there
+test-linux-patch: ## [more kernel] applies patches/linux to Debian's linux-source and compiles the driver there
 	@sh patches/linux/build.sh
 
-test-kmod-selinux: $(READY) ## [kernel] boots KERNEL under SELinux without execmem: tables must work all the same
+test-kmod-selinux: $(READY) ## [more kernel] boots KERNEL under SELinux without execmem, where tables must work
 	@$(PY) -m tests.kernel.selinux $(or $(KERNEL),6.1)

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 # lint.sh - sparse and the kernel's checkpatch over the module
 #
-# sparse runs in the module's own build against the 6.1 headers; checkpatch.pl is taken from
-# Debian's linux-source, of which only scripts/ is unpacked. Kinds of its findings that are off:
-# LINUX_VERSION_CODE, because one source is for several kernels (compat.h, nowhere else); and in the
-# header for programs BIT_MACRO, which those do not have, and MACRO_ARG_REUSE, without which there
-# are no such macros in C.
-# Fails when: either has anything to say.
+# sparse runs in the module's own build against the 6.1 headers. checkpatch.pl comes from Debian's
+# linux-source, of which only scripts/ is unpacked. These kinds of findings are switched off:
+# LINUX_VERSION_CODE, because one source is for several kernels (only compat.h asks for a version);
+# and in the header for programs BIT_MACRO, because programs do not have that macro, and
+# MACRO_ARG_REUSE, because a macro for programs cannot avoid using an argument twice.
+# Fails when sparse or checkpatch reports anything.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

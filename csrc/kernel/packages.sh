@@ -13,9 +13,9 @@
 #
 # KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64, arm64 or
 # (newest) arm64-16k, whose pages have 16 KiB.
-# Prints `FOLDER RELEASE`; all else goes to stderr. What is there is used again: remove
-# build/kmod/packages for newer ones. Fails when: the mirror does not answer, or no longer has the
-# package that its list names (exit 2, what to do).
+# Prints `FOLDER RELEASE`; everything else goes to stderr. Packages that are there already are used
+# again: remove build/kmod/packages to get newer ones. Fails when the mirror does not answer, or no
+# longer has the package that its list names (exit 2, with what to do).
 set -eu
 
 die() {
@@ -43,7 +43,7 @@ arm64-16k) debian=arm64 flavour=arm64-16k ;;
 esac
 case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
 
-# Two of us at a time would unpack over each other.
+# Two runs at the same time would unpack over each other.
 mkdir -p "$out"
 exec 9>"$out/.lock-$kernel"
 command -v flock >/dev/null && flock 9
@@ -92,7 +92,7 @@ release_of() { # the release that the suite's newest meta package leads to
     printf '%s\n' "${found#linux-image-}"
 }
 
-# ---- what can be had
+# ---- the commands
 
 get_headers() {
     open_apt
@@ -103,7 +103,7 @@ get_headers() {
     [ -n "$common" ] && [ -n "$kbuild" ] || die "$full names no common headers: $common $kbuild"
     # Kbuild's programs run here, whatever the target is.
     unpack "$folder" "$full:$debian" "$common" "$kbuild:amd64"
-    # The packages speak of /usr/src and /usr/lib.
+    # The packages name paths under /usr/src and /usr/lib.
     grep -rlE '(^|[ =])/usr/(src|lib)/linux-' "$folder/usr/src" --include=Makefile |
         xargs -r sed -i -E "s,(^|[ =])/usr/(src|lib)/linux-,\1$folder/usr/\2/linux-,g"
     for link in "$folder"/usr/src/linux-headers-*/scripts "$folder"/usr/src/linux-headers-*/tools; do
@@ -154,7 +154,7 @@ if [ "$what" = release ]; then
     exit 0
 fi
 if [ ! -e "$final.release" ]; then
-    # The folder has its final name from the start: headers speak of it by its path.
+    # The folder has its final name from the start, because headers contain its path.
     folder=$final
     rm -rf "$folder" "$folder.debs"
     "get_$what"

@@ -2,11 +2,11 @@
 /*
  * table.c - a table's pages: allocated, filled, given back
  *
- * What a program chose goes into the constants, which are zeros before. The code is padding before
- * it is anything else, so that falling off the end of a trampoline traps; nothing of the program's
- * is in it, so all pages of it that are full are one page. Nothing of what was in a page before can
- * be read. Blocks are 4096 bytes whatever a page is; arrays are read a block's worth at a time,
- * once, and what was read is what is checked and used.
+ * The numbers that a program chose go into the constants, which are zeroed first. The code is
+ * filled with padding first, so a processor that runs past the end of a trampoline traps. The code
+ * contains no number of the program's, so all its full pages are one and the same page. Earlier
+ * contents of a page cannot be read. Blocks have 4096 bytes, whatever the size of a page. Arrays
+ * are read once, a block's worth at a time, and the copy that was read is checked and used.
  */
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -22,7 +22,7 @@
 #define BLOCK_MAX	TRAMPFD_COMPACT_GROUP
 #define STUB		(TRAMPFD_BLOCK - TRAMPFD_COMPACT_SIZE)
 
-/* The part of a table that one block of constants is for. */
+/* The part of a table to which one block of constants belongs. */
 struct block {
 	const struct trampfd_create *arg;
 	unsigned int start, count; /* indices */
@@ -208,7 +208,7 @@ static int make_code(struct trampfd_table *table, const struct trampfd_create *a
 
 /**
  * trampfd_table_create - a table of the current process, complete
- * @arg: checked by the caller, but for what is in arrays
+ * @arg: checked by the caller, except the elements of arrays
  *
  * Return: the table; ERR_PTR with an errno that trampfd.rst lists for TRAMPFD_CREATE.
  */

@@ -2,10 +2,10 @@
 /*
  * target.c - which code a trampoline may lead to
  *
- * Only code that the program has from a file, as it is there, while nobody can write to it through
- * a mapping or a descriptor. This is looked at once, when the table is made: what a program wrote
- * to a file of its own before, and whoever changes the file, the mapping or (as a debugger can) its
- * pages later, is not stopped here; see trampfd.rst, "What is left".
+ * A trampoline may lead only to code that is mapped from a file and unchanged, while nobody can
+ * write to it through a mapping or a descriptor. The check is made once, when the table is made. It
+ * does not stop a program from writing code to a file first, nor anybody from changing the file,
+ * the mapping or (with a debugger) its pages later; see trampfd.rst, "What is left".
  */
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -21,7 +21,7 @@ static int check_mapping(const struct vm_area_struct *vma)
 	if (!vma->vm_file)
 		return -EACCES;
 	inode = file_inode(vma->vm_file);
-	/* Not in a file system that is the kernel's own: a memfd, shared memory, another table. */
+	/* Not in an internal file system of the kernel: a memfd, shared memory, another table. */
 	if (!S_ISREG(inode->i_mode) || (inode->i_sb->s_flags & SB_KERNMOUNT))
 		return -EACCES;
 	if (!(vma->vm_flags & VM_EXEC) || (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_MAYSHARE)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * trampfd.h - what the parts of the module know of each other
+ * trampfd.h - the interfaces between the parts of the module
  *
  *	device.c	/dev/trampfd: the ioctls, what is wrong with a struct, loading and unloading
  *	table.c		a table's pages: allocated, filled and given back
@@ -9,8 +9,8 @@
  *	account.c	how many pages a user has
  *	encode_*.c	the instructions of one architecture
  *
- * A table is complete before its descriptor exists, and is never written to again; so nothing of
- * it but `mapped` needs a lock.
+ * A table is complete before its descriptor exists, and is never written to afterwards. So only
+ * `mapped` needs a lock.
  */
 #ifndef TRAMPFD_H
 #define TRAMPFD_H
@@ -26,20 +26,20 @@ struct trampfd_user;
 
 #define TRAMPFD_FLAGS \
 	(TRAMPFD_COMPACT | TRAMPFD_CODE_ARRAY | TRAMPFD_DATA_ARRAY | TRAMPFD_CODE_REGISTER)
-/* 512 KiB of code and as much of constants: what an arm64 load reaches, and soon written. */
+/* 512 KiB of code and as much of constants: within reach of an arm64 load, and filled quickly. */
 #define TRAMPFD_MAX_COUNT 16384
-/* Charged to the cgroup; when that is full, the caller is told so, and these kill nobody. */
+/* Charged to the cgroup. When the cgroup is full, the caller gets an error: no task is killed. */
 #define TRAMPFD_GFP (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct trampfd_table - the trampolines behind one descriptor
- * @mm:       who made it and may map it. Grabbed, so that no other has its address; not got, so
- *            that a process that ends is not kept.
- * @user:     who is charged for the pages
- * @mapped:   bit n: part n has been
+ * @mm:       the address space that made the table and may map it. mmgrab() keeps another one from
+ *            getting the same address; mmget() would keep the memory of a process that has ended.
+ * @user:     the account that is charged for the pages
+ * @mapped:   bit n: part n has been mapped
  * @charged:  how many pages there are, each counted once
  * @nr_part:  how many pages each part takes in memory maps
- * @nr_pages: twice as many
+ * @nr_pages: twice @nr_part
  * @pages:    the constants, then the code, of which all full pages are one and the same
  */
 struct trampfd_table {
@@ -70,9 +70,9 @@ void trampfd_uncharge(struct trampfd_user *user, unsigned int pages);
 void trampfd_usage(u64 *pages, u64 *limit);
 
 /*
- * The architecture's part. Code is written where the kernel sees it; all of it is relative to the
- * PC, so it runs wherever it is mapped, as long as its constants are `size` bytes before it. No
- * number goes into it but the registers' and `size`.
+ * The architecture's part. Code is written through the kernel's mapping of the page. All of it is
+ * relative to the PC, so it runs wherever it is mapped, if its constants are `size` bytes before
+ * it. The only numbers in it are those of the registers, and `size`.
  */
 struct trampfd_arch {
 	u32 machine;
@@ -83,10 +83,10 @@ struct trampfd_arch {
 
 extern const struct trampfd_arch trampfd_arch;
 
-/* Fill with what traps when it is run. */
+/* Fill with instructions that trap. */
 void trampfd_arch_pad(void *at, size_t size);
-/* What is written below is at most 32, 16 and 16 bytes. */
-/* Load the data from the constants, and jump to the code's address that is beside it. */
+/* The functions below write at most 32, 16 and 16 bytes. */
+/* Load the data from the constants, and jump to the code's address, which is beside the data. */
 void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_register);
 /* Load the data from the constants, and jump to `stub`. */
 void trampfd_arch_compact(void *at, long size, u32 data_register, const void *stub);

@@ -54,7 +54,7 @@ struct fs_table {
 };
 
 /* The template (tables' code, which providers map again), the resident table's code and its slots,
- * and where the stubs of mapped tables lead. All four are in arch/table.h, which each table.S
+ * and where the stubs of mapped tables lead. All four are in arch/table_code.h, which each table.S
  * includes. */
 extern FS_HIDDEN const char fs_table_code[];
 extern FS_HIDDEN const char fs_resident_code[];

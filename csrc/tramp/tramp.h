@@ -30,7 +30,7 @@ struct fs_ref {
     unsigned index;
 };
 
-/* Entries of slots that are not in use (arch/table.h). Both report the call and abort. */
+/* Entries of slots that are not in use (arch/table_code.h). Both report the call and abort. */
 FS_HIDDEN void fs_freed(void);
 FS_HIDDEN void fs_unprepared(void);
 

@@ -18,10 +18,10 @@ $(LIBFFI)/%/deb/.built: $(LIBFFI)/%/version $(LIBFFI_SERIES) $(wildcard $(DEB_SC
 	@touch $@
 
 deb: deb-suite $(LIBFFI)/$(SUITE)/deb/.built ## [libffi] Debian packages of the patched libffi: SUITE=bookworm|trixie CHECK=1
-test-deb: deb ## [libffi] packages against stock's (lintian, ABI), installed and used in a scratch root
+test-deb: deb ## [more libffi] packages against stock's (lintian, ABI), installed and used in a scratch root
 	@bash $(DEB_SCRIPTS)/compare.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/deb
 	@bash $(DEB_SCRIPTS)/try.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/deb
-test-rpm: $(LIBFFI)/$(SUITE)/version ## [libffi] the spec's fragment: rpmspec, rpmlint, %prep run
+test-rpm: $(LIBFFI)/$(SUITE)/version ## [more libffi] the spec's fragment: rpmspec, rpmlint, %prep run
 	@bash patches/libffi/rpm/check.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/rpm
-test-musl: $(LIBFFI)/$(SUITE)/version ## [libffi] patched and stock libffi by musl-gcc, closure tests
+test-musl: $(LIBFFI)/$(SUITE)/version ## [more libffi] patched and stock libffi by musl-gcc, closure tests
 	@bash tests/libffi/packages/musl.sh $(LIBFFI)/$(SUITE) $(LIBFFI)/$(SUITE)/musl

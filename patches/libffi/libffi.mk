@@ -46,7 +46,7 @@ $(LIBFFI)/newest/.built: $(LIBFFI)/newest/.upstream
 $(LIBFFI)/%/.built: $(LIBFFI)/%/.patched $(LIBFFI)/%/.stock
 	@touch $@
 
-libffi-refresh: ## [libffi] the generated part of the libffi series, again from csrc
+libffi-refresh: ## [more libffi] the generated part of the libffi series, again from csrc
 	@$(PYTHON) patches/libffi/refresh.py
 
 # ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
@@ -76,6 +76,6 @@ endif
 LIBFFI_PYTHON ?= $(PYTHON)
 .PHONY: libffi-rivals
 libffi-rivals: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream
-bench-libffi: libffi-rivals lib bench-c ## [measure] the patched libffi against stock, upstream and ours
+bench-libffi: libffi-rivals lib bench-c ## [more measure] the patched libffi against stock, upstream and ours
 	@$(PYTHON) bench/libffi.py --build $(BUILD) --suite $(SUITE) --python $(LIBFFI_PYTHON) \
 	  $(if $(DOCS),--docs docs/results/libffi.md) $(BENCH_ARGS)

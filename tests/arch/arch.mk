@@ -84,6 +84,6 @@ tests-elsewhere:
 arch-what:
 	@test -n "$(filter $(KINDS),$(KIND))" || { echo "test-arch: no KIND '$(KIND)'; there are: $(KINDS)" >&2; exit 2; }
 
-arch-same: $(READY) ## [check] BASE=commit: does csrc/arch make the same code as there?
+arch-same: $(READY) ## [more check] BASE=commit: does csrc/arch make the same code as there?
 	@test -n "$(BASE)" || { echo "arch-same: compared with what? make arch-same BASE=HEAD" >&2; exit 2; }
 	@$(PY) -m tests.arch.same --build $(BUILD) --base $(BASE)

@@ -213,7 +213,7 @@ CHANGES = {
     "a frame": ("x86_64/table.S", "register %rbp", "register %rbx", r"\.eh_frame: 2 bytes"),
     "a note": ("x86_64/arch.h", "BITS 3", "BITS 1", r"\.note\.gnu\.property: 1 bytes"),
     "a right": ("asm.h", '.GNU-stack, ""', '.GNU-stack, "x"', r"\.note\.GNU-stack: type, flags"),
-    "a callee": ("table.h", "fs_report_freed", "fs_report_unprepared", r"1 relocations differ"),
+    "a callee": ("table_code.h", "fs_report_freed", "fs_report_unprepared", r"1 relocations"),
     "a file": ("x86_64/hop.S", None, None, r"^hop\.S: new$"),
 }
 
@@ -243,8 +243,8 @@ def test_arch_same_says_what_differs(change: str, tmp_path: Path) -> None:
 
 
 def test_arch_same_tells_new_names_from_other_code(tmp_path: Path) -> None:
-    tool = changed(tmp_path, "table.h", "fs_freed", "fs_old")
-    table = tmp_path / "csrc/arch/table.h"
+    tool = changed(tmp_path, "table_code.h", "fs_freed", "fs_old")
+    table = tmp_path / "csrc/arch/table_code.h"
     table.write_text(table.read_text().replace("fs_report_freed", "fs_report_old"))
     found = same.compare(ISAS["x86_64"], tool, str(tmp_path))
     assert found.differences == []

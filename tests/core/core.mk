@@ -76,5 +76,5 @@ endef
 $(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
 
 .PHONY: test-tsan
-test-tsan: tests-tsan ## [slow] eight threads under ThreadSanitizer, a whole minute each
+test-tsan: tests-tsan ## [more slow] eight threads under ThreadSanitizer, a whole minute each
 	FS_TSAN_SECONDS=60 $(or $(wildcard .venv/bin/python),python3) -m pytest tests/core/test_bad_days.py -k tsan

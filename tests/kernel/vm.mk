@@ -54,5 +54,5 @@ ARCH   ?=
 PARTS  ?=
 test-vm: $(READY) ## [kernel] the module in emulated machines: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64 PARTS=abc
 	@$(PY) -m tests.kernel.vm.run --build $(BUILD) $(KERNEL:%=--kernel %) $(ARCH:%=--arch %) $(PARTS:%=--parts %)
-test-vm-debug: $(READY) ## [kernel] the module on a kernel with KASAN, lockdep and kmemleak (built, 20 minutes)
+test-vm-debug: $(READY) ## [more kernel] the module on a kernel with KASAN, lockdep and kmemleak (built, 20 minutes)
 	@$(PY) -m tests.kernel.vm.run --build $(BUILD) --kernel debug

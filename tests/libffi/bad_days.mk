@@ -13,7 +13,7 @@ tests-libffi-bad-days: $(BUILD)/tests/libffi/bad_days/days
 $(BUILD)/tests/libffi/bad_days/days: $(DAYS_OBJS)
 	$(CC) -pthread -rdynamic -o $@ $^ -ldl -lm
 
-libffi-bad-days: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream venv tests-libffi-bad-days ## [libffi] the table of docs/results/libffi-bad-days.md, again
+libffi-bad-days: $(LIBFFI)/$(SUITE)/.built $(LIBFFI)/newest/.upstream venv tests-libffi-bad-days ## [more libffi] the table of docs/results/libffi-bad-days.md, again
 	@$(PY) tests/libffi/bad_days/run.py --program $(BUILD)/tests/libffi/bad_days/days \
 	  --patched $(LIBFFI)/$(SUITE)/lib --stock $(LIBFFI)/$(SUITE)/stock/lib \
 	  --upstream $(LIBFFI)/newest/upstream/lib --out $(BUILD)/libffi-bad-days \

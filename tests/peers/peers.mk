@@ -11,5 +11,5 @@ test-peers: $(READY) $(PACKAGE) ## [slow] ctypes' and cffi's own tests on every 
 	@$(PY) -m tests.peers both --only '$(ONLY)'
 
 .PHONY: test-peers-selinux
-test-peers-selinux: $(READY) $(PACKAGE) ## [slow] ctypes and cffi under SELinux without execmem, in an emulated machine
+test-peers-selinux: $(READY) $(PACKAGE) ## [more slow] ctypes and cffi under SELinux without execmem, in an emulated machine
 	@$(PY) -m tests.peers.selinux

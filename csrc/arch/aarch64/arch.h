@@ -14,7 +14,7 @@
  *     brk                          4
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ldr x16, [x17]; br x16. There is room
- * to do those two here; arch/table.h says why they are not.
+ * to do those two here; arch/table_code.h says why they are not.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

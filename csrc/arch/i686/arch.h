@@ -22,8 +22,8 @@
  * One stub for the 127 trampolines of its page. The call returns to where it came from, so a
  * processor's stack of return addresses stays right. `hot` is one pointer per table and leads to
  * fs_enter_slot: mov 4(%esp), %eax; jmp *(%eax). The stub has the slot in eax, but does not jump
- * through it at once: arch/table.h says why. With 100,000 closures in random order the detour takes
- * a third of the time.
+ * through it at once: arch/table_code.h says why. With 100,000 closures in random order the detour
+ * takes a third of the time.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

@@ -106,4 +106,4 @@ FS_END(fs_slot_in_eax)
 #define FS_TRAMP_CFI .cfi_escape FS_DWARF_ROW
 #define FS_RESIDENT_STUB fs_resident_stub
 #define FS_MORE_ENTRIES fs_more_entries
-#include "arch/table.h"
+#include "arch/table_code.h"

@@ -12,7 +12,7 @@
  *     break                        8     twice
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld.d $t1, 0($t0); jr $t1. There is
- * room to do those two here; arch/table.h says why they are not.
+ * room to do those two here; arch/table_code.h says why they are not.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

@@ -52,4 +52,4 @@
     FS_TRAP
 .endm
 
-#include "arch/table.h"
+#include "arch/table_code.h"

@@ -19,7 +19,7 @@
  * the table begins is a multiple of FS_TABLE_SPAN: clrrdi, addis, ld r12, hot; mtctr; bctr.
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld r12, 0(r11); mtctr r12; bctr.
- * arch/table.h says why that is not done here, in trampolines of 32 bytes.
+ * arch/table_code.h says why that is not done here, in trampolines of 32 bytes.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

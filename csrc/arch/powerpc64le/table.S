@@ -69,4 +69,4 @@
 .endm
 
 #define FS_STUB_SLOTS 2
-#include "arch/table.h"
+#include "arch/table_code.h"

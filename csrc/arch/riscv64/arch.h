@@ -14,7 +14,7 @@
  *     ebreak                       4
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld t3, 0(t1); jr t3. There is room for
- * those two in place of the jump; arch/table.h says why they are not there.
+ * those two in place of the jump; arch/table_code.h says why they are not there.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

@@ -13,7 +13,7 @@
  *     trap                         4
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: lgr %r1, %r0; lg %r1, 0(%r1); br %r1.
- * There is no room to do that here; arch/table.h says why it would not be done if there were.
+ * There is no room to do that here; arch/table_code.h says why it would not be done if there were.
  *
  * Every instruction of a trampoline is of the first z/Architecture, and none sets the condition
  * code. Of entries, LGB needs z990 (2003).

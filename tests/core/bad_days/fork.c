@@ -4,6 +4,7 @@
  * A child that hangs on a lock that another thread held is ended by alarm(), and fails by the
  * signal; no case measures a time.
  */
+#include "at_fork.h"
 #include "days.h"
 #include "fs_test.h"
 #include <execinfo.h>
@@ -181,36 +182,6 @@ CASE(slots_cached_by_another_thread_are_free_in_the_child)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     CHECK_EQ(test_stats().cached, 0);
 }
-
-/* A program's own fork handlers, registered before the library was loaded: its `prepare` runs when
- * the library has prepared, and its handlers afterwards run before the library's. */
-static void (*in_prepare)(void), (*in_parent)(void), (*in_child)(void);
-
-static void app_prepare(void)
-{
-    if (in_prepare)
-        in_prepare();
-}
-
-static void app_parent(void)
-{
-    if (in_parent)
-        in_parent();
-}
-
-static void app_child(void)
-{
-    if (in_child)
-        in_child();
-}
-
-static void before_the_library(void)
-{
-    pthread_atfork(app_prepare, app_parent, app_child);
-}
-
-/* What an executable has here runs before the constructors of its libraries. */
-__attribute__((section(".preinit_array"), used)) static void (*preinit)(void) = before_the_library;
 
 enum { APPS = 600 }; /* more than a thread keeps for itself */
 static struct made apps[APPS];

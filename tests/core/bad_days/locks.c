@@ -5,6 +5,7 @@
  * at two places: for its book-keeping, before its first table, and when it gives a table back. A
  * case can stop a thread exactly there. alarm() ends a case that hangs; no case measures a time.
  */
+#include "at_fork.h"
 #include "fs_test.h"
 #include <pthread.h>
 #include <semaphore.h>
@@ -232,35 +233,6 @@ CASE(a_signal_handler_that_allocates_over_the_lock_is_told)
 
 /* --- locks of the program -------------------------------------------------------------------- */
 
-/* A program's fork handlers, registered before the library was there: `prepare` runs when the
- * library's has run. */
-static void (*in_prepare)(void), (*in_parent)(void), (*in_child)(void);
-
-static void app_prepare(void)
-{
-    if (in_prepare)
-        in_prepare();
-}
-
-static void app_parent(void)
-{
-    if (in_parent)
-        in_parent();
-}
-
-static void app_child(void)
-{
-    if (in_child)
-        in_child();
-}
-
-static void before_the_library(void)
-{
-    pthread_atfork(app_prepare, app_parent, app_child);
-}
-
-__attribute__((section(".preinit_array"), used)) static void (*preinit)(void) = before_the_library;
-
 static pthread_mutex_t program_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool stop;
 static atomic_ulong rounds;
@@ -383,7 +355,7 @@ static void stays(void)
     sem_wait(&go_on);
 }
 
-CASE(a_thread_under_the_lock_is_not_copied)
+static pthread_t starts_a_thread_that_stays(void)
 {
     pthread_t thread;
     CHECK_EQ(sem_init(&there, 0, 0) | sem_init(&go_on, 0, 0), 0);
@@ -391,6 +363,20 @@ CASE(a_thread_under_the_lock_is_not_copied)
     atomic_store(&inside, stays);
     CHECK_EQ(pthread_create(&thread, NULL, makes_tables, NULL), 0);
     sem_wait(&there);
+    return thread;
+}
+
+static void lets_the_thread_go(pthread_t thread)
+{
+    sem_post(&go_on);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(test_stats().live, FEW);
+    CHECK_EQ(api.check(), 0);
+}
+
+CASE(a_thread_under_the_lock_is_not_copied)
+{
+    pthread_t thread = starts_a_thread_that_stays();
     pid_t child = forked();
     if (child == 0) {
         call_few();
@@ -398,21 +384,13 @@ CASE(a_thread_under_the_lock_is_not_copied)
         child_done();
     }
     test_wait(child);
-    sem_post(&go_on);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-    CHECK_EQ(test_stats().live, FEW);
-    CHECK_EQ(api.check(), 0);
+    lets_the_thread_go(thread);
 }
 
 /* As of a child of clone(2), or of fork() for the copy of the library in another namespace. */
 CASE(a_thread_under_the_lock_is_not_copied_and_no_handler_runs)
 {
-    pthread_t thread;
-    CHECK_EQ(sem_init(&there, 0, 0) | sem_init(&go_on, 0, 0), 0);
-    keep_few();
-    atomic_store(&inside, stays);
-    CHECK_EQ(pthread_create(&thread, NULL, makes_tables, NULL), 0);
-    sem_wait(&there);
+    pthread_t thread = starts_a_thread_that_stays();
     pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (child == 0) {
         alarm(100);
@@ -422,7 +400,5 @@ CASE(a_thread_under_the_lock_is_not_copied_and_no_handler_runs)
         _exit(0);
     }
     test_wait(child);
-    sem_post(&go_on);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-    CHECK_EQ(api.check(), 0);
+    lets_the_thread_go(thread);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* bench.c - a call through provider trampfd's trampolines against provider text's, in one run
  *
- * Both providers map a table of their own; slots get an entry that returns at once, so that what is
- * timed is the trampoline. The two are called in turns of many short slices, and the median of
- * the slices' ratios is printed, for one slot called again and again and for all of a table in
- * turn. An emulator finds its translations by address, so where two tables happen to lie moves
- * their ratio by a tenth: several pairs are made, one after the other, each in a process of its
- * own, and the least and the most of one are printed as well. Then the time that TRAMPFD_CREATE and
- * mmap take for 4,096 trampolines. Lines "# note:" go into the table of `make test-vm`; nothing
- * here fails because of a time.
+ * Each provider maps a table of its own. Slots get an entry that returns at once, so only the
+ * trampoline is timed. Both tables are called in turns of many short slices. The median of the
+ * slices' ratios is printed, for one slot that is called again and again, and for all slots of a
+ * table in turn. An emulator finds its translations by address, so the addresses of the two tables
+ * change the ratio by up to a tenth. Therefore several pairs of tables are measured, each pair in a
+ * process of its own, and the smallest and largest ratio of one slot are printed as well. The time
+ * that TRAMPFD_CREATE and mmap take for 4,096 trampolines comes last. Lines "# note:" go into the
+ * table of `make test-vm`. Nothing here fails because of a time.
  */
 #include <fcntl.h>
 #include <linux/trampfd.h>
@@ -55,7 +55,7 @@ static char *reserve(void)
     char *at = mmap((void *)hint, 3 * FS_TABLE_SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         exit(2);
-    /* With room in front, for what a provider has there. */
+    /* With room in front, where a provider may have its constants. */
     return (char *)(((uintptr_t)at + 2 * FS_TABLE_SPAN - 1) & -(uintptr_t)FS_TABLE_SPAN);
 }
 
@@ -188,7 +188,7 @@ static void creation(void)
            median(times, ROUNDS) / 1000, map / 1000);
 }
 
-/* A kernel without a good timer counts in ticks; a slice is less than one. */
+/* A kernel without a good timer counts in ticks, and a slice is shorter than a tick. */
 static bool clock_is_coarse(void)
 {
     struct timespec step;

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # debug_kernel.sh - builds Linux 6.1 from Debian's linux-source with KASAN, lockdep and kmemleak
 #
-# Debian ships no kernel with any of them. The configuration is the smallest that boots an
-# initramfs on a serial line and loads a module, so that two cores need a quarter of an hour; it
-# and the tree the module is built against stay in the build folder. Run by `make test-vm-debug`.
+# Debian ships no kernel with any of these checks. The configuration is the smallest that boots an
+# initramfs on a serial line and loads a module, so two cores need a quarter of an hour. The kernel,
+# and the tree that the module is built against, stay in the build folder. `make test-vm-debug` runs
+# this script.
 #
 #   debug_kernel.sh FOLDER     -> FOLDER/bzImage, FOLDER/tree (for `make -C ... M=`)
 set -eu

@@ -3,10 +3,10 @@
  *
  *     fuzz SEED SECONDS        (seed 0: of the time)
  *
- * Some are random numbers, most are right ones with a field or two changed to something that is
- * interesting there. What is made is mapped, compared byte for byte, called, abused with
- * system calls on mappings, and unmapped. The result is TAP, with the seed, so that a failure can
- * be had again; the struct that failed is printed.
+ * Some structs are random numbers. Most are correct ones in which a field or two were changed to a
+ * number that is interesting in that field. A table that was made is mapped, compared byte for
+ * byte, called, abused with system calls on mappings, and unmapped. The result is TAP and names the
+ * seed, so a failure can be repeated. The struct that failed is printed.
  */
 #include "model.h"
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static uint64_t state;
 static uint64_t iterations, made, by_errno[200];
 static uint64_t palette[64];
 static unsigned palette_size;
-static uint64_t *array; /* ARRAY elements, and then nothing is mapped */
+static uint64_t *array; /* ARRAY elements; behind them nothing is mapped */
 static struct trampfd_info now;
 static int device_fd;
 static char *edge; /* the end of a page, behind which nothing is */
@@ -162,7 +162,7 @@ static void change(struct trampfd_create *a)
     }
 }
 
-/* One of the right ones, in any form. */
+/* A correct struct, in any form. */
 static struct trampfd_create right(void)
 {
     struct trampfd_create a = valid();
@@ -188,7 +188,7 @@ static struct trampfd_create right(void)
     return a;
 }
 
-/* Mostly what is right, so that some arrays are; both kinds of array read the same one. */
+/* Mostly correct elements, so that some arrays are correct. Both kinds of array read this one. */
 static void fill_array(void)
 {
     bool as_data = below(2);
@@ -220,8 +220,8 @@ static bool calls_are_ours(const struct trampfd_create *a)
     return true;
 }
 
-/* System calls on parts and wholes of one of the two mappings: it is there as it was, or not at
- * all. */
+/* System calls on parts and wholes of one of the two mappings. Afterwards the mapping is unchanged,
+ * or gone. */
 static void abuse(struct table *table)
 {
     for (unsigned i = (unsigned)below(8); i; i--) {
@@ -231,7 +231,7 @@ static void abuse(struct table *table)
         int rights = (int)below(8), all = is_code ? PROT_READ | PROT_EXEC : PROT_READ;
         switch (below(5)) {
         case 0:
-            /* What it has already is given for a part as well: nothing is changed by that. */
+            /* Rights that the mapping has already are granted for a part, too: nothing changes. */
             CHECK((mprotect(at, n * page(), rights) == 0) ==
                   (rights == all || (whole && !(rights & ~all))));
             if (whole)
@@ -254,7 +254,7 @@ static void abuse(struct table *table)
     }
 }
 
-/* One mmap() of anything, in a room of its own: only the constants can be mapped without more. */
+/* One mmap() with random arguments, into a reservation: only the constants can be mapped alone. */
 static bool map_wrongly(int fd, const struct trampfd_create *a)
 {
     int rights = (int)below(8), how = below(2) ? MAP_PRIVATE : MAP_SHARED;
@@ -272,8 +272,8 @@ static bool map_wrongly(int fd, const struct trampfd_create *a)
     return false;
 }
 
-/* An array elsewhere than in `array` may be one of this program's stack, or of the clock's page:
- * what the kernel has read there, nobody can tell afterwards. */
+/* An array outside of `array` may lie in this program's stack or in the clock's page, where nobody
+ * can tell afterwards what the kernel has read. */
 static bool is_steady(uint64_t at, const struct trampfd_create *a)
 {
     return at >= (uintptr_t)array && at + a->count * UINT64_C(8) <= (uintptr_t)&array[ARRAY];
@@ -337,7 +337,7 @@ static void one(void)
         allowed = (struct answers){.n = 1, .errors = {EINVAL}};
     else if (a.size > page())
         allowed = (struct answers){.n = 1, .errors = {E2BIG}};
-    else if (a.size > sizeof a) /* it is at the edge: the rest cannot be read */
+    else if (a.size > sizeof a) /* the struct is at the edge: the rest cannot be read */
         allowed = (struct answers){.n = 1, .errors = {EFAULT}};
     struct trampfd_create *at = (void *)(edge - sizeof a);
     memcpy(at, &a, sizeof a);
@@ -356,7 +356,7 @@ static void one(void)
 
 static void other_requests(void)
 {
-    /* Of our magic: others' requests are for the kernel's own answers. */
+    /* Requests of the module's magic number only: the kernel itself answers others. */
     unsigned request = ((unsigned)rnd() & (below(2) ? ~0xff00u : 0xff)) | TRAMPFD_IOC_MAGIC << 8;
     struct trampfd_info *at = (void *)(edge - sizeof *at);
     at->size = below(2) ? sizeof *at : number();

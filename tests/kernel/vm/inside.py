@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """inside - the project's own tests and the patched libffi's, with provider trampfd, inside a guest.
 
-On the host it prepares (builds what would be built inside, compiles upstream's closure tests and
-keeps what each says here) and lists the jobs; in the guest it runs programs and says in TAP how
-they went. Every part begins with what must fail: without the module nothing may work that is said
-to come from it. ::
+On the host, this program builds everything that the guest runs, compiles upstream's closure tests,
+keeps the output that each gives on the host, and lists the jobs. In the guest, it runs the programs
+and prints the results as TAP. Every part begins with a test that must fail: without the module,
+provider trampfd must not work. ::
 
     python -m tests.kernel.vm.inside core|closures FOLDER
 """
@@ -49,7 +49,7 @@ def python(*words: str) -> str:
 
 
 def jobs_of(part: str) -> list[Job]:
-    """Jobs of a part; one must fail: what is said to be the kernel's needs the module."""
+    """Jobs of a part. The job without the module must fail."""
     chosen = f"FFI_STATIC_PROVIDER={PROVIDER}"
     pytest = ("-m", "pytest", "-q", "-p", "no:benchmark", "-p", "no:cacheprovider", "-mnot(slow)")
     jobs: list[Job] = []
@@ -78,7 +78,7 @@ REFUSAL = "refusal_of_all_providers_gives_each_reason"
 
 
 def leave_out() -> list[str]:
-    """Python tests that say nothing here, each with its reason."""
+    """Python tests that cannot say anything in a guest, each with its reason."""
     files = {
         "test_dropin": "ctypes' own suites: hours, emulated",
         "test_run": "programs by the dozen, emulated",
@@ -108,7 +108,7 @@ def folder() -> Path:
 def compile_closures() -> int:
     """Compile each test at each optimization against the patched libffi, and run it here once.
 
-    What it prints here is kept and must be printed in the guest. The number of programs.
+    The output of a program here must be its output in the guest. Gives the number of programs.
     """
     libffi = BUILD / "libffi" / SUITE
     sources = sorted((libffi / "source/testsuite/libffi.closures").glob("*.c*"))
@@ -125,7 +125,7 @@ def compile_closures() -> int:
 
 
 def compile_one(libffi: Path, source: Path, level: str) -> bool:
-    """Compile and run one; a test that the host cannot compile or pass is left out, and counted."""
+    """Compile and run one. A test that the host cannot compile or pass is left out, and counted."""
     program = folder() / f"{source.stem}{level}"
     compiler = "g++" if source.suffix == ".cc" else "gcc"
     command = [compiler, level, "-w", f"-I{libffi / 'include'}", f"-I{source.parent}"]
@@ -143,7 +143,7 @@ def compile_one(libffi: Path, source: Path, level: str) -> bool:
 
 
 def config_folder(libffi: Path) -> Path:
-    """Where the build of the patched tree has the header that the tests' own includes."""
+    """Where the patched tree's build has the header that the tests' own header includes."""
     found = sorted((libffi / "work/patched").glob("*/fficonfig.h"))
     if not found:
         raise CannotRunError(f"no */fficonfig.h in {libffi / 'work/patched'}: make libffi")
@@ -151,7 +151,7 @@ def config_folder(libffi: Path) -> Path:
 
 
 def execute(program: Path, *words: str) -> tuple[int, str]:
-    """Status and output of a program; its addresses are its own affair."""
+    """Status and output of a program, with addresses left out."""
     done = run([program, *words], status=None, stderr=subprocess.STDOUT, timeout=300)
     return done.returncode, re.sub(r"0x[0-9a-f]+", "0x...", done.stdout)
 
@@ -160,7 +160,7 @@ def execute(program: Path, *words: str) -> tuple[int, str]:
 
 
 class Tap:
-    """Says results in TAP, each with what was wrong."""
+    """Prints results as TAP, each with its failure."""
 
     def __init__(self, planned: int) -> None:
         print(f"TAP version 13\n1..{planned}", flush=True)

@@ -100,7 +100,7 @@ static bool fields_are_right(const struct trampfd_create *a, const struct trampf
     return registers_are_right(a, info);
 }
 
-/* ---- what they point at */
+/* ---- the memory to which they point */
 
 /* How many of the bytes at `address` can be read. */
 static uint64_t readable(uint64_t address, uint64_t size)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""run - boots Debian's kernels in emulated machines and runs the kernel module's tests there.
+"""run - boots Debian's kernels in emulated machines and runs the tests of the kernel module there.
 
 Parts: ``a`` the selftests, the fuzzer and the benchmark, on an initramfs of static programs;
 ``b`` the project's own trampoline, closure and Python tests with ``FFI_STATIC_PROVIDER=trampfd``,
 on the host's own files (read-only, a tmpfs above them); ``c`` the patched libffi's closure tests
-on those. Everything that a guest says is kept in ``build/vm/<kernel>-<arch>/<part>.log``. ::
+on the same files. A guest's output is kept in ``build/vm/<kernel>-<arch>/<part>.log``. ::
 
     python -m tests.kernel.vm.run [--kernel 6.1] [--arch x86_64] [--parts abc] [--only words]
 
@@ -77,7 +77,7 @@ class Guest:
 
 
 class BrokenError(Exception):
-    """Something of this tree does not build: a failure, not a lack."""
+    """Something of this tree does not build. This is a failure, and no reason to skip."""
 
 
 def make(*words: str) -> None:
@@ -155,7 +155,7 @@ def part_a(seed: int, seconds: int, only: str) -> list[Job]:
 
 
 def count_tap(job: Job, row: Row) -> None:
-    """Count a program's results against its own plan: what is missing has failed."""
+    """Count a program's results against its own plan. A missing result is a failure."""
     plan = None
     seen: dict[int, str] = {}
     for line in job.output:
@@ -208,7 +208,7 @@ def judge_job(job: Job, row: Row) -> None:
 
 
 def judge(row: Row, outcome: Outcome) -> Row:
-    """Turn what a boot said into a line of the table."""
+    """Turn the outcome of a boot into a line of the table."""
     row.seconds = outcome.seconds
     for job in outcome.jobs:
         row.notes += [m[1] for line in job.output if (m := re.match(r"# note: (.*)", line))]
@@ -260,7 +260,7 @@ def run_part(host: Guest, part: str, args: argparse.Namespace) -> Row:
 
 
 def main() -> int:
-    """Boot what is asked for; see the module's text."""
+    """Boot the kernels that were asked for; see the module's text."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--kernel", choices=["6.1", "6.12", "newest", "debug"])

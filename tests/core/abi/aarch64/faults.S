@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of AAPCS64
- *
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments.  Not reentrant.
- */
-        .section .note.GNU-stack, "", %progbits
-        .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .skip   8
-ret_to:
-        .skip   8
+/* faults.S - thunks that break one promise each of AAPCS64 */
+#include "../faults.h"
 
-        .text
         .macro  FAULT name
-        .balign 4
-        .globl  fault_\name
-        .type   fault_\name, %function
-fault_\name:
+        THUNK   \name
         hint    34                      /* bti c */
         adrp    x16, ret_to
         str     x30, [x16, :lo12:ret_to]
@@ -86,17 +71,4 @@ fault_\name:
         str     x12, [x9]
 3:      ret
 
-        .macro  ROW name
-        .quad   9f, fault_\name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:
-        .irp    name, x19, x20, x21, x22, x23, x24, x25, x26, x27, x28, x29, d8, d9, d10, d11, d12, d13, d14, d15, fpcr, sp, x0, v0, extend, canary
-        ROW     \name
-        .endr
-        .quad   0, 0
+        FAULTS  x19, x20, x21, x22, x23, x24, x25, x26, x27, x28, x29, d8, d9, d10, d11, d12, d13, d14, d15, fpcr, sp, x0, v0, extend, canary

@@ -23,8 +23,8 @@ struct fz_frame {
     uint64_t set[FZ_SAVED + 1];  /* 208 in:  the patterns that they get */
     uint64_t seen[FZ_SAVED + 1]; /* 368 out: what they hold afterwards */
     void *sp_after;              /* 528 out: sp afterwards */
-    uint64_t fpcr, fpcr_own;     /* 536 in, 544 */
-    uint64_t fpcr_after;         /* 552 out */
+    uint64_t modes, modes_own;   /* 536 in, 544: FPCR */
+    uint64_t modes_after;        /* 552 out */
     void *top;                   /* 560 in:  where the search for the canary ends; 0: no canary */
     uint64_t canaries;           /* 568 out: how many were found intact between sp and top */
 };

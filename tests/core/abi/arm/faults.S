@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of AAPCS32
- *
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments.  Not reentrant.
- */
+/* faults.S - thunks that break one promise each of AAPCS32 */
+#include "../faults.h"
+
         .syntax unified
         .arm
-        .section .note.GNU-stack, "", %progbits
-        .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .skip   4
-ret_to:
-        .skip   4
 
-        .text
         .macro  ADDRESS r, of           /* of a symbol, whatever this is linked into */
         ldr     \r, 7f
 8:      add     \r, pc, \r
@@ -24,10 +13,7 @@ ret_to:
 9:
         .endm
         .macro  FAULT name
-        .balign 4
-        .globl  fault_\name
-        .type   fault_\name, %function
-fault_\name:
+        THUNK   \name
         ADDRESS ip, ret_to
         str     lr, [ip]
         ADDRESS ip, fz_real
@@ -93,21 +79,8 @@ fault_\name:
         str     r1, [ip]
 3:      bx      lr
 
-        .macro  ROW name
-        .long   9f, fault_\name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:
 #ifdef __ARM_PCS_VFP
-        .irp    name, r4, r5, r6, r7, r8, r9, r10, r11, sp, r0, extend, canary, d8, d9, d10, d11, d12, d13, d14, d15, fpscr, s0
+        FAULTS  r4, r5, r6, r7, r8, r9, r10, r11, sp, r0, extend, canary, d8, d9, d10, d11, d12, d13, d14, d15, fpscr, s0
 #else
-        .irp    name, r4, r5, r6, r7, r8, r9, r10, r11, sp, r0, extend, canary
+        FAULTS  r4, r5, r6, r7, r8, r9, r10, r11, sp, r0, extend, canary
 #endif
-        ROW     \name
-        .endr
-        .long   0, 0

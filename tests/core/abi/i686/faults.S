@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of the psABI
- *
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments.  Not reentrant.
- */
-        .section .note.GNU-stack, "", @progbits
+/* faults.S - thunks that break one promise each of the psABI of i386 */
+#include "../faults.h"
+
         .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .long   0
-ret_to:
-        .long   0
 word:
         .long   0
 
@@ -21,9 +12,7 @@ word:
 7:      popl    %\r
         .endm
         .macro  FAULT name
-        .globl  fault_\name
-        .type   fault_\name, @function
-fault_\name:
+        THUNK   \name
         endbr32
         HERE    eax
         popl    ret_to - 7b(%eax)
@@ -98,17 +87,4 @@ fault_\name:
         popl    %edx
         DONE
 
-        .macro  ROW name
-        .long   9f, fault_\name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:
-        .irp    name, ebx, esi, edi, ebp, mxcsr, cw, df, esp, x87, eax, st0, extend, canary
-        ROW     \name
-        .endr
-        .long   0, 0
+        FAULTS  ebx, esi, edi, ebp, mxcsr, cw, df, esp, x87, eax, st0, extend, canary

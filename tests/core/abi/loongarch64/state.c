@@ -2,8 +2,6 @@
 /* state.c - LoongArch: registers that a callee keeps, and the floating-point modes
  * (../lp64/state.c)
  */
-#include <inttypes.h>
-
 #include "rt.h"
 
 const char *const fz_saved_names[FZ_SAVED] = {"s0",  "s1",  "s2",  "s3",  "s4",  "s5",
@@ -19,7 +17,7 @@ static uint64_t get_fcsr(void)
     return value;
 }
 
-static void set_fcsr(uint64_t value)
+static void set_modes(uint64_t value)
 {
     (void)value;
 #ifndef __loongarch_soft_float

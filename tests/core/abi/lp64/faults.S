@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of the psABI
+/* faults.S - RISC-V and LoongArch: thunks that break one promise each of the psABI
  *
- * RISC-V and LoongArch; faults.S of either includes this after its names.h, and then lists the rows.
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments.  Not reentrant.
+ * faults.S of either includes this after its names.h, and then lists the names.
  */
-        .section .note.GNU-stack, "", %progbits
-        .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .skip   8
-ret_to:
-        .skip   8
+#include "../faults.h"
 
-        .text
 .macro  FAULT name
-        .balign 4
-        .globl  fault_\name
-        .type   fault_\name, %function
-fault_\name:
+        THUNK   \name
         LA(T0, ret_to)
         SD(RA, 0, T0)
         LA(T0, fz_real)
@@ -88,14 +75,3 @@ fault_\name:
 2:      ADDI(T0, T0, 8)
         J(1b)
 3:      RET
-
-.macro  ROW name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .quad   9b, fault_\name
-.endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of the 64-bit ELF V2 ABI
+/* faults.S - thunks that break one promise each of the 64-bit ELF V2 ABI
  *
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments; r12 = the thunk.  Not reentrant.
+ * In: r12 = the thunk, besides what faults.h says.
  */
-        .abiversion 2
-        .section .note.GNU-stack, "", %progbits
-        .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .skip   8
-ret_to:
-        .skip   8
+#include "../faults.h"
 
-        .text
+        .abiversion 2
+
         .macro  HERE                    /* r12 = 8:; LR is spent */
         bcl     20, 31, 8f
 8:      mflr    %r12
@@ -24,10 +16,7 @@ ret_to:
         addi    \r, \r, (\symbol - 8b)@l
         .endm
         .macro  FAULT name
-        .balign 4
-        .globl  fault_\name
-        .type   fault_\name, %function
-fault_\name:
+        THUNK   \name
         mflr    %r0
         HERE
         AT      %r11, ret_to
@@ -103,17 +92,4 @@ fault_\name:
         std     %r8, 0(%r9)
 3:      blr
 
-        .macro  ROW name
-        .quad   9f, fault_\name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:
-        .irp    name, r14, r15, r16, r17, r18, r19, r20, r21, r22, r23, r24, r25, r26, r27, r28, r29, r30, r31, f14, f15, f16, f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, cr, fpscr, sp, r3, f1, extend, canary
-        ROW     \name
-        .endr
-        .quad   0, 0
+        FAULTS  r14, r15, r16, r17, r18, r19, r20, r21, r22, r23, r24, r25, r26, r27, r28, r29, r30, r31, f14, f15, f16, f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, cr, fpscr, sp, r3, f1, extend, canary

@@ -24,9 +24,9 @@ struct fz_frame {
     uint64_t set[FZ_SAVED];  /*  520 in:  the patterns that they get */
     uint64_t seen[FZ_SAVED]; /* 1008 out: what they hold afterwards */
     void *sp_after;          /* 1496 out: r1 afterwards */
-    uint64_t fpscr;          /* 1504 in:  the rounding mode */
-    uint64_t fpscr_own;      /* 1512 */
-    uint64_t fpscr_after;    /* 1520 out */
+    uint64_t modes;          /* 1504 in:  FPSCR, the rounding mode */
+    uint64_t modes_own;      /* 1512 */
+    uint64_t modes_after;    /* 1520 out */
     void *top;               /* 1528 in:  where the search for the canary ends; 0: no canary */
     uint64_t canaries;       /* 1536 out: how many were found intact between sp and top */
     void *toc;               /* 1544      the caller's r2 */

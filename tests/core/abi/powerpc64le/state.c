@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* state.c - ELFv2: what a call may not change besides memory, and what a handler must find */
-#include <inttypes.h>
 #include <string.h>
 
 #include "rt.h"
@@ -14,7 +13,7 @@ const char *const fz_saved_names[FZ_SAVED] = {
 
 #define ROUNDING 3u /* of FPSCR; the rest is flags that computing sets */
 
-static uint64_t get_fpscr(void)
+static uint64_t get_modes(void)
 {
     double image;
     uint64_t bits;
@@ -23,36 +22,20 @@ static uint64_t get_fpscr(void)
     return bits & ROUNDING;
 }
 
+static void set_modes(uint64_t value)
+{
+    double image;
+    memcpy(&image, &value, sizeof image);
+    __asm__ volatile("mtfsf 255, %0" : : "d"(image));
+}
+
 void fz_draw_state(struct fz_frame *f, uint64_t *rng)
 {
-    f->fpscr = fz_random(rng) & ROUNDING;
+    f->modes = fz_random(rng) & ROUNDING;
     f->set[FZ_CR] &= FZ_CR_KEPT;
     fz_garbage(rng, &f->scratch, sizeof f->scratch);
 }
 
-uint64_t fz_state_before(void)
-{
-    return get_fpscr();
-}
-
-void fz_state_after(uint64_t own)
-{
-    double image;
-    memcpy(&image, &own, sizeof image);
-    __asm__ volatile("mtfsf 255, %0" : : "d"(image));
-}
-
-void fz_check_handler_state(const struct fz_frame *f, void *call)
-{
-    if (get_fpscr() != f->fpscr)
-        fz_complain(call, "the handler starts with rounding mode %" PRIu64 "; expected %" PRIu64,
-                    get_fpscr(), f->fpscr);
-}
-
-void fz_check_state(const struct fz_frame *f, const fz_type *result, void *call)
-{
-    (void)result;
-    if ((f->fpscr_after & ROUNDING) != f->fpscr)
-        fz_complain(call, "FPSCR: expected rounding mode %" PRIu64 ", seen %" PRIu64, f->fpscr,
-                    f->fpscr_after & ROUNDING);
-}
+#define MODES_NAME "FPSCR"
+#define MODES_OF(value) ((value)&ROUNDING)
+#include "../modes.h"

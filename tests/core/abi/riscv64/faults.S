@@ -2,7 +2,5 @@
 /* faults.S - RISC-V: thunks that break one promise each (../lp64/faults.S) */
 #include "names.h"
 #include "../lp64/faults.S"
-        .irp    name, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, fs0, fs1, fs2, fs3, fs4, fs5, fs6, fs7, fs8, fs9, fs10, fs11, fcsr, fa0, sp, a0, extend, canary
-        ROW     \name
-        .endr
-        .quad   0, 0
+
+        FAULTS  s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, fs0, fs1, fs2, fs3, fs4, fs5, fs6, fs7, fs8, fs9, fs10, fs11, fcsr, fa0, sp, a0, extend, canary

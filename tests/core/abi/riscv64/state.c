@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* state.c - RISC-V: registers that a callee keeps, and the floating-point modes (../lp64/state.c)
  */
-#include <inttypes.h>
-
 #include "rt.h"
 
 const char *const fz_saved_names[FZ_SAVED] = {
@@ -18,7 +16,7 @@ static uint64_t get_fcsr(void)
     return value;
 }
 
-static void set_fcsr(uint64_t value)
+static void set_modes(uint64_t value)
 {
     (void)value;
 #ifdef __riscv_flen

@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of the s390x ELF ABI
- *
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments.  Not reentrant.
- */
-        .section .note.GNU-stack, "", %progbits
-        .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .skip   8
-ret_to:
-        .skip   8
+/* faults.S - thunks that break one promise each of the s390x ELF ABI */
+#include "../faults.h"
 
-        .text
         .macro  FAULT name
-        .balign 8
-        .globl  fault_\name
-        .type   fault_\name, %function
-fault_\name:
+        THUNK   \name
         larl    %r1, ret_to
         stg     %r14, 0(%r1)
         larl    %r1, fz_real
@@ -70,17 +55,4 @@ fault_\name:
 2:      xi      0(%r3), 0xff
 3:      br      %r14
 
-        .macro  ROW name
-        .quad   9f, fault_\name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:
-        .irp    name, r6, r7, r8, r9, r10, r11, r12, r13, f8, f9, f10, f11, f12, f13, f14, f15, fpc, sp, r2, f0, extend, canary
-        ROW     \name
-        .endr
-        .quad   0, 0
+        FAULTS  r6, r7, r8, r9, r10, r11, r12, r13, f8, f9, f10, f11, f12, f13, f14, f15, fpc, sp, r2, f0, extend, canary

@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* faults.S - thunks that call the real closure and then break one promise of the psABI
- *
- * The fuzzer's self-test puts each between shim and closure and demands that the checks name it.
- * In: fz_real, the closure's code; the caller's arguments.  Not reentrant.
- */
-        .section .note.GNU-stack, "", @progbits
+/* faults.S - thunks that break one promise each of the psABI of x86-64 */
+#include "../faults.h"
+
         .bss
-        .balign 8
-        .globl  fz_real
-fz_real:
-        .quad   0
-ret_to:
-        .quad   0
 word:
-        .quad   0
+        .long   0
 
         .text
         .macro  FAULT name
-        .globl  fault_\name
-        .type   fault_\name, @function
-fault_\name:
+        THUNK   \name
         endbr64
         popq    ret_to(%rip)
         call    *fz_real(%rip)
@@ -87,17 +76,4 @@ fault_\name:
 2:      notq    (%rcx)
 3:      DONE
 
-        .macro  ROW name
-        .quad   9f, fault_\name
-        .section .rodata
-9:      .string "\name"
-        .section .data.rel.ro, "aw"
-        .endm
-        .section .data.rel.ro, "aw"
-        .balign 8
-        .globl  fz_faults
-fz_faults:
-        .irp    name, rbx, rbp, r12, r13, r14, r15, mxcsr, cw, df, rsp, x87, rax, xmm0, extend, canary
-        ROW     \name
-        .endr
-        .quad   0, 0
+        FAULTS  rbx, rbp, r12, r13, r14, r15, mxcsr, cw, df, rsp, x87, rax, xmm0, extend, canary

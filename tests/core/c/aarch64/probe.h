@@ -3,7 +3,7 @@
 #ifndef PROBE_H
 #define PROBE_H
 
-enum { REGISTERS = 32, SP = 31, VECTORS = 32, STACK_WORDS = 16 };
+enum { REGISTERS = 32, SP = 31, VECTORS = 32, VECTOR_WORDS = 2, STACK_WORDS = 16 };
 
 /* Registers for the cases to name: arguments 0 and 2, R, and others that a callee may change. */
 #define ARGUMENT_0 FFI_STATIC_X0
@@ -19,15 +19,7 @@ static inline bool is_spent(int r)
     return r == FFI_STATIC_X16 - 1 || r == OWN - 1;
 }
 
-/* What the probe loads, and what was found. General registers by their DWARF numbers. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS][2];
-    uint64_t flags;
-    uint64_t stack[STACK_WORDS];
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+#include "../probe_state.h"
 
 #define PAIRS_OF(op, base, at)                                                                     \
     op(2, 3, base, at) op(4, 5, base, at) op(6, 7, base, at) op(8, 9, base, at)                    \
@@ -83,7 +75,6 @@ __asm__(".text\n"
 /* clang-format on */
 _Static_assert(offsetof(struct state, vec) == 256, "as the assembly has it");
 _Static_assert(offsetof(struct state, flags) == 768 && offsetof(struct state, stack) == 776, "too");
-extern const char hop_back[];
 
 /* What the call itself does to the state that was loaded: before it, and to compare with. */
 static inline void expect_before(struct state *in)

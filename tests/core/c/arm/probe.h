@@ -3,7 +3,7 @@
 #ifndef PROBE_H
 #define PROBE_H
 
-enum { REGISTERS = 15, SP = 13, VECTORS = 16, STACK_WORDS = 16 };
+enum { REGISTERS = 15, SP = 13, VECTORS = 16, VECTOR_WORDS = 1, STACK_WORDS = 16 };
 
 /* Registers for the cases to name: arguments 0 and 2, R, and others that a callee may change. */
 #define ARGUMENT_0 FFI_STATIC_R0
@@ -19,16 +19,8 @@ static inline bool is_spent(int r)
     return r == OWN - 1;
 }
 
-/* What the probe loads, and what was found. Registers by their DWARF numbers, in words of 8 bytes
- * whose upper halves are 0. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS];
-    uint64_t flags;
-    uint64_t stack[STACK_WORDS];
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+/* Of registers, the upper halves of words are 0. */
+#include "../probe_state.h"
 
 /* r = the address of a symbol, whatever this is linked into. */
 #define ADDRESS(r, of)                                                                             \
@@ -72,7 +64,6 @@ __asm__(".text\n.syntax unified\n.arm\n"
 /* clang-format on */
 _Static_assert(offsetof(struct state, vec) == 120, "as the assembly has it");
 _Static_assert(offsetof(struct state, flags) == 248 && offsetof(struct state, stack) == 256, "too");
-extern const char hop_back[];
 
 /* What the call itself does to the state that was loaded: before it, and to compare with. */
 static inline void expect_before(struct state *in)

@@ -3,7 +3,7 @@
 #ifndef PROBE_H
 #define PROBE_H
 
-enum { REGISTERS = 8, SP = 4, VECTORS = 8, STACK_WORDS = 16 };
+enum { REGISTERS = 8, SP = 4, VECTORS = 8, VECTOR_WORDS = 2, STACK_WORDS = 16 };
 
 /* Registers for the cases to name. No register is R; of the others, those that a callee may change.
  * An argument is in a register only if its function says so: the first, in eax. */
@@ -21,16 +21,8 @@ static inline bool is_spent(int r)
     return (void)r, false;
 }
 
-/* What the probe loads, and what was found. Registers by their DWARF numbers, in words of 8 bytes
- * whose upper halves are 0. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS][2];
-    uint64_t flags;
-    uint64_t stack[STACK_WORDS];
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+/* Of registers, the upper halves of words are 0. */
+#include "../probe_state.h"
 
 /* r = where the label 7 behind it is. */
 #define HERE(r) "call 7f\n7: popl %" r "\n"
@@ -76,7 +68,6 @@ __asm__(".text\n"
 /* clang-format on */
 _Static_assert(offsetof(struct state, vec) == 64, "as the assembly has it");
 _Static_assert(offsetof(struct state, flags) == 192 && offsetof(struct state, stack) == 200, "too");
-extern const char hop_back[];
 
 /* What the call itself does to the state that was loaded: before it, and to compare with. */
 static inline void expect_before(struct state *in)

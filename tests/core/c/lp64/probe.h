@@ -15,17 +15,10 @@
 #ifndef PROBE_LP64_H
 #define PROBE_LP64_H
 
-enum { REGISTERS = 32, VECTORS = 32, STACK_WORDS = 16, RA = 1 };
+enum { REGISTERS = 32, VECTORS = 32, VECTOR_WORDS = 1, STACK_WORDS = 16, RA = 1 };
 
-/* What the probe loads, and what was found. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS];
-    uint64_t flags; /* of the floating-point unit; there are no others */
-    uint64_t stack[STACK_WORDS];
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+/* Flags are those of the floating-point unit; there are no others. */
+#include "../probe_state.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -75,7 +68,6 @@ __asm__(".text\n" OPS
 /* clang-format on */
 _Static_assert(offsetof(struct state, vec) == 256, "as the assembly has it");
 _Static_assert(offsetof(struct state, flags) == 512 && offsetof(struct state, stack) == 520, "too");
-extern const char hop_back[];
 
 /* What the call itself does to the state that was loaded: before it, and to compare with. */
 static inline void expect_before(struct state *in)

@@ -3,7 +3,7 @@
 #ifndef PROBE_H
 #define PROBE_H
 
-enum { REGISTERS = 32, SP = 1, VECTORS = 64, STACK_WORDS = 16 };
+enum { REGISTERS = 32, SP = 1, VECTORS = 64, VECTOR_WORDS = 2, STACK_WORDS = 16 };
 
 /* Registers for the cases to name: arguments 0 and 2, R, and others that a callee may change. */
 #define ARGUMENT_0 FFI_STATIC_R3
@@ -19,15 +19,9 @@ static inline bool is_spent(int r)
     return r == OWN - 1 || r == FFI_STATIC_R12 - 1;
 }
 
-/* What the probe loads, and what was found. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS][2]; /* of VSX: f0 .. f31, v0 .. v31 */
-    uint64_t flags;           /* the condition register, and CA of XER above it */
-    uint64_t stack[STACK_WORDS];
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+/* Vectors are those of VSX: f0 .. f31, v0 .. v31. Flags are the condition register, and CA of XER
+ * above it. */
+#include "../probe_state.h"
 
 #define MOST "2, 3, 4, 5, 6, 7, 8, 9, 10"
 #define KEPT "14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31"

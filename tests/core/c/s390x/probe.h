@@ -3,7 +3,7 @@
 #ifndef PROBE_H
 #define PROBE_H
 
-enum { REGISTERS = 16, SP = 15, VECTORS = 16, STACK_WORDS = 16 };
+enum { REGISTERS = 16, SP = 15, VECTORS = 16, VECTOR_WORDS = 1, STACK_WORDS = 16 };
 
 /* Registers for the cases to name: arguments 0 and 2, R, and others that a callee may change. */
 #define ARGUMENT_0 FFI_STATIC_R2
@@ -21,15 +21,8 @@ static inline bool is_spent(int r)
     return r == OWN - 1 || r == NO_DATA - 1;
 }
 
-/* What the probe loads, and what was found. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS];
-    uint64_t flags;              /* the condition code is where IPM puts it */
-    uint64_t stack[STACK_WORDS]; /* from 160 bytes above r15 on */
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+/* Flags: the condition code is where IPM puts it. The stack is that from 160 bytes above r15 on. */
+#include "../probe_state.h"
 
 #define VECTORS_OF(op, base)                                                                       \
     ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n" op                            \
@@ -71,7 +64,6 @@ __asm__(".text\n"
 /* clang-format on */
 _Static_assert(offsetof(struct state, vec) == 128, "as the assembly has it");
 _Static_assert(offsetof(struct state, flags) == 256 && offsetof(struct state, stack) == 264, "too");
-extern const char hop_back[];
 
 /* What the call itself does to the state that was loaded: before it, and to compare with. */
 static inline void expect_before(struct state *in)

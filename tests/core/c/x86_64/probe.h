@@ -5,7 +5,7 @@
 
 #include <signal.h>
 
-enum { REGISTERS = 16, SP = 7, VECTORS = 16, STACK_WORDS = 16 };
+enum { REGISTERS = 16, SP = 7, VECTORS = 16, VECTOR_WORDS = 2, STACK_WORDS = 16 };
 
 /* Registers for the cases to name: arguments 0 and 2, R, and others that a callee may change. */
 #define ARGUMENT_0 FFI_STATIC_RDI
@@ -21,15 +21,8 @@ static inline bool is_spent(int r)
     return r == OWN - 1;
 }
 
-/* What the probe loads, and what was found. General registers by their DWARF numbers. */
-struct state {
-    uint64_t gpr[REGISTERS];
-    uint64_t vec[VECTORS][2];
-    uint64_t flags;
-    uint64_t stack[STACK_WORDS]; /* from the return address up */
-};
-extern struct state hop_in, hop_out;
-extern const void *hop_callee;
+/* The stack is that from the return address up. */
+#include "../probe_state.h"
 
 #define EACH_SAVED(op) op(rbx) op(rbp) op(r12) op(r13) op(r14) op(r15)
 #define PUSH(r) "pushq %" #r "\n"
@@ -79,7 +72,6 @@ __asm__(".text\n"
 /* clang-format on */
 _Static_assert(offsetof(struct state, vec) == 128, "as the assembly has it");
 _Static_assert(offsetof(struct state, flags) == 384 && offsetof(struct state, stack) == 392, "too");
-extern const char hop_back[];
 
 /* What the call itself does to the state that was loaded: before it, and to compare with. */
 static inline void expect_before(struct state *in)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bytes.c - what every byte of a table must be, from the header's text and the processors' manuals
  *
- * Written without a look at the module, so that one of the two is wrong when they differ.
+ * Written without looking at the module. So if the two differ, one of them is wrong.
  */
 #include "table.h"
 

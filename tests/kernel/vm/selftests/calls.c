@@ -129,7 +129,7 @@ TEST(data_array)
     ONE;
     static uint64_t datas[300];
     for (unsigned i = 0; i < 300; i++)
-        datas[i] = i * 0x9e3779b97f4a7c15ull; /* any number: nobody looks at what is there */
+        datas[i] = i * 0x9e3779b97f4a7c15ull; /* any number: no code reads this address */
     struct trampfd_create arg = valid();
     arg.flags = TRAMPFD_DATA_ARRAY;
     arg.stride = 0;
@@ -211,7 +211,7 @@ TEST(stride_of_1_compact)
     check(&arg);
 }
 
-/* What R gets is data: the kernel's addresses, landing pads and tags are numbers like any other. */
+/* R gets a number: addresses of the kernel, landing pads and tags are numbers like any other. */
 static const uint64_t any_data[] = {
     0,          1,          1ull << 32,         1ull << 47,         1ull << 48,
     0xfa1e0ff3, 0x50f,      0xd4200000d4200000, 0x5a00000000000000, 0xffff888000000000,
@@ -272,8 +272,8 @@ TEST(ten_tables_side_by_side)
 #include <signal.h>
 #include <sys/auxv.h>
 
-/* Branch target identification: in a guarded page an indirect call arrives at a landing pad or
- * nowhere. The program's own pages need not be guarded for that. */
+/* Branch target identification: in a guarded page an indirect call must arrive at a landing pad.
+ * The pages of the caller need not be guarded. */
 enum { GUARDED = 0x10, HAS_BTI = 1 << 17 };
 
 static void nothing(void)

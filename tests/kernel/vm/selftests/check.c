@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* check.c - how a check says that it does not hold, and how children are waited for
+/* check.c - reports of failed checks, and waiting for children
  *
- * Apart from ktest.c because the fuzzer, which is no list of tests, checks in the same words.
+ * Apart from ktest.c, because the fuzzer uses the same checks and has no list of tests.
  */
 #include "ktest.h"
 #include <stdarg.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* compat.c - a 32-bit caller: by int 0x80 from 64-bit code, and from a program of its own
  *
- * The kernel writes 64-bit code only, so 32-bit system calls are refused with an errno of their
- * own.
+ * The kernel writes only 64-bit code, so it refuses 32-bit system calls with EOPNOTSUPP.
  */
 #include "table.h"
 #ifdef __x86_64__

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* compat32.c - a 32-bit program without a C library: both ioctls must answer EOPNOTSUPP
  *
- * gcc -m32 -nostdlib needs nothing of gcc-multilib. Exit status: 0, or which question was answered
- * otherwise.
+ * gcc -m32 -nostdlib needs no package of gcc-multilib. Exit status: 0, or the number of the ioctl
+ * that answered something else.
  */
 #include <linux/trampfd.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* fields.c - TRAMPFD_CREATE with each field out of range: the documented errno, and nothing kept
  *
- * Each test changes what is right in one way. Afterwards the right thing must still work and the
- * process must have no more descriptors than before; ktest.c looks at the pages.
+ * Each test changes a correct struct in one way. Afterwards the correct struct must still work, and
+ * the process must have no more descriptors than before. ktest.c checks the pages.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -161,7 +161,7 @@ TEST(a_longer_struct_with_one_unknown_bit_set)
     at[page() - 1] = 1;
     CHECK_ERRNO(create(at), E2BIG);
     at[page() - 1] = 0;
-    at[page()] = 1; /* not its business */
+    at[page()] = 1; /* behind the struct */
     CHECK(create(at) >= 0);
 }
 

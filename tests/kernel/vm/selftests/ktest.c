@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ktest.c - runs the tests one by one and says in TAP how they went
+/* ktest.c - runs the tests one by one and prints their results as TAP
  *
- * See ktest.h. The numbers of the plan are known before the first test runs, so that a run that
- * stops early cannot look complete.
+ * See ktest.h. The plan is printed before the first test runs, so a run that stops early cannot
+ * look complete.
  */
 #include "ktest.h"
 #include <signal.h>
@@ -25,7 +25,7 @@ void ktest_add(const char *name, void (*run)(unsigned), unsigned n)
     tests[test_count++] = (struct test){name, run, n};
 }
 
-/* What this user has in tables, when it has settled: the kernel frees files behind one's back. */
+/* This user's pages in tables, when the number has settled: the kernel frees files with a delay. */
 static uint64_t pages_at_most(uint64_t wanted)
 {
     uint64_t pages = user_pages();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* ktest.h - tests of the module, in the manner of the kernel's own selftests
  *
- * A test is one behaviour. Each runs in a child in a session of its own, so that a crash is one
- * failure, and whatever it leaves running is killed. After each, its user must have no more pages
- * in tables than before: what leaks is a failure of that test. Output is TAP. The program
- * runs all tests, or those whose name contains one of its arguments.
+ * A test is one behaviour. Each test runs in a child in a session of its own, so a crash is one
+ * failure, and processes that the test leaves running are killed. After each test, its user must
+ * have no more pages in tables than before: a leak is a failure of that test. The output is TAP.
+ * The program runs all tests, or those whose name contains one of its arguments.
  */
 #ifndef KTEST_H
 #define KTEST_H
@@ -63,7 +63,7 @@ _Noreturn void ktest_skip(const char *format, ...) __attribute__((format(printf,
 const char *strerrorname(int number);
 /* Run `body` in a child; its exit status, or 1000 + the signal that ended it. */
 int in_child(void (*body)(void *), void *data);
-/* The status of a child that was forked by hand. */
+/* The status of a child that the test forked itself. */
 int status_of(pid_t pid);
 enum { PASSED = 0, SKIPPED = 77, KILLED = 1000 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* limits.c - TRAMPFD_INFO, accounting, and what is answered when something has run out
+/* limits.c - TRAMPFD_INFO, accounting, and the answers when something has run out
  *
  * A table's pages count for the user who made it (trampfd_info.user_pages) and in the memory
- * cgroup, until the last descriptor and mapping are gone. A user who
- * reaches a limit gets an errno, keeps all tables, and can go on after giving something back.
+ * cgroup, until the last descriptor and mapping are gone. A user who reaches a limit gets an errno,
+ * keeps all tables, and can make tables again after giving some back.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -105,7 +105,7 @@ static void as_nobody_up_to_the_limit(void *data_)
     struct trampfd_info now = info();
     CHECK(now.user_limit < ~0ull && now.user_pages == 0);
     struct trampfd_create arg = valid();
-    /* A table of n full pages takes n + 1; none takes one. */
+    /* A table of n full pages takes n + 1 pages, so no table takes one page. */
     uint64_t most = now.max_count / in_pages(1) + 1;
     static int fds[4096];
     unsigned n = 0;
@@ -268,7 +268,7 @@ static void until_there_is_no_memory(void *data_)
     struct trampfd_create arg = valid();
     unsigned made = 0;
     (void)data_;
-    int dev = device(); /* opened before: at the limit open() may bring the killer */
+    int dev = device(); /* opened before: at the limit open() may start the OOM killer */
     CHECK(put("/sys/fs/cgroup/small/cgroup.procs", "0"));
     arg.count = info().max_count; /* 512 KiB, and a page of code */
     while (made < 200 && ioctl(dev, TRAMPFD_CREATE, &arg) >= 0)
@@ -323,7 +323,7 @@ static void many_in_a_group(void *data_)
     CHECK(more < 2 << 20); /* a page of each would be 4 MiB */
 }
 
-/* Pages that nobody frees are in no list of leaks; but they stay charged. */
+/* No tool lists pages that nobody frees, but such pages stay charged. */
 TEST(the_memory_cgroup_gets_its_pages_back)
 {
     ONE;

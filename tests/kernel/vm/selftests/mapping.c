@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* mapping.c - mmap of a table, and what the descriptor is and is not good for
+/* mapping.c - mmap of a table, and the other system calls on its descriptor
  *
- * A table has two parts, constants and code, each mapped once and whole. After each refusal the
- * right mmap must still work, once.
+ * A table has two parts, constants and code. Each is mapped once and whole. After each refusal the
+ * correct mmap must still work, once.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -23,7 +23,7 @@ struct wrong {
     int error;
 };
 
-/* One part is mapped wrongly, where it should be; then both rightly. */
+/* Map one part wrongly, at its right place. Then map both parts correctly. */
 static void map_refused(struct wrong wrong)
 {
     struct table table = {.arg = valid(), .fd = -1};
@@ -79,7 +79,7 @@ MAP_REFUSED(map_code_readable_only, CODE, 3, PROT_READ, MAP_PRIVATE, 3, EINVAL)
 MAP_REFUSED(map_code_executable_only, CODE, 3, PROT_EXEC, MAP_PRIVATE, 3, EINVAL)
 MAP_REFUSED(map_code_without_any_right, CODE, 3, PROT_NONE, MAP_PRIVATE, 3, EINVAL)
 MAP_REFUSED(map_code_writable, CODE, 3, PROT_READ | PROT_WRITE, MAP_PRIVATE, 3, EACCES)
-/* Asked for in order to be refused. */
+/* These rights must be refused. */
 MAP_REFUSED(map_with_all_rights, CODE, 3, RX | PROT_WRITE, MAP_PRIVATE, 3, EACCES)
 MAP_REFUSED(map_constants_with_all_rights, CONSTANTS, 3, RX | PROT_WRITE, MAP_PRIVATE, 0, EACCES)
 
@@ -175,7 +175,7 @@ TEST(map_the_code_behind_the_constants_of_another_table)
     CHECK(map_code(fd, &arg, at) == at);
 }
 
-/* Another thread could map something into a hole, which the one who was refused then unmaps. */
+/* After a refusal there must be no hole, into which another thread could map something. */
 TEST(what_is_refused_leaves_what_was_there)
 {
     ONE;
@@ -250,7 +250,7 @@ TEST(map_populated_and_locked)
     check_calls(&table);
 }
 
-/* The address space is full: what fails then is mmap itself, before or after the module's say. */
+/* The address space is full: mmap itself fails, before or after the kernel asks the module. */
 TEST(map_that_fails_for_want_of_room_can_be_tried_again)
 {
     ONE;
@@ -344,7 +344,8 @@ TEST(nothing_is_written_or_changed_through_the_descriptor)
     check_calls(&table);
 }
 
-/* By /proc/self/fd the file could be opened anew: with other rights, or to be mapped again. */
+/* Through /proc/self/fd a program could open the file again, for other rights or another mapping.
+ */
 TEST_FOR(no_second_file_of_the_same_table, 4)
 {
     static const int how[] = {O_RDONLY, O_RDWR, O_WRONLY, O_RDWR | O_TRUNC};
@@ -368,8 +369,7 @@ TEST_FOR(no_second_file_of_the_same_table, 4)
     check_bytes(&table);
 }
 
-/* Before the first mapping, too: the file that was opened anew has the kernel's word for nothing.
- */
+/* Of a table's descriptor and a second descriptor of the same file, only one can be mapped. */
 TEST(an_unmapped_table_opened_anew_is_not_mapped_twice)
 {
     ONE;

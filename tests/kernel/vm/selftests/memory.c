@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.c - every system call that changes mappings, tried on a table: it stays what it is
+/* memory.c - every system call that changes mappings, tried on a table
  *
- * The rule behind all of them: whatever was asked for and answered, a table's bytes are what the
- * kernel wrote, or they are not there; never others, never a part.
+ * The rule for all of them: whatever a program asks for, the bytes of a table are those that the
+ * kernel wrote, or the table is not mapped. They are never other bytes, and never a part.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -100,7 +100,7 @@ TEST(mapping_over_a_part_is_refused)
     for (int i = -3; i < 3; i++) {
         void *at = mmap(table.at + i * (long)page(), page(), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        /* 6.1 says ENOMEM for whatever it could not unmap. */
+        /* Linux 6.1 answers ENOMEM when it could not unmap a mapping. */
         CHECK(at == MAP_FAILED && (errno == EINVAL || errno == ENOMEM));
     }
     CHECK_ERRNO(
@@ -293,7 +293,7 @@ static void poison(void *table)
     probe_call(((struct table *)table)->at);
 }
 
-/* The page may be lost, with all who use it; the kernel must not be. */
+/* The page and its users may be lost; the kernel must go on. */
 TEST(madvise_hwpoison_harms_the_process_at_most)
 {
     ONE;

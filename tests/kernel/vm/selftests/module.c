@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* module.c - unloading the module while it is used, and loading it again
+/* module.c - unloading the module while a process uses it, and loading it again
  *
  * A process with the device, a table or a mapping holds the module, so no process runs code that
  * has been unloaded.
@@ -22,7 +22,7 @@ static void load(void)
     close(fd);
 }
 
-/* Files are freed behind one's back: it may take a moment until nobody holds the module. */
+/* The kernel frees files with a delay: it may take a moment until no file holds the module. */
 static bool unloads(void)
 {
     for (int i = 0; i < 400; i++) {

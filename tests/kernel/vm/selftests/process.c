@@ -123,7 +123,7 @@ static void map_foreign(void *data_)
     CHECK_ERRNO(map_code(one->fd, &one->arg, at), EPERM);
 }
 
-/* The constants are there, inherited; the code is not for the child to add. */
+/* The child has inherited the constants, but may not map the code. */
 static void map_code_foreign(void *data_)
 {
     struct table *one = data_;
@@ -233,7 +233,7 @@ TEST(a_descriptor_sent_to_another_process_cannot_be_mapped_there)
     CHECK(map(back, &arg) != MAP_FAILED); /* it came home */
 }
 
-/* A new address space at the place of the one that made the table is not its owner. */
+/* A new address space does not own the table, even if its mm_struct has the same address. */
 TEST(a_table_of_a_process_that_has_ended_cannot_be_mapped_by_any)
 {
     ONE;
@@ -400,7 +400,7 @@ static void filter(struct sock_filter *code, size_t length)
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
-/* The policy itself: to ask for memory that is writable and executable kills, not refuses. */
+/* Under this policy a request for writable and executable memory is not refused: it kills. */
 static void kill_writable_executable(void *data_)
 {
     struct sock_filter code[] = {

@@ -32,7 +32,7 @@ __attribute__((noinline)) static long arrive(void)
     return ARRIVED;
 }
 
-/* Is that sequence in any executable mapping of a table in this process? */
+/* Is this sequence in any executable mapping of a table in this process? */
 static bool is_executable(const void *what, size_t size)
 {
     char line[512];
@@ -75,14 +75,14 @@ static struct table make_there(struct trampfd_create *arg, unsigned char *at)
 
 static void jump(void *to)
 {
-    alarm(5); /* whatever is run there may go round */
+    alarm(5); /* the code that runs there may loop */
     long answer = ((long (*)(void))to)();
     fflush(stdout);
     _exit(answer == CHOSEN ? CHOSEN : PASSED);
 }
 
-/* Jump to every place in trampoline i but its beginning, and whatever is there, it is not what was
- * chosen. */
+/* Jump to every byte in trampoline i except its first. None of these bytes begins the chosen
+ * instructions. */
 static void jump_into(const struct table *table, unsigned i)
 {
     size_t from = tramp_offset(&table->arg, i), to = tramp_offset(&table->arg, i + 1);
@@ -93,7 +93,7 @@ static void jump_into(const struct table *table, unsigned i)
 
 #ifdef __x86_64__
 #define CHOSEN_LOW 0xc3582a6au /* push $42; pop %rax; ret */
-/* And in pieces of two bytes, with a jump of two between them. */
+/* The same in pieces of two bytes, with a jump of two bytes between them. */
 static const unsigned char pieces[][2] = {
     {0x6a, 0x2a}, {0x58, 0xc3}, {0x58, 0x90}, {0x0f, 0x05}, {0xcd, 0x80}};
 #else
@@ -151,8 +151,7 @@ TEST_FOR(chosen_data_is_not_executable, 2 * FORMS)
     jump_into(&table, TRAMPS - 1);
 }
 
-/* The compact form with an array, as it was: two bytes of one's own in each distance, and a jump.
- */
+/* The compact form with an array: the program chooses two bytes of each distance, and a jump. */
 TEST_FOR(pieces_of_two_bytes_are_not_executable, 2)
 {
     static uint64_t datas[TRAMPS];
@@ -192,7 +191,7 @@ TEST(a_program_in_pieces_cannot_be_run)
 }
 #endif
 
-/* The code's addresses, whose bytes a program chooses by where it maps a file. */
+/* Code addresses: a program chooses their bytes by mapping a file at a chosen address. */
 TEST_FOR(code_addresses_are_not_executable, 3)
 {
     static uint64_t codes[TRAMPS];
@@ -215,8 +214,8 @@ TEST_FOR(code_addresses_are_not_executable, 3)
 }
 
 #ifdef __x86_64__
-/* What is left to choose are registers and how large a table is. Neither gives any of what no page
- * should have: a system call, rights of protection keys, a return, a landing pad out of place. */
+/* A program still chooses registers and the size of a table. Neither makes an instruction that no
+ * page should have: a system call, rights of protection keys, a return, a landing pad elsewhere. */
 static void scan(const struct table *table)
 {
     static const char *const bad[] = {"\x0f\x05", "\x0f\x34", "\xcd\x80",         "\x0f\x01",
@@ -260,7 +259,7 @@ TEST_FOR(registers_spell_nothing, REGISTERS)
 }
 #endif
 
-/* ---- what holds the chosen numbers */
+/* ---- the constants, which contain the chosen numbers */
 
 static struct table spelling(void)
 {
@@ -321,7 +320,7 @@ TEST_FOR(constants_cannot_be_made_executable, 2)
     check_calls(&table);
 }
 
-/* Before they are mapped as they should be, and after. */
+/* Before they are mapped correctly, and after. */
 TEST(constants_cannot_be_mapped_executable)
 {
     ONE;

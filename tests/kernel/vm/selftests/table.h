@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* table.h - making a table, mapping it, calling it, and knowing what must be in it
  *
- * What every test of the module stands on. The bytes of a trampoline are made here a second time,
- * from the header's text and the processors' manuals, so that the module is compared with
- * something that is not itself.
+ * Every test of the module uses this. The bytes of a trampoline are made here a second time, from
+ * the header's text and the processors' manuals, so the module is compared with an independent
+ * answer.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -30,15 +30,15 @@ size_t page(void);
 unsigned in_pages(unsigned n);
 /* How many pages the user is charged for a table: all constants, and code that differs. */
 uint64_t pages_of(const struct trampfd_create *arg);
-/* The device, opened anew; fails the test when it cannot be. */
+/* Open the device again. Fails the test when that is impossible. */
 int device(void);
-/* What is right in every field: one trampoline to target(0), its data &data_at[0], R = DATA_R. */
+/* A correct struct: one trampoline to target(0), its data &data_at[0], R = DATA_R. */
 struct trampfd_create valid(void);
 /* The same in compact form. */
 struct trampfd_create valid_compact(unsigned count);
 /* ioctl(TRAMPFD_CREATE) on a device of its own: the descriptor, or -1 with errno. */
 int create(const void *arg);
-/* Map both parts as they should be, into a reservation: the code's address, or MAP_FAILED and
+/* Map both parts correctly, into a reservation. Gives the code's address, or MAP_FAILED when
  * nothing is mapped. */
 void *map(int fd, const struct trampfd_create *arg);
 /* Room for both parts: where the code would go. */
@@ -46,10 +46,10 @@ unsigned char *reserve(const struct trampfd_create *arg);
 /* mmap() one part of it, the constants or the code, of the table whose code goes to `code`. */
 void *map_constants(int fd, const struct trampfd_create *arg, unsigned char *code);
 void *map_code(int fd, const struct trampfd_create *arg, unsigned char *code);
-/* Of each part. */
+/* The size of each part. */
 size_t map_size(const struct trampfd_create *arg);
 size_t tramp_offset(const struct trampfd_create *arg, unsigned i);
-/* Whether index i of that table is a trampoline (not a hole, nor below `first`). */
+/* Is index i of that table a trampoline, and neither a hole nor below `first`? */
 bool is_tramp(const struct trampfd_create *arg, unsigned i);
 /* create() and map(); fails the test otherwise. */
 struct table make(const struct trampfd_create *arg);
@@ -64,8 +64,8 @@ void unmap(struct table *table);
 
 struct trampfd_info info(void);
 uint64_t user_pages(void);
-/* How many there are and which are the lowest free ones, in one number: a descriptor that was taken
- * and never filled is not listed anywhere. */
+/* How many descriptors there are and which are the lowest free ones, in one number. A descriptor
+ * that was reserved and never installed is not listed anywhere. */
 int open_fds(void);
 /* The words of /proc/self/smaps' VmFlags for the mapping at that address. */
 bool has_vm_flag(const void *at, const char *flag);
@@ -73,7 +73,7 @@ void become_nobody(void);
 /* The first address that no program can have. */
 uint64_t user_top(void);
 
-/* What `program --as-child name argument` does: the far side of an exec. */
+/* What `program --as-child name argument` does, after an exec. */
 int as_child(const char *name, const char *argument);
 
 /* probe-<arch>.S: code to arrive at, in the program's text, and a caller that fills registers. */
@@ -83,7 +83,7 @@ const void *target(unsigned i);
 extern uint64_t probe_in[32], probe_out[32], probe_flags_in, probe_flags_out, probe_which;
 void probe_call(const void *code);
 
-/* Data for trampolines to point at; nobody looks at it. */
+/* Data for trampolines to point at. No code reads it. */
 extern char data_at[1 << 16][16];
 
 #endif /* TABLE_H */

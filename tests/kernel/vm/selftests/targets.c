@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* targets.c - what code a trampoline may jump to, and what the kernel refuses
+/* targets.c - to which code a trampoline may jump, and which code the kernel refuses
  *
- * Only a private, executable, never written mapping of a file: what a program's text is. All else
- * is a way to get code of one's own making executed, and is refused.
+ * The code must be in a private, executable, never written mapping of a file, as a program's text
+ * is. Through any other mapping a program could run code that it made itself, so the kernel
+ * refuses.
  */
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -185,7 +186,7 @@ TEST(code_in_a_writable_mapping)
     refused((uintptr_t)at, EACCES);
 }
 
-/* Both rights at once, which this program alone asks for, so that the kernel may refuse it. */
+/* Only this program asks for both rights at once, and the kernel must refuse such a target. */
 TEST(code_in_a_mapping_that_is_writable_and_executable)
 {
     ONE;
@@ -193,7 +194,7 @@ TEST(code_in_a_mapping_that_is_writable_and_executable)
     refused((uintptr_t)at, EACCES);
 }
 
-/* Written while it was writable, executable afterwards: what W^X alone lets through. */
+/* Written while writable, and executable afterwards: W^X alone allows this. */
 TEST(code_that_was_written_to_and_then_made_executable)
 {
     ONE;
@@ -203,7 +204,7 @@ TEST(code_that_was_written_to_and_then_made_executable)
     refused((uintptr_t)at, EACCES);
 }
 
-/* The page beside was: the kernel looks at mappings, and says no rather than yes. */
+/* The neighbouring page was written to: the kernel checks whole mappings, and refuses. */
 TEST(code_in_a_mapping_with_one_copied_page)
 {
     ONE;
@@ -246,7 +247,7 @@ TEST(code_in_a_memfd_that_is_still_writable)
     CHECK(create(&arg) == -1 && (errno == ETXTBSY || errno == EACCES));
 }
 
-/* While there is a table, whose code the kernel vouched for, nobody opens the file for writing. */
+/* After the check of a target, and after the table is gone, the file can be opened for writing. */
 TEST(the_file_of_the_code_can_be_opened_again_after_a_refusal)
 {
     ONE;
@@ -282,7 +283,7 @@ TEST(code_in_another_table)
     refused((uintptr_t)table.at - page() + TRAMPFD_DATA_AT, EACCES);
 }
 
-/* Text whose rights were played with but that nobody wrote to is what the file says. */
+/* Text whose rights were changed, but to which nobody wrote, still has the file's bytes. */
 TEST(text_that_was_writable_but_never_written_to)
 {
     ONE;
@@ -291,7 +292,7 @@ TEST(text_that_was_writable_but_never_written_to)
     CHECK(accepted((uintptr_t)at) >= 0);
 }
 
-/* What the kernel checked is what was there then: unmapping it later is the program's own fault. */
+/* The kernel checks the code once. The program may unmap it later, and then jumps to nothing. */
 TEST(code_unmapped_after_creation_leaves_the_table_as_it_is)
 {
     ONE;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* threads.c - threads that race to create, map and close tables, and to change what is checked
  *
- * Every answer must be one that the header has for it; the tables that came of it must be whole.
- * Each race lasts for a fixed number of rounds, not for a time.
+ * Every answer must be one that the header lists, and the tables that were made must be whole. Each
+ * race lasts for a fixed number of rounds, not for a time.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -98,7 +98,7 @@ TEST(exactly_one_of_the_threads_that_map_a_compact_table_gets_it)
 
 static int slots[8];
 
-/* Descriptors are closed under the others' feet. */
+/* Descriptors are closed while other threads use them. */
 static void *with_anybodys_fd(void *data_)
 {
     unsigned seed = (unsigned)(uintptr_t)&data_;
@@ -201,7 +201,7 @@ static void *change_array(void *data_)
     return NULL;
 }
 
-/* What was checked is what is in the table: no other code's address gets in between. */
+/* The address that was checked is the one in the table: no other address gets in between. */
 TEST(creating_while_the_code_array_changes)
 {
     ONE;
@@ -332,7 +332,7 @@ static void *call_elsewhere(void *unused)
     return NULL;
 }
 
-/* At the wrong address it would load other data, however soon it is moved back. */
+/* At the wrong address the code would load other data, even if it is moved back at once. */
 TEST(a_table_is_not_elsewhere_while_its_move_is_refused)
 {
     ONE;
@@ -340,7 +340,7 @@ TEST(a_table_is_not_elsewhere_while_its_move_is_refused)
     struct sigaction action = {.sa_handler = nothing_there, .sa_flags = SA_NODEFER};
     struct trampfd_create arg = valid_compact(info().max_count);
     struct table table = make(&arg);
-    check_bytes(&table); /* every page is there to be moved */
+    check_bytes(&table); /* every page is present and can be moved */
     elsewhere = mmap(NULL, table.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(elsewhere != MAP_FAILED);
     CHECK(sigaction(SIGSEGV, &action, NULL) == 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* writes.c - every way to write into memory that is not writable, tried on a table
  *
- * A debugger may write to read-only text: the kernel makes a copy of the page for it. Not here:
- * nobody can, not root, not the process itself. Reading is allowed, so that gdb can show a table.
+ * A debugger may write to read-only text, because the kernel makes a copy of the page. Nobody may
+ * write to a table, neither root nor the process itself. Reading is allowed, so gdb can show a
+ * table.
  */
 #include <fcntl.h>
 #include <signal.h>

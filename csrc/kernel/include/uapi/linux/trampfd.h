@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * trampfd.h - what a program says to /dev/trampfd
+ * trampfd.h - the ioctls of /dev/trampfd
  *
- * A trampoline puts the address of some data into a register and jumps to static code. Here the
- * kernel writes them: a program describes a table of trampolines, gets a file descriptor, and
- * maps its two parts side by side: first the constants (the addresses that it chose), readable and
- * never executable, then the code, readable and executable. Nobody can write to either afterwards,
- * not even the program itself or its debugger; and nothing that the program chose is in the code.
+ * A trampoline puts the address of some data into a register and jumps to static code. With this
+ * device the kernel writes trampolines: a program describes a table of them, gets a file
+ * descriptor, and maps the table's two parts side by side: first the constants (the addresses that
+ * the program chose), readable and never executable, then the code, readable and executable. Nobody
+ * can write to either part afterwards, not even the program itself or its debugger. The code
+ * contains no address that the program chose.
  *
  *	int dev = open("/dev/trampfd", O_RDONLY | O_CLOEXEC);
  *	struct trampfd_create arg = { .size = sizeof(arg), ... };
@@ -33,8 +34,8 @@
 #define TRAMPFD_VERSION 1
 
 /*
- * Both ioctls are extensible: `size` is the caller's sizeof, and the numbers carry no size, so
- * that they stay what they are when the structs grow.
+ * Both ioctls are extensible: `size` is the caller's sizeof. The ioctl numbers contain no size, so
+ * they stay the same when the structs grow.
  */
 #define TRAMPFD_IOC_MAGIC 0xB9
 #define TRAMPFD_CREATE	  _IO(TRAMPFD_IOC_MAGIC, 0x40) /* struct trampfd_create: a new fd */
@@ -42,8 +43,8 @@
 
 /*
  * The constants and the code have the same size, and the code is mapped right behind the constants.
- * `size` below is that size: the distance between a trampoline and its constants. It is the only
- * number in the code that depends on what a program asks for, but for the registers.
+ * `size` below is that size: the distance between a trampoline and its constants. Besides the
+ * registers, it is the only number in the code that depends on what a program asks for.
  *
  * The absolute form, which is the default: 32 bytes a trampoline, each with its own code address.
  * All trampolines of a table are the same 32 bytes.
@@ -66,17 +67,18 @@
 /* Where trampoline i begins, in bytes from the start of the code. */
 #define TRAMPFD_OFFSET(i) ((i) * (__u64)TRAMPFD_TRAMP_SIZE)
 /*
- * How many bytes of code `count` trampolines are, and as many of constants: each part is mapped
- * whole, the constants from offset 0, the code from this offset. fstat() tells the sum of both.
+ * How many bytes of code `count` trampolines have, and how many bytes of constants. Each part is
+ * mapped whole, the constants from offset 0, the code from this offset. fstat() gives the sum.
  */
 #define TRAMPFD_CODE_SIZE(count, page_size) _TRAMPFD_PAGES(TRAMPFD_OFFSET(count), page_size)
 
 /*
  * The compact form (TRAMPFD_COMPACT): 16 bytes a trampoline, one code address for all. Index i's
- * trampoline is byte 16 * i of the code. The last index of each block, those with i % 256 == 255,
- * is a hole: it has no trampoline (its data is not looked at), but the block's stub, through which
- * the block's other 255 leave. Holes count in `count`. Whether or not the last block is full, its
- * stub is in its last 16 bytes. Indices below `first`, and those from `count` on, are padding.
+ * trampoline is byte 16 * i of the code. The last index of each block (i % 256 == 255) is a hole:
+ * in place of a trampoline it has the block's stub, through which the block's other 255 trampolines
+ * jump. A hole's data is not read. Holes count in `count`. The stub of the last block is in the
+ * block's last 16 bytes, even if the block is not full. Indices below `first`, and those from
+ * `count` on, are padding.
  *
  *	x86-64					arm64
  *	endbr64					bti	c
@@ -111,8 +113,8 @@
 #define TRAMPFD_CODE_REGISTER (1U << 3) /* `code_register` counts; not compact */
 
 /*
- * Registers, by the number that the machine's instructions have for them: any general-purpose
- * one but the stack pointer. There is no default.
+ * Registers, by their numbers in the machine's instructions: any general-purpose register except
+ * the stack pointer. There is no default.
  *
  * The psABIs' spare registers are R10 and X17. Arm64 always spends a register on the jump; without
  * TRAMPFD_CODE_REGISTER it is X16, which then cannot be the data register. BR through X16 and X17
@@ -131,13 +133,13 @@
 /**
  * struct trampfd_create - a table of trampolines
  * @size:          sizeof(struct trampfd_create) as the caller knows it. Less than
- *                 TRAMPFD_CREATE_SIZE_V0: EINVAL. More than this kernel knows: the rest must be
- *                 zero, else E2BIG; more than a page: E2BIG.
+ *                 TRAMPFD_CREATE_SIZE_V0: EINVAL. If it is more than this kernel knows, the rest
+ *                 must be zero, else E2BIG. More than a page: E2BIG.
  * @flags:         TRAMPFD_COMPACT, TRAMPFD_CODE_ARRAY, TRAMPFD_DATA_ARRAY, TRAMPFD_CODE_REGISTER
  * @count:         trampolines (with TRAMPFD_COMPACT: indices, holes counted). 0: EINVAL; more than
  *                 trampfd_info.max_count: EOVERFLOW.
- * @first:         with TRAMPFD_COMPACT: indices below it get no trampoline, and neither their data
- *                 is looked at; 0 for all. Not below @count: EINVAL. Without: must be 0.
+ * @first:         with TRAMPFD_COMPACT: indices below it get no trampoline, and their data is not
+ *                 read. Not below @count: EINVAL. Without TRAMPFD_COMPACT: must be 0.
  * @data_register: the register that gets the data's address. No such register, or the stack
  *                 pointer, or the one that holds the code's address: EINVAL.
  * @code_register: with TRAMPFD_CODE_REGISTER: the register that gets the code's address; the jump
@@ -145,11 +147,11 @@
  * @code:          the address to jump to; with TRAMPFD_CODE_ARRAY a pointer to @count of them. Code
  *                 must lie in the caller's memory in a mapping of a file that is executable, not
  *                 writable, not shared, and was never written to (copied): EACCES; unmapped:
- *                 EFAULT; the file is open for writing: ETXTBSY. A memfd, which its owner could
- *                 write to unseen, is no such file, nor is another table: EACCES. On arm64 a
- *                 multiple of 4: EINVAL.
+ *                 EFAULT; the file is open for writing: ETXTBSY. A memfd is refused, because its
+ *                 owner could write to it unseen, and so is another table: EACCES. On arm64 the
+ *                 address must be a multiple of 4: EINVAL.
  * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
- *                 addresses. Nothing need be there: what R gets may be any number of 64 bits.
+ *                 addresses. Nothing need be mapped there: R may get any number of 64 bits.
  * @stride:        bytes between the data of one trampoline and the next, modulo 2^64; may be 0.
  *                 With TRAMPFD_DATA_ARRAY: must be 0.
  *
@@ -175,14 +177,14 @@ struct trampfd_create {
  *                  TRAMPFD_INFO_SIZE_V0: EINVAL; more than a page: E2BIG. Out: what the kernel
  *                  knows. The smaller of both is written, and the caller's rest zeroed.
  * @version:        TRAMPFD_VERSION
- * @machine:        whose instructions: EM_X86_64 (62) or EM_AARCH64 (183), as in ELF
+ * @machine:        the machine of the instructions: EM_X86_64 (62) or EM_AARCH64 (183), as in ELF
  * @flags:          the flags that TRAMPFD_CREATE takes
  * @max_count:      the most trampolines in one table
  * @page_size:      in bytes; mappings are whole pages
  * @data_registers: bit n: register n can be the data register
  * @code_registers: bit n: register n can be the code register
  * @user_pages:     pages that the caller's user has in tables, of all processes
- * @user_limit:     how many there may be, then EDQUOT; ~0 for who may have any number
+ * @user_limit:     how many there may be before EDQUOT; ~0 for a user who may have any number
  *                  (CAP_SYS_RESOURCE)
  */
 struct trampfd_info {
@@ -209,15 +211,15 @@ struct trampfd_info {
  *
  * Both ioctls
  *   ENOTTY      not one of the two
- *   EOPNOTSUPP  by way of a 32-bit system call: only 64-bit code is written
+ *   EOPNOTSUPP  a 32-bit system call: only 64-bit code is written
  *   EFAULT      the struct cannot be read (or written)
  *   EINVAL      `size` is below the first published
  *   E2BIG       `size` is more than a page; TRAMPFD_CREATE: the part that this kernel does not
  *               know is not zero
  *
- * TRAMPFD_CREATE. What the struct's fields alone tell is checked first, in this order, down to
- * ETXTBSY of a single code address. What is in an array is looked at while the table is written,
- * after EDQUOT and ENOMEM. A descriptor is looked for (EMFILE) when the table is complete.
+ * TRAMPFD_CREATE. The struct's own fields are checked first, in this order, down to ETXTBSY of a
+ * single code address. The elements of an array are checked while the table is written, after
+ * EDQUOT and ENOMEM. The descriptor is allocated last (EMFILE), when the table is complete.
  *   EINVAL      an unknown flag, two flags that exclude each other, a field that must be 0 and is
  *               not, a count of 0, `first` not below it, a register that cannot be used, or (on
  *               arm64) a code address that is not aligned
@@ -233,22 +235,23 @@ struct trampfd_info {
  *   EMFILE, ENFILE  no free descriptor
  *   EINTR       a fatal signal came in between
  *
- * mmap() of the new descriptor: of the constants, and of the code right behind them; after these
- * errors but ENOMEM it can be tried again. Which of several that apply is told is not fixed.
+ * mmap() of the new descriptor: of the constants, and of the code right behind them. After any of
+ * these errors except ENOMEM it can be tried again. If several apply, any of them may be returned.
  *   EINVAL      not one of the two parts, whole (offset 0 or `size`, length `size`), not
  *               MAP_PRIVATE, not PROT_READ, or the code without PROT_EXEC
  *   EACCES      PROT_WRITE, or the constants with PROT_EXEC (also when that is only implied, by
  *               personality(READ_IMPLIES_EXEC))
- *   EPERM       another process than made it (a fork's child, one it was sent to, or after exec)
- *   EADDRNOTAVAIL  neither MAP_FIXED nor MAP_FIXED_NOREPLACE; or the code, and its constants do not
- *               end where it would begin
- *   EBUSY       the part was mapped before. Each can be mapped once, be it unmapped meanwhile
+ *   EPERM       another process than the one that made the table: a fork's child, a process that
+ *               received the descriptor, or the same process after exec
+ *   EADDRNOTAVAIL  neither MAP_FIXED nor MAP_FIXED_NOREPLACE; or the code would begin where its
+ *               constants do not end
+ *   EBUSY       the part was mapped before. Each part can be mapped once, even if it was unmapped
  *   ENOMEM      no memory, or too many mappings. The part may count as mapped then: make another
  *
  * Of each of the two mappings
  *   mprotect()  with PROT_WRITE: EACCES. The constants with PROT_EXEC: EACCES. Of a part: EINVAL
  *   munmap()    of a part: EINVAL. mmap() with MAP_FIXED over a part: EINVAL, or (6.1) ENOMEM
- *   mremap()    larger: EFAULT. All else that would move or change it: EINVAL, before anything has
+ *   mremap()    larger: EFAULT. Everything else that would move or change it: EINVAL; nothing moves
  *   ptrace(), /proc/pid/mem: writing fails (EIO), process_vm_writev(): EFAULT
  */
 

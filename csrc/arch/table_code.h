@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* table.h - what every table.S consists of: the template, the resident table, their common code
+/* table_code.h - what each table.S consists of: template, resident table, their common code
  *
  * Not a header for C: an architecture's table.S says in macros how its trampolines look, and
  * includes this file last. R is the register that a trampoline loads with its slot's address, fs_i

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* slot.h - what this room's halves share: a libffi closure that lies in a slot
+/* libffi_closure.h - what this room's halves share: a libffi closure that lies in a slot
  *
  * closures.c is for every architecture. Beside it is built planned.c, where arch/ has what plan/
  * needs (abi.c, entry.S). Elsewhere it is unplanned.c, and libffi's own entry code stays. The list
  * of sources chooses, not the preprocessor.
  */
-#ifndef FS_HOOK_SLOT_H
-#define FS_HOOK_SLOT_H
+#ifndef FS_HOOK_LIBFFI_CLOSURE_H
+#define FS_HOOK_LIBFFI_CLOSURE_H
 
 #include "hook/hook.h"
 
