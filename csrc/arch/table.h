@@ -65,7 +65,7 @@ FS_ASM_BEGIN
 FS_CODE(fs_table_code)
     FS_TRAMP_CFI
 .Ltable: /* for distances that the assembler is to work out, not the linker */
-    .set fs_i, 0
+    fs_i = 0
     .rept FS_TABLE_SLOTS / FS_GROUP_SLOTS
     .rept FS_GROUP_SLOTS - FS_STUB_SLOTS
     .if fs_i
@@ -75,10 +75,10 @@ FS_CODE(fs_table_code)
     FS_TRAP
     .endr
     .endif
-    .set fs_i, fs_i + 1
+    fs_i = fs_i + 1
     .endr
     fs_stub
-    .set fs_i, fs_i + FS_STUB_SLOTS
+    fs_i = fs_i + FS_STUB_SLOTS
     .endr
     .org .Ltable + FS_TABLE_CODE /* assemblers refuse it when a macro has made too much */
 FS_END(fs_table_code)
@@ -87,10 +87,10 @@ FS_END(fs_table_code)
  * system is not asked. Their slots are .bss, at a distance that the linker knows. */
 FS_CODE(fs_resident_code)
     FS_TRAMP_CFI
-    .set fs_i, 0
+    fs_i = 0
     .rept FS_RESIDENT_SLOTS
     fs_resident
-    .set fs_i, fs_i + 1
+    fs_i = fs_i + 1
     .endr
 FS_END(fs_resident_code)
     FS_RESIDENT_STUB
