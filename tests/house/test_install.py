@@ -171,6 +171,7 @@ def test_lib_for_an_unknown_machine_ends_in_a_sentence() -> None:
     said = one_sentence(make_lib("ISA=vax"))
     assert said.startswith("ffi_static cannot be built for vax: csrc/arch has no folder for it")
     assert f"closures run on {', '.join(served(ROOT, 'vax'))}, and trampolines" in said
+    assert "exist for those and for alpha, m68k" in said
 
 
 def test_folder_with_entries_is_a_machine_that_closures_run_on(only_trampolines: Path) -> None:
