@@ -7,6 +7,7 @@
  *   FS_LANDING             the landing pad that an indirect jump must arrive at
  *   FS_ENTRY_CFI           how frames of what trampolines jump to differ from a function's
  *   FS_UNWIND_BEGIN, _END  tables of an unwinder that does not read .cfi
+ *   FS_CODE, FS_END        where a function's symbol is not its code's
  *   FS_PROPERTY_TYPE, _BITS  the program property note: what the processor may enforce here
  *
  * What it leaves out is empty. `%function` is `@function` in a spelling that ARM takes, too.
@@ -31,6 +32,7 @@
 
 /* Hidden code with a frame description: FS_CODE is bare, FS_FUNC can be called through a pointer,
  * FS_ENTRY is reached from a trampoline. Each ends with FS_END. */
+#ifndef FS_CODE
 #define FS_CODE(name)                                                                              \
     .globl name;                                                                                   \
     .hidden name;                                                                                  \
@@ -38,6 +40,7 @@
     name:                                                                                          \
     FS_UNWIND_BEGIN;                                                                               \
     .cfi_startproc
+#endif
 #define FS_FUNC(name)                                                                              \
     FS_CODE(name);                                                                                 \
     FS_LANDING
@@ -45,10 +48,12 @@
     FS_CODE(name);                                                                                 \
     FS_ENTRY_CFI;                                                                                  \
     FS_LANDING
+#ifndef FS_END
 #define FS_END(name)                                                                               \
     .cfi_endproc;                                                                                  \
     FS_UNWIND_END;                                                                                 \
     .size name, .- name
+#endif
 
 /* The end of every file: no executable stack, and the property note (NT_GNU_PROPERTY_TYPE_0 is 5;
  * its descriptor is padded to a pointer's size). The linker ANDs the bits of all objects. */

@@ -25,6 +25,8 @@ i[3-6]86 | x86_64 | amd64)
     ;;
 arm | armv[4-8]*) isa=arm ;;
 ppc64le | powerpc64le) isa=powerpc64le ;;
+ppc64) isa=powerpc64 ;;
+ppc) isa=powerpc ;;
 esac
 case $isa in
 i[3-6]86) isa=i686 ;;

@@ -31,9 +31,13 @@ if [ -e "$here/$isa/table.S" ]; then
         "but lacks${missing# and}; closures run on ${run#, }. For $isa use the patched libffi" \
         "(patches/libffi/README.md), which has these trampolines and serves ctypes and others."
 else
-    tables=$(with table.S)
+    tables=
+    for each in "$here"/*/table.S; do
+        name=$(basename "$(dirname "$each")")
+        [ -z "$(lacks "$name" entry.S abi.c)" ] || tables="$tables, $name"
+    done
     echo "ffi_static cannot be built for $isa: csrc/arch has no folder for it; closures run on" \
-        "${run#, }, trampolines for the patched libffi (patches/libffi/README.md) exist for" \
-        "${tables#, }. For another machine name its compiler: CC=..."
+        "${run#, }, and trampolines for the patched libffi (patches/libffi/README.md) exist for" \
+        "those${tables:+ and for ${tables#, }}. For another machine name its compiler: CC=..."
 fi
 exit 1

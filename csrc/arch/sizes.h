@@ -25,6 +25,11 @@
 #ifndef FS_TABLE_SPAN
 #define FS_TABLE_SPAN 0x80000 /* a table's address is a multiple */
 #endif
+#ifndef FS_DESCRIPTORS
+/* 1 where a function's address is that of a descriptor in data: (code, pointer to global data). A
+ * trampoline is one then, and no table has code (tramp/descriptor.c). */
+#define FS_DESCRIPTORS 0
+#endif
 #ifndef FS_PROT_LANDING
 /* More protection for mapped code than R-X: none. x86's IBT, for one, knows no marked pages. */
 #define FS_PROT_LANDING 0

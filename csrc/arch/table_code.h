@@ -13,6 +13,10 @@
  *   fs_enter             jump to the entry of the slot in R
  *   fs_report name, to   the body of function `name`, which calls to(slot, return address)
  *
+ * Where a function's address is that of a descriptor (FS_DESCRIPTORS), a trampoline is one. Then
+ * fs_resident is FS_TRAMP_SIZE bytes of data: the code address of fs_enter_slot, and the slot's
+ * address where the pointer to global data is in others. fs_trampoline and fs_stub are not needed.
+ *
  * arch.h defines FS_TRAP, an instruction that is never reached. table.S defines, where it must:
  *
  *   FS_TRAP_SIZE         of FS_TRAP, if that is not 4
@@ -57,6 +61,29 @@
 
 FS_ASM_BEGIN
 
+#if FS_DESCRIPTORS
+/* Function descriptors, of which fs_resident makes one, are data. A mapped table's are made by
+ * tramp/descriptor.c, so the template is one place that nobody reads for what is in it. */
+    .section .data.rel.ro, "aw", %progbits
+    .balign FS_TRAMP_SIZE
+    .globl fs_resident_code
+    .hidden fs_resident_code
+    .type fs_resident_code, %object
+    .size fs_resident_code, FS_RESIDENT_SLOTS * FS_TRAMP_SIZE
+fs_resident_code:
+    fs_i = 0
+    .rept FS_RESIDENT_SLOTS
+    fs_resident
+    fs_i = fs_i + 1
+    .endr
+    .globl fs_table_code
+    .hidden fs_table_code
+    .type fs_table_code, %object
+    .size fs_table_code, FS_TRAMP_SIZE
+fs_table_code:
+    .fill FS_TRAMP_SIZE, 1, 0xff
+    .text
+#else
 /* The template: R-X code whose data lies FS_TABLE_CODE bytes behind it *wherever it is mapped*.
  * Here, in the library's own text, it is never run. Place 0 has no trampoline: its slot is the
  * table's header, whose word 0 is `hot`, the address of fs_enter_slot. */
@@ -65,7 +92,7 @@ FS_ASM_BEGIN
 FS_CODE(fs_table_code)
     FS_TRAMP_CFI
 .Ltable: /* for distances that the assembler is to work out, not the linker */
-    .set fs_i, 0
+    fs_i = 0
     .rept FS_TABLE_SLOTS / FS_GROUP_SLOTS
     .rept FS_GROUP_SLOTS - FS_STUB_SLOTS
     .if fs_i
@@ -75,10 +102,10 @@ FS_CODE(fs_table_code)
     FS_TRAP
     .endr
     .endif
-    .set fs_i, fs_i + 1
+    fs_i = fs_i + 1
     .endr
     fs_stub
-    .set fs_i, fs_i + FS_STUB_SLOTS
+    fs_i = fs_i + FS_STUB_SLOTS
     .endr
     .org .Ltable + FS_TABLE_CODE /* assemblers refuse it when a macro has made too much */
 FS_END(fs_table_code)
@@ -87,13 +114,14 @@ FS_END(fs_table_code)
  * system is not asked. Their slots are .bss, at a distance that the linker knows. */
 FS_CODE(fs_resident_code)
     FS_TRAMP_CFI
-    .set fs_i, 0
+    fs_i = 0
     .rept FS_RESIDENT_SLOTS
     fs_resident
-    .set fs_i, fs_i + 1
+    fs_i = fs_i + 1
     .endr
 FS_END(fs_resident_code)
     FS_RESIDENT_STUB
+#endif
 
 /* In: R = slot. Out: whatever the slot's entry makes of it. Kept: all that a trampoline keeps. */
     .balign 16

@@ -2,6 +2,7 @@
 /* provider.c - the list of providers, their order and its override */
 #include "tramp/provider.h"
 
+#include "arch.h"
 #include "base/error.h"
 #include "base/lock.h"
 
@@ -10,8 +11,16 @@
 #include <string.h>
 
 const struct fs_provider *const fs_providers[] = {
-    &fs_provider_resident, &fs_provider_trampfd, &fs_provider_text,
-    &fs_provider_file,     &fs_provider_memfd,   NULL,
+    &fs_provider_resident,
+#if FS_DESCRIPTORS
+    &fs_provider_descriptor,
+#else
+    &fs_provider_trampfd,
+    &fs_provider_text,
+    &fs_provider_file,
+    &fs_provider_memfd,
+#endif
+    NULL,
 };
 _Static_assert(sizeof fs_providers / sizeof *fs_providers <= FS_PROVIDERS_MAX + 1, "room");
 

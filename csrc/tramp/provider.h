@@ -44,7 +44,7 @@ struct fs_provider {
 };
 
 extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_trampfd,
-    fs_provider_text, fs_provider_file, fs_provider_memfd;
+    fs_provider_text, fs_provider_file, fs_provider_memfd, fs_provider_descriptor;
 
 /* What a provider maps code with: R-X, and where the architecture has marked pages, marked. */
 #define FS_PROT_CODE (PROT_READ | PROT_EXEC | FS_PROT_LANDING)

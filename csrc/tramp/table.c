@@ -248,7 +248,7 @@ static int make_mapped(const struct fs_provider *p, struct fs_table **out, struc
     t->slots = slots_behind(base);
     t->provider = p;
     t->nslots = FS_TABLE_SLOTS;
-    t->unwind = fs_unwind_add(base, FS_TABLE_CODE);
+    t->unwind = FS_DESCRIPTORS ? NULL : fs_unwind_add(base, FS_TABLE_CODE);
     init_bits(t);
     *out = t;
     return 0;

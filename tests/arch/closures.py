@@ -4,10 +4,11 @@
 libffi is cross-built from the sources that `make libffi` gets (build/libffi/<suite>/source), with
 and without the series, and upstream's ``closure.exp`` runs under qemu-user. Patched, it runs three
 times: with the providers in their order (which is the resident table, for so few closures), and
-with only ``file`` and only ``memfd``, so that every call goes through a mapped table; each time
-PROGRAMS run as well. What this kernel runs without an emulator (i386 on x86-64) runs with only
-``text``, too, and PROGRAMS also under PR_SET_MDWE. On AArch64 one base is built once more with
-branch protection, and its pages guarded (BTI). ::
+with only ``file`` and only ``memfd`` (where trampolines are function descriptors: with only
+``descriptor``), so that every call goes through a mapped table; each time PROGRAMS run as well.
+What this kernel runs without an emulator (i386 on x86-64) runs with only ``text``, too, and
+PROGRAMS also under PR_SET_MDWE. On AArch64 one base is built once more with branch protection, and
+its pages guarded (BTI). ::
 
     python -m tests.arch.closures [--build build] [--arch aarch64] [--suite newest] [--full]
 
@@ -35,7 +36,6 @@ SERIES = ROOT / "patches" / "libffi"
 #: This machine's own is `make test-libffi`'s.
 ARCHES = tuple(name for name in ISAS if name != platform.machine())
 SUITES = ("bookworm", "trixie", "newest")
-PROVIDERS = ("", "file", "memfd")  # "": in their order
 #: Only where the programs run without an emulator: qemu-user cannot do it.
 NATIVE_PROVIDERS = ("text",)
 #: Run on each patched build besides: what upstream's testsuite does not look at.
@@ -182,7 +182,8 @@ def programs(build: Build, provider: str, out: Path) -> list[str]:
     launchers = [runner] if runner else [(), (str(denier(out)), "mdwe", "--")]
     for name in PROGRAMS:
         made = build.folder / Path(name).stem
-        command = [*build.compiler("gcc").split(), "-O2", "-Wall", "-Wextra", "-Werror"]
+        command = [*build.compiler("gcc").split(), *ISAS[build.arch].flags]
+        command += ["-O2", "-Wall", "-Wextra", "-Werror"]
         command += ["-Iinclude", "-o", str(made), str(ROOT / name), "-L.libs", "-lffi"]
         run("the compiler", command, build.folder)
         for launcher in launchers:
@@ -229,8 +230,9 @@ def judge(out: Path, libffi: Path, suite: str, arches: list[str], full: bool) ->
         reference = closure_tests(stock, "", full)
         print(row(stock, version, "stock", reference), flush=True)
         more = () if ISAS[arch].runner else NATIVE_PROVIDERS
-        runs = [("patched", provider) for provider in (*PROVIDERS, *more)]
-        runs += [("guarded", provider) for provider in PROVIDERS if (arch, suite) == GUARDED]
+        providers = ("", *ISAS[arch].mapped)  # "": in their order
+        runs = [("patched", provider) for provider in (*providers, *more)]
+        runs += [("guarded", provider) for provider in providers if (arch, suite) == GUARDED]
         for variant, provider in runs:
             build = Build(suite, arch, variant, out / suite / arch / variant)
             if not provider:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SYMTAB, STRTAB, RELA, NOBITS, REL, GROUP = 2, 3, 4, 8, 9, 17
+MIPS = 8
 UNDEFINED, ABSOLUTE, COMMON = 0, 0xFFF1, 0xFFF2
 SECTION_SYMBOL, FILE_SYMBOL = 3, 4
 #: Not compared: the compiler's name, and numbers of symbols for a linker's guess.
@@ -80,6 +81,9 @@ class _Layout:
         self.data = data
         self.wide = data[4] == 2
         self.order = "<" if data[5] == 1 else ">"
+        (machine,) = struct.unpack_from(f"{self.order}H", data, 18)
+        # Its relocations are a symbol and then four bytes, whatever the order.
+        self.symbol_first = machine == MIPS and self.wide and self.order == "<"
 
     def all(self, fields: str, raw: bytes) -> Iterator[tuple[int, ...]]:
         return struct.iter_unpack(self.order + fields, raw)
@@ -102,7 +106,9 @@ class _Layout:
         """Give offset, type, symbol, addend."""
         word, number, bits = ("Q", "q", 32) if self.wide else ("I", "i", 8)
         for r in self.all(2 * word + (number if addends else ""), raw):
-            yield r[0], r[1] & ((1 << bits) - 1), r[1] >> bits, r[2] if addends else 0
+            low, high = r[1] & ((1 << bits) - 1), r[1] >> bits
+            kind, symbol = (high, low) if self.symbol_first else (low, high)
+            yield r[0], kind, symbol, r[2] if addends else 0
 
 
 def _string(table: bytes, at: int) -> str:

@@ -7,10 +7,13 @@ without a value is left out there:
 
 * ``ARCH_TRIPLE_<isa>``: the GNU name that its cross compiler begins with;
 * ``ARCH_QEMU_<isa>``: the name of its ``qemu-...-static``;
-* ``ARCH_FIRST_<isa>``: the instruction that every trampoline begins with, as objdump calls it;
-* ``ARCH_FLAGS_<isa>``: how its programs are compiled and linked;
+* ``ARCH_FIRST_<isa>``: the instruction that every trampoline begins with, as objdump calls it,
+  where trampolines are code;
+* ``ARCH_FLAGS_<isa>``: how its programs are compiled and linked; with ``-DFS_TEST_SYSTEM_WX`` where
+  a program has pages that are writable and executable before ``main()``: none may be added then;
 * ``ARCH_LOADER_<isa>``: the loader that its programs name: a kernel that runs it runs them, and no
   emulator is needed;
+* ``ARCH_CLANG_<isa>``: ``no`` where clang's assembler lacks instructions that are needed;
 * ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for;
 * ``ARCH_LIBFFI_<isa>``: the suite whose libffi its programs are linked with (cross.mk), where the
   usual one lacks types that the tests draw;
@@ -45,6 +48,7 @@ class Isa:
     first: str
     flags: tuple[str, ...]
     loader: str
+    clang: bool
     lacks: frozenset[str]
     libffi: str
     root: str
@@ -54,6 +58,7 @@ class Isa:
     group_slots: int  # the last of each group is a stub
     page: int  # the largest that it has
     landing: bool  # marks its mapped code, so that jumps arrive at landing pads
+    descriptors: bool  # its trampolines are function descriptors, and no table has code
 
     @property
     def gcc(self) -> str:
@@ -82,6 +87,11 @@ class Isa:
         if self.name == platform.machine() or runs(self.loader):
             return ()
         return (f"qemu-{self.qemu}-static", "-L", f"/usr/{self.triple}")
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """The providers of mapped tables that work under an emulator, too."""
+        return ("descriptor",) if self.descriptors else ("file", "memfd")
 
     def missing(self) -> list[str]:
         """Give what is needed to build and run its programs and is not installed."""
@@ -116,9 +126,10 @@ def _read(name: str) -> Isa:
         name=name,
         triple=said["TRIPLE"],
         qemu=said["QEMU"],
-        first=said["FIRST"],
+        first=said.get("FIRST", ""),
         flags=tuple(said.get("FLAGS", "").split()),
         loader=said.get("LOADER", ""),
+        clang=said.get("CLANG", "") != "no",
         lacks=frozenset(said.get("LACKS", "").split()),
         libffi=said.get("LIBFFI", "trixie"),
         root=said.get("ROOT", ""),
@@ -128,6 +139,7 @@ def _read(name: str) -> Isa:
         group_slots=number("FS_GROUP_SLOTS"),
         page=number("FS_TEXT_ALIGN"),
         landing=number("FS_PROT_LANDING") != 0,
+        descriptors=number("FS_DESCRIPTORS") != 0,
     )
 
 

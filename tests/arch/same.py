@@ -65,6 +65,8 @@ def tools(isa: Isa, build: Path) -> list[Tool]:
 
 def clang_knows(isa: Isa) -> bool:
     """Tell whether clang assembles for an architecture."""
+    if not isa.clang:
+        return False
     command = ["clang", f"--target={isa.triple}", "-c", "-x", "c", os.devnull]
     done = run([*command, "-o", os.devnull], status=None)
     return done.returncode == 0

@@ -42,7 +42,7 @@ static void silent_raw(ffi_cif *cif, void *ret, ffi_raw *args, void *data)
 static void one_char(ffi_cif *cif, void *ret, void **args, void *data)
 {
     (void)cif, (void)data;
-#if defined __s390x__ || defined __arm__
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ || defined __arm__
     *(ffi_sarg *)ret = -*(int *)args[0];
 #else
     *(signed char *)ret = (signed char)-*(int *)args[0];
