@@ -154,7 +154,7 @@ install: lib ## [start] header, library and pkg-config file: PREFIX=/usr/local D
 # What tests would build themselves is built before them, so that two at a time do not collide.
 TEST_PROGRAMS := tests-c tests-bad-days tests-abi tests-debug tests-asan tests-tsan bench-c
 test: setup lib package ## [check] everything: C, Python, bad days, lint, both compilers
-	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS)
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS) tests-elsewhere
 	$(PYTEST) tests -n $(JOBS)
 
 test-quick: setup lib package ## [check] without the tests marked slow

@@ -16,8 +16,9 @@
  * arch.h has FS_ARCH_NAME, and how many scalars have entries of their own (FS_SCALAR_G,
  * FS_SCALAR_V; FS_SCALAR_F where floats' places differ from doubles'). Where the general ones read
  * each argument's place from the slot, because a narrow value is at its register's end (big
- * endian), arch.h defines FS_SCALAR_PLACES. Where there is more to say of a tail than where its
- * code is, FS_TAIL_CODE(tail) says it.
+ * endian), arch.h defines FS_SCALAR_PLACES. Where there are entries for one argument of any kind,
+ * arch.h defines FS_ONE_SHAPES, abi.c sets abi->shape, and one_entry(abi) gives one or NULL. Where
+ * there is more to say of a tail than where its code is, FS_TAIL_CODE(tail) says it.
  *
  * libffi's ffi_type has no field offsets; they follow from sizes and alignments (find_layout).
  */
@@ -268,6 +269,10 @@ static inline const struct quick *quick_of(const ffi_type *t)
     return q->size == t->size && t->type < 16 ? q : &none;
 }
 
+#ifdef FS_ONE_SHAPES
+static void *one_entry(const struct fs_abi *abi);
+#endif
+
 extern FS_HIDDEN void *const fs_scalar_g[FS_SCALAR_G + 1][FS_FAST_TAILS];
 #if FS_SCALAR_V
 extern FS_HIDDEN void *const fs_scalar_v[FS_SCALAR_V + 1][FS_FAST_TAILS];
@@ -276,7 +281,7 @@ extern FS_HIDDEN void *const fs_scalar_v[FS_SCALAR_V + 1][FS_FAST_TAILS];
 extern FS_HIDDEN void *const fs_scalar_f[FS_SCALAR_F + 1][FS_FAST_TAILS];
 #endif
 
-void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
+static void *scalar_entry(const struct fs_abi *abi, unsigned nargs)
 {
     if (abi->tail >= FS_FAST_TAILS)
         return NULL;
@@ -291,6 +296,16 @@ void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
         return fs_scalar_f[nargs][abi->tail];
 #endif
     return NULL;
+}
+
+void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs)
+{
+    void *entry = scalar_entry(abi, nargs);
+#ifdef FS_ONE_SHAPES
+    if (!entry && nargs == 1)
+        entry = one_entry(abi);
+#endif
+    return entry;
 }
 
 /* Entries that need no plan: the vector ones, and the general ones that read no places. */
@@ -337,6 +352,9 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
         return -1;
 #ifdef FS_TAIL_PAIR
     case FS_TAIL_PAIR:
+#endif
+#ifdef FS_TAIL_DOUBLES
+    case FS_TAIL_DOUBLES:
 #endif
     case FS_TAIL_NONE:
         return 0;

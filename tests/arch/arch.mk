@@ -71,8 +71,8 @@ test-arch: $(READY) ## [slow] other architectures (qemu-user): ISA=aarch64 KIND=
 	@$(PY) -m tests.arch.closures --build $(BUILD)
 	@bash tests/arch/root.sh $(BUILD)
 endif
-# A short form of another architecture, which the tests of `make test` then have too: where its tools
-# are or root can install them. Its tests skip elsewhere.
+# A short form of another architecture, a part of `make test`: where its tools are, or root can install
+# them. Where not, this says why, and the tests of that architecture skip. TEST_ISA= chooses another.
 TEST_ISA := aarch64
 .PHONY: tests-elsewhere tests-callback
 tests-elsewhere:

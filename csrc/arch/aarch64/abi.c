@@ -32,7 +32,7 @@ static int aggregate_tail(const ffi_type *t, unsigned *tail)
     if (error)
         return error;
     if (h.count)
-        *tail = h.size == 4 ? FS_TAIL_FLOATS : h.size == 8 ? FS_TAIL_PAIR : FS_TAIL_QUADS;
+        *tail = h.size == 4 ? FS_TAIL_FLOATS : h.size == 8 ? FS_TAIL_DOUBLES : FS_TAIL_QUADS;
     else
         *tail = t->size > IN_REGISTERS_MAX ? FS_TAIL_MEM : FS_TAIL_PAIR;
     return 0;
@@ -69,7 +69,10 @@ int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
                            .vec_stride = find_stride(cif),
                            .only_gpr = true,
                            .only_vec = true};
-    return begin_with_result(abi, cif);
+    int error = begin_with_result(abi, cif);
+    if (abi->tail == FS_TAIL_QUADS) /* whose planned entries save them whole */
+        abi->vec_stride = 16;
+    return error;
 }
 
 /* C.4, C.14: an argument on the stack begins at a multiple of 8, or of 16 if its alignment is. */
@@ -144,7 +147,8 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
     return 0;
 }
 
-int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+static int place_argument(struct fs_abi *abi, const ffi_type *t, unsigned index,
+                          struct fs_place *place)
 {
     place->way = FS_DIRECT;
     int error = check_argument(abi, t, index);
@@ -167,9 +171,40 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
     return 0;
 }
 
+/* What the entry for one argument saves, 0 if there is none. */
+static unsigned one_shape(const struct fs_abi *abi, const struct fs_place *place)
+{
+    if (place->way == FS_BY_REFERENCE)
+        return FS_ONE_R;
+    if (place->way == FS_DIRECT && place->at == FS_FRAME_GPR)
+        return FS_ONE_G;
+    if (place->way == FS_DIRECT && place->at == FS_FRAME_VEC)
+        return abi->vec_stride == 8 ? FS_ONE_D : abi->vec_stride == 4 ? FS_ONE_S : FS_ONE_Q;
+    return 0;
+}
+
+int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+{
+    int error = place_argument(abi, t, index, place);
+    if (!error && index == 0)
+        abi->shape = one_shape(abi, place);
+    return error;
+}
+
+extern FS_HIDDEN void *const fs_one[FS_ONE_SHAPES][FS_ONE_TAILS];
+
+static void *one_entry(const struct fs_abi *abi)
+{
+    unsigned others = FS_ONE_TAILS - 3, tail = abi->tail;
+    if (tail >= FS_TAIL_MEM)
+        tail = others + (tail - FS_TAIL_MEM);
+    return abi->shape ? fs_one[abi->shape - 1][tail] : NULL;
+}
+
 extern FS_HIDDEN void *const fs_planned_u[FS_GPR_BUCKETS][FS_VEC_BUCKETS];
 extern FS_HIDDEN void *const fs_planned_m[FS_GPR_BUCKETS][FS_VEC_BUCKETS];
 extern FS_HIDDEN void *const fs_planned_d[FS_GPR_BUCKETS][FS_VEC_BUCKETS];
+extern FS_HIDDEN void *const fs_planned_q[FS_GPR_BUCKETS];
 
 /* Which of a row's entries saves `vec` registers so far apart. */
 static unsigned vec_bucket(const struct fs_abi *abi)
@@ -185,6 +220,8 @@ void *fs_abi_plan_entry(const struct fs_abi *abi)
 {
     unsigned gpr = (abi->gpr + 1) / 2, vec = vec_bucket(abi);
     int16_t tail = fs_abi_tail_code(abi);
+    if (abi->tail == FS_TAIL_QUADS)
+        return fs_planned_q[gpr];
     return tail == 0  ? fs_planned_u[gpr][vec]
            : tail < 0 ? fs_planned_m[gpr][vec]
                       : fs_planned_d[gpr][vec];

@@ -93,21 +93,31 @@
  * As on x86-64: the first does for most, and each of the others has FS_TAIL_SIZE bytes of code in
  * planned entries. */
 #define FS_TAIL_WORD 0    /* 64-bit integers, pointers, double: x0, d0 */
-#define FS_TAIL_PAIR 1025 /* structs and complex in x0 and x1, or in d0 .. d3 */
+#define FS_TAIL_PAIR 1025 /* structs in x0 and x1 */
 #define FS_TAIL_S32 1
 #define FS_TAIL_U32 2 /* float, too: w0, s0 */
 #define FS_TAIL_S16 3
 #define FS_TAIL_U16 4
 #define FS_TAIL_S8 5
 #define FS_TAIL_U8 6
-#define FS_TAIL_NONE 7   /* void: nothing; in planned entries as FS_TAIL_PAIR */
-#define FS_TAIL_FLOATS 8 /* a struct of floats, complex float: s0 .. s3 */
-#define FS_TAIL_QUADS 9  /* long doubles: q0 .. q3 */
-#define FS_TAIL_MEM 1024 /* through x8 */
+#define FS_TAIL_NONE 7       /* void: nothing */
+#define FS_TAIL_FLOATS 8     /* a struct of floats, complex float: s0 .. s3 */
+#define FS_TAIL_QUADS 9      /* long doubles: q0 .. q3 */
+#define FS_TAIL_DOUBLES 1026 /* structs of doubles, complex double: d0 .. d3 */
+#define FS_TAIL_MEM 1024     /* through x8 */
 #define FS_TAIL_SIZE 32
 #define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
 #define FS_SCALAR_G 8   /* for so many general scalars and fewer */
 #define FS_SCALAR_V 8   /* for so many vector ones */
+
+/* One argument of any kind has an entry of its own for each tail, by what it saves (abi->shape). */
+#define FS_ONE_G 1 /* x0, x1 */
+#define FS_ONE_D 2 /* d0 .. d3 */
+#define FS_ONE_S 3 /* s0 .. s3 */
+#define FS_ONE_Q 4 /* q0 .. q3 */
+#define FS_ONE_R 5 /* by reference: nothing, x0 is what the handler gets */
+#define FS_ONE_SHAPES 5
+#define FS_ONE_TAILS 13 /* the first ten, then from FS_TAIL_MEM on */
 
 /* Planned entries, by what they save: 0, 2, 4, 6 or 8 general registers; and of the vector ones
  * none, 2, 4 or 8 as doubles, 8 as floats, 8 whole. */

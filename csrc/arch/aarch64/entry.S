@@ -16,8 +16,9 @@
  * A return address that is saved is signed (PACIASP, with sp at entry), which is a landing pad as
  * well (BTI c). Processors without either run a nop.
  *
- * Three kinds, chosen when the closure is prepared (abi.c):
+ * Four kinds, chosen when the closure is prepared (abi.c):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
+ *   fs_entry_one_<shape>_<tail>  one argument of any kind; the same
  *   fs_entry_plan_<kind>_<g>_<v>  up to 12 arguments, walked from the slot, after saving the
  *                               registers that carry arguments
  *   fs_entry_long               anything else: the same frame; the plan is in memory of its own, and
@@ -74,6 +75,7 @@
     ldrb w0, [sp, \at]
     .elseif \tail == FS_TAIL_PAIR
     ldp x0, x1, [sp, \at]
+    .elseif \tail == FS_TAIL_DOUBLES
     ldp d0, d1, [sp, \at]
     ldp d2, d3, [sp, \at + 16]
     .elseif \tail == FS_TAIL_FLOATS
@@ -104,7 +106,8 @@
 
 /* --- scalars of one class ------------------------------------------------------------------
  *
- *      sp+96    avalue, 8 x 8
+ *      sp+96    avalue, 8 x 8; behind an odd number of arguments the result, so that one STP
+ *               writes the last of them and a zero
  *      sp+32    saved registers, 8 x 8
  *      sp+16    result, 8 (+8)
  *      sp       x29, x30
@@ -114,7 +117,9 @@
 #define SCALAR_SAVED 32
 #define SCALAR_ARGV 96
 
-.macro fs_scalar_arguments n
+/* Out: fs_ret, where the result is, which is zero. */
+.macro fs_scalar_arguments n, tail
+    .set fs_ret, SCALAR_RET
     .irp k, 0, 2, 4, 6
     .if \k < \n
     add x9, sp, SCALAR_SAVED + 8 * \k
@@ -122,10 +127,14 @@
     add x10, sp, SCALAR_SAVED + 8 * \k + 8
     stp x9, x10, [sp, SCALAR_ARGV + 8 * \k]
     .else
-    str x9, [sp, SCALAR_ARGV + 8 * \k]
+    stp x9, xzr, [sp, SCALAR_ARGV + 8 * \k]
+    .set fs_ret, SCALAR_ARGV + 8 * \n
     .endif
     .endif
     .endr
+    .if fs_ret == SCALAR_RET && \tail != FS_TAIL_NONE
+    str xzr, [sp, SCALAR_RET]
+    .endif
 .endm
 
 /* Nothing to keep and nothing to return: the handler takes this entry's place. */
@@ -146,16 +155,13 @@
     .else
     fs_save d, \n, SCALAR_SAVED, 8
     .endif
-    fs_scalar_arguments \n
-    .if \tail != FS_TAIL_NONE
-    str xzr, [sp, SCALAR_RET]
-    .endif
+    fs_scalar_arguments \n, \tail
     ldp x0, x9, [x17, FS_SLOT_CIF]
     ldr x3, [x17, FS_SLOT_DATA]
-    add x1, sp, SCALAR_RET
+    add x1, sp, fs_ret
     add x2, sp, SCALAR_ARGV
     blr x9
-    fs_load \tail, SCALAR_RET
+    fs_load \tail, fs_ret
     fs_leave_frame SCALAR_FRAME
 .endm
 
@@ -172,6 +178,8 @@
 
     fs_scalars g, FS_SCALAR_G
     fs_scalars v, FS_SCALAR_V
+
+#include "entry_one.h"
 
 /* --- the planned frame (arch.h has its offsets) ---------------------------------------------
  *
@@ -193,8 +201,9 @@
     .cfi_rel_offset x30, FS_FRAME_LINK + 8
 .endm
 
-/* Three kinds, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR, m(emory) by FS_TAIL_MEM,
- * d(ispatched) by any other. const fs_planned_<kind>[FS_GPR_BUCKETS][FS_VEC_BUCKETS].
+/* Four kinds, by how the result goes back: u(niform) by FS_TAIL_WORD, _PAIR, _DOUBLES or not at all,
+ * m(emory) by FS_TAIL_MEM, q by FS_TAIL_QUADS, d(ispatched) by any other.
+ * const fs_planned_<kind>[FS_GPR_BUCKETS][FS_VEC_BUCKETS], fs_planned_q[FS_GPR_BUCKETS].
  *
  * avalue[i] and avalue[i + 1] = the frame + FS_PLAN_UNIT * their bytes. */
 .macro fs_arguments i
@@ -218,11 +227,20 @@
 .endm
 
 .macro fs_clear_result bytes
+    .if \bytes == 16
+    stp xzr, xzr, [sp, FS_FRAME_RET]
+    .else
     movi v0.2d, 0
     stp q0, q0, [sp, FS_FRAME_RET]
+    .endif
     .if \bytes > 32
     stp q0, q0, [sp, FS_FRAME_RET + 32]
     .endif
+.endm
+
+.macro fs_load_uniform
+    fs_load FS_TAIL_PAIR, FS_FRAME_RET
+    fs_load FS_TAIL_DOUBLES, FS_FRAME_RET
 .endm
 
 /* Call the handler and return its result. */
@@ -235,8 +253,11 @@
     .ifc \kind, u
     fs_clear_result 32
     .endif
-    .ifc \kind, d
+    .ifc \kind, q
     fs_clear_result 64
+    .endif
+    .ifc \kind, d
+    fs_clear_result 16
     ldrh w10, [x17, FS_PLAN_TAIL]
     str w10, [sp, FS_FRAME_TAIL]
     .endif
@@ -245,7 +266,10 @@
     add x2, sp, FS_FRAME_ARGV
     blr x9
     .ifc \kind, u
-    fs_load FS_TAIL_PAIR, FS_FRAME_RET
+    fs_load_uniform
+    .endif
+    .ifc \kind, q
+    fs_load FS_TAIL_QUADS, FS_FRAME_RET
     .endif
     .ifc \kind, d
     ldr w9, [sp, FS_FRAME_TAIL]
@@ -279,9 +303,13 @@
     fs_is_next_in fs_planned_\kind, fs_entry_plan_\kind\()_\g\()_\v
 .endm
 .macro fs_planned_entries kind, g
+    .ifc \kind, q
+    fs_planned_entry \kind, \g, q
+    .else
     .irp v, 0, 2, 4, 8, s, q
     fs_planned_entry \kind, \g, \v
     .endr
+    .endif
 .endm
 
 /* The rest of a planned entry whose signature is longer or has something by reference. In: x17 =
@@ -322,7 +350,7 @@ fs_plan_body_\kind:
     .size fs_plan_body_\kind, . - fs_plan_body_\kind
 .endm
 
-    .irp kind, u, m, d
+    .irp kind, u, m, d, q
     fs_table_of_entries fs_planned_\kind
     fs_planned_entries \kind, 0
     fs_planned_entries \kind, 2
@@ -397,7 +425,7 @@ FS_CODE(fs_entry_long)
     ldr w9, [sp, FS_FRAME_TAIL]
 7:  cmp w9, 0
     b.gt 9f
-    fs_load FS_TAIL_PAIR, FS_FRAME_RET
+    fs_load_uniform
     fs_leave_frame FS_FRAME_SIZE
     /* int fs_plan_run(const struct fs_slot *slot [x0], struct fs_frame *frame [x1]) calls the handler
      * and returns what fs_dispatch takes. */
