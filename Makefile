@@ -69,7 +69,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $@"))
 
 .PHONY: all help setup venv package lib install test test-quick test-asan test-py-all \
-        test-clean-root lint lint-ruff lint-types lint-c format readme clean
+        test-clean-root lint lint-ruff lint-types lint-stubs lint-sdist lint-c format readme clean
 all: lib
 
 # A target's line is `name: ... ## [group] what it does`, or `[more group]` for one that help shows
@@ -164,8 +164,8 @@ test-quick: setup lib package ## [check] without the tests marked slow
 test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
 	$(PYTEST) tests/core/test_core.py tests/core/test_bad_days.py -k asan
 
-test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.14 that is installed
-	@bash tests/python/py_all.sh
+test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15: ONLY='3.9 3.15'
+	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))
 
 readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/results/benchmarks.md
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
@@ -178,11 +178,20 @@ test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian r
 
 CFILES = $(shell find csrc tests bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp')
 
-lint: lint-ruff lint-types lint-c ## [check] ruff, mypy strict, clang-format
+lint: lint-ruff lint-types lint-stubs lint-sdist lint-c ## [check] ruff, mypy strict, pyright, sdist, clang-format
 lint-ruff: $(READY)
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check .
 lint-types: $(READY)
 	@$(PY) -m mypy
+# Stubs against the built module; and that no public name is left for a type checker to guess.
+lint-stubs: $(PACKAGE)
+	@$(PY) -m mypy.stubtest ffi_static._lib >$(NATIVE)/.stubs 2>&1 || { cat $(NATIVE)/.stubs; exit 1; }
+	@PYTHONPATH=. $(VENV)/bin/basedpyright --pythonpath $(PY) --ignoreexternal \
+	  --verifytypes ffi_static >$(NATIVE)/.stubs 2>&1 || { cat $(NATIVE)/.stubs; exit 1; }
+# The sdist has what git has.
+lint-sdist: $(READY)
+	@test ! -e .git || $(VENV)/bin/check-sdist --no-isolation >$(NATIVE)/.sdist 2>&1 || \
+	  { cat $(NATIVE)/.sdist; exit 1; }
 lint-c: $(READY)
 	@$(VENV)/bin/clang-format --dry-run -Werror $(CFILES)
 format: $(READY) ## [check] let ruff and clang-format rewrite what they can

@@ -23,8 +23,8 @@ import sys
 
 try:
     import ffi_static._lib as _extension  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "ffi_static._lib":
+except ModuleNotFoundError as _error:
+    if _error.name != "ffi_static._lib":
         raise
     raise ImportError(
         f"ffi_static's extension module _lib is not built for this Python "

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""__main__ - ``python -m ffi_static <command>``"""
+"""__main__ - ``python -m ffi_static <command>``, also called ``ffi-static <command>``"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
+
+from ffi_static import __version__
+from ffi_static._output import program, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Only that command is imported."""
     parser = argparse.ArgumentParser(
-        prog="python -m ffi_static",
+        prog=program(),
         description="C callbacks without writable and executable memory.",
     )
+    parser.add_argument("--version", action="version", version=f"ffi_static {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     commands.add_parser(
         "doctor",
@@ -36,7 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     return int(doctor.main(rest) or 0)
 
 
-if __name__ == "__main__":
-    from ffi_static._output import run_command
-
+def command() -> NoReturn:
+    """Run main(), and end as a command does. The script ``ffi-static`` calls this."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

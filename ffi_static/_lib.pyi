@@ -2,9 +2,9 @@
 # _lib - the compiled module: cffi's view of the C library, and what csrc/py and csrc/dropin add
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 # cffi gives no type information. csrc/include/ffi_static.h declares what `lib` has, cffi's manual
 # what `ffi` has.
@@ -13,6 +13,7 @@ lib: Any
 
 knows_classes: int  # whether by_value.py's psABI is this machine's
 
+@final
 class Signature:
     def __new__(
         cls,
@@ -34,6 +35,7 @@ class Signature:
     @property
     def helpers(self) -> Any: ...
 
+@disjoint_base
 class CallbackBase:
     def __new__(
         cls,

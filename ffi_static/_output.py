@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""_output - the end of a command whose reader has gone, or whose output cannot be written
+"""_output - what all commands share: their name, and their end when nobody takes their output
 
 `doctor | head -1` closes the pipe before all is printed. Python ignores SIGPIPE, so a print raises.
 The unwritten text stays in the buffer, so the exit fails as well, with status 120.
@@ -13,6 +13,12 @@ import os
 import signal
 import sys
 from typing import Callable, NoReturn
+
+
+def program() -> str:
+    """Give what the user types before a command's name: the script, or the module's name."""
+    script = os.path.basename(sys.argv[0] if sys.argv else "")  # noqa: PTH119
+    return script if script == "ffi-static" else "python -m ffi_static"
 
 
 def run_command(command: Callable[[], int]) -> NoReturn:

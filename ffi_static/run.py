@@ -39,6 +39,7 @@ options:
   --keep-thread-state  as in ffi_static.install()
   -h, --help           this text
 
+`ffi-static run` is the same, with no options of Python's own.
 The exit status is the program's, 125 without the drop-in or a policy, or 2 for wrong usage.
 """
 STARTUP_FILE = "ffi_static.pth"

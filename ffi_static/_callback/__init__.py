@@ -11,7 +11,7 @@ and asks signature_of() for the others.
 
 from __future__ import annotations
 
-from typing import Any, Callable, overload
+from typing import TYPE_CHECKING, Any, Callable, Union, overload
 
 from ffi_static import _lib
 from ffi_static._callback.from_cffi import CType, from_cffi
@@ -19,7 +19,14 @@ from ffi_static._callback.from_text import from_text
 from ffi_static._callback.shape import ATTRIBUTE
 from ffi_static._errors import ClosedError, SignatureError
 
+if TYPE_CHECKING:
+    import _ctypes
+
+    import _cffi_backend
+
 OnError = Callable[[Any, Any, Any], Any]
+#: A C declaration, a cffi function type, a ctypes function type, or what became of one.
+Given = Union[str, "_cffi_backend.CType", "type[_ctypes.CFuncPtr]", _lib.Signature]
 
 
 class _Zero:
@@ -141,7 +148,7 @@ _make = _lib.maker(Callback, signature_of, ZERO, CType, ATTRIBUTE)
 
 @overload
 def callback(
-    signature: object,
+    signature: Given,
     func: Callable[..., Any],
     *,
     error: Any = ZERO,
@@ -152,7 +159,7 @@ def callback(
 
 @overload
 def callback(
-    signature: object,
+    signature: Given,
     func: None = None,
     *,
     error: Any = ZERO,
@@ -162,7 +169,7 @@ def callback(
 
 
 def callback(
-    signature: object,
+    signature: Given,
     func: Callable[..., Any] | None = None,
     *,
     error: Any = ZERO,

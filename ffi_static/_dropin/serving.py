@@ -18,7 +18,9 @@ from ffi_static._errors import InstallError, InstallWarning
 TYPE_CHECKING = False  # see __init__.py
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, ClassVar, Literal
+
+    State = Literal["served", "waiting", "refused", "restored", "unserved"]
 
 
 class Served:
@@ -41,7 +43,7 @@ class Served:
     def __init__(
         self,
         module: str,
-        state: str,
+        state: State,
         *,
         file: str = "",
         version: str = "",
@@ -53,13 +55,13 @@ class Served:
     ) -> None:
         """Fill in a record. Closures that were made and not freed are live."""
         self.module = module
-        self.state = state
+        self.state: State = state
         self.file = file
         self.version = version
         self.how = how
         self.reason = reason
         self.made = made
-        self.live = made - freed
+        self.live: int = made - freed
         self.freed = freed
         self.leftover = leftover
 
@@ -71,7 +73,8 @@ class Served:
         """Compare all fields."""
         return isinstance(other, Served) and vars(self) == vars(other)
 
-    __hash__ = None  # type: ignore[assignment]  # counters
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    __hash__ = None  # counters
 
     def __repr__(self) -> str:
         """Show all fields that are neither empty nor 0."""

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from ffi_static._output import program
 from ffi_static.doctor import policies, trials
 from ffi_static.doctor.advice import advise
 from ffi_static.doctor.maps import Finding, audit_maps, read_maps
@@ -119,7 +120,7 @@ def examine(modules: Sequence[str] = ()) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Run the command `doctor`. Return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m ffi_static doctor",
+        prog=f"{program()} doctor",
         description="What this system allows, which provider is used, an audit of the memory map.",
     )
     parser.add_argument(

@@ -17,9 +17,10 @@ import pytest
 from tests.support.process import make, run
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ("lint-ruff", "lint-types", "lint-stubs", "lint-sdist", "lint-c")
 
 
-@pytest.mark.parametrize("target", ["lint-ruff", "lint-types", "lint-c"])
+@pytest.mark.parametrize("target", TOOLS)
 def test_tool_finds_nothing(target: str) -> None:
     make(target)
 

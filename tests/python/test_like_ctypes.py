@@ -295,6 +295,7 @@ def test_structures_from_c(caller: Any) -> None:
 
 
 def test_not_a_function_type() -> None:
-    for given in (ctypes.c_int, int, 5, CALL(abs), Point):
+    wrong: tuple[Any, ...] = (ctypes.c_int, int, 5, CALL(abs), Point)
+    for given in wrong:
         with pytest.raises(ffi_static.SignatureError):
             ffi_static.callback(given, abs)

@@ -39,9 +39,14 @@ except ffi_static.NoProviderError as error:
     reasons: dict[str, str] = error.reasons
     as_memory_error: MemoryError = error
 
+ffi_static.callback(42, abs)  # type: ignore[call-overload]
 ffi_static.callback("int(int)", 42)  # type: ignore[call-overload]
 ffi_static.callback("int(int)", abs, onerror=1)  # type: ignore[call-overload]
 ffi_static.callback("int(int)", abs, wrong=1)  # type: ignore[call-overload]
 made.address = 5  # type: ignore[misc]
 wrong: str = made.address  # type: ignore[assignment]
 decorated(1, 2.0)  # type: ignore[operator]
+
+for each in ffi_static.installed():
+    served: bool = each.state == "served"
+    misspelt = each.state == "serve"  # type: ignore[comparison-overlap]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""noxfile - the Python tests on every CPython that the project supports: `make test-py-all`
+
+    nox -f tests/python/noxfile.py                              all versions
+    nox -f tests/python/noxfile.py -s tests-3.9 -- -k dropin    one version, and pytest's arguments
+
+A version comes from PATH, from pyenv, or from Debian's unstable (root.sh beside this file makes a
+scratch root of it). Each gets an environment in build/py with the newest tools that it can run
+(requirements/any.txt), and the package built for it. Versions run one after another, because all
+build in this checkout. A version that is nowhere to be had is skipped, and the summary says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+#: What Debian's unstable has; root.sh names the packages.
+DEBIAN = ("3.14", "3.15")
+TESTS = ("tests/python", "tests/house/test_examples.py")
+
+nox.options.envdir = str(ROOT / "build/py/nox")
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = True
+
+
+def usable(python: str, version: str) -> bool:
+    """Tell whether `python` is that version of CPython, and can make environments."""
+    question = "import sys, venv, ensurepip, ctypes; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.stdout.strip() == version
+
+
+def interpreter(version: str) -> str | None:
+    """Give the path of a CPython of this machine: pyenv's newest, or the one in PATH."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    releases = [path for path in pyenv.glob(f"{version}.*") if path.name.split(".")[-1].isdigit()]
+    releases.sort(key=lambda path: int(path.name.split(".")[-1]), reverse=True)
+    found = [str(path / "bin/python3") for path in releases]
+    found += filter(None, [shutil.which(f"python{version}")])
+    return next((python for python in found if usable(python, version)), None)
+
+
+def test(session: nox.Session, python: str) -> None:
+    """Build the package for a CPython of this machine, and run the tests."""
+    session.chdir(ROOT)
+    venv = ROOT / "build/py" / session.name
+    if not (venv / "bin/python").exists():
+        session.run(python, "-m", "venv", str(venv), external=True)
+    run = partial(session.run, str(venv / "bin/python"), "-m", external=True)
+    pip = partial(run, "pip", "--disable-pip-version-check", "--no-input", "install", "-q")
+    pip("-r", "requirements/any.txt")
+    pip("--no-build-isolation", "--no-deps", "-e", ".")
+    run("pytest", "-q", *(session.posargs or TESTS))
+
+
+def test_in_root(session: nox.Session, version: str) -> None:
+    """Do the same in a scratch root of Debian's unstable."""
+    if version not in DEBIAN:
+        session.skip(f"CPython {version} is neither in PATH nor in pyenv nor in Debian's unstable")
+    session.chdir(ROOT)
+    words = session.posargs or ("-q", *TESTS)
+    session.run("bash", "tests/python/root.sh", version, *words, external=True)
+
+
+for each in VERSIONS:
+    path = interpreter(each)
+    do = partial(test, python=path) if path else partial(test_in_root, version=each)
+    do.__doc__ = f"{path or 'Debian sid'}"  # `nox --list` shows it
+    do.__name__ = f"tests-{each}"  # type: ignore[attr-defined]
+    nox.session(do, name=f"tests-{each}", python=False)
