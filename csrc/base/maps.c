@@ -104,7 +104,8 @@ static bool parse(const char *line, struct fs_map *m)
     return true;
 }
 
-int fs_maps_find(const void *address, struct fs_map *out)
+int fs_maps_search(bool (*is_it)(const struct fs_map *m, const void *data), const void *data,
+                   struct fs_map *out)
 {
     struct fs_maps_reader *r = &out->reader;
     /* Not blocking: where /proc is not the kernel's, this file may be a FIFO. */
@@ -112,14 +113,23 @@ int fs_maps_find(const void *address, struct fs_map *out)
     if (r->fd < 0)
         return -errno;
     r->have = r->at = 0;
-    uintptr_t want = (uintptr_t)address;
     bool cut;
     bool found = false;
     int result;
     while (!found && (result = next_line(r, &cut)) == 1)
-        found = parse(r->line, out) && want >= out->start && want < out->end;
+        found = parse(r->line, out) && is_it(out, data);
     close(r->fd);
     if (!found)
         return result < 0 ? result : -ENOENT;
     return cut ? -ENAMETOOLONG : 0;
+}
+
+static bool holds(const struct fs_map *m, const void *address)
+{
+    return (uintptr_t)address >= m->start && (uintptr_t)address < m->end;
+}
+
+int fs_maps_find(const void *address, struct fs_map *out)
+{
+    return fs_maps_search(holds, address, out);
 }

@@ -30,8 +30,13 @@ struct fs_map {
     struct fs_maps_reader reader;
 };
 
-/* Find the mapping that holds `address`; on failure *out is of no use. -ENOENT when none does,
- * -ENAMETOOLONG when its path does not fit, or what opening or reading /proc/self/maps answered. */
+/* Find the first mapping of which `is_it` says yes; on failure *out is of no use. -ENOENT when
+ * there is none, -ENAMETOOLONG when its path does not fit, or what opening or reading
+ * /proc/self/maps answered. */
+FS_HIDDEN int fs_maps_search(bool (*is_it)(const struct fs_map *m, const void *data),
+                             const void *data, struct fs_map *out);
+
+/* Find the mapping that holds `address`. Errors as above. */
 FS_HIDDEN int fs_maps_find(const void *address, struct fs_map *out);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "stamp/stamp.h"
 #include "tramp/provider.h"
 #include "tramp/table.h"
 #include "tramp/tramp.h"
@@ -70,7 +71,9 @@ int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size)
                        "field",
                        size);
     struct fs_tramp_stats now;
+    uint64_t stamps, copies;
     fs_tramp_stats(&now);
+    fs_stamp_count(&stamps, &copies);
     struct ffi_static_stats all = {
         .size = size < sizeof all ? size : sizeof all,
         .live = now.live,
@@ -80,6 +83,8 @@ int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size)
         .empty_tables = now.empty_tables,
         .maps = now.maps,
         .unmaps = now.unmaps,
+        .stamps = stamps,
+        .copies = copies,
     };
     memcpy(stats, &all, all.size);
     return 0;
@@ -87,5 +92,6 @@ int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size)
 
 int ffi_static_check(void)
 {
-    return fs_tramp_check();
+    int error = fs_tramp_check();
+    return error ? error : fs_stamp_check();
 }

@@ -384,6 +384,108 @@ FFI_STATIC_API int ffi_static_trampoline_query(const void *address,
  * In both cases nothing is changed. */
 FFI_STATIC_API int ffi_static_trampoline_free(void *address);
 
+/* --- Stamps: copies of a page of code that you bring -------------------------------------------
+ *
+ * For compilers and language runtimes with trampolines of their own. You write a page of them, or
+ * several, at build time: a *template*, position-independent code in your own text that finds its
+ * data at a fixed distance from itself. The library maps this code again, as often as you ask, at
+ * other addresses, each time with new data at the same distance. The code is R-X and never written;
+ * the data is private, writable and zero. Copies come from the same providers as closures (`text`,
+ * `file`, `memfd`; neither `resident` nor `trampfd`, which have code of their own form only), in
+ * the order of FFI_STATIC_PROVIDER, and work under the same policies.
+ *
+ *     struct ffi_static_template page = {my_page, 0x10000, 0x10000, 0x40000};
+ *     if (ffi_static_stamp_open(&page, 0, &stamp) < 0) { fputs(ffi_static_error(), stderr); ... }
+ *     if (ffi_static_stamp_copy(stamp, &code) < 0) { ... }
+ *     struct my_metadata *data = (void *)((char *)code + page.data_at);
+ *
+ * The template itself is never run and never written to. It must not need relocations, which the
+ * linker refuses with -z text, and must not refer to anything outside of the copy but by its data.
+ * docs/use/stamp.md shows how one is written. */
+
+/* What a template's address, its size and the distance of its data should be multiples of, so that
+ * they are whole pages on every kernel of the architecture. */
+#if defined __x86_64__ || defined __i386__ || defined __s390x__
+#define FFI_STATIC_STAMP_ALIGN 4096
+#else
+#define FFI_STATIC_STAMP_ALIGN 65536
+#endif
+
+/* How many bytes a copy may reach before and behind its code's first byte. */
+#define FFI_STATIC_STAMP_MAX 0x10000000u
+
+struct ffi_static_template {
+    const void *code;  /* the first byte of the template; a multiple of the page size */
+    size_t code_size;  /* in bytes; a multiple of the page size */
+    ptrdiff_t data_at; /* bytes from a copy's code to its data: a multiple of the page size, at
+                          least code_size, or at most -data_size */
+    size_t data_size;  /* in bytes, not 0; rounded up to pages */
+};
+
+/* The template's indirect targets all begin with a landing pad (`bti c` and the like). On AArch64
+ * the copies are then guarded pages, PROT_BTI, also those of `file` and `memfd`. (Copies of `text`
+ * are guarded where the template is.) Elsewhere it changes nothing. */
+#define FFI_STATIC_STAMP_LANDING 1u
+
+/* A template that was found good. */
+typedef struct ffi_static_stamp ffi_static_stamp;
+
+/* Look at a template and set *stamp to what copies it. `flags` is 0 or FFI_STATIC_STAMP_LANDING.
+ * `what` is copied. Reads /proc/self/maps and /proc/self/pagemap, once: open the stamp before
+ * entering a sandbox that has no /proc. From here to ffi_static_stamp_close() the template stays
+ * where it is: its program or library stays loaded, and nobody writes to it or calls it.
+ *
+ * -EINVAL: NULL, unknown flags, an address, a size or a distance that is not whole pages, a size of
+ *          0, data that overlaps the code, nothing but zeros, or past the end of memory
+ * -E2BIG:  the code or the data reaches further than FFI_STATIC_STAMP_MAX
+ * -EFAULT: nothing is mapped there, or less than `code_size` bytes in one mapping
+ * -EACCES: not executable, writable, not readable, shared, not mapped from a file (anonymous, a
+ *          memory file, the vDSO), or written to since it was mapped
+ * -ETXTBSY: this process has mapped the same bytes of the file shared and writable
+ * -ENOMEM, or what opening or reading the two files answered */
+FFI_STATIC_API int ffi_static_stamp_open(const struct ffi_static_template *what, unsigned flags,
+                                         ffi_static_stamp **stamp);
+
+/* Make a copy and set *code to its first byte, a multiple of the smallest power of two that is not
+ * less than `code_size`. So masking any address in the copy's code gives *code. Its data begins at
+ * *code + data_at. What lies between both is not accessible. Every byte of the code was compared
+ * with the template. A copy is two mappings of the process, or three if data and code do not touch;
+ * Linux allows 65,530 by default (vm.max_map_count). So let one page hold many trampolines.
+ *
+ * As with ffi_static_alloc(), a file system that does not answer keeps the thread waiting, and no
+ * other. A copy may outlive the file that the template came from.
+ *
+ * -EINVAL: NULL, not an open stamp, or a name in FFI_STATIC_PROVIDER that does not exist
+ * -ESTALE: the template is not mapped any more
+ * -ENOSYS: every provider refused, with each one's reason (the limit of mappings among them)
+ * -ENOMEM: no memory for the book-keeping */
+FFI_STATIC_API int ffi_static_stamp_copy(ffi_static_stamp *stamp, void **code);
+
+struct ffi_static_copy {
+    ffi_static_stamp *stamp;
+    void *code, *data;    /* the first bytes of both */
+    const char *provider; /* its name */
+};
+
+/* Set *copy to the live copy in whose code `address` lies, at any byte. Costs one look-up for each
+ * open stamp. -EINVAL: there is none (data, a template, a freed copy), or `copy` is NULL. */
+FFI_STATIC_API int ffi_static_stamp_query(const void *address, struct ffi_static_copy *copy);
+
+/* Unmap the copy whose code begins at `code`, with its data; NULL is allowed and does nothing. No
+ * thread may be running in the copy. Calling it later is a segmentation fault, or another copy.
+ *
+ * -EINVAL: not a live copy's first byte (a double free, a foreign address, one inside)
+ * -ENOMEM: at the limit of mappings, where unmapping would split one
+ * In both cases nothing is changed. */
+FFI_STATIC_API int ffi_static_stamp_free(void *code);
+
+/* Close a stamp whose copies are all freed; NULL is allowed and does nothing. Then the template's
+ * library may be unloaded.
+ *
+ * -EINVAL: not an open stamp (a double close)      -EBUSY: it has live copies
+ * In both cases nothing is changed. */
+FFI_STATIC_API int ffi_static_stamp_close(ffi_static_stamp *stamp);
+
 /* The text of this thread's last failure in this library: what was tried, what the system
  * answered, what you can do. Never NULL; "" when there was none. Valid until the thread's next
  * failing call. */
@@ -426,14 +528,17 @@ struct ffi_static_stats {
     uint64_t empty_tables; /* of those, without a slot in use */
     uint64_t maps;         /* tables mapped since the start */
     uint64_t unmaps;       /* tables unmapped since the start */
+    uint64_t stamps;       /* open ones */
+    uint64_t copies;       /* of all stamps, live */
 };
 
 /* 0, or -EINVAL when `stats` is NULL or `size` is too small for its first field. */
 FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size);
 
 /* Check every table's invariants (bitmap against slot words, trampolines' bytes against the
- * library's own). 0, or -EUCLEAN with the finding in ffi_static_error(). A debug build (-DFS_DEBUG)
- * runs it after each allocation and each free that takes the lock, and aborts with the finding. */
+ * library's own), and the bytes of every stamp's copies against the template. 0, or -EUCLEAN with
+ * the finding in ffi_static_error(). A debug build (-DFS_DEBUG) runs it after each allocation and
+ * each free that takes the lock, and aborts with the finding. */
 FFI_STATIC_API int ffi_static_check(void);
 
 #ifdef __cplusplus

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "tramp/copy.h"
 #include "tramp/find.h"
 #include "tramp/provider.h"
 #include "tramp/table.h"
@@ -52,7 +53,7 @@ static bool table_is_valid(const struct fs_table *t, const char **what)
         return *what = "the count of free slots does not agree with the bitmap", false;
     if (fs_table_is_resident(t))
         return true;
-    if (!fs_table_is_intact(t->provider, t->code))
+    if (!fs_copy_is_intact(t->provider, &fs_table_template, t->code))
         return *what = "the trampolines are not the library's own code", false;
     if (t->slots->entry != (void *)fs_enter_slot)
         return *what = "the table's header was overwritten", false;

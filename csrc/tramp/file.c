@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file.c - provider: the file that our text is mapped from, opened again and verified
+/* file.c - provider: the file that the text is mapped from, opened again and verified
  *
  * The file behind a path may no longer be the one we run from: upgraded, deleted, another one
  * in a chroot. It is used only if it has the device and inode that the kernel shows for our own
@@ -13,7 +13,6 @@
  * other threads do not wait for the thread.
  */
 #include "tramp/provider.h"
-#include "tramp/table.h"
 #include "base/error.h"
 #include "base/maps.h"
 
@@ -40,7 +39,7 @@ static bool is_same(const struct stat *st, const struct fs_map *m)
     return S_ISREG(st->st_mode) && st->st_dev == m->dev && st->st_ino == m->inode;
 }
 
-static int open_same(struct fs_map *m, struct fs_why *why)
+static int open_same(const struct fs_template *of, struct fs_map *m, struct fs_why *why)
 {
     char answer[96];
     struct stat st;
@@ -63,27 +62,27 @@ static int open_same(struct fs_map *m, struct fs_why *why)
         return fs_refuse(why, error, "open %.100s: %s", m->path,
                          fs_errno_text(error, answer, sizeof answer));
     return fs_refuse(why, -ESTALE,
-                     "%.100s is not the file that this library runs from (replaced, or another "
+                     "%.100s is not the file that this %s was loaded from (replaced, or another "
                      "root); restart the program to use the new one",
-                     m->path);
+                     m->path, of->whose);
 }
 
-static int map_found(char *code, struct fs_map *m, struct fs_why *why)
+static int map_found(const struct fs_template *of, char *code, struct fs_map *m, struct fs_why *why)
 {
     char answer[96];
-    int error = fs_maps_find(fs_table_code, m);
+    int error = fs_maps_find(of->code, m);
     if (error)
-        return fs_refuse(why, error, "finding the library's file in /proc/self/maps: %s",
+        return fs_refuse(why, error, "finding the %s's file in /proc/self/maps: %s", of->whose,
                          fs_errno_text(error, answer, sizeof answer));
-    uintptr_t start = (uintptr_t)fs_table_code;
+    uintptr_t start = (uintptr_t)of->code;
     if (m->inode == 0 || m->path[0] != '/')
-        return fs_refuse(why, -ENOENT, "the library's text is not mapped from a file");
-    if (start + FS_TABLE_CODE > m->end)
-        return fs_refuse(why, -ENOENT, "the library's text is mapped in pieces");
-    int fd = open_same(m, why);
+        return fs_refuse(why, -ENOENT, "the %s's text is not mapped from a file", of->whose);
+    if (start + of->code_size > m->end)
+        return fs_refuse(why, -ENOENT, "the %s's text is mapped in pieces", of->whose);
+    int fd = open_same(of, m, why);
     if (fd < 0)
         return fd;
-    char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd,
+    char *p = mmap(code, of->code_size, of->prot, MAP_PRIVATE | MAP_FIXED, fd,
                    (off_t)(m->offset + (start - m->start)));
     error = p == MAP_FAILED ? -errno : 0;
     close(fd);
@@ -96,7 +95,7 @@ static int map_found(char *code, struct fs_map *m, struct fs_why *why)
 /* Whole pages, whatever their size is. */
 #define ROOM ((sizeof(struct fs_map) + 0xffff) / 0x10000 * 0x10000)
 
-static int map_file(char *code, struct fs_why *why)
+static int map_file(const struct fs_template *of, char *code, struct fs_why *why)
 {
     char answer[96];
     struct fs_map *m; /* a path is too much for a small stack */
@@ -104,7 +103,7 @@ static int map_file(char *code, struct fs_why *why)
     if (m == MAP_FAILED)
         return fs_refuse(why, -errno, "mmap of %zu bytes to read /proc/self/maps with: %s", ROOM,
                          fs_errno_text(errno, answer, sizeof answer));
-    int error = map_found(code, m, why);
+    int error = map_found(of, code, m, why);
     munmap(m, ROOM);
     return error;
 }

@@ -6,12 +6,11 @@
  * ever exists and none can be made. The descriptor is closed at once.
  *
  * Fails when: memfd_create is refused (seccomp, descriptors), a policy forbids executing from
- * memory files, or RLIMIT_FSIZE, which holds for memory files as well, is smaller than a table;
- * writing past it would end the process by SIGXFSZ. Costs FS_TABLE_CODE bytes of memory a table,
+ * memory files, or RLIMIT_FSIZE, which holds for memory files as well, is smaller than a copy;
+ * writing past it would end the process by SIGXFSZ. Costs the code's size in memory for each copy,
  * where the others share the file's.
  */
 #include "tramp/provider.h"
-#include "tramp/table.h"
 #include "base/error.h"
 #include "base/lock.h"
 
@@ -39,11 +38,11 @@ static int create(void)
 
 /* Under the lock: the template is whole (text.c). Memory files do not block, and the system call
  * itself, unlike write(), is no cancellation point. */
-static int copy_template(int fd)
+static int copy_template(const struct fs_template *of, int fd)
 {
     size_t done = 0;
-    while (done < FS_TABLE_CODE) {
-        long n = syscall(SYS_write, fd, fs_table_code + done, FS_TABLE_CODE - done);
+    while (done < of->code_size) {
+        long n = syscall(SYS_write, fd, of->code + done, of->code_size - done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -53,14 +52,14 @@ static int copy_template(int fd)
     return 0;
 }
 
-static int fill(int fd)
+static int fill(const struct fs_template *of, int fd)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < FS_TABLE_CODE)
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < of->code_size)
         return -EFBIG;
-    fs_table_touch_template();
+    fs_template_touch(of);
     fs_lock();
-    int error = copy_template(fd);
+    int error = copy_template(of, fd);
     fs_unlock();
     if (error)
         return error;
@@ -70,20 +69,20 @@ static int fill(int fd)
     return have < 0 ? -errno : (have & SEALS) == SEALS ? 0 : -EPERM;
 }
 
-static int map_memfd(char *code, struct fs_why *why)
+static int map_memfd(const struct fs_template *of, char *code, struct fs_why *why)
 {
     char answer[96];
     int fd = create();
     if (fd < 0)
         return fs_refuse(why, fd, "memfd_create: %s", fs_errno_text(fd, answer, sizeof answer));
-    int error = fill(fd);
+    int error = fill(of, fd);
     if (error) {
         close(fd);
         return fs_refuse(why, error, "writing and sealing a memory file: %s%s",
                          fs_errno_text(error, answer, sizeof answer),
-                         error == -EFBIG ? "; RLIMIT_FSIZE is smaller than a table" : "");
+                         error == -EFBIG ? "; RLIMIT_FSIZE is smaller than a copy" : "");
     }
-    char *p = mmap(code, FS_TABLE_CODE, FS_PROT_CODE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+    char *p = mmap(code, of->code_size, of->prot, MAP_PRIVATE | MAP_FIXED, fd, 0);
     error = p == MAP_FAILED ? -errno : 0;
     close(fd);
     if (error)

@@ -51,9 +51,10 @@ int fs_provider_refused(const struct fs_provider *p, struct fs_why *why)
     return error;
 }
 
-int fs_provider_map(const struct fs_provider *p, char *code, struct fs_why *why)
+int fs_provider_map(const struct fs_provider *p, const struct fs_template *of, char *code,
+                    struct fs_why *why)
 {
-    int error = p->map(code, why);
+    int error = p->map(of, code, why);
     if (!error || !p->is_lasting || !p->is_lasting(error))
         return error;
     fs_lock();
@@ -151,4 +152,25 @@ int fs_provider_order(const struct fs_provider *const **order)
     fs_unlock();
     *order = chosen;
     return 0;
+}
+
+int fs_provider_ask(int (*ask)(const struct fs_provider *p, void *data, struct fs_why *why),
+                    void *data, const char *what)
+{
+    const struct fs_provider *const *order;
+    int error = fs_provider_order(&order);
+    if (error)
+        return error;
+    char reasons[1200];
+    size_t n = 0;
+    for (; *order; order++) {
+        struct fs_why why;
+        why.text[0] = '\0';
+        if (ask(*order, data, &why) == 0)
+            return 0;
+        if (n < sizeof reasons)
+            n += (size_t)snprintf(reasons + n, sizeof reasons - n, "%s%s: %s", n ? "; " : "",
+                                  (*order)->name, why.text);
+    }
+    return fs_fail(-ENOSYS, "%s: %s", what, reasons);
 }

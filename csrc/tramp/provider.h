@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* provider.h - the contract of those who supply R-X trampolines
  *
- * A provider puts the code of one table at a given address, or says why it cannot. It must never
- * make memory that is writable and executable, nor a second, writable mapping of pages that are
- * executable, nor leave a file descriptor open. There is no fallback behind the last one.
+ * A provider puts a copy of a template's code at a given address, or says why it cannot. The
+ * template is that of our tables, or a program's own (the stamp room). It must never make memory
+ * that is writable and executable, nor a second, writable mapping of pages that are executable, nor
+ * leave a file descriptor open. There is no fallback behind the last one.
  *
  * After a provider has answered and before the first use, the caller compares what is mapped with
- * the library's own template, byte for byte. A provider need not compare. Where it can, it leaves
+ * the template, byte for byte (copy.h). A provider need not compare. Where it can, it leaves
  * bytes that nobody else can change: a private mapping of the very file that we run from, a sealed
- * memfd. A provider whose code is not the template to the last byte has `is_intact`.
+ * memfd. A provider whose code is not the template to the last byte has `is_intact`, and serves our
+ * tables only.
  *
  * Called *without* fs_lock(), because a path may lead to a file system that does not answer; with
  * cancellation disabled, because open() and its like are cancellation points. Several threads may
@@ -22,18 +24,31 @@
 #include "base/base.h"
 #include "base/error.h"
 
+/* What is copied, and where a copy's data lies. */
+struct fs_template {
+    const char *code;  /* in text, in one mapping; whole pages, as are all sizes here */
+    size_t code_size;  /* in bytes */
+    ptrdiff_t data_at; /* from a copy's code to its data, which lies before or behind the code */
+    size_t data_size;  /* in bytes */
+    size_t align;      /* a copy's code lies at a multiple of it: a power of two, a page at least */
+    int prot;          /* R-X, with FS_PROT_LANDING or not: what code is mapped with anew */
+    const char *whose; /* text it is, in sentences: "library" */
+};
+
 struct fs_provider {
     const char *name;
     const char *about;
     /* How many bytes it maps right before the code as well: data that is never executable and never
      * writable. Part of the reservation; a multiple of FS_TEXT_ALIGN. */
     size_t before;
-    /* Replace the FS_TABLE_CODE bytes of PROT_NONE reservation at `code` by the template, R-X, and
-     * the `before` bytes in front of it by what belongs there, R--.
+    /* Why it cannot copy a program's template: the end of a sentence. NULL: it can. */
+    const char *own_only;
+    /* Replace the of->code_size bytes of PROT_NONE reservation at `code` by the template's, R-X,
+     * and the `before` bytes in front of it by what belongs there, R--.
      * 0, or -errno with *why filled; on failure `code` may be left in any state of protection
      * but never mapped writable or from elsewhere: the caller unmaps the whole reservation.
      * NULL for the resident provider, whose table is part of the library. */
-    int (*map)(char *code, struct fs_why *why);
+    int (*map)(const struct fs_template *of, char *code, struct fs_why *why);
     /* Are the FS_TABLE_CODE bytes at `code`, and the `before` bytes in front of it, those that
      * `map` puts there, every one of them? NULL: they are the template's. Must answer false where
      * there is any doubt. */
@@ -59,7 +74,16 @@ extern FS_HIDDEN const struct fs_provider *const fs_providers[];
 FS_HIDDEN int fs_provider_refused(const struct fs_provider *p, struct fs_why *why);
 
 /* p->map(), and a refusal that lasts is remembered, also by children that are forked. */
-FS_HIDDEN int fs_provider_map(const struct fs_provider *p, char *code, struct fs_why *why);
+FS_HIDDEN int fs_provider_map(const struct fs_provider *p, const struct fs_template *of, char *code,
+                              struct fs_why *why);
+
+/* Read a byte of each page of a template's code: a thread that then reads it under the lock does
+ * not wait there for a disk. */
+static inline void fs_template_touch(const struct fs_template *of)
+{
+    for (size_t at = 0; at < of->code_size; at += 4096)
+        (void)*(const volatile char *)(of->code + at);
+}
 
 /* Forget the refusal: the next table asks `p` again. */
 FS_HIDDEN void fs_provider_ask_again(const struct fs_provider *p);
@@ -71,6 +95,13 @@ FS_HIDDEN const struct fs_provider *fs_provider_by_name(const char *name, size_t
  * the first call. Not under fs_lock(). -EINVAL, with the sentence set, when it names what does not
  * exist. */
 FS_HIDDEN int fs_provider_order(const struct fs_provider *const **order);
+
+/* Call `ask` for each provider in that order until one gives 0. -ENOSYS when all refused, with
+ * every reason in the sentence, which begins with `what`; else as fs_provider_order(). Not under
+ * fs_lock(). */
+FS_HIDDEN int fs_provider_ask(int (*ask)(const struct fs_provider *p, void *data,
+                                         struct fs_why *why),
+                              void *data, const char *what);
 
 /* All names in `buffer`, in default order, with ", " between them. */
 FS_HIDDEN const char *fs_provider_names(char *buffer, size_t size);

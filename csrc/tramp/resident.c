@@ -9,5 +9,6 @@
 const struct fs_provider fs_provider_resident = {
     .name = "resident",
     .about = "256 trampolines in the library's own text with slots in its .bss: no system call",
+    .own_only = "these trampolines are part of the library, and copies of nothing",
     .map = NULL,
 };

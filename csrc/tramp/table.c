@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* table.c - making a table: reserve, ask the providers, compare, add the data
+/* table.c - making a table: a copy of the template (copy.h), and who has its slots
  *
- * The address is reserved first, PROT_NONE, so that a provider that fails half-way leaves
- * nothing behind, and so that code and data are always at their fixed distance. Several threads
- * may make tables at once, each at an address of its own.
+ * Several threads may make tables at once, each at an address of its own.
  */
 #include "tramp/table.h"
 
 #include "base/error.h"
 #include "base/lock.h"
 #include "tramp/books.h"
+#include "tramp/copy.h"
 #include "tramp/provider.h"
 #include "tramp/registry.h"
 #include "tramp/unwind.h"
@@ -18,12 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
-#define TABLE_BYTES ((size_t)FS_TABLE_CODE + FS_TABLE_DATA)
 
 _Static_assert(FS_TABLE_CODE + FS_TABLE_DATA <= FS_TABLE_SPAN, "a table fits its span");
 _Static_assert(FS_TABLE_CODE % 0x10000 == 0 && FS_TABLE_DATA % 0x10000 == 0,
@@ -40,6 +33,16 @@ struct fs_table fs_resident = {
     .nslots = FS_RESIDENT_SLOTS,
     .provider = &fs_provider_resident,
 };
+const struct fs_template fs_table_template = {
+    .code = fs_table_code,
+    .code_size = FS_TABLE_CODE,
+    .data_at = FS_TABLE_CODE,
+    .data_size = FS_TABLE_DATA,
+    .align = FS_TABLE_SPAN,
+    .prot = FS_PROT_CODE,
+    .whose = "library",
+};
+
 /* Under the lock: */
 static bool resident_open;
 static struct fs_table *spare_structs; /* of closed tables; linked by `next` */
@@ -79,85 +82,6 @@ static void link_table(struct fs_table *t)
     fs_tables = t;
 }
 
-/* A PROT_NONE reservation of TABLE_BYTES at a multiple of FS_TABLE_SPAN, and of `before` bytes
- * right in front: at `want`, unless that is NULL, if it is free, else wherever there is room for
- * twice as much. */
-static char *reserve(char *want, size_t before)
-{
-    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    const size_t needed = before + TABLE_BYTES;
-    if (want) {
-        want -= before;
-        char *got = mmap(want, needed, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-        if (got == want)
-            return got + before;
-        if (got != MAP_FAILED) /* a kernel before 4.17 took the address as a hint */
-            munmap(got, needed);
-    }
-    size_t size = 2 * (size_t)FS_TABLE_SPAN;
-    char *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    uintptr_t first = (uintptr_t)p + before; /* where the code can begin at the earliest */
-    char *base = (char *)((first + FS_TABLE_SPAN - 1) & ~((uintptr_t)FS_TABLE_SPAN - 1));
-    if (base - before > p)
-        munmap(p, (size_t)(base - before - p));
-    munmap(base + TABLE_BYTES, (size_t)(p + size - (base + TABLE_BYTES)));
-    return base;
-}
-
-/* Give back what reserve() gave. */
-static void release(const struct fs_provider *p, char *base)
-{
-    munmap(base - p->before, p->before + TABLE_BYTES);
-}
-
-static int map_data(char *code, struct fs_why *why)
-{
-    char *data = code + FS_TABLE_CODE;
-    /* The reservation becomes the data: same mapping, only the protection changes. */
-    if (mprotect(data, FS_TABLE_DATA, PROT_READ | PROT_WRITE) == 0)
-        return 0;
-    char answer[96];
-    return fs_refuse(why, -errno, "mapping %u KiB of data for slots: %s", FS_TABLE_DATA / 1024,
-                     fs_errno_text(errno, answer, sizeof answer));
-}
-
-bool fs_table_is_intact(const struct fs_provider *p, const char *code)
-{
-    return p->is_intact ? p->is_intact(code) : memcmp(code, fs_table_code, FS_TABLE_CODE) == 0;
-}
-
-/* Is the library's own code there to compare with? A child has blank pages in its place if it was
- * forked while another thread moved the code out of anonymous memory (text.c). */
-static bool template_is_there(void)
-{
-    static const char blank[FS_TRAMP_SIZE];
-    const char *code = fs_table_code;
-    __asm__("" : "+r"(code)); /* or the compiler reads once what is const, and it is not */
-    return memcmp(code, blank, sizeof blank) != 0;
-}
-
-/* Does the provider's mapping hold what it should? Provider `text`, in another thread, may have
- * moved the template away for a moment, if no file can refill it (text.c). So a difference is
- * looked at again under the lock, where the template is back. */
-static int compare(const struct fs_provider *p, const char *code, struct fs_why *why)
-{
-    if (template_is_there() && fs_table_is_intact(p, code))
-        return 0;
-    fs_lock();
-    bool there = template_is_there(), intact = there && fs_table_is_intact(p, code);
-    fs_unlock();
-    if (intact)
-        return 0;
-    if (!there)
-        return fs_refuse(why, -ESTALE,
-                         "the library's own code is gone (forked while it was moved?)");
-    return fs_refuse(why, -ESTALE,
-                     "what was mapped is not the library's own code (the file was changed "
-                     "in place?)");
-}
-
 static struct fs_slot *slots_behind(char *code)
 {
     return (struct fs_slot *)(void *)(code + FS_TABLE_CODE);
@@ -165,24 +89,10 @@ static struct fs_slot *slots_behind(char *code)
 
 static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
 {
-    char answer[96];
-    int error = fs_provider_refused(p, why);
+    char *base;
+    int error = fs_copy_make(p, &fs_table_template, want, &base, why);
     if (error)
         return error;
-    char *base = reserve(want, p->before);
-    if (!base)
-        return fs_refuse(why, -errno, "reserving %zu KiB of addresses: %s",
-                         (p->before + TABLE_BYTES) / 1024,
-                         fs_errno_text(errno, answer, sizeof answer));
-    error = fs_provider_map(p, base, why);
-    if (!error)
-        error = compare(p, base, why);
-    if (!error)
-        error = map_data(base, why);
-    if (error) {
-        release(p, base);
-        return error;
-    }
     slots_behind(base)->entry = (void *)fs_enter_slot;
     *out = base;
     return 0;
@@ -265,29 +175,16 @@ static int make_resident(struct fs_table **out, struct fs_why *why)
     return 0;
 }
 
-static int make_from(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+/* `data` is where the table goes. */
+static int make_from(const struct fs_provider *p, void *data, struct fs_why *why)
 {
-    why->text[0] = '\0';
+    struct fs_table **out = data;
     return p->map ? make_mapped(p, out, why) : make_resident(out, why);
 }
 
 int fs_table_make(struct fs_table **out)
 {
-    const struct fs_provider *const *order;
-    int error = fs_provider_order(&order);
-    if (error)
-        return error;
-    char reasons[1200];
-    size_t n = 0;
-    for (; *order; order++) {
-        struct fs_why why;
-        if (make_from(*order, out, &why) == 0)
-            return 0;
-        if (n < sizeof reasons)
-            n += (size_t)snprintf(reasons + n, sizeof reasons - n, "%s%s: %s", n ? "; " : "",
-                                  (*order)->name, why.text);
-    }
-    return fs_fail(-ENOSYS, "no provider can make more trampolines here: %s", reasons);
+    return fs_provider_ask(make_from, out, "no provider can make more trampolines here");
 }
 
 int fs_table_add(struct fs_table *t)
@@ -324,7 +221,7 @@ void fs_table_discard(struct fs_table *t)
     if (fs_table_is_resident(t))
         return;
     fs_unwind_remove(t->unwind);
-    release(t->provider, t->code);
+    fs_copy_release(t->provider, &fs_table_template, t->code);
     give_struct_back(t);
 }
 
@@ -340,7 +237,7 @@ void fs_table_close(struct fs_table *t)
         __atomic_store_n(&closed, t, __ATOMIC_RELEASE);
         return;
     }
-    release(t->provider, t->code);
+    fs_copy_release(t->provider, &fs_table_template, t->code);
     give_struct(t);
 }
 
@@ -403,7 +300,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
         char *base;
         error = map_table(p, NULL, &base, &why);
         if (!error)
-            release(p, base);
+            fs_copy_release(p, &fs_table_template, base);
     }
     pthread_setcancelstate(cancel, NULL);
     if (why_out && size)

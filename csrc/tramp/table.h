@@ -34,6 +34,7 @@
 #define FS_TABLE_WORDS (FS_TABLE_SLOTS / FS_WORD_SLOTS)
 
 struct fs_provider;
+struct fs_template;
 
 struct fs_table {
     char *code;
@@ -61,13 +62,8 @@ extern FS_HIDDEN const char fs_resident_code[];
 extern FS_HIDDEN struct fs_slot fs_resident_slots[];
 FS_HIDDEN void fs_enter_slot(void);
 
-/* Read a byte of each page of the template: a thread that then reads it under the lock does not
- * wait there for a disk. */
-static inline void fs_table_touch_template(void)
-{
-    for (size_t at = 0; at < FS_TABLE_CODE; at += 4096)
-        (void)*(const volatile char *)(fs_table_code + at);
-}
+/* What mapped tables are copies of (provider.h). */
+extern FS_HIDDEN const struct fs_template fs_table_template;
 
 /* Slots of word `w` that can be handed out, holes left out. */
 FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);
@@ -83,9 +79,6 @@ FS_HIDDEN int fs_table_add(struct fs_table *t);
 
 /* Undo fs_table_make(). Not under the lock. */
 FS_HIDDEN void fs_table_discard(struct fs_table *t);
-
-/* Are all bytes of the code at `code`, which `p` has mapped, what they must be? */
-FS_HIDDEN bool fs_table_is_intact(const struct fs_provider *p, const char *code);
 
 /* Take out a table none of whose slots is in use, and unmap it. One that an unwinder knows of waits
  * for fs_table_bury(). */

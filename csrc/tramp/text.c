@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* text.c - provider: our own text, mapped once more by mremap(MREMAP_DONTUNMAP)
+/* text.c - provider: the text itself, mapped once more by mremap(MREMAP_DONTUNMAP)
  *
  * mremap(2) with DONTUNMAP (Linux 5.7; of file mappings, 5.13) moves pages to a new address and
  * leaves the old mapping, which the file then refills. No path, no descriptor, no /proc, no new
@@ -11,7 +11,7 @@
  *
  * DONTUNMAP takes the memory lock (mlockall) from the whole mapping that it moves a part of. So a
  * template that is locked is unlocked first, which makes it a mapping of its own, and locked again
- * afterwards; the new table is locked where its reservation is.
+ * afterwards; the copy is locked where its reservation is.
  *
  * Fails when: the kernel is older (EINVAL), the text is sealed (mseal: EPERM), a seccomp filter
  * forbids mremap(), or locked text could not be locked again (RLIMIT_MEMLOCK). Also when the text
@@ -20,7 +20,6 @@
  * plain move, as QEMU 7.2 does; the text is moved back there, too.
  */
 #include "tramp/provider.h"
-#include "tramp/table.h"
 #include "base/error.h"
 #include "base/lock.h"
 
@@ -40,29 +39,22 @@
  * let the next move from there succeed, and the moved code could not be run. The write() asks: a
  * kernel looks at its descriptor first and answers EBADF. Once is enough, because the system does
  * not change while we run. */
-static bool source_known(void)
+static bool source_known(const char *source)
 {
     static bool known;
     if (!known) /* not write(), which is a cancellation point */
-        known = syscall(SYS_write, -1, fs_table_code, 1) < 0 && errno != EFAULT;
+        known = syscall(SYS_write, -1, source, 1) < 0 && errno != EFAULT;
     return known;
-}
-
-/* Compare without trusting the source to be readable text: only called after mremap succeeded, and
- * the system still knows the source, so both ranges are mapped readable and executable. */
-static bool source_intact(const char *moved)
-{
-    return memcmp(fs_table_code, moved, FS_TABLE_CODE) == 0;
 }
 
 /* The copy goes home. DONTUNMAP here too: the reservation must not become a hole that another
  * thread's mmap() may fill before the caller unmaps it. */
-static void move_back(char *moved, char *source)
+static void move_back(char *moved, char *source, size_t size)
 {
-    if (mremap(moved, FS_TABLE_CODE, FS_TABLE_CODE,
-               MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, source) != source)
-        fs_die("ffi_static: the library's text at @ could not be moved back from @",
-               (uintptr_t)source, (uintptr_t)moved);
+    if (mremap(moved, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, source) !=
+        source)
+        fs_die("ffi_static: the text at @ could not be moved back from @", (uintptr_t)source,
+               (uintptr_t)moved);
 }
 
 /* Is the mapping that begins here locked in memory? The kernel refuses this advice, "not needed
@@ -74,38 +66,38 @@ static bool is_locked(const char *at)
 
 /* Take the lock off the template: 0, or -errno when it could not be put on again. Locking what is
  * locked changes nothing and asks the limit. */
-static int unlock_template(char *source)
+static int unlock_template(char *source, size_t size)
 {
-    if (mlock(source, FS_TABLE_CODE) != 0 || munlock(source, FS_TABLE_CODE) != 0)
+    if (mlock(source, size) != 0 || munlock(source, size) != 0)
         return -errno;
     return 0;
 }
 
 enum outcome { MOVED, NOT_MOVED, NOT_LOCKED, LOST, ANONYMOUS };
 
-/* Under the lock. MOVED: the table is at `code`. Else *error says why not, and the template is
- * where it was. */
-static enum outcome move_template(char *source, char *code, int *error)
+/* Under the lock. MOVED: the copy is at `code`. Else *error says why not, and the template is where
+ * it was. After a move both ranges are mapped alike, so they can be compared. */
+static enum outcome move_template(char *source, size_t size, char *code, int *error)
 {
-    bool locked = is_locked(source), lock_table = is_locked(code);
-    if (locked && (*error = unlock_template(source)))
+    bool locked = is_locked(source), lock_copy = is_locked(code);
+    if (locked && (*error = unlock_template(source, size)))
         return NOT_LOCKED;
     enum outcome outcome = MOVED;
-    char *moved = mremap(source, FS_TABLE_CODE, FS_TABLE_CODE,
-                         MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, code);
+    char *moved =
+        mremap(source, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, code);
     if (moved == MAP_FAILED) {
         *error = -errno;
         outcome = NOT_MOVED;
-    } else if (!source_known() || !source_intact(moved)) {
+    } else if (!source_known(source) || memcmp(source, moved, size) != 0) {
         *error = -EFAULT;
-        outcome = source_known() ? ANONYMOUS : LOST;
-        move_back(moved, source);
+        outcome = source_known(source) ? ANONYMOUS : LOST;
+        move_back(moved, source, size);
     }
-    if (locked && mlock(source, FS_TABLE_CODE) != 0 && outcome == MOVED) {
+    if (locked && mlock(source, size) != 0 && outcome == MOVED) {
         *error = -errno;
         outcome = NOT_LOCKED;
     }
-    if (outcome == MOVED && lock_table && mlock(moved, FS_TABLE_CODE) != 0) {
+    if (outcome == MOVED && lock_copy && mlock(moved, size) != 0) {
         *error = -errno;
         outcome = NOT_LOCKED;
     }
@@ -117,6 +109,8 @@ static const char *what_helps(int error)
     switch (-error) {
     case EINVAL:
         return "; needs Linux 5.13 or newer";
+    case EFAULT:
+        return "; the text is mapped in pieces";
     case EPERM:
         return "; the text is sealed or a seccomp filter forbids it";
     case ENOMEM:
@@ -126,35 +120,38 @@ static const char *what_helps(int error)
     }
 }
 
-static int map_text(char *code, struct fs_why *why)
+static int map_text(const struct fs_template *of, char *code, struct fs_why *why)
 {
     char answer[96];
     int error = 0;
-    fs_table_touch_template();
+    char *source = (char *)(uintptr_t)of->code;
+    fs_template_touch(of);
     fs_lock();
-    enum outcome outcome = move_template((char *)(uintptr_t)fs_table_code, code, &error);
+    enum outcome outcome = move_template(source, of->code_size, code, &error);
     fs_unlock();
     switch (outcome) {
     case MOVED:
         return 0;
     case NOT_MOVED:
-        return fs_refuse(why, error, "mremap(MREMAP_DONTUNMAP) of the library's text: %s%s",
+        return fs_refuse(why, error, "mremap(MREMAP_DONTUNMAP) of the %s's text: %s%s", of->whose,
                          fs_errno_text(error, answer, sizeof answer), what_helps(error));
     case NOT_LOCKED:
         return fs_refuse(why, error,
-                         "the library's text is locked in memory, and mlock of it, or of a table: "
-                         "%s; raise RLIMIT_MEMLOCK",
-                         fs_errno_text(error, answer, sizeof answer));
+                         "the %s's text is locked in memory, and mlock of it, or of a copy: %s; "
+                         "raise RLIMIT_MEMLOCK",
+                         of->whose, fs_errno_text(error, answer, sizeof answer));
     case LOST:
         return fs_refuse(why, error,
-                         "mremap(MREMAP_DONTUNMAP) of the library's text lost the original (an "
-                         "emulator that does not know the flag?)");
+                         "mremap(MREMAP_DONTUNMAP) of the %s's text lost the original (an emulator "
+                         "that does not know the flag?)",
+                         of->whose);
     case ANONYMOUS:
         break;
     }
     return fs_refuse(why, error,
-                     "the library's text is anonymous memory (moved there by a huge page "
-                     "remapper?), of which there is no second copy to map");
+                     "the %s's text is anonymous memory (moved there by a huge page remapper?), of "
+                     "which there is no second copy to map",
+                     of->whose);
 }
 
 const struct fs_provider fs_provider_text = {

@@ -149,8 +149,9 @@ static int map_parts(int fd, char *code, struct fs_why *why)
     return 0;
 }
 
-static int map_trampfd(char *code, struct fs_why *why)
+static int map_trampfd(const struct fs_template *of, char *code, struct fs_why *why)
 {
+    (void)of; /* that of our tables, whose form the kernel knows */
     int device = open_device(why);
     if (device < 0)
         return device;
@@ -212,8 +213,9 @@ static bool is_intact(const char *code)
 #else
 #define CONSTANTS 0
 
-static int map_trampfd(char *code, struct fs_why *why)
+static int map_trampfd(const struct fs_template *of, char *code, struct fs_why *why)
 {
+    (void)of;
     (void)code;
     return fs_refuse(
         why, -ENOTSUP,
@@ -239,6 +241,7 @@ const struct fs_provider fs_provider_trampfd = {
     .about = "trampolines that the kernel writes and nobody else can, from /dev/trampfd: needs the "
              "kernel module",
     .before = CONSTANTS,
+    .own_only = "the kernel writes trampolines of its own form, and takes no code from a program",
     .map = map_trampfd,
     .is_intact = is_intact,
     .is_lasting = is_lasting,

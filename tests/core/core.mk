@@ -6,12 +6,13 @@
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
 TEST_CFLAGS := -std=gnu11 $(WARN) -Wpointer-arith -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support \
-               -Itests/core/c/$(ISA) -Itests/core/abi/$(ISA)
+               -Itests/core/c -Itests/core/c/$(ISA) -Itests/core/abi/$(ISA)
 TEST_SUPPORT := harness fs_test days fs_maps seccomp
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
-# hop has a probe for each architecture, and device writes x86-64's code.
+# hop has a probe for each architecture, stamp a page, and device writes x86-64's code.
 TESTS_C_ONLY_x86_64 := device
-TESTS_C  := $(filter-out $(if $(wildcard tests/core/c/$(ISA)),,hop) $(if $(TESTS_C_ONLY_$(ISA)),,device), \
+TESTS_C  := $(filter-out $(if $(wildcard tests/core/c/$(ISA)),,hop) \
+              $(if $(wildcard tests/core/c/$(ISA)/page.h),,stamp) $(if $(TESTS_C_ONLY_$(ISA)),,device), \
               $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c)))
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
 OWN_BUILD_SRCS := $(SRCS)

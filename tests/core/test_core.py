@@ -20,7 +20,7 @@ from tests.support.ctests import (
     run,
 )
 
-PROGRAMS = ("api", "alloc", "tables", "hop", "device")
+PROGRAMS = ("api", "alloc", "tables", "hop", "stamp", "device")
 ALL = [(program, case) for program in PROGRAMS for case in cases("c", program)]
 
 # The cases whose size says something that smaller ones do not: plain builds only.
@@ -57,6 +57,15 @@ def test_general_form_on_each_provider(provider: str, case: str) -> None:
     needs_module(provider)
     build("tests-c")
     judge(run(BUILD / "tests" / "core" / "c" / "hop", case, env={"FFI_STATIC_PROVIDER": provider}))
+
+
+@pytest.mark.parametrize("provider", ["text", "file", "memfd"])
+@pytest.mark.parametrize("case", cases("c", "stamp"))
+def test_stamp_on_each_provider(provider: str, case: str) -> None:
+    build("tests-c")
+    judge(
+        run(BUILD / "tests" / "core" / "c" / "stamp", case, env={"FFI_STATIC_PROVIDER": provider})
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAMS = {
-    "c": ("api", "alloc", "tables", "hop"),
+    "c": ("api", "alloc", "tables", "hop", "stamp"),
     "abi": ("errors", "life", "layout", "silent", "variadic", "conventions"),
     "bad_days": ("input", "signatures"),
 }
@@ -67,3 +67,12 @@ def test_types(isa: str, groups: list[str], tmp_path: Path) -> None:
 def test_general_form_on_each_provider(isa: str, provider: str, case: str) -> None:
     env = {**ENVIRONMENT, "FFI_STATIC_PROVIDER": provider}
     judge(run(program(isa, "core/c/hop"), case, env=env, before=emulator(isa)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", ELSEWHERE)
+@pytest.mark.parametrize("provider", ["file", "memfd"])
+@pytest.mark.parametrize("case", cases("c", "stamp"))
+def test_stamp_on_each_provider(isa: str, provider: str, case: str) -> None:
+    env = {**ENVIRONMENT, "FFI_STATIC_PROVIDER": provider}
+    judge(run(program(isa, "core/c/stamp"), case, env=env, before=emulator(isa)))
