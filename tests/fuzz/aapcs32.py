@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""aapcs32 - ARM's types, and how it passes them with VFP (AAPCS32, 5 and 7.1.2), for the checks.
-
-Written from the document and apart from `csrc/arch/arm/abi.c`, and not trusted either: the
-compilers' callers decide where values go. The runtime asks only how a result comes back, and the
-generator what makes no difference.
-"""
+"""aapcs32 - ARM's types, and how AAPCS32 (5 and 7.1.2) passes them with VFP (see `isa`)."""
 
 from __future__ import annotations
 
@@ -39,9 +34,9 @@ def in_memory(kind: m.Type | None) -> bool:
 
 
 def clang_fails(kinds: list[m.Type]) -> bool:
-    """Whether clang 14 passes one as gcc and AAPCS32 do not: a packed homogeneous one on the stack.
+    """Whether clang 14 differs from gcc and AAPCS32: at packed homogeneous structs on the stack.
 
-    Its alignment is what the packing leaves; clang takes its members'.
+    Such a struct has the alignment that the packing leaves. clang takes its members' alignment.
     """
     structs = [kind for kind in kinds if isinstance(kind, m.Struct)]
     return any(kind.packs and aapcs64.homogeneous(kind) for kind in structs)
@@ -54,5 +49,5 @@ def padded(kind: m.Struct) -> str:
 
 
 def wide(kind: m.Scalar) -> str:
-    """The C type whose value fills the same register or stack word; floats have their own."""
+    """The C type whose value fills the same register or stack word. A float stays a float."""
     return kind.wide if kind.wide == "uint32_t" else kind.name

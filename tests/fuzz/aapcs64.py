@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""aapcs64 - how AArch64 passes a type (AAPCS64, 5.9.5 and 6.8), for what the runtime has to know.
-
-Written from the document and apart from `csrc/arch/aarch64/abi.c`, and not trusted either: the
-compilers' callers decide where values go. The runtime asks only how a result comes back, and the
-generator what makes no difference.
-"""
+"""aapcs64 - how AArch64 passes a type: AAPCS64, 5.9.5 and 6.8 (see `isa`)."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ def _width(leaf: m.Leaf) -> int:
 
 
 def _count(kind: m.Type) -> tuple[int, set[tuple[str, int]]]:
-    """How many members of its one type an aggregate has, and of which types its members are."""
+    """How many members an aggregate of one type has, and the types of its members."""
     if isinstance(kind, m.Scalar):
         leaves = [("x" if x.kind == "x" else x.kind, _width(x)) for x in kind.leaves]
         return len(leaves), set(leaves)
@@ -46,10 +41,10 @@ def in_memory(kind: m.Type | None) -> bool:
 
 
 def clang_fails(kinds: list[m.Type]) -> bool:
-    """Whether clang 14 passes one of them otherwise than gcc: packed long doubles, on the stack.
+    """Whether clang 14 passes one of them differently from gcc: packed long doubles, on the stack.
 
     Packed members have no natural alignment of 16, so the argument follows the last one (C.4).
-    clang puts it at a multiple of 16.
+    clang puts the argument at a multiple of 16.
     """
     structs = [k for k in kinds if isinstance(k, m.Struct) and k.align < IN_REGISTERS]
     return any(homogeneous(k) and all(x.kind == "x" for x in k.leaves) for k in structs)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* backend.c - whose closures are fuzzed: ours, the system libffi's, or ours with a fault put in
  *
- * The system's proves the generator right: both must pass. The faults prove that it can fail.
+ * Ours and the system's must both pass, which shows that the generator is right. Every fault must
+ * be found, which shows that the checks can fail.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 #define TAIL 0x5c
 
-/* Every third closure was prepared for something else before: nothing of that may be left. */
+/* Every third closure was prepared for another signature before, of which nothing may be left. */
 static int prepare_otherwise(ffi_static_closure *c, fz_handler handler)
 {
     static unsigned n;
@@ -93,7 +94,7 @@ static const char *system_drop(void *closure)
     return NULL;
 }
 
-/* Faults in the handler's data: a mock plan that gets one thing wrong. */
+/* Faults in the handler's data, as a plan with one error would give them. */
 static fz_handler inner;
 static int fault_kind;
 static const char *const handler_faults[] = {"swap",  "flip", "shift", "user",

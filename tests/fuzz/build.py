@@ -41,14 +41,14 @@ FAIL = re.compile(r"^(?:FAIL|CRASH) index (\d+)", re.MULTILINE)
 
 
 class BuildError(Exception):
-    """A compiler refused; the text is its answer."""
+    """A compiler refused. The text is the compiler's message."""
 
 
 @dataclass
 class Options:
     """What to run. `cc` restricts the compilers, "gcc -O2"; `lib` holds libffi_static.a.
 
-    `isa` is whose closures are called, by an emulator if this machine is none. `odd` draws unions
+    Closures of `isa` are called, under an emulator unless this machine is one. `odd` draws unions
     and packed structs.
     """
 
@@ -81,12 +81,12 @@ class Outcome:
 
 
 def shim_folder() -> Path:
-    """The folder with this machine's call shim, whether there is one or not."""
+    """The folder for this machine's call shim. It need not exist."""
     return HERE.parent / "core" / "abi" / MACHINE
 
 
 def compilers(choice: str = "", isa: Isa = ISAS[MACHINE]) -> list[list[str]]:
-    """The compilers to take turns, gcc or clang, that are installed; `choice` names one alone."""
+    """The installed compilers, gcc and clang, which take turns; `choice` names one alone."""
     if choice:
         return [choice.split()]
     known = {c for c in dict(COMPILERS) if isa.knows(c)}

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""elfv2 - how ppc64le passes a type (64-bit ELF V2 ABI), for what the runtime has to know.
-
-Written from the document and apart from `csrc/arch/powerpc64le/abi.c`, and not trusted either: the
-compilers' callers decide where values go. The runtime asks only how a result comes back, and the
-generator what makes no difference.
-"""
+"""elfv2 - how ppc64le passes a type: 64-bit ELF V2 ABI (see `isa`)."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 """emit - the C of one batch: for each signature its types, two callers and a descriptor.
 
 `plain` calls with the true prototype: the compiler alone decides where each argument goes. `dirty`
-calls with wider types that occupy the same registers and slots, so that the bits which no argument
-owns hold garbage, and with more behind the arguments, on the stack: the canary. Both are sound
-under the x86-64 psABI (3.2.3), AAPCS64 (6.8), RISC-V's and LoongArch's: bits beyond an argument's
-type are undefined, and the caller pops the stack. Where an ABI has the caller extend integers,
-closures do not rely on it.
+calls with wider types that occupy the same registers and slots, so bits that belong to no argument
+hold garbage. It also puts further words on the stack behind the arguments: the canary. Both calls
+are correct under the x86-64 psABI (3.2.3), AAPCS64 (6.8), and the psABIs of RISC-V and LoongArch:
+bits beyond an argument's type are undefined, and the caller pops the stack. Where an ABI lets the
+caller extend integers, closures do not rely on it.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def _elements(isa: Isa, kind: m.Struct) -> str:
 
 
 def struct(isa: Isa, kind: m.Struct, passed: bool, by_hand: bool) -> str:
-    """A struct: its C, the proof of its layout, its libffi type; when passed, its wider twin.
+    """A struct: its C, the proof of its layout, its libffi type, and a wider twin if it is passed.
 
-    `by_hand`: its libffi type says size and alignment, instead of leaving them to libffi.
+    `by_hand`: the libffi type gives size and alignment, and does not leave them to libffi.
     """
     name = c_name(kind)
     lines = [f"#pragma pack(push, {kind.pack})"] if kind.pack > 1 else []
@@ -158,10 +158,10 @@ def _reached(kinds: Iterable[m.Type | None]) -> set[str]:
 
 
 def signature(isa: Isa, sig: Signature) -> str:
-    """Everything of one signature but its row in the table."""
+    """Everything of one signature except its row in the table."""
     passed = [*sig.args, sig.result]
     used = _reached(passed)
-    # libffi lays nothing out inside a type whose size is given.
+    # libffi does not lay out the members of a type whose size is given.
     by_hand = _reached(s for s in sig.structs if s.by_hand or isa.looks_floating(s))
     parts = [struct(isa, s, s in passed, s.name in by_hand) for s in sig.structs if s.name in used]
     i = sig.index

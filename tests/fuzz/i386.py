@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""i386 - i386's types, and how its conventions pass them, for what the runtime has to know.
-
-Written from the psABI and gcc's manual, apart from `csrc/arch/i686/abi.c`, and not trusted either:
-the compilers' callers decide where values go. The runtime asks only how a result comes back and how
-much is popped, and the generator what makes no difference.
-"""
+"""i386 - i386's types, and how its conventions pass them: psABI, gcc's manual (see `isa`)."""
 
 from __future__ import annotations
 
@@ -62,7 +57,7 @@ def wide(kind: m.Scalar) -> str:
 
 
 def floating(kind: m.Type) -> bool:
-    """Whether gcc has a floating mode for it: also for a struct around one such member."""
+    """Whether gcc gives the type a floating mode, also a struct around one such member."""
     if isinstance(kind, m.Scalar):
         return len(kind.leaves) == 2 or kind.leaves[0].kind in "fx"
     inner, count = kind.members[0]

@@ -3,6 +3,12 @@
 
 The signatures are the same everywhere. What differs is how a type comes back, which wider type
 fills the same register, and what stands on the stack whatever the registers hold (the canary).
+
+psabi, aapcs32, aapcs64, elfv2, i386, lp64 and zelf know how one psABI passes a type. Each is
+written from the document, independently of `csrc/arch/*/abi.c`. No check relies on them for the
+place of an argument: the compilers' callers decide that. The runtime asks them how a result comes
+back and how many bytes are popped, and the generator which changes of a type do not change how it
+is passed.
 """
 
 from __future__ import annotations
@@ -25,17 +31,19 @@ from .signature import Signature
 
 @dataclass(frozen=True)
 class Isa:
-    """One architecture. `canary` is arguments, (C type, value); the last are the guard's words.
+    """One architecture.
 
-    `big`: big-endian; what fills a register or stack word is in front of the value then.
-    `ldouble_align`: of a long double; a drawn signature has 16.
-    `looks_floating`: a struct that libffi's elements make one around a float alone, if that
-    matters; a member without size behind it says that it is none.
-    `abi`, `convention`: libffi's name of how functions are called, and gcc's attribute; `pops`:
-    how many bytes a callee takes off the stack. `of`: the folder of its architecture, if that is
-    not its name.
-    `compilers`: those that agree on it.
-    `scalar`: a drawn scalar, which is of a 64-bit machine, as this one has it.
+    `canary`: the arguments that follow a signature's, (C type, value); the last are the guard's
+    words.
+    `big`: it is big-endian, so garbage in a register or stack word is in front of the value.
+    `ldouble_align`: the alignment of a long double, which is 16 in drawn signatures.
+    `looks_floating`: is this a struct that libffi would take for a struct around a float alone? A
+    member without size behind the float tells libffi that it is none.
+    `abi`, `convention`: libffi's name of the calling convention, and gcc's attribute.
+    `pops`: how many bytes a callee takes off the stack.
+    `of`: the folder of the architecture, if that is not `name`.
+    `compilers`: the compilers that agree on its calling convention.
+    `scalar`: gives this machine's scalar for a drawn one, which is a 64-bit machine's.
     """
 
     name: str
@@ -45,8 +53,8 @@ class Isa:
     wide: Callable[[m.Scalar], str]
     leaf: Callable[[m.Leaf], m.Leaf]
     canary: tuple[tuple[str, str], ...]
-    #: Does clang 14 compile these types of a result and of arguments otherwise than the psABI and
-    #: gcc? Then gcc compiles them.
+    #: Does clang 14 compile these types, of a result and arguments, differently from the psABI
+    #: and gcc? Then gcc compiles them.
     clang_fails: Callable[[list[m.Type]], bool] = lambda kinds: False
     big: bool = False
     ldouble_align: int = m.LDOUBLE.align
@@ -60,12 +68,12 @@ class Isa:
 
     @property
     def folder(self) -> str:
-        """The name of its architecture."""
+        """The name of the folders of its architecture."""
         return self.of or self.name
 
     @property
     def native(self) -> bool:
-        """Whether this machine is one."""
+        """Whether this machine has this architecture."""
         return self.name == HERE
 
     @property
@@ -75,12 +83,12 @@ class Isa:
 
     @property
     def runner(self) -> tuple[str, ...]:
-        """What a program's command begins with here."""
+        """The words with which a program's command begins on this machine."""
         return () if self.native else MACHINES[self.folder].runner
 
     @property
     def link(self) -> tuple[str, ...]:
-        """What a program is linked with besides, so that this kernel finds its loader."""
+        """More of a program's link command, so that this kernel finds the program's loader."""
         return () if self.native else MACHINES[self.folder].link
 
     def compiler(self, name: str) -> list[str]:
@@ -107,7 +115,7 @@ class Isa:
         return None if self.native else ROOT / "build" / self.folder / "libffi" / suite / "upstream"
 
     def missing(self) -> list[str]:
-        """What is needed to compile and run its programs and is not there."""
+        """Tools and folders that its programs need and that are missing here."""
         tools = [self.compiler("gcc")[0], *self.runner[:1]]
         files = [p for p in (self.libffi(),) if p and not p.is_dir()]
         return [t for t in tools if not shutil.which(t)] + [str(p) for p in files]

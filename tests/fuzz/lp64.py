@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""lp64 - how RISC-V and LoongArch (LP64D) pass a type, for what the runtime has to know.
+"""lp64 - how RISC-V and LoongArch (LP64D) pass a type (see `isa`).
 
-Written from the documents (RISC-V ELF psABI, "Hardware Floating-point Calling Convention";
-LoongArch psABI, "Procedure Calling Convention") and apart from `csrc/arch/abi_lp64.h`, and not
-trusted either: the compilers' callers decide where values go. The runtime asks only how a result
-comes back, and the generator what makes no difference.
+RISC-V ELF psABI, "Hardware Floating-point Calling Convention"; LoongArch psABI, "Procedure Calling
+Convention".
 """
 
 from __future__ import annotations
@@ -43,8 +41,8 @@ def _has_complex_integers(kind: m.Type) -> bool:
 def clang_fails(kinds: list[m.Type]) -> bool:
     """Whether clang 14 compiles a call of these types wrongly.
 
-    It passes a struct around a complex integer in two general registers, a part each. And in a
-    function whose frame is larger than 4 KiB it keeps a register in its caller's frame.
+    clang passes a struct around a complex integer in two general registers, a part in each. And a
+    function whose frame is larger than 4 KiB saves a register in its caller's frame.
     """
     structs = [k for k in kinds if isinstance(k, m.Struct)]
     return any(map(_has_complex_integers, structs)) or sum(k.size for k in kinds) > LARGE

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""psabi - the class of a type under the x86-64 psABI, 3.2.3, for what the runtime has to know.
-
-Written from the document and apart from `csrc/arch/x86_64/abi.c`, and not trusted either: the
-compilers' callers decide where values go. The runtime asks only how a result comes back.
-"""
+"""psabi - the class of a type on x86-64: psABI, 3.2.3 (see `isa`)."""
 
 from __future__ import annotations
 
@@ -99,9 +95,10 @@ def _reach(leaves: tuple[m.Leaf, ...], word: int) -> int:
 def clang_loses(kind: m.Type) -> bool:
     """Whether clang 14 drops bytes of a union, this one or one inside it.
 
-    It takes one member's type for the whole union's: the most aligned, of those the largest, a
-    packed one counting as if it were not. Where that member ends in the first half of an SSE
-    eightbyte, only four bytes of the register count, whatever the others have there.
+    clang gives the whole union the type of one member: of the most aligned members, the largest. A
+    packed member counts like one that is not packed. If this member ends in the first half of an
+    SSE eightbyte, clang passes only four bytes of the register, and loses the bytes of other
+    members.
     """
     if not isinstance(kind, m.Struct):
         return False

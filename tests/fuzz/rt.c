@@ -166,8 +166,8 @@ static int same(const fz_type *type, const void *a, const void *b)
 
 static void one_call(struct call *c, int dirty);
 
-/* What an address of this type is a multiple of. gcc aligns what a caller holds in memory for a
- * callee to no more than the stack is. */
+/* The alignment of an address of this type. gcc aligns memory that a caller holds for a callee no
+ * more than the stack. */
 static unsigned alignment(const fz_type *type, unsigned most)
 {
     return type->align < most ? type->align : most;
@@ -199,7 +199,7 @@ static void check_entry(struct call *c)
     fz_check_handler_state(&frames[c->depth], c);
 }
 
-/* Of an integer, as libffi's users and those of ffi_arg have it. */
+/* Write an integer result, either as its own type or as an ffi_arg. */
 static uint64_t widened(const fz_type *type, const unsigned char *bytes)
 {
     unsigned unused = 64 - 8 * type->size;
@@ -237,7 +237,7 @@ static void handler(ffi_cif *cif, void *ret, void **args, void *user)
         c = &calls[0];
         fz_complain(c, "user data: expected %p, seen %p", (void *)c, user);
     }
-    c = &calls[calls[1].depth]; /* the innermost call under way: both share one closure */
+    c = &calls[calls[1].depth]; /* the innermost call under way: nested calls share one closure */
     check_entry(c);
     if (c->runs++)
         fz_complain(c, "the handler ran %u times", c->runs);
@@ -258,7 +258,7 @@ static void handler(ffi_cif *cif, void *ret, void **args, void *user)
     }
     write_result(c, ret);
     check_args(c, args, " after the result was written");
-    if (fz_random(&c->rng) & 1) /* the arguments are the callee's own: it may write to them */
+    if (fz_random(&c->rng) & 1) /* the arguments belong to the callee, which may write to them */
         for (unsigned i = 0; i < c->sig->nargs; i++)
             fz_garbage(&c->rng, args[i], c->sig->args[i]->size);
     fz_clobber();

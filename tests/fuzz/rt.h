@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rt.h - what the generated callers, the checker and the backends say to each other */
+/* rt.h - the interfaces between the generated callers, the checker and the backends */
 #ifndef FZ_RT_H
 #define FZ_RT_H
 
@@ -40,7 +40,7 @@ typedef struct {
     unsigned pops; /* bytes that the callee takes off the stack */
 } fz_sig;
 
-/* Whose closures: the cif's ABI, and whether a caller may leave something behind the arguments. */
+/* The cif's ABI, and whether a caller may put further words behind the arguments. */
 extern const ffi_abi fz_abi;
 extern const int fz_has_canary;
 
@@ -58,7 +58,7 @@ extern ffi_type fz_complex_float, fz_complex_double, fz_complex_longdouble;
 /* A struct without members. */
 extern ffi_type fz_nothing;
 
-/* What stands behind a dirty call's arguments, on the stack above them. */
+/* The words that stand behind a dirty call's arguments, on the stack above them. */
 typedef struct {
     uint64_t w[8];
 } fz_canary;
@@ -67,7 +67,7 @@ extern const fz_sig fz_sigs[];
 extern const unsigned fz_nsigs;
 extern fz_canary fz_guard;
 
-/* fz_shim, as data: gcc turns a direct call of it by another prototype into a trap. */
+/* fz_shim, as data: gcc turns a direct call of fz_shim with another prototype into a trap. */
 extern void *fz_entry;
 
 /* A maker of closures. `make` returns NULL after saying why on stdout. */
@@ -114,12 +114,11 @@ void fz_clobber(void);
 /* Choose what registers without an argument hold at the call, and the modes of the processor. */
 void fz_draw_state(struct fz_frame *f, uint64_t *rng);
 
-/* Before and after the call: modes as a caller has them. A nested call's caller wants its own back.
- */
+/* Before and after the call: the caller's modes. The caller of a nested call gets its own back. */
 uint64_t fz_state_before(void);
 void fz_state_after(uint64_t own);
 
-/* In the handler, and when the call has returned: is all as it was? */
+/* In the handler, and after the call has returned: complain of every change. */
 void fz_check_handler_state(const struct fz_frame *f, void *call);
 void fz_check_state(const struct fz_frame *f, const fz_type *result, void *call);
 

@@ -197,10 +197,10 @@ class OddDrawer(Drawer):
     """Draws unions and packed structs where `Drawer` draws structs.
 
     The members are those whose classes meet: long double, integers and floating types in either
-    eightbyte, structs and unions of them. Left out is what libffi's types cannot tell
-    (ffi_static.h); what clang gets wrong (psabi.clang_loses); and what gcc and clang pass in two
-    ways: a packed struct with a member that is aligned by an attribute, and an array of packed
-    structs (gcc looks at the alignment of the first one's fields only).
+    eightbyte, structs and unions of them. These are left out: types that libffi cannot describe
+    (ffi_static.h); types that clang gets wrong (psabi.clang_loses); and types that gcc and clang
+    pass differently: a packed struct with a member that is aligned by an attribute, and an array of
+    packed structs (gcc looks at the alignment of the first one's fields only).
     """
 
     def __init__(self, seed: int, index: int) -> None:

@@ -35,7 +35,7 @@ SEED = 1
 COUNT = 2000
 ODD = 1000
 CHUNK = 250
-#: Elsewhere than here: as many as an emulator runs in some seconds.
+#: Signatures on other architectures: as many as an emulator runs in some seconds.
 EMULATED = 250
 #: What each fault makes the checks say: the fuzzer can fail, and for the right reason.
 HANDLER_FAULTS = {
@@ -143,10 +143,10 @@ ELSEWHERE = [isa for isa in ISAS if isa != HERE]
 
 
 def stock_gets_wrong(sig: Signature) -> bool:
-    """What libffi 3.4.4 does otherwise than the compilers.
+    """Whether libffi 3.4.4 differs from the compilers.
 
-    A struct of one long double is returned in st(0); it looks in rax and rdx. A struct of alignment
-    16 in registers is given to the handler where they were saved, at any multiple of 8.
+    Compilers return a struct of one long double in st(0); libffi looks in rax and rdx. libffi gives
+    the handler a struct of alignment 16 where its registers were saved, at any multiple of 8.
     """
     returned = isinstance(sig.result, m.Struct) and psabi.x87_depth(sig.result) == 1
     return returned or any(over_aligned_in_registers(kind) for kind in sig.args)
@@ -169,7 +169,7 @@ def lib() -> None:
 
 @pytest.fixture(scope="module")
 def sample() -> Iterator[tuple[Path, list[Signature]]]:
-    """A compiled batch of 100 signatures, that takes its backend when it runs."""
+    """A compiled batch of 100 signatures. The backend is chosen when the batch runs."""
     out = build.scratch()
     sigs = [draw(SEED, i) for i in range(100)]
     objects = build.runtime(out, "gcc")

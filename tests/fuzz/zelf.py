@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""zelf - how s390x passes a type (s390x ELF ABI, "Parameter Passing"), for the runtime's checks.
-
-Written from the document and apart from `csrc/arch/s390x/abi.c`, and not trusted either: the
-compilers' callers decide where values go. The runtime asks only how a result comes back, and the
-generator what makes no difference.
-"""
+"""zelf - how s390x passes a type: s390x ELF ABI, "Parameter Passing" (see `isa`)."""
 
 from __future__ import annotations
 

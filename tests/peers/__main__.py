@@ -3,8 +3,8 @@
 
 ``python -m tests.peers [run|table|both] [--only REGEX] [--mode MODE ...]``
 
-Runs that are there already are kept (see suites.py). The exit status is 0 when every test that
-passes stock passes with the drop-in, with and without the policy, and none behaves otherwise.
+Earlier runs are kept (see suites.py). The exit status is 0 when every test that passes with stock
+passes with the drop-in, with and without the policy, and no test ends differently.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .places import pythons
 from .suites import Suite, perform, state
 from .table import differences, render
 
-#: cffi as wheels: the two that matter now for everybody, older ones on one interpreter.
+#: cffi as wheels: two current versions on every interpreter, older versions on one.
 CFFI, CFFI_NEWEST, CFFI_OLD = "2.0.0", "2.1.1", ("1.17.1", "1.15.1")
 
 
 def reference() -> str:
-    """Name the interpreter for what takes long, and for old wheels: a 3.11 if there is one."""
+    """Name the interpreter for long suites and old wheels: a 3.11 if there is one."""
     names = list(pythons())
     if not names:
         sys.exit("peers: no CPython from 3.9 to 3.14 that can make environments was found")

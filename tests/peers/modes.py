@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """modes - one run of a command in one of four modes: with the drop-in or not, strict or not.
 
-And what the run left: `log`, a line per event (see unit_log.py), and `output`, what was printed.
+A run leaves `log`, a line per event (see unit_log.py), and `output`, everything that was printed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-#: (a) to (d): is the drop-in there, and is the policy?
+#: Modes (a) to (d): with the drop-in or without, under the policy or not.
 MODES = {
     "stock": (False, False),
     "stock-strict": (False, True),
     "dropin": (True, False),
     "dropin-strict": (True, True),
 }
-#: Seconds without any test ending, after which a run is taken to hang; nothing is measured.
+#: A run in which no test ends for so many seconds counts as hanging. Nothing is measured.
 PATIENCE = 1200
 
 
@@ -70,7 +70,7 @@ def once(command: list[str], env: dict[str, str], where: Path, folder: Path, mod
 
 
 def clean_environment(tmp: Path) -> dict[str, str]:
-    """Give the environment without what would make one run unlike another."""
+    """Give the environment without variables that would make one run differ from another."""
     ours = ("FFI_STATIC_", "PYTHON", "PEERS_")
     clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {**clean, "TMPDIR": str(tmp)}

@@ -28,7 +28,7 @@ TOOLS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "py==1.11.0", "setuptools==80
 
 
 def run(*command: str | Path, **env: str) -> str:
-    """Run to the end, or stop here with what was said."""
+    """Run a command to its end. If it fails, exit with its output."""
     env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", **env}
     try:
         return process.output(command, env=env, timeout=None)
@@ -61,7 +61,7 @@ def pythons() -> dict[str, Path]:
 
 @functools.cache
 def digest() -> str:
-    """A number for what is built into the wheel: results of older ones are not kept."""
+    """A number for the contents of the wheel. Results of older wheels are not kept."""
     total = hashlib.sha256()
     for path in sorted(p for name in SOURCES for p in walk(ROOT / name)):
         total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
@@ -77,7 +77,7 @@ def walk(top: Path) -> list[Path]:
 
 
 def is_built(path: Path) -> bool:
-    """Tell what a build left beside the sources."""
+    """Name the files that a build left beside the sources."""
     return path.suffix in {".so", ".o", ".pyc"} or path.name == "_lib.c"
 
 

@@ -2,8 +2,8 @@
 """programs - real packages from PyPI, each with a real callback, in the four modes.
 
 Each file of tests/peers/packages is a program that uses one library, prints one line and exits with
-0, or with 77 when the machine lacks what it needs. They are run in one environment with the newest
-releases that pip finds, because that is what somebody installs tomorrow.
+0, or with 77 when the machine lacks something that it needs. They run in one environment with the
+newest releases that pip finds, because users will install these.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def perform(reference: str, cffi: str) -> None:
 
 
 def table() -> tuple[str, list[str]]:
-    """Give the table as Markdown, and what is not as promised."""
+    """Give the table as Markdown, and the results that break the promise."""
     if not RESULTS.exists():
         return "", ["packages: not run"]
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))

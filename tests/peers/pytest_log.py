@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """pytest_log - a pytest plugin that writes down what became of each test, as it happens.
 
-``PEERS_LOG=file pytest -p pytest_log ...``. The file has the lines that unit_log.py describes;
-tests that are in it already are left out. A file that could not be collected is one "test".
+``PEERS_LOG=file pytest -p pytest_log ...``. The file has the lines that unit_log.py describes.
+Tests that are in the file already are left out. A file of tests that could not be collected is one
+"test".
 """
 
 from __future__ import annotations

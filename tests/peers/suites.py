@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """suites - which of the peers' suites there are, and their runs.
 
-A run is a folder build/peers/results/SUITE/MODE with what modes.py leaves there, and `done`, which
-says for what the run was made: stock modes are run once, the others again when this tree changed.
+A run is a folder build/peers/results/SUITE/MODE with the files that modes.py leaves there, and with
+`done`, which names the tree of the run. Stock modes are run once, the others again when this tree
+has changed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from .modes import HERE, MODES, once, outcomes
 from .places import PEERS, cffi_source, debian_tests, digest, environment, with_ours
 
-#: How often a suite whose interpreter died is taken up again behind the test that killed it.
+#: How often a suite whose interpreter died goes on behind the test that killed the interpreter.
 DEATHS = 60
 
 
@@ -53,7 +54,7 @@ class Suite:
 
 
 def pytest_command(python: Path, source: Path) -> list[str]:
-    """Give the command for tests of cffi, which are not held to this tree's settings."""
+    """Give the command for tests of cffi, which do not use this tree's settings of pytest."""
     PEERS.mkdir(parents=True, exist_ok=True)
     ini = PEERS / "pytest.ini"
     ini.write_text("[pytest]\n", encoding="ascii")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""table - the four runs of each suite side by side, and every test that does not end as stock does.
+"""table - the four runs of each suite side by side, and every test that ends unlike stock.
 
-The comparison is by the tests' names: as many passes are not the same passes.
+Tests are compared by their names, because the same number of passes may be of other tests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def render(suites: list[Suite]) -> str:
 
 
 def differences(suites: list[Suite]) -> list[str]:
-    """Name each test that does not end as it does stock, and each run that is missing."""
+    """Name each test that ends differently from stock, and each run that is missing."""
     wrong: list[str] = []
     for suite in suites:
         stock = results(suite, "stock")

@@ -2,9 +2,10 @@
 """unit_log - run a unittest suite and write down what became of each test, as it happens.
 
 ``python unit_log.py LOG NAME...`` runs packages of tests (``test.test_ctypes``). Each line of LOG
-is a JSON object: {"id", "event": "start"} before a test and {"id", "outcome", "why"} after. A
-test that takes the interpreter with it has a start and no outcome; run again with the same LOG,
-tests that are in it are left out. Standard library only: it runs in every interpreter under test.
+is a JSON object: {"id", "event": "start"} before a test and {"id", "outcome", "why"} after. A test
+that ends the interpreter has a start and no outcome. A second run with the same LOG leaves out the
+tests that are in LOG. Only the standard library is used, because this runs in every interpreter
+under test.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import IO, Any
 
 
 class Log(unittest.TestResult):
-    """A result that remembers nothing and writes everything."""
+    """A result that writes everything to LOG at once, and keeps nothing."""
 
     def __init__(self, file: IO[str]) -> None:
         super().__init__()

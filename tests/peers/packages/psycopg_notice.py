@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """psycopg_notice - psycopg 3, pure Python over ctypes: a connection to a real PostgreSQL server.
 
-Each connection hands libpq a ctypes callback for the server's notices, so that none can be opened
-where callbacks cannot be made. A server of its own in a temporary folder, over a Unix socket.
+Each connection hands libpq a ctypes callback for the server's notices, so no connection can be
+opened where callbacks cannot be made. The server runs in a temporary folder, over a Unix socket.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """python_pam - python-pam (JupyterHub's kin, web consoles): a login that PAM refuses.
 
-PAM asks for the password through a conversation function, a ctypes callback. The password is wrong,
-so that nothing is learned here but that the question was asked and answered.
+PAM asks for the password through a conversation function, a ctypes callback. The password is wrong
+on purpose: the test needs only the question and the answer, and no account.
 """
 
 from __future__ import annotations
