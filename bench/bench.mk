@@ -9,8 +9,8 @@ BENCH_LIBFFI ?= yes
 BENCH_ARGS  ?=
 BENCH_OUT   := $(BUILD)/bench
 BENCH_OBJS  := $(patsubst bench/c/%.c,$(BENCH_OUT)/obj/%.o,$(wildcard bench/c/*.c))
-# -falign-functions: every rival's C code starts at a cache line, so that none is lucky.
-# -fno-ipa-icf: two functions with the same body stay two (gcc).
+# -falign-functions: every rival's C code starts at a cache line, so none has a better place by
+# chance. -fno-ipa-icf: two functions with the same body stay two (gcc).
 BENCH_CFLAGS := -std=gnu11 $(WARN) -O2 -g -falign-functions=64 -Icsrc/include \
                 $(if $(findstring clang,$(CC)),,-fno-ipa-icf)
 
@@ -19,7 +19,7 @@ BENCH_RUN = $(PY) bench/run.py --build $(BUILD) --suite $(SUITE) --ctypes-python
 
 .PHONY: bench bench-quick bench-c bench-rivals bench-dropin bench-instructions bench-count bench-isas
 ifneq ($(CROSS),)
-bench: bench-count # of another machine, whose time nobody has
+bench: bench-count # for another machine: instructions, because an emulator's times say nothing
 else
 bench: venv package lib bench-c bench-rivals ## [measure] measure everything (5 minutes); BENCH_LIBS="name=path ..."
 	@$(BENCH_RUN)
@@ -39,8 +39,8 @@ bench-dropin: venv package ## [more measure] install() against stock ctypes and 
 bench-instructions: venv lib bench-c ## [more measure] write bench/instructions.tsv, which the tests compare with
 	@$(PY) bench/guard.py --write
 
-# Instructions on any architecture, under QEMU: two libffi as upstream configures them, a patched one,
-# and ours where closures run.
+# Instructions on any architecture, under QEMU: two libffi as upstream configures them, a patched
+# one, and ours where closures run.
 COUNT_OLD := trixie
 COUNT_RUN := $(if $(CROSS),$(CROSS_RUN),qemu-$(ARCH_QEMU_$(ISA))-static)
 COUNT_FFI := $(BUILD)/libffi

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 r"""emulated - instructions per call on any architecture, counted by QEMU.
 
-No clock in an emulator tells what a call costs on hardware, but the instructions of a program are
-the same in both. QEMU's user mode translates one instruction at a time here and writes a line for
-each that it runs (``-d nochain,exec``), with the name of the function. callbench makes N and 3N
-calls of each row and rival, with marks in between; the lines between two marks are counted as they
-come, and the difference of both runs, divided by 2N, is what one call costs::
+A clock in an emulator does not tell what a call costs on hardware, but a program runs the same
+instructions in both. QEMU's user mode translates one instruction at a time here, and writes a line
+with the function's name for each instruction that it runs (``-d nochain,exec``). callbench makes N
+and 3N calls of each row and rival, with marks in between. The lines between two marks are counted
+as they come. The difference of both runs, divided by 2N, is the cost of one call::
 
     python bench/emulated.py --run "qemu-aarch64-static -L /usr/aarch64-linux-gnu" --isa aarch64 \
         [--calls N] [--json FILE] build/aarch64/bench/callbench [option of callbench ...]
 
-The count repeats to the instruction; on x86-64 it is callgrind's. Who cannot describe a row's
-signature, or answers it wrongly, is left out of that row and named. Exit status 3 when QEMU or
-callbench fails, with the end of what it said.
+The count repeats exactly, and on x86-64 it equals callgrind's. A rival that cannot describe a row's
+signature, or answers wrongly, is left out of that row and named. Exit status 3 when QEMU or
+callbench fails, with the end of its output.
 """
 
 from __future__ import annotations

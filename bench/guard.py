@@ -9,10 +9,10 @@ machine do more unless its commit renews the table::
     make bench-instructions                                write the table
     python bench/guard.py [--callbench FILE] [--library FILE]     compare; exit status 1: different
 
-The caller's loop, the handler and the C library are not counted: they are another compiler's work
-on another machine. What remains of a call is the trampoline and the entry, which are assembly, the
-same instructions everywhere: those are compared to the instruction. What a C compiler made of the
-library is compared within 2 %, and only where the compiler is the one that the table names.
+The caller's loop, the handler and the C library are not counted, because they differ with the
+compiler and the machine. The rest of a call is the trampoline and the entry. Both are assembly,
+with the same instructions everywhere, so their counts must be equal. The library's C code is
+compared within 2 %, and only where the compiler is the one that the table names.
 
 Exit status 3, with what to do, when nothing could be counted.
 """
@@ -64,7 +64,7 @@ class Table(NamedTuple):
 def compiler_of(library: Path) -> str:
     """Name what compiled a library, as far as it counts here: ``gcc 12 -O2``.
 
-    Debugging information says it. Without any, the answer is no compiler's name, and tells why.
+    The debugging information names it. Without that, the answer says why there is no name.
     """
     command = ["readelf", "--debug-dump=info", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -87,13 +87,13 @@ def _spent(dump: Path, library: Path) -> Spent:
     for line in dump.read_text(errors="replace").splitlines():
         key, _, value = line.partition("=")
         if key == "ob":
-            ours = value in {str(library), "???"}  # mapped code is of no object that valgrind knows
+            ours = value in {str(library), "???"}  # mapped code belongs to no object file
         elif key in {"fl", "fi", "fe"}:
             # Entries, which macros make, have no line in any file. One header is assembly.
             c = value.endswith((".c", ".h")) and not value.endswith("/arch/table_code.h")
             kind = "c" if c else "assembly"
         elif key == "calls":
-            inclusive = True  # the next line is what the callee cost, who is counted elsewhere
+            inclusive = True  # the next line is the cost of a callee, which is counted elsewhere
         elif line[:1].isdigit():
             if ours and not inclusive:
                 spent[kind] += int(line.split()[1])

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """instructions - instructions per call, counted by valgrind's callgrind.
 
-Times differ from run to run; these counts repeat exactly, so they are what shows a regression of
-one instruction. callbench makes N and 3N calls per row and rival, with marks in between; callgrind
-writes its counter out at each mark; the difference, divided by 2N, is what one call costs, the
-caller's loop included and everything around it gone. One valgrind run counts all rows and rivals,
-in a few seconds::
+Times differ from run to run. These counts repeat exactly, so they show a regression of one
+instruction. callbench makes N and 3N calls per row and rival, with marks in between. callgrind
+writes its counter out at each mark. The difference, divided by 2N, is the cost of one call. It
+contains the caller's loop, and nothing else around the call. One valgrind run counts all rows and
+rivals, in a few seconds::
 
     python bench/instructions.py [--json FILE] [--row ID] [--only RIVAL] [--lib NAME=PATH]
 
@@ -84,7 +84,7 @@ def record(callbench: Path, arguments: list[str], folder: Path, provider: str = 
     if valgrind is None:
         raise CountError("valgrind is not installed: apt install valgrind (or your system's name)")
     command = [valgrind, "-q", "--tool=callgrind", "--dump-before=callbench_mark"]
-    command += ["--compress-strings=no", "--compress-pos=no"]  # so that a line speaks for itself
+    command += ["--compress-strings=no", "--compress-pos=no"]  # so that each line is complete
     command += [f"--callgrind-out-file={folder}/counts", str(callbench), *arguments]
     env = {**os.environ, **({"FFI_STATIC_PROVIDER": provider} if provider else {})}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)

@@ -9,8 +9,8 @@ promised beside what was measured; writes ``libffi.md`` and ``libffi.json``. ::
 
     python bench/libffi.py [--build build] [--suite bookworm] [--python python3] [--quick]
 
-Exit status: 0 measured, 1 a rival failed, 2 something is not built. A target that is missed is
-said in the table; the exit status does not depend on times.
+Exit status: 0 measured, 1 a rival failed, 2 something is not built. The table shows a missed
+target. The exit status does not depend on times.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from bench.reporting import machine, patched  # noqa: E402
 from bench.reporting.page import replace_between  # noqa: E402
 
 STOCK = "system"  # what callbench calls its baseline: here, the stock build
-#: The same library once more, loaded last. With 1e6 closures live, who comes first finds the better
-#: memory (fewer page table levels to wait for, whole huge pages): the copy shows how much that is.
+#: The same library once more, loaded last. With 1e6 closures live, the library that is loaded first
+#: gets better memory (whole huge pages, shorter walks of page tables). The copy shows how much.
 AGAIN = "stock again"
 
-#: What ctypes does in a process of its own, which needs nothing but the standard library.
+#: The measurement of ctypes in a process of its own. It needs only the standard library.
 CTYPES = ROOT / "bench/ctypes_costs.py"
 
 
 class BenchError(RuntimeError):
-    """It cannot be measured; the text says what to do."""
+    """Something cannot be measured. The text says what to do."""
 
 
 def libraries(build: Path, suite: str, stock: str = STOCK) -> dict[str, Path]:

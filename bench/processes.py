@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """processes - the calls of callbench once more in other processes, and the median over all.
 
-Every process has its libraries, its stack and its closures elsewhere, and where they are decides
-what collides in the processor's tables of branches: a row of any rival is four cycles slower in
-some processes than in others, and stays so for as long as the process lives. One process is one
-throw of that die. The other sections make processes of their own, or are about memory.
+Every process has its libraries, its stack and its closures at other addresses. These addresses
+decide which branches collide in the processor's tables. So a row of any rival can be four cycles
+slower in one process than in another, for as long as the process lives. One process is therefore
+only one sample. The other sections make processes of their own, or measure memory.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def measure_again(command: list[str], first: Path, count: int = PROCESSES) -> No
 
 
 def merge(calls: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Give each row's and rival's median over the processes; what else is said, of the first."""
+    """Give each row's and rival's median over the processes; everything else is the first one's."""
     merged = []
     for rows in zip(*calls):
         rivals = {}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* bench.h - what the sections of callbench share: settings, clock, medians, progress, JSON
  *
- * Method. Machines are noisy, so a time is only compared within one process and one run: each
- * rival gets a slice of about `slice_ns`, the rivals take turns in a rotating order, and the
- * result is the median over all rounds; a ratio is the median of the ratios of each round.
+ * Method. Machines are noisy, so times are compared only within one process and one run. Each rival
+ * gets a slice of about `slice_ns`, and the rivals take turns in a rotating order. A result is the
+ * median over all rounds. A ratio is the median of the ratios within each round.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -70,7 +70,7 @@ int run_calls(struct settings *s, long calls);
  * `remake`, `n` closures that are made and freed. */
 int run_marked(struct settings *s, long n, bool remake);
 
-/* What a fresh process does for the memory and first sections (`--child`). */
+/* The work of a fresh process for the sections `memory` and `first` (`--child`). */
 int child_memory(struct settings *s, long closures);
 int child_first(struct settings *s, bool marked);
 

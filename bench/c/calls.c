@@ -58,7 +58,7 @@ static double slice(const struct row *row, const struct contender *c, long calls
     return (now_ns() - start) / (double)done;
 }
 
-/* How many calls fill a slice; also warms everything up. */
+/* How many calls fill a slice. Also warms up code and data. */
 static long calibrate(const struct settings *s, const struct row *row, const struct contender *c)
 {
     double best = INFINITY;
@@ -201,14 +201,14 @@ int run_calls(struct settings *s, long calls)
     return 0;
 }
 
-/* instructions.py tells callgrind to write its counters out whenever this is entered. */
+/* instructions.py lets callgrind write its counters out whenever this function is entered. */
 void callbench_mark(void);
 __attribute__((noinline)) void callbench_mark(void)
 {
     __asm__ volatile("" : : : "memory");
 }
 
-/* Two run lengths between marks, and what instructions.py must know to tell them apart. */
+/* Two runs of different lengths between marks. The output tells instructions.py both lengths. */
 static void mark_two(const struct row *row, const struct contender *c, long n,
                      long (*run)(const struct row *, const struct contender *, long))
 {

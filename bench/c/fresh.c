@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* fresh.c - run callbench again as a fresh process, and count the system calls between two marks
  *
- * Memory and the first closure are only honest in a process that has not used any rival yet. The
- * count uses ptrace; where that is not allowed, the caller gets -errno and says "not measured".
+ * Memory and the first closure must be measured in a process that has not used any rival yet. The
+ * system calls are counted with ptrace. Where ptrace is not allowed, the caller gets -errno and
+ * says "not measured".
  */
 #define _GNU_SOURCE
 #include "bench.h"

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Each of these does its work where an architecture has no such call. */
+/* An architecture that lacks the first call of a pair has the second for the same work. */
 #ifndef SYS_mmap
 #define SYS_mmap SYS_mmap2
 #endif

@@ -9,10 +9,10 @@
  * Lists of what to free or call are shuffled beforehand and walked from start to end, so that the
  * benchmark's own memory costs the same in both orders.
  *
- * "records" is the control: 64-byte records in one array, one word cleared to free and four
- * written to make, each behind a lock, as every allocator has it. It shows what the memory itself
- * costs in either order: whatever a library does, a closure touched in random order is a cold cache
- * line, and a lock lets no processor wait for two of them at once.
+ * "records" is the control: 64-byte records in one array. Freeing clears one word and making writes
+ * four, both under a lock, as in every allocator. The control shows what the memory itself costs in
+ * either order: in random order, a closure is a cold cache line for every library, and a lock keeps
+ * a processor from waiting for two such lines at once.
  *
  * A rival that needs longer than `patience` to make its closures, or for one drain, is left out
  * at that L, and the table says so.
@@ -178,7 +178,7 @@ static bool in_it(enum measurement m, const struct herd *h, long live)
     return h->live == live && !(m == CALLS && h->rival->kind == RIVAL_RECORDS);
 }
 
-/* Warm up, find out how much fits into a slice, and leave out who is far too slow. */
+/* Warm up, find out how much fits into a slice, and leave out rivals that are far too slow. */
 static void prepare(const struct settings *s, enum measurement m, struct herd *h, long *ops)
 {
     bool whole = m == DRAIN || m == DRAIN_RANDOM;

@@ -162,7 +162,7 @@ static void load(struct options *o)
     bool fine = rival_load(all, "system", o->system) == 0;
     if (*o->ours)
         fine = fine && rival_load(all, "ours", o->ours) == 0;
-    /* A fresh process for memory or the first closure is spared it. */
+    /* Not in a fresh process for memory or the first closure. */
     if (fine && o->text && !o->child)
         fine = rival_load_text(all, o->text, &o->settings.text_note) == 0;
     if (o->settings.text_note)

@@ -54,10 +54,11 @@ struct rivals {
  * finds it (ld.so.cache). 0, or -1 after a message on stderr. */
 int rival_load(struct rivals *all, const char *name, const char *path);
 
-/* Load a copy of ours whose closures all come from mapped tables, as every closure after the
- * resident table's does: provider `text`, named RIVAL_TEXT, measured in calls only. It must be
- * another file than ours, or the dynamic linker gives the same instance. Where the system refuses
- * that provider it is no rival, and *note says why. 0, or -1 after a message on stderr. */
+/* Load a copy of ours whose closures all come from mapped tables (provider `text`), as every
+ * closure does when the resident table is full. The copy is named RIVAL_TEXT and measured in calls
+ * only. It must be another file than ours, or the dynamic linker gives the same instance. Where the
+ * system refuses that provider there is no such rival, and *note says why. 0, or -1 after a message
+ * on stderr. */
 #define RIVAL_TEXT "ours (text)"
 int rival_load_text(struct rivals *all, const char *path, char **note);
 
@@ -66,7 +67,7 @@ void rival_add_plain(struct rivals *all);
 
 const struct rival *rival_find(const struct rivals *all, const char *name);
 
-/* A library whose making of closures is measured, too. */
+/* Is this a library, whose making of closures is measured, too? */
 static inline bool rival_is_library(const struct rival *r)
 {
     if (r->calls_only)

@@ -6,8 +6,8 @@
  * kind of record), the direct function, the C caller's loop, and a check with known answers.
  * To add one: write its block in a rows_*.c, end it with ROW(), and name it in rows.c.
  *
- * The calls of a loop do not depend on each other's results: a chain of dependent calls
- * would measure the latency of an addition as much as the rivals.
+ * The calls of a loop do not depend on each other's results. A chain of dependent calls would
+ * measure the latency of additions besides the rivals.
  */
 #ifndef BENCH_ROW_H
 #define BENCH_ROW_H

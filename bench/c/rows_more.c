@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_more.c - the long row, and the row that works inside somebody else's loop */
+/* rows_more.c - the row with 20 arguments, and the row that qsort() calls */
 #include <stdlib.h>
 #include <string.h>
 #include "row.h"

@@ -53,7 +53,7 @@ static void *run(void *p)
     return 0;
 }
 
-/* The same from a thread that Python has not made. -1 when there is none to be had. */
+/* The same from a thread that Python has not made. -1 when no thread could be made. */
 long long drive_thread(void *f, long calls)
 {
     struct job job = {f, calls, -1};

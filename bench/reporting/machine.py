@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""machine - names what was measured on: a ratio without its machine is a rumour.
+"""machine - names the machine of a measurement, without which nobody can judge a ratio.
 
-Everything here is asked of the system and may be unknown; nothing fails.
+Everything here is asked of the system and may be unknown. No function fails.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""patched - what was promised of the patched libffi, beside what was measured in one run.
+"""patched - the targets of the patched libffi, beside the results of one run.
 
-Works on callbench's JSON, whatever the rivals are called in it: ``make bench`` measures against
-the system's libffi and has stock of the suite as one more, ``make bench-libffi`` has stock as its
-baseline and loads it twice (``again``), to show what the order of loading does.
+Works on callbench's JSON, whatever names the rivals have in it. ``make bench`` measures against the
+system's libffi, and stock of the suite is one more rival. ``make bench-libffi`` has stock as its
+baseline and loads it twice (``again``), to show the effect of the order of loading.
 """
 
 from __future__ import annotations

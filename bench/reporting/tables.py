@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """tables - lays the results out: one table of ratios for the terminal, all of them for the page.
 
-Cells say their unit, because two kinds of ratio meet here: how many times *as fast* as the
-system's libffi a C call is (more is better), and how many times *the time* of a hand-written
-C-API callback a Python callback takes (less is better).
+Cells say their unit, because there are two kinds of ratio. A C call is so many times *as fast* as
+with the system's libffi (more is better). A Python callback takes so many times *the time* of a
+hand-written C-API callback (less is better).
 """
 
 from __future__ import annotations

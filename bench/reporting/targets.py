@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""targets - what was promised, beside what was measured, and whether that is met.
+"""targets - each target beside what was measured, and whether the target is met.
 
 A target that could not be measured is neither met nor missed: it is "not measured".
 """

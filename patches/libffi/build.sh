@@ -44,9 +44,11 @@ plain=(--without-gcc-arch --disable-multi-os-directory --disable-dependency-trac
 prefix=$TO/$VARIANT
 flags=()
 if [ -n "$TRIPLE" ]; then
-    # libtool asks the compiler for the linker's path, which is none where the compiler is a wrapper.
+    # libtool asks the compiler for the linker's path, which a wrapper of the compiler does not
+    # know.
     plain+=("--host=$TRIPLE" "LD=$TRIPLE-ld")
-    # Whose flags dpkg-buildflags gives; a name that this dpkg does not know has none of its own.
+    # dpkg-buildflags gives the flags of this architecture. For an unknown name it gives general
+    # ones.
     export DEB_HOST_ARCH="$(dpkg-architecture -t"$TRIPLE" -qDEB_HOST_ARCH 2>/dev/null || echo "${TRIPLE%%-*}")"
 fi
 options=("${plain[@]}")
@@ -60,8 +62,9 @@ case $VARIANT in
 patched) [ -n "$TRIPLE" ] || prefix=$OUT; options+=(--disable-exec-static-tramp) ;;
 stock) series= options+=(--disable-exec-static-tramp) ;;
 upstream) series= flags=() options=("${plain[@]}") ;;
-# Not its alloca checks: ffi_call makes the callee's frame with alloca and leaves it by moving the
-# stack pointer, so that redzones stay behind and are found by whoever uses the stack next.
+# The checks of alloca are off: ffi_call makes the callee's frame with alloca and leaves it by
+# moving the stack pointer. So redzones stay behind, and the next function that uses the stack meets
+# them.
 asan) flags=("CFLAGS=-O1 -g -fsanitize=address --param asan-instrument-allocas=0") ;;
 clang) flags=(CC=clang CXX=clang++) ;;
 cet) flags=("CFLAGS=-O2 -g -fcf-protection=full") ;;
@@ -71,7 +74,7 @@ esac
 [ -z "$series" ] || [ -f "$HERE/$series" ] || die "there is no series for libffi $VERSION:" \
     "$(cd "$HERE" && echo series.*). patches/libffi/README.md says how a base is added."
 
-# A tree in which the testsuite runs is not pulled away from under it (suite.py holds the lock).
+# The tree is not replaced while the testsuite runs in it (suite.py holds the lock).
 mkdir -p "$TO/work"
 exec 9>"$TREE.lock"
 flock -n 9 || {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # deb.mk - recipes of patches/libffi/deb and rpm: Debian packages, the spec's fragment, a musl build
 #
-# Of Debian's suites only (SUITE=bookworm|trixie): a release of upstream has no package. All of it
-# is in build/libffi/<suite>/deb, in scratch roots made there; root is needed. See
+# For Debian's suites only (SUITE=bookworm|trixie): a release of upstream has no package. Everything
+# is in build/libffi/<suite>/deb, in scratch roots made there, so root is needed. See
 # docs/maintain/libffi-packages.md.
 DEB_SCRIPTS := patches/libffi/deb
 DEB_SUITES  := $(filter-out newest,$(SUITES))

@@ -31,7 +31,7 @@ $(LIBFFI)/%/.stock: $(LIBFFI)/%/version $(LIBFFI_RECIPES)
 $(LIBFFI)/%/.upstream: $(LIBFFI)/%/version $(LIBFFI_RECIPES)
 	@bash patches/libffi/build.sh $(@D) upstream
 	@touch $@
-# Other builds of the patched tree, that only the testsuite uses.
+# Other builds of the patched tree, which only the testsuite uses.
 $(LIBFFI)/%/.asan: $(LIBFFI)/%/.patched
 	@bash patches/libffi/build.sh $(@D) asan
 	@touch $@
@@ -50,7 +50,8 @@ libffi-refresh: ## [more libffi] the generated part of the libffi series, again 
 	@$(PYTHON) patches/libffi/refresh.py
 
 # ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
-# ---- STOCK=1 only stock's runs, which no change of csrc makes stale; DOCS=1 the table of docs/results/libffi.md
+# ---- STOCK=1 only stock's runs, which no change of csrc makes stale; DOCS=1 the table of
+# docs/results/libffi.md
 
 FULL  ?=
 STOCK ?=

@@ -30,16 +30,16 @@ ROOMS = (
     *re.findall(r"^(\w+) .*\blibffi\b", (CSRC / "rooms.txt").read_text(), re.MULTILINE),
 )
 M4 = "hook/ffi_static.m4"
-#: Files of those rooms that only the public functions use.
+#: Files of these rooms that only the public functions use.
 LEFT_OUT = {"arch/hop.h", "arch/hop_lp64.h", "hop.S"}
 
-#: Names that are internal here are so in libffi's namespace there: hidden is not private in an
-#: archive, and a program that links libffi.a may well have an fs_lock() of its own.
+#: Internal names get libffi's prefix: hidden names are not private in an archive, and a program
+#: that links libffi.a may have an fs_lock() of its own.
 INTERNAL = re.compile(r"\bfs_(?=[a-z0-9])")
 INSIDE_LIBFFI = "ffi_fs_"
 
-#: Files that only an architecture with a plan (one whose folder has abi.c) is built from, and the
-#: one that takes their place where there is none.
+#: Files for architectures with plans only (their folders have abi.c), and the file that takes their
+#: place on other architectures.
 PLANNED = ("src/static/plan/", "src/static/hook/planned.c")
 UNPLANNED = ("src/static/hook/unplanned.c",)
 

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: MIT
 # source.sh - gets the pristine libffi source of one suite through an apt root of its own
 #
-# The series is applied to what the distribution ships, so that is what we build from. A private
-# apt root under the output folder (.ci/apt-root; DEBIAN_MIRROR names another mirror) reaches the
-# source packages of other suites than the machine's. apt checks the archive's signature and every
-# file's hash, dpkg-source those of the .dsc once more.
+# The series is applied to the sources that the distribution ships. A private apt root under the
+# output folder (.ci/apt-root; DEBIAN_MIRROR names another mirror) reaches source packages of suites
+# other than the machine's. apt checks the archive's signature and every file's hash. dpkg-source
+# checks those of the .dsc once more.
 #
 #   source.sh bookworm|trixie|newest OUT     leaves OUT/source (unpacked) and OUT/version
 #
-# `newest` is what Debian's unstable carries; of it only the original tarball is taken, which is
-# upstream's own release. Fails when: no Debian mirror is known or reached (exit 2, what to do).
+# `newest` is the version in Debian's unstable. Only its original tarball is taken, which is
+# upstream's own release. Fails when no Debian mirror is known or reached (exit 2, with what to do).
 set -eu
 
 die() {

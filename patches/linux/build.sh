@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # build.sh - applies patches/linux to Debian's linux-source and compiles the driver there
 #
-# Only what the driver's folder needs is prepared and compiled, as a module and built in, with
-# warnings as errors. The source is Debian's 6.1, unpacked anew below build/kmod each time. Fails
-# when: the patches do not apply without fuzz, or the kernel's own build says so.
+# Only the driver's folder is prepared and compiled, as a module and built in, with warnings as
+# errors. The source is Debian's 6.1, unpacked again below build/kmod each time. Fails when the
+# patches do not apply without fuzz, or the kernel's own build fails.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """laps - the stopwatch: rivals take short turns, round after round, and are compared per round.
 
-Machines are noisy and drift. So no rival runs alone for long: in each round every rival runs one
-slice of about two milliseconds, starting one further each time, and the ratio to the reference is
-taken within the round. What is reported is the median over the rounds. The clock is the CPU time of
-the process, all its threads included: what other programs take of the machine is not counted. On
-one CPU nothing here waits for anything but that CPU, so no cost of a callback escapes it.
+Machines are noisy, and their speed drifts. So no rival runs alone for long: in each round every
+rival runs one slice of about two milliseconds, and each round begins with the next rival. The ratio
+to the reference is taken within the round. The median over the rounds is reported. The clock is the
+CPU time of the process with all its threads, so time that other programs take is not counted. On
+one CPU the threads wait for nothing except that CPU, so the clock sees every cost of a callback.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """shapes - the signatures that are measured, as each rival wants to hear them.
 
-A shape is one signature with one Python function. The function does as little as it can while
-its answer still proves that every argument arrived: what is timed is the way in and out.
+A shape is one signature with one Python function. The function does as little as possible, and its
+answer still proves that every argument arrived. So the way in and out is timed.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
 #
 #   build.sh LIBFFI OUT       CHECK=1 runs upstream's testsuite in the build, as Debian's rules do
 #
-# Leaves OUT/static/*.deb (ours, version +static1) and OUT/stock/*.deb: the unchanged package by
-# the same compiler, which the comparison needs (compare.sh). A root of the suite and not this
-# machine, because a package's dependencies and its compiler are those of the suite it is for.
-# Stock is built once. Fails when dpkg-buildpackage fails: the end of the log is shown.
+# Leaves OUT/static/*.deb (ours, version +static1) and OUT/stock/*.deb, the unchanged package by the
+# same compiler, which the comparison needs (compare.sh). The build runs in a root of the suite, and
+# not on this machine, because a package has the dependencies and the compiler of its suite. Stock
+# is built once. Fails when dpkg-buildpackage fails: the end of the log is shown.
 set -eu -o pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/root.sh"
@@ -30,7 +30,7 @@ for file in "$OUT"/kept/*; do
 done
 rmdir "$OUT/kept"
 
-# What the source package names (Build-Depends), and what compare.sh runs there.
+# The source package's Build-Depends, and the tools that compare.sh runs in the root.
 make_root "$suite" "$OUT/build-root" build-essential fakeroot debhelper libltdl-dev dejagnu \
     texinfo lintian abigail-tools
 

@@ -4,9 +4,9 @@
 #
 #   changelog.sh STOCK-VERSION DISTRIBUTION SECONDS
 #
-# STOCK-VERSION gets the suffix +static1, so that the package is newer than stock and its rebuilds
-# (+b1) and older than the distribution's next revision: an upgrade of the distribution wins, on
-# purpose. SECONDS since 1970 is the entry's date. dch would ask, or need an editor; this does not.
+# STOCK-VERSION gets the suffix +static1. So the package is newer than stock and its rebuilds (+b1),
+# and older than the distribution's next revision: an upgrade of the distribution replaces it, on
+# purpose. SECONDS since 1970 is the entry's date. dch would ask questions or need an editor.
 set -eu
 [ $# = 3 ] || {
     echo "usage: changelog.sh STOCK-VERSION DISTRIBUTION SECONDS" >&2

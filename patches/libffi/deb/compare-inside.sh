@@ -50,9 +50,9 @@ for kind in files control dynamic stack exports headers; do
     same $kind $kind.stock $kind.static
 done
 
-# Against the list that the package itself carries, as dh_makeshlibs does in the build; -c4: any
-# difference fails. Both as stock's version, so that what it writes must be the same text for both;
-# only the name of a temporary file in it differs.
+# Compare with the list of symbols in the package itself, as dh_makeshlibs does in the build. -c4:
+# any difference fails. Both packages get stock's version, so the output must be the same text for
+# both, except the name of a temporary file.
 version=$(cd /shared/stock/libffi-*/ && dpkg-parsechangelog -S Version)
 for tree in stock static; do
     lib=$(echo "$PWD"/root.$tree/usr/lib/*/libffi.so.8.*)

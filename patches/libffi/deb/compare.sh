@@ -4,7 +4,7 @@
 #
 #   compare.sh LIBFFI OUT     after build.sh; the tools run in its root
 #
-# Everything is compared with stock and not with perfection: what stock has is the distribution's.
+# Everything is compared with stock, so a finding that stock has as well does not count.
 #   lintian          tags on source and binaries that stock does not have: shown, and any fails
 #   dpkg-gensymbols  against the package's own debian/libffi8.symbols, -c4: any difference fails
 #   abidiff          with both debug packages: any change of a symbol or type fails

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # root.sh - a scratch Debian of one suite: made by mmdebstrap, entered in namespaces of its own
 #
-# Sourced by the scripts beside it. A package is built and used against the suite it is for,
-# whatever this machine runs; so everything happens in a root of that suite, below build/. The
-# mirror is the one that this machine's apt uses, asked for at run time (.ci/mirror).
-# Mounts live in a mount namespace that ends with the command: none can be left behind.
-# Fails when: not root, a tool is missing and cannot be installed, the mirror does not answer.
+# The scripts beside it source this file. A package is built and used in its own suite, whatever
+# this machine runs, so everything happens in a root of that suite, below build/. The mirror is the
+# one that this machine's apt uses (.ci/mirror finds it at run time). Mounts live in a mount
+# namespace that ends with the command, so none is left behind. Fails when not run as root, when a
+# tool is missing and cannot be installed, or when the mirror does not answer.
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -50,7 +50,7 @@ make_root() {
 }
 
 # inside ROOT SHARED COMMAND...: run it in ROOT, with the folder SHARED as /shared, own /proc.
-# pivot_root and not only chroot: paths in /proc/self/maps are then those of the root.
+# pivot_root, because after a mere chroot /proc/self/maps would show paths outside of the root.
 inside() {
     local root=$1 shared=$2
     shift 2

@@ -4,11 +4,11 @@
 #
 #   source.sh LIBFFI OUT     LIBFFI: what ../source.sh left (LIBFFI/download, LIBFFI/version)
 #
-# Leaves OUT/stock/libffi-V, unpacked as it came, and OUT/static/libffi-V with what a maintainer
-# would commit: the series at the end of debian/patches, debian.patch (rules, copyright), one
-# changelog entry; and beside it the new source package (.dsc), made by dpkg-source, which also
-# shows that the patches apply without fuzz. Nobody is asked anything: the entry's author is
-# DEBFULLNAME <DEBEMAIL> or a placeholder, its date the series' last commit or SOURCE_DATE_EPOCH.
+# Leaves OUT/stock/libffi-V, unpacked as it came, and OUT/static/libffi-V with everything that a
+# maintainer would commit: the series at the end of debian/patches, debian.patch (rules, copyright),
+# and one changelog entry. dpkg-source makes the new source package (.dsc) beside it, which also
+# shows that the patches apply without fuzz. No question is asked: the entry's author is DEBFULLNAME
+# <DEBEMAIL> or a placeholder, and its date is SOURCE_DATE_EPOCH or that of the series' last commit.
 set -eu -o pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 SERIES=$(dirname "$HERE")

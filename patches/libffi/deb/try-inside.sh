@@ -10,7 +10,7 @@ fail() {
     failed=1
 }
 
-# apt_do WHAT ARGUMENTS...: quietly; on failure what apt said, and the end
+# apt_do WHAT ARGUMENTS...: quietly. On failure, print apt's output and exit
 apt_do() {
     echo "--- $1"
     shift
@@ -22,7 +22,7 @@ apt_do() {
     echo "    libffi8 is now $(version)"
 }
 
-# run JUDGED|SHOWN COMMAND...: a failure fails the session when it is ours to answer for
+# run JUDGED|SHOWN COMMAND...: a failure of a JUDGED command fails the session
 run() {
     local judged=$1 status=0
     shift
@@ -37,7 +37,7 @@ use() { # JUDGED|SHOWN
     run "$1" python3 /shared/use.py --mdwe
 }
 
-# What libffi-dev is for: a program against the shared and against the static library.
+# libffi-dev: a program linked with the shared library, and one with the static library.
 develop() {
     local link
     for link in "-lffi" "-static -lffi"; do

@@ -7,7 +7,7 @@
 # A minimal root with the suite's own python3, which knows nothing of us. apt upgrades libffi8 to
 # ours; ctypes makes callbacks by the thousand (tests/libffi/packages/use.py), with and without
 # PR_SET_MDWE; `dpkg -V` finds every file as packed; apt downgrades to stock and upgrades again.
-# What stock does in the same runs is shown and not judged. Fails when: anything of ours fails.
+# The same runs with stock are shown and not judged. Fails when anything fails with our packages.
 set -eu -o pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TESTS=$HERE/../../../tests/libffi/packages
@@ -24,7 +24,7 @@ rm -rf "$OUT/use-root" "$OUT/use"
 mkdir "$OUT/use-root" "$OUT/use"
 trap 'rm -rf "$OUT/use-root"' EXIT
 tar -C "$OUT/use-root" -xf "$OUT/use-root.tar"
-# Where this machine's apt goes through (a proxy, an archive's dates) the root's goes too.
+# The root's apt gets this machine's settings (a proxy, an archive's dates).
 for file in /etc/apt/apt.conf.d/*; do
     ! grep -qE '^Acquire' "$file" || cp -L "$file" "$OUT/use-root/etc/apt/apt.conf.d/"
 done

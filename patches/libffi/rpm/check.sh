@@ -1,14 +1,14 @@
 #!/bin/bash
-# SPDX-License-Identifier: MIT
-# check.sh - is the spec's fragment right? It is woven into a small libffi.spec, which is built
+# SPDX-License-Identifier: MIT check.sh - builds a small libffi.spec that contains the fragment, to
+# show that the fragment is right
 #
 #   check.sh LIBFFI OUT     LIBFFI: what ../source.sh left (download/, version)
 #
 # rpmspec -P parses it, rpmlint reads it, rpmbuild -bb applies the patches (fuzz 0) and builds an
 # RPM, whose library must hold our tables and export what a build without the fragment exports.
-# Debian's rpm does this on any Debian; --nodeps, because rpm's database is empty there. The spec is
-# a skeleton of ours with the fragment in it, no distribution's: that is not tried here.
-# Fails when: a tool is missing and cannot be installed (exit 2), or a step fails (its log is shown).
+# Debian's rpm does this on any Debian, with --nodeps, because rpm's database is empty there. The
+# spec is our own skeleton with the fragment in it. No distribution's spec is tried here. Fails when
+# a tool is missing and cannot be installed (exit 2), or a step fails (its log is shown).
 set -eu -o pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 SERIES=$(dirname "$HERE")
@@ -36,8 +36,8 @@ LIST
 
 part() { sed -n "/^#== $1\$/,/^#== /p" "$HERE/ffi-static.spec.in" | sed '/^#== /d; /^$/d'; }
 
-# spec NAME: the skeleton; with the fragment when NAME is `static`. The blocks in which comments
-# would break a command's continuation lines get none.
+# spec NAME: the skeleton, with the fragment when NAME is `static`. Comments are left out where they
+# would break a command's continuation lines.
 spec() {
     local with=$1 preamble= prep='autoreconf -fi' configure= build= changelog='- As it comes'
     if [ "$with" = static ]; then

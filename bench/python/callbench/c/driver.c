@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* driver.c - the C caller that every rival's callback is handed to
  *
- * The loop runs here, not in Python, so that what a slice times is the callback and nothing else.
- * Loaded with ctypes.CDLL the caller has given up the GIL, with ctypes.PyDLL it holds it. Each
- * drive_*() returns a checksum of what the callback answered; the benchmark knows the right one
- * and refuses to report a rival that answers something else. -1 means that a thread could not
- * be made. The c_*() functions are callbacks in plain C: what the caller itself costs. */
+ * The loop runs here and not in Python, so a slice times only callbacks. Loaded with ctypes.CDLL
+ * the caller has given up the GIL, with ctypes.PyDLL it holds it. Each drive_*() returns a checksum
+ * of the callback's answers. The benchmark knows the right checksum, and does not report a rival
+ * with another one. -1 means that a thread could not be made. The c_*() functions are callbacks in
+ * plain C, which show the cost of the caller itself. */
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,8 +109,8 @@ long long drive_one_thread(void *fn, long calls)
     return run_in_thread(&work) == 0 ? work.sum : -1;
 }
 
-/* A new thread for each call: what a library that starts its own workers does to its callback.
- * Each asks for 0, so the sum is `calls` times the answer to 0. */
+/* A new thread for each call, as in a library that starts its own workers. Each thread asks for 0,
+ * so the sum is `calls` times the answer to 0. */
 long long drive_fresh_threads(void *fn, long calls)
 {
     long long sum = 0;

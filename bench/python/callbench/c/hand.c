@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* hand.c - a callback written by hand against Python's C API: the reference of every ratio
  *
- * What a careful author of an extension module writes when there is only one signature to serve:
- * take the GIL, box the arguments, vectorcall, unbox, release. It needs no closure at all (the
- * Python function is a static variable), so it is a limit that a general callback can come near to
- * and hardly beat. The comparator reads its numbers in C, because its author knows what they are.
+ * A careful author of an extension module writes such a callback for a single signature: take the
+ * GIL, box the arguments, vectorcall, unbox, release. It needs no closure, because the Python
+ * function is a static variable. So it is a limit that a general callback can come near to and
+ * hardly beat. The comparator reads its numbers in C, because its author knows their type.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
