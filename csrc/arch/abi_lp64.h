@@ -147,7 +147,7 @@ static int flattened_tail(const ffi_type *t, const struct members *is, unsigned 
         *tail = tail_of_two(m, true);
     else if (m[1].at == 8 && !large)
         *tail = m[0].size == 8 && m[1].size == 8 && m[0].is_float && m[1].is_float
-                    ? FS_TAIL_PAIR
+                    ? FS_TAIL_DOUBLES
                     : tail_of_two(m, false);
     else
         *tail = tail_of_two(m, false) + FS_TAIL_SECOND((unsigned)m[1].at);
@@ -284,7 +284,8 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, bool named,
     return 0;
 }
 
-int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+static int place_argument(struct fs_abi *abi, const ffi_type *t, unsigned index,
+                          struct fs_place *place)
 {
     bool named = index < abi->named;
     place->way = FS_DIRECT;
@@ -303,6 +304,62 @@ int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struc
     (named ? place_general : place_further)(abi, t->size, t->size, place);
     mind_alignment(t, place);
     return 0;
+}
+
+static bool is_saved_floating(uint32_t at)
+{
+    return at >= FS_FRAME_VEC && at < FS_FRAME_GPR;
+}
+
+/* Of one that has been put together: by what the first and the second piece are. */
+static unsigned pieces_shape(const struct fs_piece *p, uint32_t first_general)
+{
+    static const unsigned char near_shapes[2][2] = {{0, FS_ONE_GF4}, {FS_ONE_FG4, FS_ONE_FF4}};
+    static const unsigned char far_shapes[2][2] = {{FS_ONE_GG, FS_ONE_GF8},
+                                                   {FS_ONE_FG8, FS_ONE_FF8}};
+    bool floating[2];
+    for (unsigned i = 0; i < 2; i++)
+        floating[i] = is_saved_floating(p[i].from);
+    if (p[0].to != 0 || (!floating[0] && p[0].from != first_general))
+        return 0;
+    if (p[1].to == 4 && p[1].size <= 4)
+        return near_shapes[floating[0]][floating[1]];
+    return p[1].to == 8 ? far_shapes[floating[0]][floating[1]] : 0;
+}
+
+/* What the only argument is in (FS_ONE_*), 0 if there is no entry for that. */
+static unsigned one_shape(const struct fs_abi *abi, const ffi_type *t, const struct fs_place *place)
+{
+    uint32_t first_general = FS_FRAME_GPR + (abi->tail == FS_TAIL_MEM ? 8 : 0);
+    if (place->way == FS_BY_REFERENCE)
+        return place->at == first_general ? FS_ONE_R : 0;
+    if (t->size > IN_REGISTERS_MAX)
+        return 0;
+    if (place->way == FS_GATHERED)
+        return place->pieces == 2 ? pieces_shape(place->piece, first_general) : 0;
+    if (is_saved_floating(place->at))
+        return FS_ONE_FF8;
+    return place->at == first_general ? FS_ONE_GG : 0;
+}
+
+int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
+{
+    int error = place_argument(abi, t, index, place);
+    if (!error && index == 0)
+        abi->shape = one_shape(abi, t, place);
+    return error;
+}
+
+extern FS_HIDDEN void *const fs_one[FS_ONE_SHAPES][FS_ONE_TAILS];
+
+static void *one_entry(const struct fs_abi *abi)
+{
+    unsigned tail = abi->tail;
+    if (!abi->shape || tail >= FS_TAIL_SECOND(1))
+        return NULL;
+    if (tail >= FS_TAIL_MEM)
+        tail = FS_TAIL_DD8 + 1 + (tail - FS_TAIL_MEM);
+    return fs_one[abi->shape - 1][tail];
 }
 
 extern FS_HIDDEN void *const fs_planned_u[FS_GPR_BUCKETS][FS_VEC_BUCKETS];

@@ -17,8 +17,9 @@
  * writes nothing returns 0, a null pointer, 0.0, and not what lay on the stack. Only memory that
  * the caller gave for a result (FS_TAIL_MEM) is the caller's, and stays as it is.
  *
- * Three kinds, chosen when the closure is prepared (abi_lp64.h):
+ * Four kinds, chosen when the closure is prepared (abi_lp64.h):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
+ *   fs_entry_one_<shape>_<tail>  one argument of any kind; the same
  *   fs_entry_plan_<kind>_<g>_<v>  up to 12 arguments, walked from the slot, after saving g general
  *                               and v vector registers
  *   fs_entry_long               anything else: the same frame; the plan is in memory of its own,
@@ -91,6 +92,7 @@
     .elseif \tail == FS_TAIL_PAIR
     fs_load_g 0, \at
     fs_load_g 1, (\at + 8)
+    .elseif \tail == FS_TAIL_DOUBLES
     fs_load_d 0, \at
     fs_load_d 1, (\at + 8)
     .else
@@ -227,6 +229,8 @@
     fs_scalars g, FS_SCALAR_G
     fs_scalars v, FS_SCALAR_V
 
+#include "arch/entry_one_lp64.h"
+
 /* --- the planned frame (lp64.h has its offsets, from BASE) ------------------------------------
  *
  *      sp+384    the caller's stack arguments
@@ -250,8 +254,8 @@
     .cfi_offset FS_DWARF_RA, LINK - FS_FRAME_SIZE
 .endm
 
-/* Three kinds, by how the result goes back: u(niform) by FS_TAIL_WORD or _PAIR, m(emory) by FS_TAIL_MEM,
- * d(ispatched) by any other. const fs_planned_<kind>[FS_GPR_BUCKETS][FS_VEC_BUCKETS].
+/* Three kinds, by how the result goes back: u(niform) by FS_TAIL_WORD, _PAIR, _DOUBLES or not at all,
+ * m(emory) by FS_TAIL_MEM, d(ispatched) by any other. const fs_planned_<kind>[FS_GPR_BUCKETS][FS_VEC_BUCKETS].
  *
  * avalue[i] and avalue[i + 1] = BASE + their bytes. */
 .macro fs_arguments i
@@ -274,6 +278,11 @@
     JR(T1)
 .endm
 
+.macro fs_load_uniform
+    fs_load FS_TAIL_PAIR, RESULT
+    fs_load FS_TAIL_DOUBLES, RESULT
+.endm
+
 /* Call the handler and return its result. */
 .macro fs_planned_call kind
     LD(T0, FS_SLOT_HANDLER, SLOT)
@@ -292,7 +301,7 @@
     ADDI(R(a2), SP, AVALUE)
     JALR(T0)
     .ifc \kind, u
-    fs_load FS_TAIL_PAIR, RESULT
+    fs_load_uniform
     .endif
     .ifc \kind, m
     fs_load_g 0, AT(FS_FRAME_SRET)
@@ -473,7 +482,7 @@ FS_FUNC(fs_entry_long)
     LD(FP, (LINK + 8), SP)
     .cfi_restore FS_DWARF_FP
     BGTZ(T0, 9f)
-    fs_load FS_TAIL_PAIR, RESULT
+    fs_load_uniform
     fs_leave_frame FS_FRAME_SIZE, LINK
     /* int fs_plan_run(const struct fs_slot *slot [a0], struct fs_frame *frame [a1]) calls the handler
      * and returns what fs_dispatch takes. */

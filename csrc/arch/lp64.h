@@ -70,14 +70,14 @@
  * Where the second one is elsewhere, or the result is larger than two registers because its
  * alignment is, the tail is one with an 8, and FS_TAIL_SECOND(where) is added. */
 #define FS_TAIL_WORD 0    /* 64-bit integers, pointers, double: a0, fa0 */
-#define FS_TAIL_PAIR 1025 /* a0 and a1, or fa0 and fa1 as doubles */
+#define FS_TAIL_PAIR 1025 /* a0 and a1 */
 #define FS_TAIL_S32 1
 #define FS_TAIL_U32 2 /* float, too: a0, fa0 */
 #define FS_TAIL_S16 3
 #define FS_TAIL_U16 4
 #define FS_TAIL_S8 5
 #define FS_TAIL_U8 6
-#define FS_TAIL_NONE 7 /* void: nothing; in planned entries as FS_TAIL_PAIR */
+#define FS_TAIL_NONE 7 /* void: nothing */
 #define FS_TAIL_FF4 8
 #define FS_TAIL_GF4 9
 #define FS_TAIL_FG4 10
@@ -89,11 +89,30 @@
 #define FS_TAIL_GD8 16
 #define FS_TAIL_DG8 17
 #define FS_TAIL_DD8 18
-#define FS_TAIL_MEM 1024 /* through the pointer in a0, which goes back there */
+#define FS_TAIL_DOUBLES 1026 /* two doubles: fa0 and fa1 */
+#define FS_TAIL_MEM 1024     /* through the pointer in a0, which goes back there */
 #define FS_TAIL_SIZE 64
 #define FS_TAIL_SECOND(at) ((at) << 16)
 #define FS_TAIL_CODE(tail) (((tail)&0xffff) * FS_TAIL_SIZE + ((tail) >> 16))
 #define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
+
+/* One argument of any kind has an entry of its own for each tail, by what it is in (abi->shape): by
+ * reference; two general registers; or one or two registers with its members, the second at byte 4
+ * or 8. */
+#define FS_ONE_R 1
+#define FS_ONE_GG 2
+#define FS_ONE_FF8 3 /* or one, at byte 0 */
+#define FS_ONE_FF4 4
+#define FS_ONE_GF4 5
+#define FS_ONE_FG4 6
+#define FS_ONE_GF8 7
+#define FS_ONE_FG8 8
+#if FS_FLEN
+#define FS_ONE_SHAPES 8
+#else
+#define FS_ONE_SHAPES 2
+#endif
+#define FS_ONE_TAILS 22 /* up to FS_TAIL_DD8, then from FS_TAIL_MEM on */
 
 /* Scalar entries, for so many scalars and fewer, in general registers and in vector ones. Planned
  * entries, by how many they save: 0, 2, 4, 6 or 8 general ones; 0, 2, 4 or 8 vector ones. */

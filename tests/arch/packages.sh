@@ -23,6 +23,7 @@ of_isa() { # what one architecture needs
 $triple-gcc|gcc-$triple|cross compiler; brings its libc6-dev
 $triple-g++|g++-$triple|upstream's tests in C++
 qemu-$(says QEMU "$1")-static|qemu-user-static|runs its programs
+gdb-multiarch|gdb-multiarch|steps through its entries (tests/unwind)|optional
 LIST
 }
 
