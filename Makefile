@@ -103,7 +103,7 @@ $(READY): requirements/build.txt requirements/dev.txt | $(SYSTEM)
 	@touch $@
 
 # Editable, so that Python changes need no step; the extension is made again when C changed.
-$(PACKAGE): $(READY) setup.py pyproject.toml ffi_static.pth csrc/py/extension.py \
+$(PACKAGE): $(READY) setup.py pyproject.toml $(wildcard ffi_static*.*) csrc/py/extension.py \
             $(wildcard csrc/*/*.[chS] csrc/*/*/*.[chS])
 	@mkdir -p $(@D)
 	@echo "Building the Python package ..."

@@ -43,8 +43,11 @@ NEEDS = (
 
 BUILD_FILE = "csrc/py/extension.py"  # needs cffi, so it is read after check_build_packages()
 
-# Installs the drop-in when Python starts and FFI_STATIC_INSTALL is set (ffi_static/_startup.py).
-STARTUP_FILE = "ffi_static.pth"
+# Install the drop-in when Python starts and FFI_STATIC_INSTALL is set (ffi_static_start.py).
+# Pythons before 3.15 do not read the last one; in those that do it takes ffi_static.pth's place.
+STARTUP_FILES = ["ffi_static_start.py", "ffi_static.pth"]
+if sys.version_info >= (3, 15):
+    STARTUP_FILES.append("ffi_static.start")
 
 # What pip brings by itself, unless it is told not to (--no-build-isolation). Older setuptools do
 # not read pyproject.toml's metadata and would install a package called UNKNOWN; without cffi,
@@ -155,7 +158,7 @@ class BuildExt(build_ext):
 
 
 class BuildPy(build_py):
-    """build_py that puts the startup file where Python looks for such: beside the package."""
+    """build_py that puts the startup files where Python looks for such: beside the package."""
 
     def run(self) -> None:
         super().run()
@@ -163,10 +166,12 @@ class BuildPy(build_py):
         if self.editable_mode:  # only what is in the wheel's own folder is installed then
             folder = str(self.get_finalized_command("install").install_lib)  # type: ignore[attr-defined]
         self.mkpath(folder)
-        self.copy_file(STARTUP_FILE, os.path.join(folder, STARTUP_FILE))
+        for name in STARTUP_FILES:
+            self.copy_file(name, os.path.join(folder, name))
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        return [*super().get_outputs(include_bytecode), os.path.join(self.build_lib, STARTUP_FILE)]
+        ours = [os.path.join(self.build_lib, name) for name in STARTUP_FILES]
+        return [*super().get_outputs(include_bytecode), *ours]
 
 
 check_build_packages()

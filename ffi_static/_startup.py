@@ -2,10 +2,11 @@
 """_startup - install() at the start of the interpreter, when FFI_STATIC_INSTALL asks for it
 
 Why it exists: a unit file hardens a service, and should also give it its callbacks back, without a
-change of the program. If the variable is set, the wheel's ``ffi_static.pth`` imports this module
-while Python starts, before the program. If not, that costs one look at the environment.
+change of the program. If the variable is set, ffi_static_start.py, beside the package, imports this
+module while Python starts, before the program. If not, that costs one look at the environment.
 
-    FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: neither
+    FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: neither. yes, true and
+                                            on are as 1; no, false and off as 0
     FFI_STATIC_INSTALL=word[,word...]       ctypes, cffi: only these; keep_thread_state: as in
                                             install(); require: do not go on without
     FFI_STATIC_REPORT=1                     each process tells at its exit what was served
@@ -27,6 +28,7 @@ from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
 WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "require")
+YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")  # in any case
 #: The exit status when `require` was asked for and a module cannot be served.
 FAILED = 125
 #: The value that `run --report` sets: this process reports, its children do not.
@@ -53,13 +55,13 @@ def say(sentence: str) -> None:
 
 
 def arguments(value: str) -> dict[str, bool] | None:
-    """Translate the variable's value into install()'s arguments. Give None for "0" and "".
+    """Translate the variable's value into install()'s arguments. Give None for a word of NO.
 
     Raises ValueError, which names the legal words.
     """
-    if value in ("", "0"):
+    if value.lower() in NO:
         return None
-    words = value.split(",")
+    words = ["1" if word.lower() in YES else word for word in value.split(",")]
     wrong = [word for word in words if word not in WORDS]
     if wrong:
         raise ValueError(

@@ -8,7 +8,7 @@
 This module does not run the program itself. It sets the policies and FFI_STATIC_INSTALL. Then it
 becomes, by exec, the same interpreter with the same options on the program. So the program finds
 its argv, __main__, import path, stdin, signals, exit status, tracebacks, atexit and children of
-multiprocessing as if started alone. ``ffi_static.pth`` installs the drop-in, as in services (see
+multiprocessing as if started alone. ffi_static_start.py installs the drop-in, as in services (see
 _startup.py). Children inherit it, and the policies.
 """
 
@@ -42,7 +42,8 @@ options:
 `ffi-static run` is the same, with no options of Python's own.
 The exit status is the program's, 125 without the drop-in or a policy, or 2 for wrong usage.
 """
-STARTUP_FILE = "ffi_static.pth"
+#: The file that Python reads at its start (see ffi_static_start.py).
+STARTUP_FILE = "ffi_static.start" if sys.version_info >= (3, 15) else "ffi_static.pth"
 OPTIONS = ("--mdwe", "--no-memfd", "--report", "--keep-thread-state")
 
 

@@ -34,6 +34,13 @@
 #define FS_PY_PARSE_TUPLE "_PyArg_ParseTuple_SizeT"
 #endif
 
+/* ctypes' word for when a callback failed: "Exception ignored on calling ctypes callback ...". */
+#if PY_VERSION_HEX >= 0x030E0000
+#define FS_PY_CTYPES_WHEN "while"
+#else
+#define FS_PY_CTYPES_WHEN "on"
+#endif
+
 enum {
 #if PY_VERSION_HEX >= 0x030C0000
     FS_PY_ATTACHED_IS_THREADS = 1, /* fs_py_attached() is the calling thread's own state ... */

@@ -37,11 +37,13 @@ static void report(fs_py_callback *self, Py_ssize_t stage)
                                     stage == RETURNING ? ", trying to convert the result back to C"
                                                        : "");
     else if (stage == CALLING)
-        text = PyUnicode_FromString("on calling ctypes callback function");
+        text = PyUnicode_FromString(FS_PY_CTYPES_WHEN " calling ctypes callback function");
     else if (stage == RETURNING)
-        text = PyUnicode_FromString("on converting result of ctypes callback function");
+        text = PyUnicode_FromString(FS_PY_CTYPES_WHEN
+                                    " converting result of ctypes callback function");
     else
-        text = PyUnicode_FromFormat("on creating argument %zd for ctypes callback function", stage);
+        text = PyUnicode_FromFormat(
+            FS_PY_CTYPES_WHEN " creating argument %zd for ctypes callback function", stage);
     if (!text) { /* the function's repr failed */
         PyErr_Clear();
         text = PyUnicode_FromString("from ffi_static callback");

@@ -21,7 +21,8 @@ from tests.support import process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = (ROOT / os.environ.get("BUILD", "build") / "peers").resolve()
-SOURCES = ("setup.py", "pyproject.toml", "ffi_static.pth", "ffi_static", "csrc")
+STARTUP = ("ffi_static_start.py", "ffi_static.pth", "ffi_static.start")
+SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", *STARTUP, "ffi_static", "csrc")
 #: What of csrc is not in the wheel.
 ELSEWHERE = ("csrc/hook/", "csrc/kernel/")
 TOOLS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "py==1.11.0", "setuptools==80.9.0", "wheel")

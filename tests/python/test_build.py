@@ -20,6 +20,8 @@ import pytest
 from tests.support.process import run
 
 ROOT = Path(__file__).resolve().parents[2]
+STARTUP_FILES = ("ffi_static_start.py", "ffi_static.pth", "ffi_static.start")
+BUILD_FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", *STARTUP_FILES)
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,8 +30,8 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Run setup.py of a copy that has no C, after `before`."""
-    shutil.copy(ROOT / "setup.py", tmp_path)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in BUILD_FILES:
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "ffi_static").mkdir()
     shutil.copy(ROOT / "ffi_static/__init__.py", tmp_path / "ffi_static")
     (tmp_path / "csrc/py").mkdir(parents=True, exist_ok=True)
@@ -152,7 +154,7 @@ def test_sdist_has_every_file_of_the_repository(tmp_path: Path) -> None:
 
 
 def test_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
-    for name in ("setup.py", "pyproject.toml", "ffi_static.pth"):
+    for name in BUILD_FILES:
         shutil.copy(ROOT / name, tmp_path)
     for name in ("ffi_static", "csrc"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -165,7 +167,9 @@ def test_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
     )
     assert Path("ffi_static/_callback/shape.py") in wanted
     assert built == wanted
-    assert (tmp_path / "built/ffi_static.pth").exists()
+    beside = {path.name for path in (tmp_path / "built").glob("ffi_static*.*")}
+    reads_start = sys.version_info >= (3, 15)
+    assert beside == set(STARTUP_FILES if reads_start else STARTUP_FILES[:-1])
 
 
 def test_import_without_the_extension_says_so(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import email
 import re
 import shutil
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from email.message import Message
@@ -140,3 +141,47 @@ def test_script_runs_a_program_with_the_drop_in(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import ffi_static\nprint([s.state for s in ffi_static.installed()])")
     assert "waiting" in output([str(script), "run", str(program)], cwd=tmp_path)
+
+
+FROZEN = """
+import ctypes, sys
+import ffi_static
+f = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda x: x + 1)
+print(f(41), [(each.module, each.made) for each in ffi_static.installed()])
+g = ffi_static.callback(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int), lambda x: x + 2)
+print(g.as_ctypes()(40))
+"""
+
+
+def test_frozen_program_is_served(installed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("PyInstaller", reason="PyInstaller is not installed (requirements/dev.txt)")
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        pytest.skip("this Python has no shared libpython, which PyInstaller needs")
+    (tmp_path / "app.py").write_text(FROZEN)
+    words = [sys.executable, "-m", "PyInstaller", "--log-level=ERROR", "app.py"]
+    run(words, cwd=tmp_path, env={"PYTHONPATH": str(installed)})
+    app = tmp_path / "dist/app/app"
+    assert output([app], cwd="/", without=("FFI_",)) == "42 []\n42\n"
+    told = output([app], cwd="/", env={"FFI_STATIC_INSTALL": "require,ctypes"})
+    assert told == "42 [('_ctypes', 1)]\n42\n"
+    done = run([app], cwd="/", status=125, env={"FFI_STATIC_INSTALL": "require,wrong"})
+    assert "'wrong' is unknown" in done.stderr
+
+
+SERVED = "import ffi_static, ctypes; print([each.module for each in ffi_static.installed()])"
+
+
+@pytest.mark.parametrize("how", ["pip install --target", "sitecustomize", "-S", "-S, start()"])
+def test_startup_where_python_reads_no_startup_file(
+    installed: Path, tmp_path: Path, how: str
+) -> None:
+    """docs/use/hardened.md says what is not served, and what to do."""
+    if how == "sitecustomize":
+        (tmp_path / "sitecustomize.py").write_text("import ffi_static_start as s; s.start()")
+    before = "import ffi_static_start as s; s.start(); " if how == "-S, start()" else ""
+    path = [tmp_path, installed, *filter(None, sys.path)]  # cffi is this environment's
+    env = {"FFI_STATIC_INSTALL": "require,ctypes", "PYTHONPATH": ":".join(map(str, path))}
+    python: str = getattr(sys, "_base_executable")  # noqa: B009 - it has no startup file
+    site = ["-S"] if how.startswith("-S") else []
+    told = output([python, *site, "-c", before + SERVED], cwd=tmp_path, env=env)
+    assert told == ("['_ctypes']\n" if how in ("sitecustomize", "-S, start()") else "[]\n")

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import os
+import pkgutil
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ffi_static_start
 from tests.python.programs import fresh
 from tests.support.process import run
 from tests.support.programs import words
 
+ROOT = Path(__file__).resolve().parents[2]
 SERVED = words(fresh.served)
 
 
@@ -37,6 +42,13 @@ def test_unset_nothing_is_installed_and_nothing_of_us_imported(value: str | None
         ("cffi", ["_cffi_backend"]),
         ("require,cffi,ctypes,keep_thread_state", ["_cffi_backend", "_ctypes"]),
         ("1,ctypes", ["_cffi_backend", "_ctypes"]),
+        ("yes", ["_cffi_backend", "_ctypes"]),
+        ("true", ["_cffi_backend", "_ctypes"]),
+        ("True,require", ["_cffi_backend", "_ctypes"]),
+        ("ON", ["_cffi_backend", "_ctypes"]),
+        ("no", []),
+        ("False", []),
+        ("off", []),
     ],
 )
 def test_words_choose_what_is_served(value: str, served: list[str]) -> None:
@@ -44,7 +56,7 @@ def test_words_choose_what_is_served(value: str, served: list[str]) -> None:
     assert (said.stdout, said.stderr) == (f"{served}\n", "")
 
 
-@pytest.mark.parametrize("value", ["yes", "true", "2", "ctypes cffi", "1,", "Ctypes", "\n"])
+@pytest.mark.parametrize("value", ["y", "2", "ctypes cffi", "1,", "Ctypes", "\n"])
 def test_wrong_word_is_one_line_that_names_the_legal_ones_and_python_goes_on(value: str) -> None:
     said = start(*SERVED, FFI_STATIC_INSTALL=value)
     assert (said.stdout, said.returncode) == ("[]\n", 0)
@@ -57,6 +69,28 @@ def test_wrong_word_beside_require_ends_python() -> None:
     assert (said.stdout, said.returncode) == ("", 125)
     assert said.stderr.count("\n") == 1
     assert "giving up, as required" in said.stderr
+
+
+def test_startup_file_names_what_there_is() -> None:
+    """The import line of .pth, and from Python 3.15 on the entry point of .start, PEP 829."""
+    line = (ROOT / "ffi_static.pth").read_text("ascii")
+    assert line.startswith("import ")
+    assert line.count("\n") == 1
+    (entry,) = (
+        line
+        for line in (ROOT / "ffi_static.start").read_text("ascii").splitlines()
+        if not line.startswith("#")
+    )
+    assert pkgutil.resolve_name(entry) is ffi_static_start.start
+    assert "ffi_static_start" in line
+
+
+@pytest.mark.skipif("sys.version_info < (3, 15)", reason="Python reads .start files from 3.15 on")
+def test_start_file_alone_serves(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "ffi_static.start", tmp_path / "other.start")
+    code = f"import site, sys; site.addsitedir({str(tmp_path)!r}); print(sorted(sys.modules))"
+    said = start("-S", "-c", code, FFI_STATIC_INSTALL="1", PYTHONPATH=os.pathsep.join(sys.path))
+    assert "'ffi_static._startup'" in said.stdout, said.stderr
 
 
 def test_isolated_mode_is_served_too() -> None:

@@ -136,7 +136,7 @@ def import_is_refused() -> None:
 
 
 def modules_of_ours() -> None:
-    print([name for name in sys.modules if name.startswith("ffi")])
+    print([name for name in sys.modules if name.partition(".")[0] == "ffi_static"])
 
 
 def served() -> None:
