@@ -506,6 +506,18 @@ def test_instrumented(program: str, case: str, variant: str) -> None:
     judge(run(BUILD / variant / "core" / "bad_days" / program, case, env=env))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["static", "clang"])
+@pytest.mark.parametrize(
+    ("program", "case"), [(p, c) for p in ("input", "signatures") for c in cases("bad_days", p)]
+)
+def test_refusals_in_other_builds(program: str, case: str, variant: str) -> None:
+    if variant == "clang" and not shutil.which("clang"):
+        pytest.skip("clang is not installed: apt-get install clang")
+    build(f"tests-{variant}")
+    judge(run(BUILD / variant / "core" / "bad_days" / program, case))
+
+
 # In the last round of a thread's destructors the sanitizer's own record of it is gone.
 TSAN_CASES = [c for c in cases("bad_days", "threads") if not c.endswith("while_it_ends")]
 

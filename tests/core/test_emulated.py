@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = {
     "c": ("api", "alloc", "tables", "hop", "stamp"),
-    "abi": ("errors", "life", "layout", "silent", "variadic", "conventions"),
+    "abi": ("life", "layout", "silent", "variadic", "conventions"),
     "bad_days": ("input", "signatures"),
 }
 ALL = [

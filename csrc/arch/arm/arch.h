@@ -16,8 +16,8 @@
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ldr pc, [ip]. It must be within 4 KiB
  * of the stub, which therefore is the table's last trampoline, right in front of it. There is room
- * for `ldr pc, [ip, ...]!` in place of the second add and the jump; arch/table_code.h says why it is
- * not there.
+ * for `ldr pc, [ip, ...]!` in place of the second add and the jump; arch/table_code.h says why it
+ * is not there.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

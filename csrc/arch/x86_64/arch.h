@@ -10,8 +10,8 @@
  *     lea   slot(%rip), %r10       7
  *     jmp   stub                   5     stub: jmp *hot(%rip), one stub a page
  *
- * `hot` is one pointer per table and leads to fs_enter_slot: jmp *(%r10). arch/table_code.h says why
- * the way is not shorter.
+ * `hot` is one pointer per table and leads to fs_enter_slot: jmp *(%r10). arch/table_code.h says
+ * why the way is not shorter.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""abi - every type at every place where its passing changes, and the closure's life and errors."""
+"""abi - every type at every place where its passing changes, and the closure's life."""

@@ -158,9 +158,12 @@ CASE(pointers_into_a_run_are_einval)
         CHECK_EQ(api.prep(made.closure, test_cif(0), test_handler(0), (void *)9, 0), 0);
         /* What lies behind the closure is the caller's, and may look like anything. */
         for (size_t at = sizeof(ffi_static_closure); at + 64 <= size; at += 64) {
+            refused(prep((void *)((char *)made.closure + at), test_cif(0)), -EINVAL, NULL);
             memcpy((char *)made.closure + at, made.closure, 64);
             all_refuse((char *)made.closure + at);
         }
+        CHECK(api.from_address((char *)made.code + 16) ==
+              NULL); /* in the run's second trampoline */
         test_call(&made);
         test_free(&made);
     }
@@ -219,9 +222,10 @@ CASE(prep_of_a_freed_closure_is_ealready)
     CHECK(api.provider_of(code) == NULL);
 }
 
-CASE(free_of_null_does_nothing)
+CASE(null_has_no_address_and_its_free_does_nothing)
 {
     begin();
+    CHECK(api.address(NULL) == NULL && api.from_address(NULL) == NULL);
     struct ffi_static_stats before = test_stats();
     CHECK_EQ(api.release(NULL), 0);
     CHECK_EQ(test_stats().live, before.live);

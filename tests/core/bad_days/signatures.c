@@ -42,6 +42,16 @@ static ffi_cif cif_of(unsigned nargs, ffi_type *ret, ffi_type **args)
     return cif;
 }
 
+/* A type that is refused as the second argument and as the result. */
+static void refused_type(ffi_type *type, int expected)
+{
+    ffi_type *args[] = {&ffi_type_sint, type};
+    ffi_cif as_argument = cif_of(2, &ffi_type_sint, args), as_result = cif_of(0, type, NULL);
+    refused(&as_argument, expected);
+    if (type != &ffi_type_void)
+        refused(&as_result, expected);
+}
+
 CASE(more_than_the_most_arguments_are_refused)
 {
     begin();
@@ -58,7 +68,8 @@ CASE(the_most_arguments_are_taken)
     ffi_cif cif;
     CHECK_EQ(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, FFI_STATIC_MAX_ARGS, &ffi_type_sint, ints),
              FFI_OK);
-    CHECK_EQ(api.prep(made.closure, &cif, test_handler(0), NULL, 0), 0);
+    CHECK_EQ(api.prep(made.closure, &cif, test_handler(0), (void *)7, 0), 0);
+    CHECK_EQ(((int (*)(int))made.code)(1), 8); /* the handler looks at the first one only */
     CHECK_EQ(api.prep(made.closure, test_cif(1), test_handler(1), (void *)1, 0), 0);
     still_what_it_was();
 }
@@ -77,48 +88,112 @@ CASE(missing_types_are_refused)
 CASE(void_as_an_argument_is_refused)
 {
     begin();
-    ffi_type *args[] = {&ffi_type_sint, &ffi_type_void};
-    ffi_cif cif = cif_of(2, &ffi_type_sint, args);
-    refused(&cif, -EINVAL);
+    refused_type(&ffi_type_void, -EINVAL);
     ffi_type *members[] = {&ffi_type_sint, &ffi_type_void, NULL};
     ffi_type holds_void = {.size = 8, .alignment = 4, .type = FFI_TYPE_STRUCT, .elements = members};
-    args[1] = &holds_void;
-    refused(&cif, -EINVAL);
+    refused_type(&holds_void, -EINVAL);
 }
 
 CASE(an_incomplete_struct_is_refused)
 {
     begin();
-    ffi_type *members[] = {&ffi_type_sint, NULL};
-    ffi_type no_members = {.size = 4, .alignment = 4, .type = FFI_TYPE_STRUCT};
-    ffi_type no_layout = {.type = FFI_TYPE_STRUCT, .elements = members};
-    ffi_type *args[] = {&no_members};
-    ffi_cif cif = cif_of(1, &ffi_type_sint, args);
-    refused(&cif, -EINVAL);
-    args[0] = &no_layout; /* ffi_prep_cif() was never asked to lay it out */
-    refused(&cif, -EINVAL);
-    cif = cif_of(0, &no_members, NULL);
-    refused(&cif, -EINVAL);
-    cif = cif_of(0, &no_layout, NULL);
-    refused(&cif, -EINVAL);
+    ffi_type *none[] = {NULL}, *one[] = {&ffi_type_sint, NULL};
+    ffi_type no_list = {8, 8, FFI_TYPE_STRUCT, NULL};
+    ffi_type no_members = {8, 8, FFI_TYPE_STRUCT, none};
+    ffi_type no_layout = {0, 0, FFI_TYPE_STRUCT, one}; /* ffi_prep_cif() never laid it out */
+    ffi_type no_alignment = {4, 0, FFI_TYPE_STRUCT, one};
+    ffi_type *inner[] = {&ffi_type_sint, &no_list, NULL};
+    ffi_type outer = {16, 8, FFI_TYPE_STRUCT, inner};
+    refused_type(&no_list, -EINVAL);
+    refused_type(&no_members, -EINVAL);
+    refused_type(&no_layout, -EINVAL);
+    refused_type(&no_alignment, -EINVAL);
+    refused_type(&outer, -EINVAL);
 }
 
-CASE(a_recursive_struct_is_refused)
+CASE(an_incomplete_complex_type_is_refused)
 {
     begin();
-    ffi_type *members[3] = {&ffi_type_sint, NULL, NULL};
-    ffi_type itself = {.size = 8, .alignment = 4, .type = FFI_TYPE_STRUCT, .elements = members};
-    members[1] = &itself;
-    ffi_type *args[] = {&itself};
-    ffi_cif as_argument = cif_of(1, &ffi_type_sint, args), as_result = cif_of(0, &itself, NULL);
-    refused(&as_argument, -EINVAL);
-    refused(&as_result, -EINVAL);
-    /* and over two steps */
-    ffi_type *back[] = {&itself, NULL};
-    ffi_type other = {.size = 8, .alignment = 4, .type = FFI_TYPE_STRUCT, .elements = back};
-    members[1] = &other;
-    refused(&as_argument, -EINVAL);
-    refused(&as_result, -EINVAL);
+    ffi_type *none[] = {NULL}, *of_void[] = {&ffi_type_void, NULL};
+    ffi_type no_list = {8, 4, FFI_TYPE_COMPLEX, NULL};
+    ffi_type no_part = {8, 4, FFI_TYPE_COMPLEX, none};
+    ffi_type void_parts = {8, 4, FFI_TYPE_COMPLEX, of_void};
+    refused_type(&no_list, -EINVAL);
+    refused_type(&no_part, -EINVAL);
+    refused_type(&void_parts, -EINVAL);
+}
+
+CASE(a_recursive_type_is_refused)
+{
+    begin();
+    static ffi_type itself, ping, pong, complex;
+    static ffi_type *of_itself[] = {&ffi_type_sint, &itself, NULL};
+    static ffi_type *of_ping[] = {&pong, NULL}, *of_pong[] = {&ping, NULL};
+    static ffi_type *of_complex[] = {&complex, NULL};
+    itself = (ffi_type){16, 8, FFI_TYPE_STRUCT, of_itself};
+    refused_type(&itself, -EINVAL);
+    itself.size = 1000; /* larger than any register: its members would not be needed */
+    refused_type(&itself, -EINVAL);
+    ping = (ffi_type){8, 8, FFI_TYPE_STRUCT, of_ping};
+    pong = (ffi_type){8, 8, FFI_TYPE_STRUCT, of_pong};
+    refused_type(&ping, -EINVAL);
+    complex = (ffi_type){8, 4, FFI_TYPE_COMPLEX, of_complex};
+    refused_type(&complex, -EINVAL);
+}
+
+/* However many elements it lists before it comes to itself. */
+CASE(a_recursive_type_of_many_elements_is_refused)
+{
+    enum { N = 131072 };
+    begin();
+    static ffi_type *members[N + 2];
+    static ffi_type self, inner;
+    static ffi_type *of_inner[] = {&ffi_type_sint64, &self, NULL};
+    for (int i = 0; i < N; i++)
+        members[i] = &ffi_type_uint8;
+    members[N] = &inner;
+    self = (ffi_type){N + 64, 8, FFI_TYPE_STRUCT, members};
+    inner = (ffi_type){16, 8, FFI_TYPE_STRUCT, of_inner};
+    refused_type(&self, -EINVAL);
+    members[N] = &self;
+    refused_type(&self, -EINVAL);
+}
+
+/* Small on each of its levels, and 3 to the 40th in all. */
+CASE(a_type_of_too_many_parts_is_refused)
+{
+    enum { DEPTH = 40 };
+    begin();
+    static ffi_type types[2 * DEPTH];
+    static ffi_type *lists[2 * DEPTH][4];
+    for (int i = 0; i < 2 * DEPTH; i++) {
+        ffi_type *one = i < 2 ? &ffi_type_uint8 : &types[i / 2 * 2 - 2];
+        ffi_type *other = i < 2 ? &ffi_type_uint16 : &types[i / 2 * 2 - 1];
+        lists[i][0] = lists[i][2] = one;
+        lists[i][1] = other;
+        types[i] = (ffi_type){1000, 2, FFI_TYPE_STRUCT, lists[i]};
+    }
+    refused_type(&types[2 * DEPTH - 1], -EINVAL);
+}
+
+/* A struct in a struct in a struct, which C allows: refused or right. */
+CASE(a_deep_type_is_right_or_refused)
+{
+    enum { DEPTH = 40 };
+    begin();
+    static ffi_type types[DEPTH];
+    static ffi_type *lists[DEPTH][2];
+    for (int i = 0; i < DEPTH; i++) {
+        lists[i][0] = i ? &types[i - 1] : &ffi_type_double;
+        types[i] = (ffi_type){0, 0, FFI_TYPE_STRUCT, lists[i]};
+    }
+    ffi_type *args[] = {&ffi_type_sint, &types[DEPTH - 1]};
+    ffi_cif cif;
+    CHECK_EQ(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_sint, args), FFI_OK);
+    int got = api.prep(made.closure, &cif, test_handler(0), (void *)7, 0);
+    CHECK(got == 0 || got == -EINVAL);
+    if (got == 0)
+        CHECK_EQ(((int (*)(int, double))made.code)(1, 2.0), 8);
 }
 
 CASE(a_type_larger_or_less_aligned_than_possible_is_refused)
@@ -135,20 +210,13 @@ CASE(a_type_larger_or_less_aligned_than_possible_is_refused)
     refused(&cif, -EINVAL);
 }
 
-CASE(an_unknown_type_code_is_refused)
+CASE(an_unknown_type_code_is_enotsup)
 {
     begin();
-    static const unsigned short codes[] = {FFI_TYPE_LAST + 1, 100, 0x7fff, 0xffff};
+    static const unsigned short codes[] = {FFI_TYPE_LAST + 1, 99, 100, 0x7fff, 0xffff};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         ffi_type strange = {.size = 4, .alignment = 4, .type = codes[i]};
-        ffi_type *args[] = {&strange};
-        ffi_cif cif = cif_of(1, &ffi_type_sint, args);
-        int got = api.prep(made.closure, &cif, test_handler(0), NULL, 0);
-        CHECK(got == -EINVAL || got == -ENOTSUP);
-        cif = cif_of(0, &strange, NULL);
-        got = api.prep(made.closure, &cif, test_handler(0), NULL, 0);
-        CHECK(got == -EINVAL || got == -ENOTSUP);
-        still_what_it_was();
+        refused_type(&strange, -ENOTSUP);
     }
 }
 
@@ -174,4 +242,7 @@ CASE(an_abi_that_closures_do_not_have_is_enotsup)
         refused(&cif, -ENOTSUP);
         CHECK_HAS(api.error(), "ABI");
     }
+    ffi_cif cif = cif_of(1, &ffi_type_sint, ints);
+    cif.abi = (ffi_abi)0x12345678;
+    refused(&cif, -ENOTSUP);
 }

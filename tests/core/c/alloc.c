@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* alloc.c - the allocator against a reference: who is live, where, and that nobody meets
+/* alloc.c - the allocator against a model: who is live, where, and that no two closures meet
  *
- * The model knows every live closure's bytes, kept as a set of a closure\'s bytes, cells, keyed by
- * address; two closures that share a cell, an address that changes, an answer that is not the
- * closure's own, a count that is off: each fails at the step it happens. The seed is fixed and
- * may be given as the first argument.
+ * The model is the set of all live closures' cells, keyed by address. Each of these fails at the
+ * step at which it happens: two closures that share a cell, an address that changes, an answer that
+ * is not the closure's own, a wrong count. The seed is fixed, and may be given as the first
+ * argument.
  */
 #include "fs_test.h"
 #include <signal.h>
