@@ -40,6 +40,7 @@
 /* clang-format off */
 #ifdef __ASSEMBLER__
 #define FS_TRAP trap
+#define FS_CODE_OF(name) .Lcode_##name
 #define FS_CODE(name)                                                                              \
     .section .opd, "aw";                                                                           \
     .balign 8;                                                                                     \
@@ -48,9 +49,9 @@
     .type name, %function;                                                                         \
     .size name, 24;                                                                                \
     name:                                                                                          \
-    .quad .Lcode_##name, .TOC.@tocbase, 0;                                                         \
+    .quad FS_CODE_OF(name), .TOC.@tocbase, 0;                                                      \
     .text;                                                                                         \
-    .Lcode_##name:                                                                                 \
+    FS_CODE_OF(name):                                                                              \
     .cfi_startproc
 #define FS_END(name) .cfi_endproc
 #include "arch/asm.h"

@@ -9,7 +9,7 @@
 #include "arch.h"
 
 .macro fs_resident
-    .quad .Lcode_fs_enter_slot, fs_resident_slots + fs_i * FS_SLOT_SIZE, 0, 0
+    .quad FS_CODE_OF(fs_enter_slot), fs_resident_slots + fs_i * FS_SLOT_SIZE, 0, 0
 .endm
 
 /* Kept: everything but r0, r12 and CTR. */
