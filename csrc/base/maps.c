@@ -120,7 +120,7 @@ int fs_maps_search(bool (*is_it)(const struct fs_map *m, const void *data), cons
         found = parse(r->line, out) && is_it(out, data);
     close(r->fd);
     if (!found)
-        return result < 0 ? result : -ENOENT;
+        return result < 0 ? result : -EFAULT;
     return cut ? -ENAMETOOLONG : 0;
 }
 

@@ -30,7 +30,7 @@ struct fs_map {
     struct fs_maps_reader reader;
 };
 
-/* Find the first mapping of which `is_it` says yes; on failure *out is of no use. -ENOENT when
+/* Find the first mapping of which `is_it` says yes; on failure *out is of no use. -EFAULT when
  * there is none, -ENAMETOOLONG when its path does not fit, or what opening or reading
  * /proc/self/maps answered. */
 FS_HIDDEN int fs_maps_search(bool (*is_it)(const struct fs_map *m, const void *data),

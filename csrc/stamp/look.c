@@ -86,8 +86,8 @@ static int no_maps(int error, struct fs_why *why)
 static int look_at_maps(const struct fs_template *of, struct fs_map *m, struct fs_why *why)
 {
     int error = fs_maps_find(of->code, m);
-    if (error == -ENOENT && access("/proc/self/maps", R_OK) == 0)
-        return fs_refuse(why, -EFAULT, "nothing is mapped there");
+    if (error == -EFAULT)
+        return fs_refuse(why, error, "nothing is mapped there");
     if (error && error != -ENAMETOOLONG)
         return no_maps(error, why);
     error = judge_mapping(of, m, why);
@@ -96,7 +96,7 @@ static int look_at_maps(const struct fs_template *of, struct fs_map *m, struct f
     struct part_of_file part = {m->dev, m->inode, m->offset + ((uintptr_t)of->code - m->start), 0};
     part.end = part.begin + of->code_size;
     error = fs_maps_search(is_alias, &part, m);
-    if (error == -ENOENT)
+    if (error == -EFAULT)
         return 0;
     if (error && error != -ENAMETOOLONG)
         return no_maps(error, why);

@@ -35,6 +35,10 @@
 #define MADV_COLD 20
 #endif
 
+/* An emulator has lost a source before: it would again, and other threads may be reading there.
+ * Under the lock. */
+static bool loses;
+
 /* Does the system still see memory at the source? An emulator that has forgotten the source would
  * let the next move from there succeed, and the moved code could not be run. The write() asks: a
  * kernel looks at its descriptor first and answers EBADF. Once is enough, because the system does
@@ -80,6 +84,9 @@ enum outcome { MOVED, NOT_MOVED, NOT_LOCKED, LOST, ANONYMOUS };
 static enum outcome move_template(char *source, size_t size, char *code, int *error)
 {
     bool locked = is_locked(source), lock_copy = is_locked(code);
+    *error = -EFAULT;
+    if (loses)
+        return LOST;
     if (locked && (*error = unlock_template(source, size)))
         return NOT_LOCKED;
     enum outcome outcome = MOVED;
@@ -90,7 +97,8 @@ static enum outcome move_template(char *source, size_t size, char *code, int *er
         outcome = NOT_MOVED;
     } else if (!source_known(source) || memcmp(source, moved, size) != 0) {
         *error = -EFAULT;
-        outcome = source_known(source) ? ANONYMOUS : LOST;
+        loses = !source_known(source);
+        outcome = loses ? LOST : ANONYMOUS;
         move_back(moved, source, size);
     }
     if (locked && mlock(source, size) != 0 && outcome == MOVED) {
@@ -149,8 +157,8 @@ static int map_text(const struct fs_template *of, char *code, struct fs_why *why
         break;
     }
     return fs_refuse(why, error,
-                     "the %s's text is anonymous memory (moved there by a huge page remapper?), of "
-                     "which there is no second copy to map",
+                     "the %s's text is anonymous memory (written to, or moved there by a huge page "
+                     "remapper?), of which there is no second copy to map",
                      of->whose);
 }
 

@@ -474,9 +474,25 @@ def test_threads(case: str, order: str) -> None:
     bad("threads", case, provider=order)
 
 
+# ---- stamps
+
+# Those that take all mappings take a second and more, whatever the provider is.
+STAMPS = [
+    (order, case)
+    for order in (DEFAULT, "text", "file", "memfd")
+    for case in cases("bad_days", "stamps")
+    if order in (DEFAULT, "text") or case != "no_mapping_left"
+]
+
+
+@pytest.mark.parametrize(("order", "case"), STAMPS)
+def test_stamps(order: str, case: str) -> None:
+    bad("stamps", case, provider=order)
+
+
 # ---- instrumented builds of the same cases
 
-WHOLE = ("input", "signatures", "fork", "limits", "exec", "threads")
+WHOLE = ("input", "signatures", "fork", "limits", "exec", "threads", "stamps")
 EXEMPT = {
     # A sanitizer's shadow lives in the address space, the mappings and the descriptors that
     # these cases take away; malloc's redzones do not help there.
@@ -541,6 +557,15 @@ def test_tsan(case: str) -> None:
             before=("setarch", "-R"),
         )
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["eight_threads_copy_and_free", "fork_while_others_copy"])
+def test_stamps_under_tsan(case: str) -> None:
+    build("tests-tsan")
+    env = {"FS_TEST_DIVIDE": "5", "TSAN_OPTIONS": "halt_on_error=1"}
+    program = BUILD / "tsan" / "core" / "c" / "stamp"
+    judge(run(program, case, env=env, before=("setarch", "-R")))
 
 
 @pytest.mark.slow

@@ -21,6 +21,8 @@ import pytest
 from tests.house.programs import examples
 from tests.support import policies
 from tests.support.audited import writable_code
+from tests.support.ctests import build
+from tests.support.process import make, run
 from tests.support.programs import program
 
 if TYPE_CHECKING:
@@ -211,3 +213,79 @@ def test_a_place_that_is_not_there_is_an_error_in_words(name: str, tmp_path: Pat
     assert done.returncode == 1
     assert done.stdout == ""
     assert re.fullmatch(rf"{name}: .*absent.*\n", done.stderr)
+
+
+# ---- callback_page, which is in C
+
+LINKED = {
+    "pie": ("-pie", "shared"),
+    "no-pie": ("-no-pie", "shared"),
+    "static": ("-static", "archive"),
+    "static-pie": ("-static-pie", "archive"),
+    "library": ("-shared", "shared"),
+}
+LIBS = {
+    "shared": f"-L{ROOT}/build/lib -l:libffi_static.so.0 -lffi -Wl,-rpath,{ROOT}/build/lib",
+    "archive": f"{ROOT}/build/lib/libffi_static.a -lffi -pthread",
+}
+
+
+def callback_page(out: Path, how: str) -> Path:
+    """Build the example as its reader does, against the library of this tree."""
+    flag, kind = LINKED[how]
+    build("lib")
+    make(
+        "-C",
+        str(EXAMPLES / "callback_page"),
+        f"OUT={out}",
+        f"CFLAGS=-O2 {'-fno-pie' if flag in ('-no-pie', '-static') else '-fPIC'}",
+        f"LDFLAGS={flag}",
+        f"FFI_STATIC_CFLAGS=-I{ROOT}/csrc/include",
+        f"FFI_STATIC_LIBS={LIBS[kind]}",
+    )
+    return out / "callback_page"
+
+
+def judge_page(output: str, callbacks: int, provider: str = "text") -> None:
+    pages = -(-callbacks // 4096)
+    said = output.splitlines()
+    assert said[0] == (
+        f"{callbacks} live callbacks on {pages} pages of provider {provider}: "
+        "each called, each knew itself"
+    )
+    assert re.fullmatch(r"[\d.]+ bytes of memory a callback \(PSS\), .* 64 .*", said[1])
+    assert said[2:] == ["0 pages are writable and executable", "all freed"]
+
+
+@both_policies
+@pytest.mark.parametrize("how", [how for how in LINKED if how != "library"])
+def test_a_hundred_thousand_callbacks_of_a_runtime(how: str, policy: str, tmp_path: Path) -> None:
+    if reason := policies.refusal(policy):
+        pytest.skip(reason)
+    done = policies.run_under(policy, [str(callback_page(tmp_path, how))])
+    assert done.returncode == 0, done.stdout + done.stderr
+    judge_page(done.stdout, 100_000)
+
+
+@pytest.mark.parametrize("provider", ["text", "file", "memfd"])
+def test_callbacks_of_a_runtime_from_each_provider(provider: str, tmp_path: Path) -> None:
+    page = callback_page(tmp_path, "pie")
+    judge_page(
+        run([str(page), "9000"], env={"FFI_STATIC_PROVIDER": provider}).stdout, 9000, provider
+    )
+
+
+def test_callbacks_of_a_runtime_whose_program_was_deleted(tmp_path: Path) -> None:
+    page = callback_page(tmp_path, "pie")
+    script = 'exec 3<"$1"; rm "$1"; exec /proc/self/fd/3 9000'
+    done = run(["sh", "-c", script, "sh", str(page)])
+    judge_page(done.stdout, 9000)
+    assert not page.exists()
+
+
+def test_callbacks_of_a_runtime_in_a_library_that_is_unloaded(tmp_path: Path) -> None:
+    library = callback_page(tmp_path, "library")
+    done = policies.run_under(policies.PLAIN, program(examples.run_and_unload, str(library)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    judge_page(done.stdout.removesuffix("unloaded\n"), 9000)
+    assert done.stdout.endswith("unloaded\n")

@@ -5,6 +5,9 @@
  */
 #include "pages.h"
 #include <pthread.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/wait.h>
 
 PAGE_OF(page_behind, 0x10000);
 PAGE_OF(page_before, -0x10000);
@@ -372,4 +375,37 @@ CASE(copies_with_landing_pads_run)
     page_right(code, 50);
     CHECK_EQ(ffi_static_stamp_free(code), 0);
     CHECK_EQ(ffi_static_stamp_close(stamp), 0);
+}
+
+/* Does this processor refuse a jump past a landing pad? (Linux, arm64 hwcaps) */
+static bool has_landing_pads(void)
+{
+#ifdef __aarch64__
+    return getauxval(AT_HWCAP2) & (1u << 17); /* BTI */
+#else
+    return false;
+#endif
+}
+
+CASE(a_call_past_the_landing_pad_ends_the_process)
+{
+    ffi_static_stamp *stamp;
+    int status;
+    if (!has_landing_pads())
+        test_skip("no marked pages here: needs AArch64 with BTI");
+    CHECK_EQ(ffi_static_stamp_open(&behind, FFI_STATIC_STAMP_LANDING, &stamp), 0);
+    char *past = (char *)copy(stamp) + 4;
+    fflush(stdout);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit((int)page_call(past, 0));
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGILL);
+    CHECK_EQ(ffi_static_stamp_open(&behind, 0, &stamp), 0);
+    past = (char *)copy(stamp) + 4; /* without the flag nothing is marked but what `text` copies */
+    struct ffi_static_copy seen;
+    CHECK_EQ(ffi_static_stamp_query(past, &seen), 0);
+    if (strcmp(seen.provider, "text") != 0)
+        CHECK_EQ(page_call(past, 0), 0);
 }

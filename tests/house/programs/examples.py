@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import sys
+from _ctypes import dlclose
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,13 @@ def handler_that_fails(path: str) -> None:
 
 def ask_for_writable_code() -> None:
     mmap.mmap(-1, 4096, prot=7)
+
+
+def run_and_unload(path: str) -> None:
+    """Call main() of an example that was linked as a library, and unload it."""
+    library = ctypes.CDLL(path)
+    status = library.main(2, (ctypes.c_char_p * 3)(b"callback_page", b"9000", None))
+    ctypes.CDLL(None).fflush(None)
+    dlclose(library._handle)
+    print("still mapped" if path in Path("/proc/self/maps").read_text() else "unloaded")
+    sys.exit(status)
