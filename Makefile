@@ -152,7 +152,7 @@ install: lib ## [start] header, library and pkg-config file: PREFIX=/usr/local D
 # ---- tests
 
 # What tests would build themselves is built before them, so that two at a time do not collide.
-TEST_PROGRAMS := tests-c tests-bad-days tests-abi tests-debug tests-asan tests-tsan bench-c
+TEST_PROGRAMS := tests-c tests-bad-days tests-abi tests-debug tests-asan tests-tsan tests-nested bench-c
 test: setup lib package ## [check] everything: C, Python, bad days, lint, both compilers
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(TEST_PROGRAMS) tests-elsewhere
 	$(PYTEST) tests -n $(JOBS)
@@ -202,7 +202,9 @@ clean: ## [start] remove what was built (keeps .venv)
 	rm -rf $(BUILD) ffi_static/*.so
 
 # ---- rooms with recipes of their own
+-include csrc/nested/nested.mk
 -include tests/core/core.mk
+-include tests/nested/nested.mk
 -include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk

@@ -24,7 +24,9 @@ static bool out_of_memory; /* the last thread without a record; atomic */
 static bool guest;         /* in a namespace that is not the program's */
 static bool exiting;       /* exit() has begun, so the destructor is not a dlclose */
 static bool unloaded;
-static const struct fs_thread_events *listener; /* NULL: no record has ever had a slot. Atomic */
+/* In the order in which they registered; NULL: no record has ever had a slot. Atomic. */
+static const struct fs_thread_events *listeners[3];
+enum { LISTENERS = sizeof listeners / sizeof *listeners };
 
 /* --- the records ----------------------------------------------------------------------------- */
 
@@ -98,14 +100,20 @@ static void take_seat(struct fs_thread *t)
     __atomic_store_n(&seat->owner, t->owner, __ATOMIC_RELEASE);
 }
 
-void fs_thread_listen(const struct fs_thread_events *events)
+static const struct fs_thread_events *listener(int i)
 {
-    __atomic_store_n(&listener, events, __ATOMIC_RELEASE);
+    static const struct fs_thread_events nobody;
+    const struct fs_thread_events *there = __atomic_load_n(&listeners[i], __ATOMIC_ACQUIRE);
+    return there ? there : &nobody;
 }
 
-static const struct fs_thread_events *who_listens(void)
+void fs_thread_listen(const struct fs_thread_events *events)
 {
-    return __atomic_load_n(&listener, __ATOMIC_ACQUIRE);
+    int i = 0;
+    while (i < LISTENERS - 1 && listeners[i] && listeners[i] != events)
+        i++;
+    FS_ASSERT(!listeners[i] || listeners[i] == events);
+    __atomic_store_n(&listeners[i], events, __ATOMIC_RELEASE);
 }
 
 /* The record's thread is gone: give its slots back and let another thread have it. */
@@ -114,8 +122,9 @@ static void retire(struct fs_thread *t)
     struct fs_seat *seat = fs_seat_of(t->owner);
     if (__atomic_load_n(&seat->owner, __ATOMIC_RELAXED) == t->owner)
         __atomic_store_n(&seat->owner, 0, __ATOMIC_RELEASE);
-    if (who_listens())
-        who_listens()->gone(t);
+    for (int i = LISTENERS - 1; i >= 0; i--)
+        if (listener(i)->gone)
+            listener(i)->gone(t);
     __atomic_store_n(&t->owner, 0, __ATOMIC_RELEASE);
 }
 
@@ -246,8 +255,9 @@ size_t fs_thread_cached(void)
 
 static void on_cut(void)
 {
-    if (who_listens())
-        who_listens()->cut();
+    for (int i = LISTENERS - 1; i >= 0; i--)
+        if (listener(i)->cut)
+            listener(i)->cut();
 }
 
 /* The child has one thread. The others' records are whole (see thread.h) and now nobody's. */
@@ -328,8 +338,9 @@ __attribute__((destructor)) static void unload(void)
         __atomic_store_n(&made, 0, __ATOMIC_RELEASE);
     fs_unlock();
     /* A guest is not told whether this is its dlclose() or the program's end. */
-    if (who_listens())
-        who_listens()->unload(!guest);
+    for (int i = LISTENERS - 1; i >= 0; i--)
+        if (listener(i)->unload)
+            listener(i)->unload(!guest);
     for (unsigned k = 0; !guest && k < sizeof blocks / sizeof *blocks; k++) {
         free(blocks[k]);
         blocks[k] = NULL;

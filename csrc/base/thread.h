@@ -32,6 +32,7 @@
 
 #define FS_CACHE_SLOTS 64
 #define FS_ERROR_BYTES 1280
+#define FS_THREAD_ABOVE 10
 
 struct fs_thread {
     uintptr_t owner; /* its thread pointer; 0: nobody's. Atomic, changed under fs_lock */
@@ -39,6 +40,7 @@ struct fs_thread {
     unsigned count;  /* slots cached in slot[0 .. count) */
     void *slot[FS_CACHE_SLOTS];
     char error[FS_ERROR_BYTES];
+    void *above[FS_THREAD_ABOVE]; /* a room above keeps its own words here; NULL in a new record */
 };
 
 /* Finding one's record is on the fastest path, and the library has no thread-local variable: the
@@ -91,8 +93,8 @@ FS_HIDDEN struct fs_thread *fs_thread_for_error(bool make);
 /* Has the last thread that needed a record found no memory for one? */
 FS_HIDDEN bool fs_thread_out_of_memory(void);
 
-/* What this room tells the one that knows what slots are, which the other registers before any
- * record can hold a slot.
+/* What this room tells rooms above, of which the one that knows what slots are registers first,
+ * before any record can hold a slot. The last to register is told first. NULL: need not be told.
  *   - `gone`, under fs_lock: the record's thread is gone. Gives back all its slots.
  *   - `cut`, under fs_lock, in a forked child: a thread that the child does not have was in the
  *     middle of a change (lock.h). Makes the structures whole.
@@ -105,7 +107,7 @@ struct fs_thread_events {
     void (*unload)(bool alone);
 };
 
-/* Under fs_lock; `events` is for ever, and the same each time. */
+/* Under fs_lock; `events` is for ever, and the same each time a room registers. */
 FS_HIDDEN void fs_thread_listen(const struct fs_thread_events *events);
 
 /* Sum of `count` over all records: exact for the caller's own, a glimpse of the others'. */

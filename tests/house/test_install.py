@@ -69,6 +69,10 @@ def test_installed_files_are_these_and_no_others(prefix: Path) -> None:
         "lib/libffi_static.so",
         "lib/libffi_static.so.0",
         "lib/pkgconfig/libffi_static.pc",
+        "lib/libffi_static-nested.a",
+        "lib/libffi_static-nested.so",
+        "lib/libffi_static-nested.so.0",
+        "lib/pkgconfig/libffi_static-nested.pc",
     }
     assert (prefix / "lib/libffi_static.so").readlink() == Path("libffi_static.so.0")
 

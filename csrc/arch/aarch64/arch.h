@@ -53,6 +53,8 @@
 #define FS_SLOT_HOP_DATA 16
 #define FS_HOP_REGISTERS 32
 #define FS_HOP_SP 31
+#define FS_HOP_CHAIN 18 /* GCC's static chain */
+#define FS_HOP_NEST 15  /* LLVM's */
 #define FS_HOP_R 17
 #define FS_HOP_SIZE 16
 

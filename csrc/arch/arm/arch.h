@@ -44,6 +44,7 @@
 #define FS_SLOT_HOP_CODE 8
 #define FS_HOP_REGISTERS 15
 #define FS_HOP_SP 13
+#define FS_HOP_CHAIN 12 /* GCC's static chain: ip */
 #define FS_HOP_R 12
 #define FS_HOP_SIZE 16
 

@@ -32,6 +32,7 @@
 #define FS_FLEN 0
 #endif
 #define FS_HOP_SP 3
+#define FS_HOP_CHAIN 20 /* GCC's static chain: t8 */
 #define FS_HOP_R 12
 #define FS_HOP_SPENT 13 /* what trampolines jump through */
 #include "arch/lp64.h"

@@ -45,6 +45,7 @@
 #define FS_SLOT_HOP_DATA 16
 #define FS_HOP_REGISTERS 32
 #define FS_HOP_SP 1
+#define FS_HOP_CHAIN 11 /* GCC's static chain */
 #define FS_HOP_R 11
 #define FS_HOP_SIZE 20
 

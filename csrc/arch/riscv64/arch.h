@@ -36,6 +36,7 @@
 #define FS_FLEN 0
 #endif
 #define FS_HOP_SP 2
+#define FS_HOP_CHAIN 7 /* GCC's static chain: t2 */
 #define FS_HOP_R 6
 #define FS_HOP_SPENT 28 /* what trampolines jump through */
 #include "arch/lp64.h"

@@ -41,6 +41,7 @@
 #define FS_SLOT_HOP_DATA 16
 #define FS_HOP_REGISTERS 16
 #define FS_HOP_SP 15
+#define FS_HOP_CHAIN 0 /* GCC's static chain */
 #define FS_HOP_R 0
 #define FS_HOP_JUMP 1
 #define FS_HOP_SIZE 24

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* gcc.c - what GCC's code calls with -ftrampoline-impl=heap
+ *
+ * The names, the arguments and the version of the symbols (GCC_14.0.0) are libgcc's, which these
+ * functions take the place of: by LD_PRELOAD, or linked before it. C, Ada and Fortran call them
+ * alike. On architectures for which libgcc has nothing, they are all that there is.
+ *
+ * No lock is taken and no system call made unless the thread needs further slots. A pointer may be
+ * called from any thread for as long as its frame is alive. In a forked child all pointers work.
+ * Both functions may be called in signal handlers. errno stays as it is.
+ */
+#include "nested/nested.h"
+
+#include "nested/order.h"
+#include "tramp/find.h"
+
+#define EXPORTED __attribute__((visibility("default")))
+
+EXPORTED void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst);
+EXPORTED void __gcc_nested_func_ptr_deleted(void);
+
+/* Not below all others, or the order is not that of the stack. */
+static FS_COLD void add_slowly(struct fs_nested_own *own, struct fs_nested *n)
+{
+    fs_nested_deepen(own, true);
+    if (fs_order_mark(&own->root, n))
+        own->uneven = true;
+    struct fs_nested *next, *stale = fs_order_add(&own->root, n);
+    for (; stale; stale = next) {
+        next = stale->under;
+        fs_nested_keep(own, stale);
+    }
+    fs_nested_deepen(own, false);
+}
+
+static void add(struct fs_nested_own *own, struct fs_nested *n)
+{
+    struct fs_nested *root = own->root;
+    if (fs_unlikely(root && (root->sp <= n->sp || root->left || own->uneven))) {
+        add_slowly(own, n);
+        return;
+    }
+    if (root && root->sp - n->sp <= FS_NESTED_NEAR)
+        fs_nested_after(n, root);
+    n->left = n->under = NULL;
+    n->right = root;
+    fs_step();
+    own->root = n;
+}
+
+/* Store at `dst` the address of code that calls `func` with `chain` in the register of the ABI.
+ * What cannot be written to at `dst` is a fault here. `func` is not looked at: a pointer to what is
+ * no code faults when it is called. */
+void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst)
+{
+    uintptr_t sp = FS_NESTED_CALLER_SP();
+    struct fs_nested_own *own = fs_nested_own(sp);
+    struct fs_nested *n;
+    if (fs_likely(own)) {
+        fs_nested_enter(own, sp);
+        n = fs_nested_pop(own, sp);
+        fs_nested_init(n, sp, func, chain, dst);
+        add(own, n);
+        fs_nested_leave(own);
+    } else {
+        n = fs_nested_share(sp, func, chain, dst);
+    }
+    *(void **)dst = fs_slot_code(n);
+}
+
+/* alloca() has moved the stack pointer: make the slot the root that a frame above made last. What
+ * lies on another stack is not meant. */
+static bool find_above(struct fs_nested_own *own, uintptr_t sp)
+{
+    return fs_order_above(&own->root, sp) &&
+           fs_nested_on_own_stack(own, sp) == fs_nested_on_own_stack(own, own->root->sp) &&
+           fs_order_near(&own->root, own->root->sp);
+}
+
+static bool delete_own(struct fs_nested_own *own, uintptr_t sp)
+{
+    fs_nested_deepen(own, true);
+    bool is_here = fs_order_near(&own->root, sp);
+    bool is_shared = !is_here && fs_nested_unshare(sp);
+    if (is_here || (!is_shared && find_above(own, sp))) {
+        fs_nested_keep(own, fs_order_take(&own->root));
+        own->uneven = own->uneven && own->root;
+        is_here = true;
+    }
+    fs_nested_deepen(own, false);
+    return is_here || is_shared || own->lost;
+}
+
+static FS_COLD void delete_slowly(struct fs_nested_own *own, uintptr_t sp, void *caller)
+{
+    /* What a handler cannot find may be among the words that its signal interrupted. */
+    struct fs_thread *t = own ? NULL : fs_self();
+    bool is_handler = t && fs_nested_of(t)->busy;
+    if ((own ? delete_own(own, sp) : fs_nested_unshare(sp)) || is_handler || fs_nested_lost_some())
+        return;
+    fs_die("ffi_static: __gcc_nested_func_ptr_deleted() was called (the call returns to @) in a "
+           "frame whose thread has made no pointer to a nested function that is not deleted; each "
+           "call ends one call of __gcc_nested_func_ptr_created()",
+           (uintptr_t)caller, 0);
+}
+
+/* Delete the pointer that the calling frame made last. */
+void __gcc_nested_func_ptr_deleted(void)
+{
+    uintptr_t sp = FS_NESTED_CALLER_SP();
+    struct fs_nested_own *own = fs_nested_own(sp);
+    if (fs_unlikely(!own)) {
+        delete_slowly(NULL, sp, __builtin_return_address(0));
+        return;
+    }
+    fs_nested_enter(own, sp);
+    struct fs_nested *n = own->root;
+    if (fs_likely(n && n->sp == sp && !n->under && !n->left && !own->uneven)) {
+        own->root = n->right;
+        fs_step();
+        fs_nested_keep(own, n);
+    } else {
+        delete_slowly(own, sp, __builtin_return_address(0));
+    }
+    fs_nested_leave(own);
+}
