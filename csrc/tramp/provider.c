@@ -13,7 +13,8 @@ const struct fs_provider *const fs_providers[] = {
     &fs_provider_resident, &fs_provider_trampfd, &fs_provider_text,
     &fs_provider_file,     &fs_provider_memfd,   NULL,
 };
-_Static_assert(sizeof fs_providers / sizeof *fs_providers <= FS_PROVIDERS_MAX + 1, "room");
+_Static_assert(sizeof fs_providers / sizeof *fs_providers == FS_PROVIDERS + 1, "their number");
+_Static_assert(FS_PROVIDERS <= FS_PROVIDERS_MAX, "room");
 
 /* What lasts, by the provider's place in the list above. Under the lock. */
 static struct refusal {

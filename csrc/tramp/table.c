@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "tramp/books.h"
 #include "tramp/provider.h"
 #include "tramp/registry.h"
@@ -277,7 +278,9 @@ int fs_table_make(struct fs_table **out)
     int error = fs_provider_order(&order);
     if (error)
         return error;
-    char reasons[1200];
+    static const char none[] = "no provider can make more trampolines here: ";
+    char reasons[FS_REASONS_BYTES];
+    _Static_assert(sizeof none + sizeof reasons <= FS_ERROR_BYTES, "an error sentence has room");
     size_t n = 0;
     for (; *order; order++) {
         struct fs_why why;
@@ -287,7 +290,7 @@ int fs_table_make(struct fs_table **out)
             n += (size_t)snprintf(reasons + n, sizeof reasons - n, "%s%s: %s", n ? "; " : "",
                                   (*order)->name, why.text);
     }
-    return fs_fail(-ENOSYS, "no provider can make more trampolines here: %s", reasons);
+    return fs_fail(-ENOSYS, "%s%s", none, reasons);
 }
 
 int fs_table_add(struct fs_table *t)
