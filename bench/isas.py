@@ -127,8 +127,8 @@ def main() -> int:
     for isa, found in counts.items():
         lines += table(isa, found, newest)
     lines.append(
-        f"{MISSING}: this library does not describe the types (complex ones), or gives a wrong answer\n"
-        "([upstream's faults](../../patches/libffi/upstream/README.md)).\n"
+        f"{MISSING}: this library does not describe the types (complex ones), or gives a wrong\n"
+        "answer ([upstream's faults](../../patches/libffi/upstream/README.md)).\n"
     )
     options.out.write_text("\n".join(lines))
     print(f"{options.out}: {len(counts)} architectures")
