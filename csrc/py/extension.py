@@ -98,15 +98,7 @@ def python_isa() -> str | None:
     if not crossing and multiarch.endswith("x32"):
         return "x32"
     name = crossing.partition("-")[2] if crossing else multiarch.partition("-")[0]
-    for pattern, folder in (
-        (r"i[3-6]86", "i686"),
-        (r"amd64", "x86_64"),
-        (r"arm(v[4-8]\w*)?", "arm"),
-        (r"ppc64le", "powerpc64le"),
-    ):
-        if re.fullmatch(pattern, name):
-            return folder
-    return name or None
+    return ask("isa.sh", "--named", name).stdout.strip() if name else None
 
 
 def check_isa() -> None:
