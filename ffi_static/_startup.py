@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ffi_static import _lib
 from ffi_static._dropin import install, installed, serving
 from ffi_static._dropin.serving import Served
 from ffi_static._errors import Error
@@ -123,6 +124,13 @@ def report(only: int | None) -> None:
         say(prefix + describe(each))
     if not served:
         say(prefix + "nothing was installed")
+    made, freed = _lib.callback_counts()
+    if made:
+        say(f"{prefix}ffi_static.callback: {_counts(made, made - freed, freed)}")
+
+
+def _counts(made: int, live: int, freed: int) -> str:
+    return f"{made} callbacks made, {live} live, {freed} freed"
 
 
 def describe(each: Served) -> str:
@@ -134,7 +142,7 @@ def describe(each: Served) -> str:
     where = f"{each.module} {each.version} ({each.file})"
     if each.state == "refused":
         return f"{where}: refused, its callbacks are stock: {each.reason}"
-    counts = f"{each.made} callbacks made, {each.live} live, {each.freed} freed"
+    counts = _counts(each.made, each.live, each.freed)
     left = f"; {each.leftover} made before, in the module's own memory" if each.leftover else ""
     return f"{where}: {each.state}, {counts}{left}"
 

@@ -28,6 +28,16 @@ def rooms() -> list[str]:
 
 
 PREAMBLE = """
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <termios.h>
+#include <time.h>
+#include <wchar.h>
 #include <ffi.h>
 #include "ffi_static.h"
 /* dropin/module.c has the PyInit function that Python calls; this file's gets another name. */
@@ -65,6 +75,13 @@ struct ffi_static_stats {
 };
 int ffi_static_get_stats(struct ffi_static_stats *, size_t size);
 int ffi_static_check(void);
+"""
+
+#: Integer types of POSIX, and some that BSD added. The C compiler tells how large each is.
+POSIX = """
+blkcnt_t blksize_t cc_t clock_t clockid_t dev_t fsblkcnt_t fsfilcnt_t gid_t id_t in_addr_t in_port_t
+ino_t key_t mode_t nfds_t nlink_t off_t pid_t rlim_t sa_family_t sig_atomic_t socklen_t speed_t
+suseconds_t tcflag_t time_t uid_t useconds_t wint_t u_char u_short u_int u_long
 """
 
 
@@ -147,12 +164,12 @@ def sources() -> list[str]:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(DECLARATIONS)
+ffibuilder.cdef(DECLARATIONS + "".join(f"typedef int... {name};\n" for name in POSIX.split()))
 ffibuilder.set_source(
     "ffi_static._lib",
     PREAMBLE,
     sources=sources(),
-    depends=sorted(glob.glob("csrc/**/*.h", recursive=True)),
+    depends=["csrc/py/_lib.map", *sorted(glob.glob("csrc/**/*.h", recursive=True))],
     include_dirs=[
         "csrc",
         "csrc/include",
@@ -164,6 +181,10 @@ ffibuilder.set_source(
     define_macros=[("_CFFI_NO_LIMITED_API", None), ("FFI_STATIC_API", "")],
     # The Makefile's flags. Nothing of the library is visible outside the module.
     extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", *arch_flags()],
-    extra_link_args=["-pthread", "-Wl,-z,relro,-z,now,-z,noexecstack"],
+    extra_link_args=[
+        "-pthread",
+        "-Wl,-z,relro,-z,now,-z,noexecstack",
+        "-Wl,--version-script=csrc/py/_lib.map",
+    ],
     py_limited_api=False,
 )

@@ -59,10 +59,12 @@ def _linked(path: str, symbol: bytes) -> dict[str, Any]:
     """Tell how the module in the file `path` is linked with libffi, and which libffi is loaded."""
     data = Path(path).read_bytes()
     # A module that contains libffi may define the symbol as well. It does not need the library.
-    if not (symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data)):
+    needed = [name.decode() for name in re.findall(rb"\0(libffi[-.\w]*\.so[.\d]*)(?=\0)", data)]
+    if not (symbol in data and needed):
         return {"linked": "statically", "libffi": None}
+    # Other packages may have brought copies of their own: libffi-4f1c2a9e.so.8 beside libffi.so.8.
     names = {Path(m.path).name for m in read_maps() if m.executable and "libffi" in m.path}
-    libffi = min((name for name in names if not name.startswith("libffi_static")), default=None)
+    libffi = min((name for name in names if name.startswith(tuple(needed))), default=None)
     return {"linked": "dynamically", "libffi": libffi}
 
 

@@ -24,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 #: What Debian's unstable has; root.sh names the packages.
 DEBIAN = ("3.14", "3.15")
+PIP = (
+    ("--disable-pip-version-check", "install", "-q", "-r", "requirements/any.txt"),
+    ("install", "-q", "--no-build-isolation", "--no-deps", "-e", "."),
+)
 TESTS = ("tests/python", "tests/house/test_examples.py")
 
 nox.options.envdir = str(ROOT / "build/py/nox")
@@ -59,9 +63,8 @@ def test(session: nox.Session, python: str) -> None:
     if not (venv / "bin/python").exists():
         session.run(python, "-m", "venv", str(venv), external=True)
     run = partial(session.run, str(venv / "bin/python"), "-m", external=True)
-    pip = partial(run, "pip", "--disable-pip-version-check", "--no-input", "install", "-q")
-    pip("-r", "requirements/any.txt")
-    pip("--no-build-isolation", "--no-deps", "-e", ".")
+    for words in PIP:
+        run("pip", *words)
     run("pytest", "-q", *(session.posargs or TESTS))
 
 
@@ -70,8 +73,10 @@ def test_in_root(session: nox.Session, version: str) -> None:
     if version not in DEBIAN:
         session.skip(f"CPython {version} is neither in PATH nor in pyenv nor in Debian's unstable")
     session.chdir(ROOT)
-    words = session.posargs or ("-q", *TESTS)
-    session.run("bash", "tests/python/root.sh", version, *words, external=True)
+    run = partial(session.run, "bash", "tests/python/root.sh", version, external=True)
+    for words in PIP:
+        run("python", "-m", "pip", *words)
+    run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
 
 
 for each in VERSIONS:

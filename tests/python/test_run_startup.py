@@ -199,3 +199,15 @@ def test_report_with_a_wrong_value_is_one_line() -> None:
     assert (
         said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: give 0 or 1; there will be no report\n"
     )
+
+
+def test_report_counts_callbacks_of_this_package() -> None:
+    code = (
+        "import ffi_static\n"
+        "made = [ffi_static.callback('int(int)', abs) for _ in range(3)]\n"
+        "made.pop().close()"
+    )
+    env = {"FFI_STATIC_INSTALL": "1", "FFI_STATIC_REPORT": "1"}
+    lines = start("-c", code, **env).stderr.splitlines()
+    assert lines[-1].endswith("] ffi_static.callback: 3 callbacks made, 2 live, 1 freed")
+    assert "ffi_static.callback" not in start("-c", "import ffi_static", **env).stderr
