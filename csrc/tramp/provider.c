@@ -164,7 +164,8 @@ int fs_provider_ask(int (*ask)(const struct fs_provider *p, void *data, struct f
     if (error)
         return error;
     char reasons[FS_REASONS_BYTES];
-    _Static_assert(sizeof reasons + 80 <= FS_ERROR_BYTES, "an error sentence has room, with `what`");
+    _Static_assert(sizeof reasons + 80 <= FS_ERROR_BYTES,
+                   "an error sentence has room, with `what`");
     size_t n = 0;
     for (; *order; order++) {
         struct fs_why why;
