@@ -55,7 +55,7 @@ CALLS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
 API = "make and drop, by callback()"
 #: (module, workload): the ratio that it must not exceed.
 TARGETS = {
-    ("ctypes", "int(int)"): 1.0,
+    ("ctypes", "int(int)"): 0.85,
     ("ctypes", "int(int x 6)"): 0.9,
     ("ctypes", "double(6 mixed)"): 0.9,
     ("ctypes", "foreign thread, state kept"): 1 / 40,

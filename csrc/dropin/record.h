@@ -26,7 +26,7 @@
  * what was withheld, drains, and retires the stock blocks that it finds.
  *
  * The files, each of which uses only those before it: elf, record, closure, call, stock, block,
- * cffi, drain; libffi; users; module.
+ * cffi, drain; thunk, libffi; users; module.
  */
 #ifndef FS_RECORD_H
 #define FS_RECORD_H
@@ -68,6 +68,8 @@ struct fs_dropin {
     unsigned entries;
     struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
     unsigned long made, freed; /* closures */
+    unsigned long turbo;       /* of those made: how many our dispatch runs */
+    const char *no_turbo;      /* why it runs none; NULL: it may */
 
     /* While `prober` probes: what was seen, and the first thing that is not as expected. */
     pthread_t prober;
@@ -115,6 +117,7 @@ struct fs_dropin_kind {
 #define FS_SAW_PREP 2u
 #define FS_SAW_TRACK 4u
 #define FS_SAW_FREE 8u
+#define FS_SAW_CALL 16u
 
 /* Is this record being probed, by this thread? */
 static inline bool fs_dropin_probing(const struct fs_dropin *d)

@@ -44,6 +44,8 @@ struct fs_py_cell {
         struct { /* FS_PY_MODULES */
             ffi_static_handler handler;
             void *data;
+            uint64_t boxed; /* of ctypes: bit n says that argument n is an instance of its class */
+            uint8_t turbo;  /* enum fs_turbo (dropin/closure.h) */
         } served;
     };
     struct fs_py_cell *next;

@@ -36,6 +36,9 @@ class Served:
 
     made, live, freed: this package's closures for the module. leftover: closures that cffi made in
     its own memory before install(), and that may still be live (always 0 for ctypes).
+
+    turbo, no_turbo: how many of those made this package's dispatch runs, counted at the first call
+    of each; and why it runs none that are made now ("" if it may).
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class Served:
         made: int = 0,
         freed: int = 0,
         leftover: int = 0,
+        turbo: int = 0,
+        no_turbo: str = "",
     ) -> None:
         """Fill in a record. Closures that were made and not freed are live."""
         self.module = module
@@ -62,6 +67,8 @@ class Served:
         self.live = made - freed
         self.freed = freed
         self.leftover = leftover
+        self.turbo = turbo
+        self.no_turbo = no_turbo
 
     def as_dict(self) -> dict[str, str | int]:
         """Give the record as JSON can hold it."""
@@ -87,6 +94,8 @@ os.register_at_fork(after_in_child=getattr(lock, "_at_fork_reinit"))  # noqa: B0
 wanted: set[str] = set()
 refused: dict[tuple[str, str], Served] = {}  # by name and file
 
+#: Why install() leaves callbacks to the modules' own handlers; "" where it does not.
+no_turbo = ""
 #: Set by a process that must not go on unserved. The import of a module that cannot be served then
 #: raises.
 required = False
