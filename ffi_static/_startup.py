@@ -7,7 +7,8 @@ while Python starts, before the program. If not, that costs one look at the envi
 
     FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: neither
     FFI_STATIC_INSTALL=word[,word...]       ctypes, cffi: only these; keep_thread_state: as in
-                                            install(); require: do not go on without
+                                            install(); no_turbo: as turbo=False there;
+                                            require: do not go on without
     FFI_STATIC_REPORT=1                     each process tells at its exit what was served
 
 When the value is wrong or install() refuses, one line on stderr says so, and Python goes on with
@@ -26,7 +27,7 @@ from ffi_static._dropin.serving import Served
 from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
-WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "require")
+WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "no_turbo", "require")
 #: The exit status when `require` was asked for and a module cannot be served.
 FAILED = 125
 #: The value that `run --report` sets: this process reports, its children do not.
@@ -71,6 +72,7 @@ def arguments(value: str) -> dict[str, bool] | None:
         "ctypes": every or "ctypes" in words,
         "cffi": every or "cffi" in words,
         "keep_thread_state": "keep_thread_state" in words,
+        "turbo": "no_turbo" not in words,
     }
 
 
@@ -134,7 +136,11 @@ def describe(each: Served) -> str:
         return f"{where}: refused, its callbacks are stock: {each.reason}"
     counts = f"{each.made} callbacks made, {each.live} live, {each.freed} freed"
     left = f"; {each.leftover} made before, in the module's own memory" if each.leftover else ""
-    return f"{where}: {each.state}, {counts}{left}"
+    if each.state == "served" and each.no_turbo:
+        turbo = f"; none turbo: {each.no_turbo}"
+    else:
+        turbo = f", {each.turbo} turbo"
+    return f"{where}: {each.state}, {counts}{turbo}{left}"
 
 
 start()

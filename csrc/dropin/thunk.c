@@ -13,6 +13,7 @@
  */
 #include "dropin/thunk.h"
 
+#include "dropin/call.h"
 #include "py/compat.h"
 
 #include <string.h>
@@ -109,6 +110,8 @@ static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
     if ((t->flags & CALLS & ~PYTHON_API) != CDECL || cif->nargs > ON_STACK || !t->converters || !PyTuple_CheckExact(t->converters) ||
         PyTuple_GET_SIZE(t->converters) != (Py_ssize_t)cif->nargs)
         return false;
+    if (t->set && is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
+        return false;
     cell->served.boxed = 0;
     for (unsigned i = 0; i < cif->nargs; i++) {
         bool boxed;
@@ -149,7 +152,7 @@ static FS_COLD void drop(PyObject **argv, Py_ssize_t count)
         Py_DECREF(argv[count]);
 }
 
-/* Store the result. What ctypes' setter gives has to live as long as C uses the result. */
+/* Store the result. What ctypes' writer gives has to live as long as C uses the result. */
 static void give(const struct thunk *t, void *ret, PyObject *result)
 {
     const ffi_type *type = t->result;
@@ -157,15 +160,11 @@ static void give(const struct thunk *t, void *ret, PyObject *result)
     if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && type->type != FFI_TYPE_FLOAT &&
         type->size < sizeof(ffi_arg))
         at += sizeof(ffi_arg) - type->size;
-    bool is_object = is_code(info_of(type), 'O');
     PyObject *kept = t->set(at, result, 0);
-    if (fs_likely(kept == Py_None && !is_object)) {
+    if (fs_likely(kept == Py_None))
         Py_DECREF(kept);
-        return;
-    }
-    if (!kept ||
-        (!is_object &&
-         PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1) == -1))
+    else if (!kept ||
+             PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1) == -1)
         fs_py_ctypes_unraisable(FS_PY_CTYPES_CONVERTING, t->callable);
 }
 
@@ -199,7 +198,7 @@ bool fs_thunk_run(const struct fs_py_cell *cell, const ffi_cif *cif, void *ret, 
     Py_XDECREF(result);
     for (Py_ssize_t i = 0; i < count; i++)
         Py_DECREF(argv[i]);
-    Py_DECREF(owner);
+    fs_call_release(owner);
     return true;
 }
 
