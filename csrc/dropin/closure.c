@@ -10,7 +10,7 @@
 #include "py/thread.h"
 #include "tramp/find.h"
 
-bool fs_turbo_on;
+bool fs_turbo_off;
 
 /* A table does not fill its span; what lies behind it may be anybody's. */
 bool fs_dropin_is_ours(const void *closure)

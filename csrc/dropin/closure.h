@@ -27,12 +27,13 @@ enum fs_turbo {
     FS_TURBO_RUNS, /* ours: the same conversions, chosen once */
 };
 
-/* install(turbo=...): may closures that are made now run by our dispatch? */
-extern FS_HIDDEN bool fs_turbo_on;
+/* install(turbo=False): closures that are made from now on do not run by our dispatch. */
+extern FS_HIDDEN bool fs_turbo_off;
 
+/* May a closure that is made now? */
 static inline bool fs_dropin_may_turbo(const struct fs_dropin *d)
 {
-    return !d->no_turbo && (fs_turbo_on || fs_dropin_probing(d));
+    return !d->no_turbo && (d->state == FS_DROPIN_SERVED ? !fs_turbo_off : fs_dropin_probing(d));
 }
 
 /* The probe's signature is int(short, double, void *): does this cif say so? */

@@ -156,9 +156,8 @@ bool fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void 
     }
     int *theirs = fs_py_cffi_errno(real, saved);
     Py_INCREF(info); /* the function may free the callback */
-    PyObject *result =
-        PyObject_Vectorcall(PyTuple_GET_ITEM(info, FUNCTION), argv,
-                            (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(info, FUNCTION), argv,
+                                           (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (fs_unlikely(!result ||
                     !give(PyTuple_GET_ITEM(signature, RESULT), cif->rtype, ret, result))) {
         *real = theirs ? *theirs : fs_py_cffi_restore_errno(real);

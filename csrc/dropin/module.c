@@ -170,18 +170,19 @@ static PyObject *dropin_keep(PyObject *self, PyObject *flag)
     Py_RETURN_NONE;
 }
 
-/* May callbacks that are made from now on run by our dispatch? */
+/* May callbacks that are made from now on run by our dispatch? For all interpreters. */
 static PyObject *dropin_turbo(PyObject *self, PyObject *flag)
 {
     int on = PyObject_IsTrue(flag);
     (void)self;
     if (on < 0)
         return NULL;
-    fs_turbo_on = on;
+    fs_turbo_off = !on;
     Py_RETURN_NONE;
 }
 
-/* The probe's callback gave a wrong answer by our dispatch: a reason that stays, as a record does. */
+/* The probe's callback gave a wrong answer by our dispatch: a reason that stays, as a record does.
+ */
 static PyObject *dropin_no_turbo(PyObject *self, PyObject *number)
 {
     struct fs_dropin *d = record(number);
@@ -235,6 +236,12 @@ static PyObject *text(const char *utf8)
     return PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)strlen(utf8), "replace");
 }
 
+/* NULL: callbacks that are made now may be run by our dispatch. */
+static const char *why_no_turbo(const struct fs_dropin *d)
+{
+    return d->no_turbo ? d->no_turbo : fs_turbo_off ? "turbo=False" : NULL;
+}
+
 static PyObject *dropin_records(PyObject *self, PyObject *unused)
 {
     static const char *const states[] = {"", "probing", "served", "restored"};
@@ -245,14 +252,13 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
         struct fs_dropin *d = &fs_dropins[i];
         if (d->state == FS_DROPIN_NONE || (d->state == FS_DROPIN_RESTORED && !d->confirmed))
             continue;
-        PyObject *each =
-            Py_BuildValue("{sI sK sN sN ss sN ss ss sk sk sk sz sn}", "index", d->index, "object",
-                          (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name),
-                          "version", text(d->version), "state", states[d->state], "file",
-                          PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
-                          d->kind->about, "made", d->made, "freed", d->freed, "turbo", d->turbo,
-                          "no_turbo", d->no_turbo, "leftover",
-                          (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
+        PyObject *each = Py_BuildValue(
+            "{sI sK sN sN ss sN ss ss sk sk sk sz sn}", "index", d->index, "object",
+            (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name), "version",
+            text(d->version), "state", states[d->state], "file",
+            PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
+            d->kind->about, "made", d->made, "freed", d->freed, "turbo", d->turbo, "no_turbo",
+            why_no_turbo(d), "leftover", (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
         Py_XDECREF(each);

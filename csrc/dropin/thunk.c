@@ -6,8 +6,8 @@
  * the argument's class, so the converter is found from there.
  *
  * An argument is converted in one of two ways. A class right below _SimpleCData has a converter.
- * Any other class is called, and the value is copied into the instance. Such a class may run code of
- * the program's. Then the callback keeps ctypes' handler.
+ * Any other class is called, and the value is copied into the instance. Such a class may run code
+ * of the program's. Then the callback keeps ctypes' handler.
  *
  * Fails when: the layout is another one (no_turbo says what); ctypes' handler then does the work.
  */
@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-enum { ON_STACK = 24 };                      /* arguments */
+enum { ON_STACK = 24 };                           /* arguments */
 enum { CALLS = 0xff, CDECL = 1, PYTHON_API = 4 }; /* ctypes' flags of calls, FUNCFLAG_ */
 
 typedef PyObject *reader(void *at, Py_ssize_t size);
@@ -107,10 +107,12 @@ static bool learn_argument(PyObject *class, const ffi_type *type, bool *boxed)
 static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
 {
     const struct thunk *t = thunk_of(cif);
-    if ((t->flags & CALLS & ~PYTHON_API) != CDECL || cif->nargs > ON_STACK || !t->converters || !PyTuple_CheckExact(t->converters) ||
+    if ((t->flags & CALLS & ~PYTHON_API) != CDECL || cif->nargs > ON_STACK || !t->converters ||
+        !PyTuple_CheckExact(t->converters) ||
         PyTuple_GET_SIZE(t->converters) != (Py_ssize_t)cif->nargs)
         return false;
-    if (t->set && is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
+    if (t->set &&
+        is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
         return false;
     cell->served.boxed = 0;
     for (unsigned i = 0; i < cif->nargs; i++) {
@@ -179,18 +181,18 @@ bool fs_thunk_run(const struct fs_py_cell *cell, const ffi_cif *cif, void *ret, 
         return false;
     for (Py_ssize_t i = 0; i < count; i++) {
         const struct class_info *info = info_of(cif->arg_types[i]);
-        argv[i] = fs_likely(!(instances >> i & 1))
-                      ? info->get(args[i], info->size)
-                      : boxed((PyTypeObject *)PyTuple_GET_ITEM(t->converters, i), args[i],
-                              info->size);
+        argv[i] =
+            fs_likely(!(instances >> i & 1))
+                ? info->get(args[i], info->size)
+                : boxed((PyTypeObject *)PyTuple_GET_ITEM(t->converters, i), args[i], info->size);
         if (fs_unlikely(!argv[i])) {
             drop(argv, i);
             return false;
         }
     }
     Py_INCREF(owner); /* the thunk, which the function may free */
-    PyObject *result = PyObject_Vectorcall(
-        t->callable, argv, (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    PyObject *result = PyObject_Vectorcall(t->callable, argv,
+                                           (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (fs_unlikely(!result))
         fs_py_ctypes_unraisable(FS_PY_CTYPES_CALLING, t->callable);
     else if (t->set)

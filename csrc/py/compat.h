@@ -100,8 +100,8 @@ static inline void fs_py_ctypes_unraisable(const char *text, PyObject *callable)
 #endif
 }
 
-/* An address of a class of ctypes, from which what ctypes knows of the class is as far away as it is
- * in every other class: in the class itself, or in its dictionary. */
+/* An address of a class of ctypes, from which what ctypes knows of the class is as far away as it
+ * is in every other class: in the class itself, or in its dictionary. */
 static inline uintptr_t fs_py_ctypes_anchor(const PyTypeObject *type)
 {
 #if PY_VERSION_HEX >= 0x030D0000

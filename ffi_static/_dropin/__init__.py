@@ -69,8 +69,7 @@ def install(
         if keep_thread_state:
             _lib.dropin_keep(True)
         if not turbo:
-            serving.no_turbo = "turbo=False"
-        _lib.dropin_turbo(not serving.no_turbo)
+            _lib.dropin_turbo(False)
         if at_exit is not None:
             _lib.at_exit_zero(at_exit == "zero")
         return installed()
@@ -98,8 +97,7 @@ def uninstall() -> None:
         serving.refused.clear()
         hook.unset_hook()
         _lib.dropin_keep(False)
-        _lib.dropin_turbo(False)
-        serving.no_turbo = ""
+        _lib.dropin_turbo(True)
         _lib.at_exit_zero(None)
         for each in serving.bound():
             probe.restore(each["index"])
@@ -116,7 +114,7 @@ def installed() -> tuple[Served, ...]:
         found = [
             Served(
                 how=each["about"],
-                no_turbo=each["no_turbo"] or serving.no_turbo,
+                no_turbo=each["no_turbo"] or "",
                 **{name: each[name] for name in same},
             )
             for each in _lib.dropin_records()

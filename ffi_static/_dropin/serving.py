@@ -94,8 +94,6 @@ os.register_at_fork(after_in_child=getattr(lock, "_at_fork_reinit"))  # noqa: B0
 wanted: set[str] = set()
 refused: dict[tuple[str, str], Served] = {}  # by name and file
 
-#: Why install() leaves callbacks to the modules' own handlers; "" where it does not.
-no_turbo = ""
 #: Set by a process that must not go on unserved. The import of a module that cannot be served then
 #: raises.
 required = False

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """test_dropin_turbo - callbacks of ctypes and cffi by this package's dispatch: all is as stock
 
-Programs of same_ctypes.py and same_cffi.py tell all that can be seen of callbacks. What they tell is
-compared row by row: stock, by the modules' own handlers, and by this package's dispatch.
+Programs of same_ctypes.py and same_cffi.py tell all that can be seen of callbacks. What they tell
+is compared row by row: stock, by the modules' own handlers, and by this package's dispatch.
 """
 
 from __future__ import annotations

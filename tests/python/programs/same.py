@@ -49,9 +49,7 @@ class Seen:
         known = self.functions.get(id(hooked.object), plain(hooked.object))
         value = hooked.exc_value
         chain = [plain(value.__context__), plain(value.__cause__)] if value else []
-        self.rows.append(
-            ("unraisable", [plain(hooked.err_msg), known, plain(value), lines, chain])
-        )
+        self.rows.append(("unraisable", [plain(hooked.err_msg), known, plain(value), lines, chain]))
 
     def warning(self, message: object, category: type, filename: str, line: int, *_: Any) -> None:
         """Be warnings.showwarning."""

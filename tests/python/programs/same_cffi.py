@@ -100,10 +100,12 @@ def see_structs(seen: Seen) -> None:
         seen.add("struct", each, ffi.sizeof(each), getattr(each, "x", None))
         return 1
 
-    for name, init in (("pair", [1, 2]), ("mixed", [3, ffi.NULL, 4])):
-        value = ffi.new(f"{name} *", init)[0]  # type: ignore[index]
+    kinds: list[Any] = [("pair", [1, 2]), ("mixed", [3, ffi.NULL, 4])]
+    for name, init in kinds:
+        value = ffi.new(f"{name} *", init)[0]
         twice(seen, name, ANY.callback(f"int({name})", look), value)
-        for given in (value, init, {}, None, 1, [1, 2, 3, 4, 5]):
+        answers: list[Any] = [value, init, {}, None, 1, [1, 2, 3, 4, 5]]
+        for given in answers:
             back = ANY.callback(f"{name}(int)", function(seen, name, given))
             twice(seen, name, back, 1)
     mixed = "double(int, double, char, void *, pair, long double, number)"
@@ -112,7 +114,7 @@ def see_structs(seen: Seen) -> None:
         seen.add("mixed", a, b, c, d, e.x, float(f), g)
         return a + b
 
-    pair = ffi.new("pair *", [5, 6])[0]  # type: ignore[index]
+    pair = ffi.new("pair *", [5, 6])[0]
     twice(seen, "mixed", ANY.callback(mixed, all_of), 1, 2.5, b"c", ffi.NULL, pair, 7.5, 1)
     for count in (0, 1, 6, 15, 16, 23, 24, 25, 40):
         made = ANY.callback(f"long({', '.join(['long'] * count)})", function(seen, "many", count))
@@ -206,7 +208,7 @@ def see_references(seen: Seen) -> None:
 
     kinds: Any = [ffi.typeof("pair"), ffi.typeof("int(*)(pair)")]
     made = ANY.callback("int(pair)", count)
-    value = ffi.new("pair *")[0]  # type: ignore[index]
+    value = ffi.new("pair *")[0]
     before = [sys.getrefcount(each) for each in (count, 1000, *kinds)]
     for _ in range(20):
         made(value)

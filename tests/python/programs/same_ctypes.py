@@ -168,11 +168,11 @@ def see_instances(seen: Seen) -> None:
         (called, called(15), lambda p: p.n),
     ]
     for cls, value, look in cases:
-        get = ctypes.CFUNCTYPE(ctypes.c_int, cls)(lambda p, look=look: seen.add("is", look(p)) or 1)  # type: ignore[func-returns-value, misc]
+        get = ctypes.CFUNCTYPE(ctypes.c_int, cls)(lambda p, look=look: seen.add("is", look(p)) or 1)  # type: ignore[func-returns-value]
         if value is None:
             get = ctypes.cast(get, ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int)))
-            value = ctypes.pointer(ctypes.c_int(1))
-        twice(seen, cls.__name__, get, value, result=cls is not Refusing)
+        given = ctypes.pointer(ctypes.c_int(1)) if value is None else value
+        twice(seen, cls.__name__, get, given, result=cls is not Refusing)
 
 
 def see_a_class_that_changes(seen: Seen) -> None:
@@ -265,7 +265,18 @@ class Bound:
 
 
 def see_callables(seen: Seen) -> None:
-    callables = [Bound().method, Bound.of_class, Bound(), abs, int, bool, float, max, min, str]
+    callables: list[Any] = [
+        Bound().method,
+        Bound.of_class,
+        Bound(),
+        abs,
+        int,
+        bool,
+        float,
+        max,
+        min,
+        str,
+    ]
     callables += [functools.partial(pow, 3), {1: 2}.get, [4, 5].__getitem__, functools.reduce]
     for each in callables:
         twice(seen, "callable", INT(each), 1, result=each not in FAILING)
@@ -284,10 +295,10 @@ def see_references(seen: Seen) -> None:
         for _ in range(20):
             back(each)
         seen.add("after", sys.getrefcount(each) - before)
-    before = sys.getrefcount(Pair), sys.getrefcount(count), sys.getrefcount(1000)
+    counts = [sys.getrefcount(each) for each in (Pair, count)]
     for _ in range(20):
         pair(Pair(1, 2))
-    seen.add("after", sys.getrefcount(Pair) - before[0], sys.getrefcount(count) - before[1])
+    seen.add("after", sys.getrefcount(Pair) - counts[0], sys.getrefcount(count) - counts[1])
     raising = INT(function(seen, "raising", ValueError("kept?")))
     kept = weakref.ref(raising)
     raising(1)
