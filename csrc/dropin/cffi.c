@@ -50,9 +50,9 @@ static FS_COLD bool ask(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyOb
 /* Does our dispatch run this callback? */
 static inline bool is_ours(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
 {
-    if (fs_likely(cell->served.turbo == FS_TURBO_RUNS))
+    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
         return true;
-    return cell->served.turbo == FS_TURBO_ASKS && ask(cell, cif, args, info);
+    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif, args, info);
 }
 
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
@@ -169,7 +169,7 @@ static int hook_parse(PyObject *args, const char *format, ...)
     va_start(list, format);
     int parsed = PyArg_VaParse(args, format, list);
     va_end(list);
-    if (parsed && strcmp(format, "O!O|OO:callback") == 0)
+    if (parsed && format[0] == 'O' && format[1] == '!' && strcmp(format, "O!O|OO:callback") == 0)
         given_error = PyTuple_GET_SIZE(args) > 2 && PyTuple_GET_ITEM(args, 2) != Py_None
                           ? PyTuple_GET_ITEM(args, 1)
                           : NULL;
@@ -284,7 +284,7 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
     d->made += b->use == FS_BLOCK_LIVE;
     if (fs_dropin_may_turbo(d))
-        fs_py_cell_of(b->slot->user_data)->served.turbo = FS_TURBO_ASKS;
+        fs_py_cell_of(b->slot->user_data)->turbo = FS_TURBO_ASKS;
     pending = b;
     pending_for = theirs;
     if (fs_dropin_probing(d))

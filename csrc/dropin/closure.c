@@ -51,7 +51,7 @@ void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, 
     cell->callback = object;
     cell->served.handler = handler;
     cell->served.data = data;
-    cell->served.turbo = FS_TURBO_OFF;
+    cell->turbo = FS_TURBO_OFF;
 }
 
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,

@@ -108,7 +108,7 @@ bool fs_invoke_learn(struct fs_py_cell *cell, const ffi_cif *cif, PyObject *info
                 is_plain(PyTuple_GET_ITEM(signature, RESULT));
     if (ours && !fs_dropin_probing(d))
         __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
-    cell->served.turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
+    cell->turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
     return ours;
 }
 

@@ -43,9 +43,9 @@ static FS_COLD bool ask(struct fs_py_cell *cell, const ffi_cif *cif)
 /* Does our dispatch run this callback? */
 static inline bool is_ours(struct fs_py_cell *cell, const ffi_cif *cif)
 {
-    if (fs_likely(cell->served.turbo == FS_TURBO_RUNS))
+    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
         return true;
-    return cell->served.turbo == FS_TURBO_ASKS && ask(cell, cif);
+    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif);
 }
 
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
@@ -109,7 +109,7 @@ static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
         if (returns_nothing(cif))
             cell->result_size = 0;
         if (fs_dropin_may_turbo(d))
-            cell->served.turbo = FS_TURBO_ASKS;
+            cell->turbo = FS_TURBO_ASKS;
     }
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);

@@ -114,12 +114,12 @@ static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
     if (t->set &&
         is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
         return false;
-    cell->served.boxed = 0;
+    cell->boxed = 0;
     for (unsigned i = 0; i < cif->nargs; i++) {
         bool boxed;
         if (!learn_argument(PyTuple_GET_ITEM(t->converters, i), cif->arg_types[i], &boxed))
             return false;
-        cell->served.boxed |= (uint64_t)boxed << i;
+        cell->boxed |= (uint32_t)boxed << i;
     }
     return true;
 }
@@ -130,7 +130,7 @@ bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif)
     bool ours = !d->no_turbo && learn(cell, cif);
     if (ours && !fs_dropin_probing(d))
         __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
-    cell->served.turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
+    cell->turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
     return ours;
 }
 
@@ -175,7 +175,7 @@ bool fs_thunk_run(const struct fs_py_cell *cell, const ffi_cif *cif, void *ret, 
     PyObject *stack[ON_STACK + 1], **argv = stack + 1;
     const struct thunk *t = thunk_of(cif);
     PyObject *owner = cell->callback;
-    const uint64_t instances = cell->served.boxed;
+    const uint32_t instances = cell->boxed;
     const Py_ssize_t count = (Py_ssize_t)cif->nargs;
     if (fs_unlikely(!t->callable)) /* the garbage collector destroys the callback */
         return false;
