@@ -67,9 +67,10 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
             fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
                    "destroys it; keep a reference to it",
                    (uintptr_t)fs_slot_code(b->slot), 0);
-        if (!is_ours(cell, cif, args, b->user_data) ||
-            fs_unlikely(!fs_invoke_run(cell, cif, ret, args, b->user_data)))
-            fs_call_run(cell->served.handler, cif, ret, args, b->user_data);
+        if (fs_likely(is_ours(cell, cif, args, b->user_data)))
+            fs_invoke_run(cell, cif, ret, args, b->user_data);
+        else
+            fs_invoke_theirs(cell->served.handler, cif, ret, args, b->user_data);
     } else {
         fs_py_closed_answer(ticket, ret, c.size);
     }

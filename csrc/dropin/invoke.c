@@ -10,6 +10,7 @@
  */
 #include "dropin/invoke.h"
 
+#include "dropin/call.h"
 #include "py/compat.h"
 #include "py/convert.h"
 
@@ -84,6 +85,17 @@ static FS_COLD bool hand_on(ffi_static_handler handler, ffi_cif *cif, void *ret,
     return false;
 }
 
+/* A call in the middle of another one, whose handler has not yet taken what it is handed: Python
+ * may run anything when the handler makes the arguments. */
+void fs_invoke_theirs(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
+                      PyObject *info)
+{
+    struct handed *before = handed;
+    handed = NULL;
+    fs_call_run(handler, cif, ret, args, info);
+    handed = before;
+}
+
 /* ---- the first call ----------------------------------------------------------------------- */
 
 /* Is this the type of a number, or no result at all? */
@@ -130,15 +142,23 @@ static bool give(PyObject *ctype, const ffi_type *type, void *ret, PyObject *res
     return true;
 }
 
-static FS_COLD bool drop(PyObject **argv, Py_ssize_t count)
+/* Store the arguments in argv. False: one of them does not convert. */
+static FS_ALWAYS_INLINE bool convert(PyObject *signature, Py_ssize_t count, void **args,
+                                     PyObject **argv)
 {
-    PyErr_Clear();
-    while (count-- > 0)
-        Py_DECREF(argv[count]);
-    return false;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        argv[i] = fs_py_cffi_from_memory(args[i], PyTuple_GET_ITEM(signature, ARGUMENTS + i));
+        if (fs_unlikely(!argv[i])) {
+            PyErr_Clear();
+            while (i-- > 0)
+                Py_DECREF(argv[i]);
+            return false;
+        }
+    }
+    return true;
 }
 
-bool fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args,
+void fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args,
                    PyObject *info)
 {
     PyObject *stack[ON_STACK + 1], **argv = stack + 1;
@@ -146,16 +166,14 @@ bool fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void 
     const ffi_static_handler handler = cell->served.handler;
     const Py_ssize_t count = (Py_ssize_t)cif->nargs;
     int *real = &errno, saved = *real;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        argv[i] = fs_py_cffi_from_memory(args[i], PyTuple_GET_ITEM(signature, ARGUMENTS + i));
-        if (fs_unlikely(!argv[i])) {
-            drop(argv, i);
-            *real = saved;
-            return false;
-        }
+    Py_INCREF(info); /* Python may free the callback from here on */
+    if (fs_unlikely(!convert(signature, count, args, argv))) {
+        *real = saved;
+        fs_invoke_theirs(handler, cif, ret, args, info);
+        Py_DECREF(info);
+        return;
     }
     int *theirs = fs_py_cffi_errno(real, saved);
-    Py_INCREF(info); /* the function may free the callback */
     PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(info, FUNCTION), argv,
                                            (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (fs_unlikely(!result ||
@@ -168,7 +186,6 @@ bool fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void 
     Py_XDECREF(result);
     Py_DECREF(info);
     *real = theirs ? *theirs : fs_py_cffi_restore_errno(real);
-    return true;
 }
 
 /* ---- the probe ------------------------------------------------------------------------------ */

@@ -18,10 +18,14 @@
  * given: (function type, function, error result, onerror). */
 FS_HIDDEN bool fs_invoke_learn(struct fs_py_cell *cell, const ffi_cif *cif, PyObject *info);
 
-/* Run the callback. False when cffi's handler has to, because an argument does not convert. Then
- * nothing has happened that a program could see. */
-FS_HIDDEN bool fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args,
+/* Run the callback. When an argument does not convert, cffi's handler runs it, and nothing has
+ * happened by then that a program could see. */
+FS_HIDDEN void fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args,
                              PyObject *info);
+
+/* Have cffi's handler run the callback. */
+FS_HIDDEN void fs_invoke_theirs(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
+                                PyObject *info);
 
 /* When C calls the probe's callback: check where things lie, and that the handler can be handed a
  * result. Sets d->no_turbo to what is not as expected. */

@@ -56,7 +56,9 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
         return;
     if (fs_unlikely(!fs_py_cell_valid(cell, ticket)))
         fs_py_closed_answer(ticket, ret, c.size);
-    else if (!is_ours(cell, cif) || fs_unlikely(!fs_thunk_run(cell, cif, ret, args)))
+    else if (fs_likely(is_ours(cell, cif)))
+        fs_thunk_run(cell, cif, ret, args);
+    else
         fs_call_run(cell->served.handler, cif, ret, args, cell->callback);
     fs_call_leave(&c);
 }

@@ -147,11 +147,27 @@ static PyObject *boxed(PyTypeObject *class, const void *value, Py_ssize_t size)
     return instance;
 }
 
-static FS_COLD void drop(PyObject **argv, Py_ssize_t count)
+/* Store the arguments in argv: how many there are, or -1 when one of them does not convert. */
+static FS_ALWAYS_INLINE Py_ssize_t convert(const struct fs_py_cell *cell, const ffi_cif *cif,
+                                           void **args, PyObject **argv)
 {
-    PyErr_Clear();
-    while (count-- > 0)
-        Py_DECREF(argv[count]);
+    const uint32_t instances = cell->boxed;
+    const Py_ssize_t count = (Py_ssize_t)cif->nargs;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const struct class_info *info = info_of(cif->arg_types[i]);
+        if (fs_likely(!(instances >> i & 1)))
+            argv[i] = info->get(args[i], info->size);
+        else
+            argv[i] = boxed((PyTypeObject *)PyTuple_GET_ITEM(thunk_of(cif)->converters, i), args[i],
+                            info->size);
+        if (fs_unlikely(!argv[i])) {
+            PyErr_Clear();
+            while (i-- > 0)
+                Py_DECREF(argv[i]);
+            return -1;
+        }
+    }
+    return count;
 }
 
 /* Store the result. What ctypes' writer gives has to live as long as C uses the result. */
@@ -170,27 +186,20 @@ static void give(const struct thunk *t, void *ret, PyObject *result)
         fs_py_ctypes_unraisable(FS_PY_CTYPES_CONVERTING, t->callable);
 }
 
-bool fs_thunk_run(const struct fs_py_cell *cell, const ffi_cif *cif, void *ret, void **args)
+void fs_thunk_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args)
 {
     PyObject *stack[ON_STACK + 1], **argv = stack + 1;
     const struct thunk *t = thunk_of(cif);
-    PyObject *owner = cell->callback;
-    const uint32_t instances = cell->boxed;
-    const Py_ssize_t count = (Py_ssize_t)cif->nargs;
-    if (fs_unlikely(!t->callable)) /* the garbage collector destroys the callback */
-        return false;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        const struct class_info *info = info_of(cif->arg_types[i]);
-        argv[i] =
-            fs_likely(!(instances >> i & 1))
-                ? info->get(args[i], info->size)
-                : boxed((PyTypeObject *)PyTuple_GET_ITEM(t->converters, i), args[i], info->size);
-        if (fs_unlikely(!argv[i])) {
-            drop(argv, i);
-            return false;
-        }
+    const ffi_static_handler handler = cell->served.handler;
+    PyObject *owner = cell->callback; /* the thunk, which Python may free from here on */
+    Py_INCREF(owner);
+    /* Without a callable, the garbage collector destroys the callback. */
+    Py_ssize_t count = fs_likely(t->callable != NULL) ? convert(cell, cif, args, argv) : -1;
+    if (fs_unlikely(count < 0)) {
+        handler(cif, ret, args, owner);
+        fs_call_release(owner);
+        return;
     }
-    Py_INCREF(owner); /* the thunk, which the function may free */
     PyObject *result = PyObject_Vectorcall(t->callable, argv,
                                            (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (fs_unlikely(!result))
@@ -201,7 +210,6 @@ bool fs_thunk_run(const struct fs_py_cell *cell, const ffi_cif *cif, void *ret, 
     for (Py_ssize_t i = 0; i < count; i++)
         Py_DECREF(argv[i]);
     fs_call_release(owner);
-    return true;
 }
 
 /* ---- the probe ------------------------------------------------------------------------------ */

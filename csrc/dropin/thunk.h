@@ -16,10 +16,9 @@
 /* A callback's first call: is ours the dispatch of its calls? */
 FS_HIDDEN bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif);
 
-/* Run the callback. False when ctypes' handler has to: an argument does not convert, or a class has
- * changed. Then nothing has happened that a program could see. */
-FS_HIDDEN bool fs_thunk_run(const struct fs_py_cell *cell, const ffi_cif *cif, void *ret,
-                            void **args);
+/* Run the callback. When an argument does not convert, or a class has changed, ctypes' handler runs
+ * it, and nothing has happened by then that a program could see. */
+FS_HIDDEN void fs_thunk_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args);
 
 /* When C calls the probe's callback: check where things lie. Sets d->no_turbo to what is not as
  * expected. */
