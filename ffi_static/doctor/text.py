@@ -58,6 +58,10 @@ def _render_callbacks(callbacks: dict[str, Any]) -> list[str]:
         rows.append(f"    {'under MDWE':<18} {_outcome(each['mdwe'])}")
         if "installed" in each:
             rows.append(f"    {'after install()':<18} {_outcome(each['installed'])}")
+            if each["installed"]["works"]:
+                why = each["installed"]["no_turbo"]
+                turbo = "yes" if each["installed"]["turbo"] else f"no: {why}"
+                rows.append(f"    {'turbo':<18} {turbo}")
     return rows
 
 

@@ -129,7 +129,9 @@ def try_cffi() -> dict[str, Any]:
 def try_installed(name: str) -> dict[str, Any]:
     """Make and call a callback of `name`, "ctypes" or "cffi", after install(), in a child.
 
-    The answer also has "how". Raises InstallError when install() cannot serve the module.
+    The answer also has "how", "turbo" (does this package's dispatch run it?) and "no_turbo" (why
+    not).
+    Raises InstallError when install() cannot serve the module.
     """
     import ffi_static
 
@@ -137,8 +139,13 @@ def try_installed(name: str) -> dict[str, Any]:
         import ctypes  # noqa: F401  loaded first, so that install() raises its refusal
     ffi_static.install(ctypes=name == "ctypes", cffi=name == "cffi")
     result = (try_ctypes if name == "ctypes" else try_cffi)()
-    how = [each.how for each in ffi_static.installed() if each.state == "served"]
-    return {**result, "how": "; ".join(how)}
+    served = [each for each in ffi_static.installed() if each.state == "served"]
+    return {
+        **result,
+        "how": "; ".join(each.how for each in served),
+        "turbo": any(each.turbo for each in served),
+        "no_turbo": "; ".join(each.no_turbo for each in served if each.no_turbo),
+    }
 
 
 def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def test_callbacks_after_install_are_shown_to_be_safe(healthy: dict[str, Any], n
     installed = healthy["callbacks"][name]["installed"]
     assert installed["works"] is True and installed["memory"]["safe"] is True
     assert "imports" in installed["how"]
+    assert (installed["turbo"], installed["no_turbo"]) == (True, "")
     assert not any("use ffi_static.callback" in each for each in healthy["advice"])
 
 
