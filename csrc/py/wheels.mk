@@ -3,6 +3,7 @@
 #
 # Nothing is published yet. RELEASING.md says what is to be done for a release.
 DIST := dist
+DIST_VERSIONS = $(shell sed -n 's/^VERSIONS = (\(.*\))/\1/p' tests/python/noxfile.py | tr -d '",')
 DIST_TOOLS := $(NATIVE)/wheels/tools
 DIST_PY := $(DIST_TOOLS)/bin/python
 
@@ -22,3 +23,7 @@ dist: $(DIST_TOOLS)/.ready ## [check] the sdist, in dist/, checked by twine and 
 wheels: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] manylinux and musllinux wheels, in dist/: ONLY='3.13 musl'
 	@$(DIST_PY) csrc/py/wheels.py --build $(NATIVE) --out $(DIST) \
 	  --libffi $(CURDIR)/$(LIBFFI)/newest/source $(ONLY)
+
+.PHONY: test-wheels
+test-wheels: $(READY) ## [slow] the Python tests on the wheels in dist/, without this checkout: ONLY='3.9 3.15'
+	@$(PY) -m nox -f tests/python/noxfile.py -s $(addprefix wheel-,$(or $(ONLY),$(DIST_VERSIONS)))

@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 
 
+#: What a wheel has beside the package (setup.py).
+STARTUP_FILES = ("ffi_static_start.py", "ffi_static.pth", "ffi_static.start")
+
+
 class Target(NamedTuple):
     """A system: what auditwheel, the compiler and Python's file names call it."""
 
@@ -170,8 +174,11 @@ def check(wheel: Path, log: Path) -> None:
         sys.exit(f"wheels: {wheel.name} has libraries beside the module: {beside}")
     if not any(name.endswith("/licenses/LICENSE.libffi") for name in names):
         sys.exit(f"wheels: {wheel.name} lacks libffi's licence")
-    # W004: PyInstaller names its hooks so. W009: Python calls ffi_static_start while it starts.
-    run(TOOLS / "check-wheel-contents", "--ignore", "W004,W009", wheel, log=log)
+    top = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    if not top <= {"ffi_static", *STARTUP_FILES}:
+        sys.exit(f"wheels: {wheel.name} would put {sorted(top)} into site-packages")
+    # W003, W009: the startup files. W004: PyInstaller names its hooks so.
+    run(TOOLS / "check-wheel-contents", "--ignore", "W003,W004,W009", wheel, log=log)
     run(TOOLS / "twine", "check", "--strict", wheel, log=log)
 
 
