@@ -71,7 +71,7 @@ const char *ffi_static_provider_about(const char *name);
 int ffi_static_provider_probe(const char *name, char *why, size_t size);
 const char *ffi_static_provider_of(const void *code);
 struct ffi_static_stats {
-    uint64_t size, live, cached, slots, tables, empty_tables, maps, unmaps;
+    uint64_t size, live, cached, slots, tables, empty_tables, maps, unmaps, stamps, copies;
 };
 int ffi_static_get_stats(struct ffi_static_stats *, size_t size);
 int ffi_static_check(void);
