@@ -110,6 +110,58 @@ static bool is_plain(PyObject *ctype)
     return plain;
 }
 
+static bool is_signed(const ffi_type *type)
+{
+    return type->type == FFI_TYPE_SINT8 || type->type == FFI_TYPE_SINT16 ||
+           type->type == FFI_TYPE_SINT32 || type->type == FFI_TYPE_SINT64;
+}
+
+/* Does this value fit an integer of this type? */
+static inline bool fits(const ffi_type *type, long long x)
+{
+    switch (type->type) {
+    case FFI_TYPE_SINT8:
+        return x == (int8_t)x;
+    case FFI_TYPE_UINT8:
+        return x == (uint8_t)x;
+    case FFI_TYPE_SINT16:
+        return x == (int16_t)x;
+    case FFI_TYPE_UINT16:
+        return x == (uint16_t)x;
+    case FFI_TYPE_SINT32:
+        return x == (int32_t)x;
+    case FFI_TYPE_UINT32:
+        return x == (uint32_t)x;
+    case FFI_TYPE_SINT64:
+        return sizeof(ffi_arg) == 8;
+    case FFI_TYPE_UINT64:
+        return sizeof(ffi_arg) == 8 && x >= 0;
+    default:
+        return false;
+    }
+}
+
+/* What cffi makes of this int, as a value of the type and back; -2 when it is no int. */
+static long to_and_back(PyObject *ctype, long x)
+{
+    char room[32] = {0};
+    PyObject *number = PyLong_FromLong(x), *back = NULL;
+    if (number && fs_py_cffi_to_memory(room, ctype, number) == 0)
+        back = fs_py_cffi_from_memory(room, ctype);
+    long value = back && PyLong_CheckExact(back) ? PyLong_AsLong(back) : -2;
+    PyErr_Clear();
+    Py_XDECREF(number);
+    Py_XDECREF(back);
+    return value;
+}
+
+/* Is the type an integer, and no character and no _Bool? */
+static bool is_integer(PyObject *ctype, const ffi_type *type)
+{
+    return fits(type, 5) && to_and_back(ctype, 5) == 5 &&
+           to_and_back(ctype, -1) == (is_signed(type) ? -1 : -2);
+}
+
 bool fs_invoke_learn(struct fs_py_cell *cell, const ffi_cif *cif, PyObject *info)
 {
     struct fs_dropin *d = fs_dropin_that_holds((void *)cell->served.handler);
@@ -120,15 +172,23 @@ bool fs_invoke_learn(struct fs_py_cell *cell, const ffi_cif *cif, PyObject *info
                 is_plain(PyTuple_GET_ITEM(signature, RESULT));
     if (ours && !fs_dropin_probing(d))
         __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
+    cell->types = ours && is_integer(PyTuple_GET_ITEM(signature, RESULT), cif->rtype);
     cell->turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
     return ours;
 }
 
 /* ---- each call ------------------------------------------------------------------------------ */
 
-/* Store a result whose class is a plain one. False: cffi's handler has to. */
-static bool give(PyObject *ctype, const ffi_type *type, void *ret, PyObject *result)
+/* Store a result whose class is a plain one. `integer`: the type is one. False: cffi's handler has
+ * to. */
+static inline bool give(PyObject *ctype, const ffi_type *type, bool integer, void *ret,
+                        PyObject *result)
 {
+    long long x;
+    if (integer && PyLong_CheckExact(result) && fs_py_compact(result, &x) && fits(type, x)) {
+        *(ffi_sarg *)ret = (ffi_sarg)x;
+        return true;
+    }
     if (type->type == FFI_TYPE_VOID)
         return result == Py_None;
     if (!PyLong_CheckExact(result) && !PyFloat_CheckExact(result) && !PyBool_Check(result))
@@ -165,19 +225,20 @@ void fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void 
     PyObject *signature = signature_of(info);
     const ffi_static_handler handler = cell->served.handler;
     const Py_ssize_t count = (Py_ssize_t)cif->nargs;
+    const bool integer = cell->types;
     int *real = &errno, saved = *real;
     Py_INCREF(info); /* Python may free the callback from here on */
     if (fs_unlikely(!convert(signature, count, args, argv))) {
         *real = saved;
         fs_invoke_theirs(handler, cif, ret, args, info);
-        Py_DECREF(info);
+        fs_call_release(info);
         return;
     }
     int *theirs = fs_py_cffi_errno(real, saved);
     PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(info, FUNCTION), argv,
                                            (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (fs_unlikely(!result ||
-                    !give(PyTuple_GET_ITEM(signature, RESULT), cif->rtype, ret, result))) {
+                    !give(PyTuple_GET_ITEM(signature, RESULT), cif->rtype, integer, ret, result))) {
         *real = theirs ? *theirs : fs_py_cffi_restore_errno(real);
         hand_on(handler, cif, ret, args, info, result);
     }

@@ -104,6 +104,7 @@ static bool learn_argument(PyObject *class, const ffi_type *type, bool *boxed)
     return !*boxed || is_plain((PyTypeObject *)class);
 }
 
+/* Bit n of cell->types says that argument n is an instance. */
 static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
 {
     const struct thunk *t = thunk_of(cif);
@@ -114,12 +115,12 @@ static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
     if (t->set &&
         is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
         return false;
-    cell->boxed = 0;
+    cell->types = 0;
     for (unsigned i = 0; i < cif->nargs; i++) {
         bool boxed;
         if (!learn_argument(PyTuple_GET_ITEM(t->converters, i), cif->arg_types[i], &boxed))
             return false;
-        cell->boxed |= (uint32_t)boxed << i;
+        cell->types |= (uint32_t)boxed << i;
     }
     return true;
 }
@@ -151,7 +152,7 @@ static PyObject *boxed(PyTypeObject *class, const void *value, Py_ssize_t size)
 static FS_ALWAYS_INLINE Py_ssize_t convert(const struct fs_py_cell *cell, const ffi_cif *cif,
                                            void **args, PyObject **argv)
 {
-    const uint32_t instances = cell->boxed;
+    const uint32_t instances = cell->types;
     const Py_ssize_t count = (Py_ssize_t)cif->nargs;
     for (Py_ssize_t i = 0; i < count; i++) {
         const struct class_info *info = info_of(cif->arg_types[i]);

@@ -49,8 +49,7 @@ struct fs_py_cell {
     };
     union {
         struct fs_py_cell *next; /* of a free cell */
-        uint32_t
-            boxed; /* FS_PY_MODULES, of ctypes: bit n: argument n is an instance of its class */
+        uint32_t types;          /* FS_PY_MODULES: what the first call has learned of the types */
     };
 };
 

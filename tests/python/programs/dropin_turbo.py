@@ -19,6 +19,7 @@ from typing import Any, Callable
 import ffi_static
 from ffi_static import _lib
 from ffi_static._dropin import probe
+from tests.python.programs import fresh
 from tests.python.programs.caller import caller
 from tests.python.programs.tools import BOTH, FUNCTION, MAKERS, ffi, mapped, record
 from tests.support.process import output
@@ -221,6 +222,54 @@ def another_rebinding_of_the_call_leaves_cffi_its_handler() -> None:
     made: Any = ANY.callback(FUNCTION, abs)
     assert made(-4) == 4
     assert turbo("_cffi_backend") == 1
+
+
+@case("its own", "the same")
+def another_interpreter_has_turbo_too(gil: str) -> None:
+    fresh.needs((3, 13), "ctypes there needs the main interpreter's")
+    ffi_static.install()
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        new = fresh.new_interpreter_with_its_own_gil if gil == "its own" else fresh.new_interpreter
+        sub, number = interpreter = new()
+        try:
+            fresh.call_in(interpreter, fresh.call_with_structs)
+        except BaseException as error:
+            failed.append(error)
+        sub.destroy(number)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not failed, failed
+    assert turbo("_ctypes") == 3 * 400
+    assert record("_ctypes").live == 0
+
+
+@case()
+def a_callback_in_a_cycle_is_collected_while_its_like_are_called() -> None:
+    ffi_static.install()
+
+    class Node:
+        def __init__(self, kind: str) -> None:
+            self.call: Any = MAKERS[kind](self.answer)[0]
+
+        def answer(self, n: int) -> int:
+            if n % 50 == 0:
+                gc.collect()
+            return n + 1
+
+    for kind in MAKERS:
+        before = record(kind).live
+        for n in range(500):
+            node = Node(kind)
+            assert [node.call(n), node.call(n)] == [n + 1, n + 1]
+        del node
+        gc.collect()
+        assert record(kind).live == before
 
 
 # ---- what is not as the probe expects

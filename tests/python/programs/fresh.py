@@ -123,6 +123,27 @@ def make_and_call() -> None:
         del made[::2]
 
 
+def call_with_structs() -> None:
+    """In an interpreter of its own: arguments that are instances, and a function that raises."""
+    import ctypes
+    import sys
+
+    class Pair(ctypes.Structure):
+        _fields_ = (("x", ctypes.c_double), ("y", ctypes.c_double))
+
+    told: list[str] = []
+    sys.unraisablehook = lambda hooked: told.append(str(hooked.exc_value))
+    kind = ctypes.PYFUNCTYPE(ctypes.c_int, Pair, ctypes.POINTER(ctypes.c_int))
+    number = ctypes.c_int(5)
+    for n in range(200):
+        made = kind(lambda p, q: int(p.x + p.y) + q[0])
+        if [made(Pair(n, 1), ctypes.byref(number)) for _ in range(3)] != [n + 6] * 3:
+            raise SystemExit("wrong answer")
+        kind(lambda _p, _q: 1 // 0)(Pair(), None)
+    if told != ["integer division or modulo by zero"] * 200 and len(set(told)) != 1:
+        raise SystemExit(f"wrong reports: {told[:3]}")
+
+
 def import_is_refused() -> None:
     try:
         import ffi_static  # noqa: F401
