@@ -209,6 +209,7 @@ clean: ## [start] remove what was built (keeps .venv)
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
 -include patches/gcc/gcc.mk
+-include csrc/py/wheels.mk # after libffi.mk: wheels have libffi inside
 -include tests/libffi/clients.mk tests/libffi/bad_days.mk
 -include tests/peers/peers.mk
 -include csrc/kernel/kmod.mk

@@ -22,9 +22,10 @@ from setuptools import setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
-# (what, a program that needs it, flags to link it, the Debian package that brings it)
+# (what, a program that needs it, flags to link it, the Debian package that brings it). The first is
+# compiled and not linked, because every program is linked with files of the C library.
 NEEDS = (
-    ("a C compiler", "int main(void) { return 0; }", (), "gcc"),
+    ("a C compiler", "int main(void) { return 0; }", ("-c",), "gcc"),
     (
         "the C library's headers",
         "#include <pthread.h>\nint main(void) { return 0; }",
@@ -129,8 +130,8 @@ def check_system() -> None:
         answer = try_compile(build, program, link)
         if answer is not None:
             missing.append((what, package, answer))
-            if what == "a C compiler":
-                break
+            if package in ("gcc", "libc6-dev"):
+                break  # what comes next needs it, and would fail for that reason alone
     if missing:
         lines = [
             f"  {what}: install {package}\n    (tried, got: {answer})"

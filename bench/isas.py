@@ -35,9 +35,8 @@ code that one compiler made, and they are not times. They include the C caller's
 handler. Columns:
 
 * `libffi`: as upstream configures it, with static trampolines;
-* `patched`: libffi {newest} with our patches. It has our plans where our closures run. Elsewhere it
-  has our trampolines under libffi's own entries, which makes no call faster;
-* `ours`: our library, where our closures run;
+* `patched`: libffi {newest} with our patches;
+* `ours`: our library;
 * `hand`: a hand-written C callback that builds `args[]` and calls the same handler, the limit;
 * `direct`: a call of a C function.
 """
@@ -127,7 +126,10 @@ def main() -> int:
     lines = [HEAD.format(newest=newest), *summary(counts, newest)]
     for isa, found in counts.items():
         lines += table(isa, found, newest)
-    lines.append(f"{MISSING}: this library does not describe the types, or gives a wrong answer.\n")
+    lines.append(
+        f"{MISSING}: this library does not describe the types (complex ones), or gives a wrong\n"
+        "answer ([upstream's faults](../../patches/libffi/upstream/README.md)).\n"
+    )
     options.out.write_text("\n".join(lines))
     print(f"{options.out}: {len(counts)} architectures")
     return 0

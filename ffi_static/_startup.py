@@ -8,7 +8,8 @@ module while Python starts, before the program. If not, that costs one look at t
     FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: neither. yes, true and
                                             on are as 1; no, false and off as 0
     FFI_STATIC_INSTALL=word[,word...]       ctypes, cffi: only these; keep_thread_state: as in
-                                            install(); require: do not go on without
+                                            install(); no_turbo: as turbo=False there;
+                                            require: do not go on without
     FFI_STATIC_REPORT=1                     each process tells at its exit what was served
 
 When the value is wrong or install() refuses, one line on stderr says so, and Python goes on with
@@ -22,12 +23,13 @@ from __future__ import annotations
 import os
 import sys
 
+from ffi_static import _lib
 from ffi_static._dropin import install, installed, serving
 from ffi_static._dropin.serving import Served
 from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
-WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "require")
+WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "no_turbo", "require")
 YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")  # in any case
 #: The exit status when `require` was asked for and a module cannot be served.
 FAILED = 125
@@ -73,6 +75,7 @@ def arguments(value: str) -> dict[str, bool] | None:
         "ctypes": every or "ctypes" in words,
         "cffi": every or "cffi" in words,
         "keep_thread_state": "keep_thread_state" in words,
+        "turbo": "no_turbo" not in words,
     }
 
 
@@ -123,6 +126,13 @@ def report(only: int | None) -> None:
         say(prefix + describe(each))
     if not served:
         say(prefix + "nothing was installed")
+    made, freed = _lib.callback_counts()
+    if made:
+        say(f"{prefix}ffi_static.callback: {_counts(made, made - freed, freed)}")
+
+
+def _counts(made: int, live: int, freed: int) -> str:
+    return f"{made} callbacks made, {live} live, {freed} freed"
 
 
 def describe(each: Served) -> str:
@@ -134,9 +144,13 @@ def describe(each: Served) -> str:
     where = f"{each.module} {each.version} ({each.file})"
     if each.state == "refused":
         return f"{where}: refused, its callbacks are stock: {each.reason}"
-    counts = f"{each.made} callbacks made, {each.live} live, {each.freed} freed"
+    counts = _counts(each.made, each.live, each.freed)
     left = f"; {each.leftover} made before, in the module's own memory" if each.leftover else ""
-    return f"{where}: {each.state}, {counts}{left}"
+    if each.state == "served" and each.no_turbo:
+        turbo = f"; none turbo: {each.no_turbo}"
+    else:
+        turbo = f", {each.turbo} turbo"
+    return f"{where}: {each.state}, {counts}{turbo}{left}"
 
 
 start()

@@ -37,6 +37,7 @@ options:
   --no-memfd           refuse them memfd_create() and shared executable mappings too (seccomp)
   --report             tell at the program's exit, on stderr, which callbacks were served
   --keep-thread-state  as in ffi_static.install()
+  --no-turbo           leave the calls of callbacks to ctypes' and cffi's own code
   -h, --help           this text
 
 `ffi-static run` is the same, with no options of Python's own.
@@ -44,7 +45,7 @@ The exit status is the program's, 125 without the drop-in or a policy, or 2 for 
 """
 #: The file that Python reads at its start (see ffi_static_start.py).
 STARTUP_FILE = "ffi_static.start" if sys.version_info >= (3, 15) else "ffi_static.pth"
-OPTIONS = ("--mdwe", "--no-memfd", "--report", "--keep-thread-state")
+OPTIONS = ("--mdwe", "--no-memfd", "--report", "--keep-thread-state", "--no-turbo")
 
 
 def fail(why: str, status: int = FAILED) -> NoReturn:
@@ -135,9 +136,9 @@ def main(argv: list[str]) -> NoReturn:
     command = [*interpreter_options(sys.argv[1:]), *program]
     if options & {"--mdwe", "--no-memfd"}:
         switch_on(options)
-    os.environ[INSTALL] = "require" + (
-        ",keep_thread_state" if "--keep-thread-state" in options else ""
-    )
+    words = {"--keep-thread-state": "keep_thread_state", "--no-turbo": "no_turbo"}
+    asked = [word for option, word in words.items() if option in options]
+    os.environ[INSTALL] = ",".join(["require", *asked])
     os.environ.pop(REPORT, None)
     if "--report" in options:
         os.environ[REPORT] = PROGRAM

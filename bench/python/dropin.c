@@ -4,16 +4,24 @@
  * Arguments stay below 128: CPython keeps those integers ready-made. The sum is what the callbacks
  * answered, which is their first argument. */
 #include <pthread.h>
+#include <stddef.h>
 
 #define API __attribute__((visibility("default")))
 
 typedef int int_1(int);
 typedef int int_6(int, int, int, int, int, int);
 typedef double mixed_6(int, double, long, double, void *, int);
+typedef long buffer(void *, size_t);
+struct pair {
+    double x, y;
+};
+typedef double by_value(struct pair);
 
 API long long drive_int_1(void *f, long calls);
 API long long drive_int_6(void *f, long calls);
 API long long drive_mixed_6(void *f, long calls);
+API long long drive_buffer(void *f, long calls);
+API long long drive_pair(void *f, long calls);
 API long long drive_thread(void *f, long calls);
 
 long long drive_int_1(void *f, long calls)
@@ -37,6 +45,22 @@ long long drive_mixed_6(void *f, long calls)
     double sum = 0;
     for (long i = 0; i < calls; i++)
         sum += ((mixed_6 *)f)((int)(i & 127), 0.5, 2, 0.25, 0, 5);
+    return (long long)sum;
+}
+
+long long drive_buffer(void *f, long calls)
+{
+    long long sum = 0;
+    for (long i = 0; i < calls; i++)
+        sum += ((buffer *)f)(&sum, (size_t)(i & 127));
+    return sum;
+}
+
+long long drive_pair(void *f, long calls)
+{
+    double sum = 0;
+    for (long i = 0; i < calls; i++)
+        sum += ((by_value *)f)((struct pair){(double)(i & 127), 0.5});
     return (long long)sum;
 }
 

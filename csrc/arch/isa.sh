@@ -3,12 +3,18 @@
 # isa.sh - the folder here of the machine that a compiler builds for, whether it exists or not
 #
 #   sh csrc/arch/isa.sh gcc -m32       prints i686
+#   sh csrc/arch/isa.sh --named i586   the same: the folder of a machine of that name
 #
 # Asked by the Makefile and by csrc/py/extension.py. The compiler's own triple decides; only
 # x86's compilers build for more than one of our machines, and tell which by what they predefine.
 # Without a compiler it is the machine that runs this.
-triple=$("$@" -dumpmachine 2>/dev/null) || triple=$(uname -m)
-isa=${triple%%-*}
+if [ "${1:-}" = --named ]; then
+    isa=$2
+    set -- false # no compiler is asked
+else
+    triple=$("$@" -dumpmachine 2>/dev/null) || triple=$(uname -m)
+    isa=${triple%%-*}
+fi
 
 defines() { printf '%s\n' "$macros" | grep -q "^#define $1 "; }
 

@@ -91,19 +91,25 @@ static inline void fs_call_leave(const struct fs_call *c)
         fs_py_leave_after_one_call(&c->once);
 }
 
+/* Give up a reference that was held over a call. errno is what the call left. */
+static inline void fs_call_release(PyObject *object)
+{
+    if (fs_likely(Py_REFCNT(object) > 1)) {
+        Py_DECREF(object);
+    } else {
+        int saved = errno;
+        Py_DECREF(object);
+        errno = saved;
+    }
+}
+
 /* Run the module's handler on `object`, which the handler may free. */
 static inline void fs_call_run(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
                                PyObject *object)
 {
     Py_INCREF(object);
     handler(cif, ret, args, object);
-    if (fs_likely(Py_REFCNT(object) > 1)) {
-        Py_DECREF(object);
-    } else {
-        int saved = errno; /* the handler's */
-        Py_DECREF(object);
-        errno = saved;
-    }
+    fs_call_release(object);
 }
 
 #endif

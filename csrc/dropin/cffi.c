@@ -12,6 +12,7 @@
  *   PyObject_GC_UnTrack  the object is about to be freed: its slot goes first, so that C code that
  *                        still calls the address is stopped with a message
  *   PyArg_ParseTuple     tells error=0 from no error= at all, which cffi does not store
+ *   PyObject_Call        hands cffi's handler what the function gave (invoke.h)
  *
  * A stock block from before install() is replaced on its way through PyObject_GC_Track, and so
  * retired.
@@ -20,6 +21,7 @@
 
 #include "dropin/call.h"
 #include "dropin/closure.h"
+#include "dropin/invoke.h"
 #include "tramp/find.h"
 
 #include <string.h>
@@ -33,9 +35,29 @@ static FS_PY_THREAD_LOCAL struct fs_block *pending, *pending_for;
 
 /* ---- the handler ----------------------------------------------------------------------- */
 
+/* A callback's first call. The probe's goes to cffi's handler, and its second one to us. */
+static FS_COLD bool ask(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+{
+    struct fs_dropin *d = fs_dropin_that_holds((void *)cell->served.handler);
+    if (d && fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
+        d->seen |= FS_SAW_CALL;
+        fs_invoke_check(d, cell, cif, args, info);
+        return false;
+    }
+    return fs_invoke_learn(cell, cif, info);
+}
+
+/* Does our dispatch run this callback? */
+static inline bool is_ours(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+{
+    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
+        return true;
+    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif, args, info);
+}
+
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
-    const struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_py_cell *cell = fs_py_cell_of(ticket);
     struct fs_call c;
     if (!fs_call_enter(&c, ticket, ret, true))
         return;
@@ -45,7 +67,10 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
             fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
                    "destroys it; keep a reference to it",
                    (uintptr_t)fs_slot_code(b->slot), 0);
-        fs_call_run(cell->served.handler, cif, ret, args, b->user_data);
+        if (fs_likely(is_ours(cell, cif, args, b->user_data)))
+            fs_invoke_run(cell, cif, ret, args, b->user_data);
+        else
+            fs_invoke_theirs(cell->served.handler, cif, ret, args, b->user_data);
     } else {
         fs_py_closed_answer(ticket, ret, c.size);
     }
@@ -145,7 +170,7 @@ static int hook_parse(PyObject *args, const char *format, ...)
     va_start(list, format);
     int parsed = PyArg_VaParse(args, format, list);
     va_end(list);
-    if (parsed && strcmp(format, "O!O|OO:callback") == 0)
+    if (parsed && format[0] == 'O' && format[1] == '!' && strcmp(format, "O!O|OO:callback") == 0)
         given_error = PyTuple_GET_SIZE(args) > 2 && PyTuple_GET_ITEM(args, 2) != Py_None
                           ? PyTuple_GET_ITEM(args, 1)
                           : NULL;
@@ -259,6 +284,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     c->out++;
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
     d->made += b->use == FS_BLOCK_LIVE;
+    if (fs_dropin_may_turbo(d))
+        fs_py_cell_of(b->slot->user_data)->turbo = FS_TURBO_ASKS;
     pending = b;
     pending_for = theirs;
     if (fs_dropin_probing(d))
@@ -385,6 +412,7 @@ static const struct fs_dropin_hook hooks[] = {
     {"PyObject_GC_Track", FS_HOOKS(track)},
     {"PyObject_GC_UnTrack", FS_HOOKS(untrack)},
     {FS_PY_PARSE_TUPLE, {FS_EACH_RECORD(SAME, hook_parse)}},
+    {"PyObject_Call", {FS_EACH_RECORD(SAME, fs_invoke_hook)}},
     {NULL, {NULL}},
 };
 
@@ -415,7 +443,7 @@ const struct fs_dropin_kind fs_dropin_cffi = {
               {{"ffi_prep_closure", "ffi_prep_closure_loc"}},
               {{"PyObject_GC_Track"}},
               {{"PyObject_GC_UnTrack"}}},
-    .welcome = FS_PY_PARSE_TUPLE,
+    .welcome = {FS_PY_PARSE_TUPLE, "PyObject_Call"},
     .proof = FS_SAW_PREP | FS_SAW_TRACK | FS_SAW_FREE,
     .hooks = hooks,
     .still_needed = still_needed,

@@ -10,6 +10,8 @@
 #include "py/thread.h"
 #include "tramp/find.h"
 
+bool fs_turbo_off;
+
 /* A table does not fill its span; what lies behind it may be anybody's. */
 bool fs_dropin_is_ours(const void *closure)
 {
@@ -49,24 +51,25 @@ void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, 
     cell->callback = object;
     cell->served.handler = handler;
     cell->served.data = data;
+    cell->turbo = FS_TURBO_OFF;
 }
 
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                   ffi_static_handler handler, PyObject *object, unsigned long *made)
+                   ffi_static_handler handler, PyObject *object, struct fs_dropin *d)
 {
-    struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, made);
+    struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, &d->made);
     if (!cell)
         return -ENOMEM;
-    fs_dropin_fill(cell, closure, cif, handler, object, NULL);
+    fs_dropin_fill(cell, closure, cif, handler, object, d);
     ffi_static_handler was = closure->handler;
     void *before = closure->user_data;
     int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
     if (fs_unlikely(error < 0)) {
         fs_py_cell_free(cell, NULL);
-        --*made;
+        --d->made;
     } else if (fs_unlikely(was == call)) { /* prepared a second time */
         fs_py_cell_free(fs_py_cell_of(before), NULL);
-        --*made;
+        --d->made;
     }
     if (error == -EALREADY)
         fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,

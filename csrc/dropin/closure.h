@@ -18,6 +18,24 @@
 typedef ffi_status fs_ffi_prep(ffi_closure *, ffi_cif *, ffi_static_handler, void *);
 typedef ffi_status fs_ffi_prep_loc(ffi_closure *, ffi_cif *, ffi_static_handler, void *, void *);
 
+/* Whose dispatch runs a closure's calls: `turbo` of its cell. Chosen when the closure is prepared
+ * and at its first call; the types are looked at only then, so that making a callback costs nothing
+ * more. */
+enum fs_turbo {
+    FS_TURBO_OFF,  /* the module's handler */
+    FS_TURBO_ASKS, /* not known yet */
+    FS_TURBO_RUNS, /* ours: the same conversions, chosen once */
+};
+
+/* install(turbo=False): closures that are made from now on do not run by our dispatch. */
+extern FS_HIDDEN bool fs_turbo_off;
+
+/* May a closure that is made now? */
+static inline bool fs_dropin_may_turbo(const struct fs_dropin *d)
+{
+    return !d->no_turbo && (d->state == FS_DROPIN_SERVED ? !fs_turbo_off : fs_dropin_probing(d));
+}
+
 /* The probe's signature is int(short, double, void *): does this cif say so? */
 FS_HIDDEN void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 
@@ -29,10 +47,10 @@ FS_HIDDEN void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure 
                               const ffi_cif *cif, ffi_static_handler handler, PyObject *object,
                               void *data);
 
-/* Prepare a closure of ours. `call` gets a ticket to a cell that holds the rest. Counts in *made.
+/* Prepare a closure of ours. `call` gets a ticket to a cell that holds the rest. Counts in d->made.
  * 0 or -errno; -EINVAL also when the closure is not ours, and then nothing has changed. */
 FS_HIDDEN int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                             ffi_static_handler handler, PyObject *object, unsigned long *made);
+                             ffi_static_handler handler, PyObject *object, struct fs_dropin *d);
 
 /* How libffi says such an error. */
 FS_HIDDEN ffi_status fs_dropin_status(int error);

@@ -126,6 +126,16 @@ bool fs_object_holds(const struct fs_object *object, const void *address)
     return holds(&info, (uintptr_t)address);
 }
 
+bool fs_object_contains(const struct fs_object *object, const void *bytes, size_t size)
+{
+    const ElfW(Phdr) *p = object->table;
+    for (unsigned i = 0; i < object->headers; i++)
+        if (p[i].p_type == PT_LOAD && (p[i].p_flags & PF_R) && !(p[i].p_flags & PF_W) &&
+            memmem((const void *)(object->base + p[i].p_vaddr), p[i].p_memsz, bytes, size))
+            return true;
+    return false;
+}
+
 /* The parts of r_info, for which <link.h> has no name of both classes. */
 #if __ELF_NATIVE_CLASS == 64
 #define SYMBOL_OF(info) ELF64_R_SYM(info)

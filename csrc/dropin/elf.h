@@ -26,6 +26,9 @@ FS_HIDDEN int fs_object_find(const void *address, struct fs_object *out);
 /* Is `address` in what this object maps? */
 FS_HIDDEN bool fs_object_holds(const struct fs_object *object, const void *address);
 
+/* Does the object's read-only part contain these bytes? */
+FS_HIDDEN bool fs_object_contains(const struct fs_object *object, const void *bytes, size_t size);
+
 /* The GOT entries through which the object calls `symbol`: stores up to `max` of them in out[] and
  * returns how many there are. -ENOTSUP with a sentence: the object's format is not known. */
 FS_HIDDEN int fs_object_imports(const struct fs_object *object, const char *symbol, void ***out,

@@ -10,6 +10,7 @@
 
 #include "dropin/call.h"
 #include "dropin/closure.h"
+#include "dropin/thunk.h"
 
 #include <string.h>
 
@@ -27,16 +28,38 @@ static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
     return closure;
 }
 
+/* A callback's first call. The probe's goes to ctypes' handler, and its second one to us. */
+static FS_COLD bool ask(struct fs_py_cell *cell, const ffi_cif *cif)
+{
+    struct fs_dropin *d = cell->served.data;
+    if (fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
+        d->seen |= FS_SAW_CALL;
+        fs_thunk_check(d, cif);
+        return false;
+    }
+    return fs_thunk_learn(cell, cif);
+}
+
+/* Does our dispatch run this callback? */
+static inline bool is_ours(struct fs_py_cell *cell, const ffi_cif *cif)
+{
+    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
+        return true;
+    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif);
+}
+
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
-    const struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_py_cell *cell = fs_py_cell_of(ticket);
     struct fs_call c;
     if (!fs_call_enter(&c, ticket, ret, fs_call_keeps_states))
         return;
-    if (fs_likely(fs_py_cell_valid(cell, ticket)))
-        fs_call_run(cell->served.handler, cif, ret, args, cell->callback);
-    else
+    if (fs_unlikely(!fs_py_cell_valid(cell, ticket)))
         fs_py_closed_answer(ticket, ret, c.size);
+    else if (fs_likely(is_ours(cell, cif)))
+        fs_thunk_run(cell, cif, ret, args);
+    else
+        fs_call_run(cell->served.handler, cif, ret, args, cell->callback);
     fs_call_leave(&c);
 }
 
@@ -80,11 +103,16 @@ static bool returns_nothing(const ffi_cif *cif)
 static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
                       ffi_static_handler theirs, void *thunk, ffi_status *status)
 {
-    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, &d->made);
+    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, d);
     if (fs_unlikely(error == -EINVAL) && !fs_dropin_is_ours(closure))
         return false;
-    if (error == 0 && returns_nothing(cif))
-        fs_py_cell_of(((ffi_static_closure *)closure)->user_data)->result_size = 0;
+    if (fs_likely(error == 0)) {
+        struct fs_py_cell *cell = fs_py_cell_of(((ffi_static_closure *)closure)->user_data);
+        if (returns_nothing(cif))
+            cell->result_size = 0;
+        if (fs_dropin_may_turbo(d))
+            cell->turbo = FS_TURBO_ASKS;
+    }
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
     *status = fs_dropin_status(error);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "dropin/call.h"
 #include "dropin/cffi.h"
+#include "dropin/closure.h"
 #include "dropin/drain.h"
 #include "dropin/libffi.h"
 #include "dropin/users.h"
@@ -84,7 +85,7 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
             return fail(ffi_static_error());
         d->seen = 0;
         d->probes = 0;
-        d->wrong = NULL;
+        d->wrong = d->no_turbo = NULL;
         d->prober = pthread_self();
         d->state = FS_DROPIN_PROBING;
     }
@@ -169,6 +170,29 @@ static PyObject *dropin_keep(PyObject *self, PyObject *flag)
     Py_RETURN_NONE;
 }
 
+/* May callbacks that are made from now on run by our dispatch? For all interpreters. */
+static PyObject *dropin_turbo(PyObject *self, PyObject *flag)
+{
+    int on = PyObject_IsTrue(flag);
+    (void)self;
+    if (on < 0)
+        return NULL;
+    fs_turbo_off = !on;
+    Py_RETURN_NONE;
+}
+
+/* The probe's callback gave a wrong answer by our dispatch: a reason that stays, as a record does.
+ */
+static PyObject *dropin_no_turbo(PyObject *self, PyObject *number)
+{
+    struct fs_dropin *d = record(number);
+    (void)self;
+    if (!d)
+        return NULL;
+    d->no_turbo = "a call of its callback by this package's dispatch gave a wrong answer";
+    Py_RETURN_NONE;
+}
+
 /* What the probe's callbacks run. Not in Python, where a signal handler might raise. */
 static PyObject *answer(PyObject *self, PyObject *args)
 {
@@ -212,6 +236,12 @@ static PyObject *text(const char *utf8)
     return PyUnicode_DecodeUTF8(utf8, (Py_ssize_t)strlen(utf8), "replace");
 }
 
+/* NULL: callbacks that are made now may be run by our dispatch. */
+static const char *why_no_turbo(const struct fs_dropin *d)
+{
+    return d->no_turbo ? d->no_turbo : fs_turbo_off ? "turbo=False" : NULL;
+}
+
 static PyObject *dropin_records(PyObject *self, PyObject *unused)
 {
     static const char *const states[] = {"", "probing", "served", "restored"};
@@ -222,13 +252,13 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
         struct fs_dropin *d = &fs_dropins[i];
         if (d->state == FS_DROPIN_NONE || (d->state == FS_DROPIN_RESTORED && !d->confirmed))
             continue;
-        PyObject *each =
-            Py_BuildValue("{sI sK sN sN ss sN ss ss sk sk sn}", "index", d->index, "object",
-                          (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name),
-                          "version", text(d->version), "state", states[d->state], "file",
-                          PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
-                          d->kind->about, "made", d->made, "freed", d->freed, "leftover",
-                          (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
+        PyObject *each = Py_BuildValue(
+            "{sI sK sN sN ss sN ss ss sk sk sk sz sn}", "index", d->index, "object",
+            (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name), "version",
+            text(d->version), "state", states[d->state], "file",
+            PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
+            d->kind->about, "made", d->made, "freed", d->freed, "turbo", d->turbo, "no_turbo",
+            why_no_turbo(d), "leftover", (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
         Py_XDECREF(each);
@@ -252,6 +282,10 @@ static PyMethodDef functions[] = {
     {"dropin_answer", dropin_answer, METH_VARARGS,
      "dropin_answer(list, result): a function that appends its arguments and gives the result."},
     {"dropin_keep", dropin_keep, METH_O, "dropin_keep(flag): keep foreign threads' states."},
+    {"dropin_turbo", dropin_turbo, METH_O,
+     "dropin_turbo(flag): may callbacks from now on run by this package's dispatch?"},
+    {"dropin_no_turbo", dropin_no_turbo, METH_O,
+     "dropin_no_turbo(record): the probe has found that they may not."},
     {"dropin_call", dropin_call, METH_VARARGS,
      "dropin_call(address, a, b, c): call int(short, double, void *) without the GIL."},
     {"dropin_records", dropin_records, METH_NOARGS,

@@ -39,6 +39,14 @@ struct fs_dropin *fs_dropin_record(const struct fs_object *object)
     return unused;
 }
 
+struct fs_dropin *fs_dropin_that_holds(const void *code)
+{
+    for (unsigned i = 0; i < FS_DROPIN_MODULES; i++)
+        if (fs_dropins[i].state != FS_DROPIN_NONE && fs_object_holds(&fs_dropins[i].object, code))
+            return &fs_dropins[i];
+    return NULL;
+}
+
 /* ---- which entries ------------------------------------------------------------------------- */
 
 static const struct fs_dropin_hook *hook_of(const struct fs_dropin_kind *kind, const char *symbol)
@@ -89,8 +97,12 @@ int fs_dropin_match(struct fs_dropin *d, const struct fs_dropin_kind *kind, cons
             return 0;
         }
     }
-    int n = kind->welcome ? find_entries(d, kind->welcome) : 0;
-    return n < 0 ? n : 0;
+    for (unsigned i = 0; i < 2 && kind->welcome[i]; i++) {
+        int n = find_entries(d, kind->welcome[i]);
+        if (n < 0)
+            return n;
+    }
+    return 0;
 }
 
 /* ---- writing them -------------------------------------------------------------------------- */

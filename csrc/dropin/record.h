@@ -26,7 +26,7 @@
  * what was withheld, drains, and retires the stock blocks that it finds.
  *
  * The files, each of which uses only those before it: elf, record, closure, call, stock, block,
- * cffi, drain; libffi; users; module.
+ * invoke, cffi, drain; thunk, libffi; users; module.
  */
 #ifndef FS_RECORD_H
 #define FS_RECORD_H
@@ -68,6 +68,8 @@ struct fs_dropin {
     unsigned entries;
     struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
     unsigned long made, freed; /* closures */
+    unsigned long turbo;       /* of those made: how many our dispatch runs */
+    const char *no_turbo;      /* why it runs none; NULL: it may */
 
     /* While `prober` probes: what was seen, and the first thing that is not as expected. */
     pthread_t prober;
@@ -100,7 +102,7 @@ struct fs_dropin_kind {
     struct {
         const char *any_of[2];
     } needs[FS_DROPIN_NEEDS]; /* one of each must be imported; all that are imported are rebound */
-    const char *welcome;      /* rebound if it is imported; or NULL */
+    const char *welcome[2];   /* rebound if they are imported; or NULL */
     unsigned proof;           /* FS_SAW_* that a probe must have shown */
     const struct fs_dropin_hook *hooks;
     /* Must this import stay ours after uninstall()? */
@@ -115,6 +117,7 @@ struct fs_dropin_kind {
 #define FS_SAW_PREP 2u
 #define FS_SAW_TRACK 4u
 #define FS_SAW_FREE 8u
+#define FS_SAW_CALL 16u
 
 /* Is this record being probed, by this thread? */
 static inline bool fs_dropin_probing(const struct fs_dropin *d)
@@ -131,6 +134,9 @@ static inline void fs_dropin_wrong(struct fs_dropin *d, const char *what)
 
 /* What `symbol` was before it was rebound. */
 FS_HIDDEN void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
+
+/* The record of the object that this code is of, or NULL. */
+FS_HIDDEN struct fs_dropin *fs_dropin_that_holds(const void *code);
 
 /* The record of this object, with state FS_DROPIN_NONE if it is new. NULL: all are in use. */
 FS_HIDDEN struct fs_dropin *fs_dropin_record(const struct fs_object *object);

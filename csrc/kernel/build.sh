@@ -5,24 +5,33 @@
 #   build.sh KERNEL ARCH [make arguments]     see packages.sh for both; C=2 runs sparse
 #
 # Kbuild writes beside the sources, so a copy is compiled. The newest kernel's headers come with
-# programs that may need a newer C library than this machine has. These programs run in a root of
-# their suite (packages.sh root), which needs root. Fails when headers or the compiler are missing,
-# or at a warning: W=1 and -Werror are on, whatever the kernel's own configuration says.
+# programs for a newer C library than this machine may have: those run in a root of their suite
+# (packages.sh root), which needs root; so do the compilers for riscv64 and s390x. Fails when: headers or compiler are missing, or there is a
+# warning: W=1 and -Werror are on, whatever the kernel's own configuration says.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-[ $# -ge 2 ] || { echo "usage: build.sh 6.1|6.12|newest x86_64|arm64|arm64-16k [make arguments]" >&2; exit 2; }
+[ $# -ge 2 ] || {
+    echo "usage: build.sh 6.1|6.12|newest x86_64|arm64|arm64-16k|riscv64|s390x [make arguments]" >&2
+    exit 2
+}
 kernel=$1 arch=$2
 shift 2
 out=${KMOD_OUT:-$top/build/kmod}/$kernel-$arch
 
 found=$(sh "$here/packages.sh" headers "$kernel" "$arch")
 headers=${found% *} release=${found##* }
-cross=
-[ "$arch" = x86_64 ] || cross=aarch64-linux-gnu-
-if [ "$kernel" = newest ]; then
-    found=$(sh "$here/packages.sh" root "$kernel")
+cross= inside=
+case $arch in
+x86_64) kbuild=x86_64 ;;
+arm64*) kbuild=arm64 cross=aarch64-linux-gnu- ;;
+riscv64) kbuild=riscv cross=$arch-linux-gnu- inside=yes ;;
+s390x) kbuild=s390 cross=$arch-linux-gnu- inside=yes ;;
+esac
+[ "$kernel" != newest ] || inside=yes
+if [ -n "$inside" ]; then
+    found=$(sh "$here/packages.sh" root "$kernel" "$arch")
     root=${found% *}
 elif [ "$arch" != x86_64 ]; then
     "$top/.ci/need" "make kmod" <<'LIST'
@@ -40,7 +49,7 @@ cp -r "$here"/*.c "$here"/*.h "$here/Kbuild" "$here/include" "$out/src/"
 
 # Inside a root everything has the same path as outside. Mounts end with the command.
 run() {
-    [ "$kernel" = newest ] || { "$@" && return || return; }
+    [ -n "$inside" ] || { "$@" && return || return; }
     mkdir -p "$root$top"
     # shellcheck disable=SC2016 # expanded inside
     unshare --mount sh -euc 'root=$1 top=$2
@@ -49,7 +58,7 @@ run() {
         mount -t proc proc "$root/proc"
         exec chroot "$root" "$@"' sh "$root" "$top" "$@" </dev/null
 }
-run nice -n 10 make -s -C "$headers" M="$out/src" ARCH="${arch%-16k}" CROSS_COMPILE="$cross" W=1 \
+run nice -n 10 make -s -C "$headers" M="$out/src" ARCH="$kbuild" CROSS_COMPILE="$cross" W=1 \
     KCFLAGS=-Werror CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules >"$out/log" 2>&1 || {
     cat "$out/log" >&2
     echo "build.sh: compiling for $release failed; the log is $out/log" >&2

@@ -5,6 +5,7 @@
  * Anyone may open the device, because a trampoline leads only to code that the program already has.
  * A table belongs to the process that makes the ioctl, whichever process opened the device.
  */
+#include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -17,30 +18,32 @@
 
 /* ---- checks of a struct, which come before anything is read that the struct points to */
 
-static bool is_register(u32 number)
+static bool is_one_of(u64 registers, u32 number)
 {
-	return number < 64 && trampfd_arch.registers >> number & 1;
+	return number < 64 && registers >> number & 1;
 }
 
-static int check_registers(const struct trampfd_create *arg)
+static int check_registers(const struct trampfd_arch *arch, const struct trampfd_create *arg)
 {
-	u32 code_register = trampfd_arch.code_register;
+	u32 code_register = arch->code_register;
 
 	if (arg->flags & TRAMPFD_CODE_REGISTER) {
 		code_register = arg->code_register;
-		if (!is_register(code_register))
+		if (!is_one_of(arch->code_registers, code_register))
 			return -EINVAL;
 	} else if (arg->code_register) {
 		return -EINVAL;
 	}
-	return is_register(arg->data_register) && arg->data_register != code_register ? 0 : -EINVAL;
+	if (!is_one_of(arch->registers, arg->data_register))
+		return -EINVAL;
+	return arg->data_register != code_register ? 0 : -EINVAL;
 }
 
-static int check_fields(const struct trampfd_create *arg)
+static int check_fields(const struct trampfd_arch *arch, const struct trampfd_create *arg)
 {
 	bool compact = arg->flags & TRAMPFD_COMPACT;
 
-	if (arg->flags & ~TRAMPFD_FLAGS)
+	if (arg->flags & ~arch->flags)
 		return -EINVAL;
 	if (compact && (arg->flags & (TRAMPFD_CODE_ARRAY | TRAMPFD_CODE_REGISTER)))
 		return -EINVAL;
@@ -50,14 +53,14 @@ static int check_fields(const struct trampfd_create *arg)
 		return -EINVAL;
 	if ((arg->flags & TRAMPFD_DATA_ARRAY) && arg->stride)
 		return -EINVAL;
-	if (!(arg->flags & TRAMPFD_CODE_ARRAY) && arg->code % trampfd_arch.code_align)
+	if (!(arg->flags & TRAMPFD_CODE_ARRAY) && arg->code % arch->code_align)
 		return -EINVAL;
-	return check_registers(arg);
+	return check_registers(arch, arg);
 }
 
-static int check_create(const struct trampfd_create *arg)
+static int check_create(const struct trampfd_arch *arch, const struct trampfd_create *arg)
 {
-	int error = check_fields(arg);
+	int error = check_fields(arch, arg);
 
 	if (error)
 		return error;
@@ -65,7 +68,7 @@ static int check_create(const struct trampfd_create *arg)
 		return -EOVERFLOW;
 	if (arg->flags & TRAMPFD_CODE_ARRAY)
 		return 0;
-	return trampfd_check_targets(&arg->code, 1);
+	return arg->code > arch->code_max ? -EFAULT : trampfd_check_targets(&arg->code, 1);
 }
 
 /* ---- the ioctls */
@@ -83,13 +86,13 @@ static int get_size(u32 *size, const void __user *user, u32 least)
  * A descriptor of a new table. Its number is reserved after the struct was checked, so that errors
  * of the struct are reported first. It is installed when nothing can fail any more.
  */
-static int create_fd(const struct trampfd_create *arg)
+static int create_fd(const struct trampfd_arch *arch, const struct trampfd_create *arg)
 {
 	struct trampfd_table *table;
 	struct file *file;
 	int fd;
 
-	table = trampfd_table_create(arg);
+	table = trampfd_table_create(arch, arg);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	fd = get_unused_fd_flags(O_CLOEXEC);
@@ -107,7 +110,7 @@ static int create_fd(const struct trampfd_create *arg)
 	return fd;
 }
 
-static int ioctl_create(const void __user *user)
+static int ioctl_create(const struct trampfd_arch *arch, const void __user *user)
 {
 	struct trampfd_create arg;
 	u32 size;
@@ -118,21 +121,21 @@ static int ioctl_create(const void __user *user)
 	if (!error)
 		error = copy_struct_from_user(&arg, sizeof(arg), user, size);
 	if (!error)
-		error = check_create(&arg);
-	return error ?: create_fd(&arg);
+		error = check_create(arch, &arg);
+	return error ?: create_fd(arch, &arg);
 }
 
-static int ioctl_info(void __user *user)
+static int ioctl_info(const struct trampfd_arch *arch, void __user *user)
 {
 	struct trampfd_info info = {
 		.size = sizeof(info),
 		.version = TRAMPFD_VERSION,
-		.machine = trampfd_arch.machine,
-		.flags = TRAMPFD_FLAGS,
+		.machine = arch->machine,
+		.flags = arch->flags,
 		.max_count = TRAMPFD_MAX_COUNT,
 		.page_size = PAGE_SIZE,
-		.data_registers = trampfd_arch.registers,
-		.code_registers = trampfd_arch.registers,
+		.data_registers = arch->registers,
+		.code_registers = arch->code_registers,
 	};
 	u32 size;
 	int error;
@@ -149,25 +152,40 @@ static int ioctl_info(void __user *user)
 	return 0;
 }
 
-static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long answer(const struct trampfd_arch *arch, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
 
 	switch (cmd) {
 	case TRAMPFD_CREATE:
-		return ioctl_create(user);
+		return ioctl_create(arch, user);
 	case TRAMPFD_INFO:
-		return ioctl_info(user);
+		return ioctl_info(arch, user);
 	default:
 		return -ENOTTY;
 	}
 }
 
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return answer(&trampfd_native, cmd, arg);
+}
+
 #ifdef CONFIG_COMPAT
-/* The structs are the same, but what is written is 64-bit code. */
+/*
+ * The structs are the same; what is written is code for the caller. x32's system calls come this
+ * way, too, and its code is 64-bit code.
+ */
 static long device_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	arg = (unsigned long)compat_ptr(arg);
+	if (TRAMPFD_IS_X32)
+		return answer(&trampfd_native, cmd, arg);
+#ifdef TRAMPFD_COMPAT
+	return answer(&trampfd_compat, cmd, arg);
+#else
 	return cmd == TRAMPFD_CREATE || cmd == TRAMPFD_INFO ? -EOPNOTSUPP : -ENOTTY;
+#endif
 }
 #endif
 

@@ -18,13 +18,6 @@
 #define BTI_C	   0xd503245fu
 #define BRK_0	   0xd4200000u
 
-const struct trampfd_arch trampfd_arch = {
-	.machine = EM_AARCH64,
-	.registers = GENMASK_ULL(30, 0),
-	.code_register = 16,
-	.code_align = 4,
-};
-
 static void put(__le32 **p, u32 instruction)
 {
 	*(*p)++ = cpu_to_le32(instruction);
@@ -52,7 +45,7 @@ static u32 b(long offset)
 	return 0x14000000u | (u32)(offset >> 2 & 0x3ffffff);
 }
 
-void trampfd_arch_pad(void *at, size_t size)
+static void pad(void *at, size_t size)
 {
 	__le32 *p = at, *end = at + size;
 
@@ -60,7 +53,7 @@ void trampfd_arch_pad(void *at, size_t size)
 		put(&p, BRK_0);
 }
 
-void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_register)
+static void absolute(void *at, long size, u32 data_register, u32 code_register)
 {
 	__le32 *p = at;
 
@@ -70,7 +63,7 @@ void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_regi
 	put(&p, br(code_register));
 }
 
-void trampfd_arch_compact(void *at, long size, u32 data_register, const void *stub)
+static void compact(void *at, long size, u32 data_register, const void *stub)
 {
 	__le32 *p = at;
 
@@ -79,10 +72,25 @@ void trampfd_arch_compact(void *at, long size, u32 data_register, const void *st
 	put(&p, b(distance(p, stub)));
 }
 
-void trampfd_arch_stub(void *at, const void *literal)
+static void stub(void *at, long size, u32 data_register)
 {
 	__le32 *p = at;
 
-	put(&p, ldr_literal(trampfd_arch.code_register, distance(p, literal)));
-	put(&p, br(trampfd_arch.code_register));
+	put(&p,
+	    ldr_literal(trampfd_native.code_register, distance(p, TRAMPFD_BLOCK_OF(at) - size)));
+	put(&p, br(trampfd_native.code_register));
 }
+
+const struct trampfd_arch trampfd_native = {
+	.machine = EM_AARCH64,
+	.flags = TRAMPFD_FLAGS,
+	.registers = GENMASK_ULL(30, 0),
+	.code_registers = GENMASK_ULL(30, 0),
+	.code_register = 16,
+	.code_align = 4,
+	.code_max = U64_MAX,
+	.pad = pad,
+	.absolute = absolute,
+	.compact = compact,
+	.stub = stub,
+};

@@ -37,14 +37,7 @@
 #define REG_DIRECT   0xe0	       /* ModRM: opcode extension 4, register */
 #define NO_STACK_PTR (0xffffu & ~(1u << 4))
 
-const struct trampfd_arch trampfd_arch = {
-	.machine = EM_X86_64,
-	.registers = NO_STACK_PTR,
-	.code_register = ~0u,
-	.code_align = 1,
-};
-
-void trampfd_arch_pad(void *at, size_t size)
+static void pad(void *at, size_t size)
 {
 	memset(at, INT3, size);
 }
@@ -78,13 +71,13 @@ static u8 *put_jump(u8 *p, const void *target)
 	return put_disp32(p, target);
 }
 
-void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_register)
+static void absolute(void *at, long size, u32 data_register, u32 code_register)
 {
 	const void *code = at - size + TRAMPFD_CODE_AT;
 	u8 *p = put32(at, ENDBR64);
 
 	p = put_load(p, data_register, at - size + TRAMPFD_DATA_AT);
-	if (code_register == trampfd_arch.code_register) {
+	if (code_register == trampfd_native.code_register) {
 		put_jump(p, code);
 		return;
 	}
@@ -95,7 +88,7 @@ void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_regi
 	*p++ = REG_DIRECT | LOW(code_register);
 }
 
-void trampfd_arch_compact(void *at, long size, u32 data_register, const void *stub)
+static void compact(void *at, long size, u32 data_register, const void *stub)
 {
 	u8 *p = put32(at, ENDBR64);
 
@@ -104,7 +97,21 @@ void trampfd_arch_compact(void *at, long size, u32 data_register, const void *st
 	put_disp32(p, stub);
 }
 
-void trampfd_arch_stub(void *at, const void *literal)
+static void stub(void *at, long size, u32 data_register)
 {
-	put_jump(at, literal);
+	put_jump(at, TRAMPFD_BLOCK_OF(at) - size);
 }
+
+const struct trampfd_arch trampfd_native = {
+	.machine = EM_X86_64,
+	.flags = TRAMPFD_FLAGS,
+	.registers = NO_STACK_PTR,
+	.code_registers = NO_STACK_PTR,
+	.code_register = ~0u,
+	.code_align = 1,
+	.code_max = U64_MAX,
+	.pad = pad,
+	.absolute = absolute,
+	.compact = compact,
+	.stub = stub,
+};

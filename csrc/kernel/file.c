@@ -139,7 +139,7 @@ static unsigned long table_area(struct file *file, unsigned long addr, unsigned 
 	if (!(flags & MAP_FIXED))
 		return -EADDRNOTAVAIL;
 	error = check_place(file->private_data, addr, pgoff, PAGE_ALIGN(len) >> PAGE_SHIFT);
-	return error ?: addr;
+	return error ?: trampfd_arch_area(file, addr, len, pgoff, flags);
 }
 
 static int table_release(struct inode *inode, struct file *file)

@@ -8,14 +8,16 @@
 #   packages.sh headers KERNEL ARCH   the folder for `make -C`, its absolute path made right
 #   packages.sh image   KERNEL ARCH   a folder with boot/vmlinuz-RELEASE, lib/modules/RELEASE
 #   packages.sh source  KERNEL        a folder with linux-source-*.tar.xz
-#   packages.sh root    KERNEL        for `newest`: a root of its suite with compilers (needs root)
+#   packages.sh root    KERNEL ARCH   a root of its suite with compilers (needs root), for `newest`
+#                                     and for architectures beside x86_64 and arm64
 #   packages.sh release KERNEL ARCH   only the release
 #
 # KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64, arm64 or
-# (newest) arm64-16k, whose pages have 16 KiB.
-# Prints `FOLDER RELEASE`; everything else goes to stderr. Packages that are there already are used
-# again: remove build/kmod/packages to get newer ones. Fails when the mirror does not answer, or no
-# longer has the package that its list names (exit 2, with what to do).
+# (newest) arm64-16k, whose pages have 16 KiB. For riscv64 and s390x KERNEL is 6.12 (of trixie) or
+# newest, and the compilers are those of the same suite.
+# Prints `FOLDER RELEASE`; all else goes to stderr. What is there is used again: remove
+# build/kmod/packages for newer ones. Fails when: the mirror does not answer, or no longer has the
+# package that its list names (exit 2, what to do).
 set -eu
 
 die() {
@@ -35,11 +37,19 @@ case $kernel in
 newest) suite=sid line=sid ;;
 *) die "no kernel '$kernel': there are 6.1, 6.12 and newest" ;;
 esac
+compilers=gcc-aarch64-linux-gnu
 case $arch in
 x86_64) debian=amd64 flavour=amd64 ;;
 arm64) debian=arm64 flavour=arm64 ;;
 arm64-16k) debian=arm64 flavour=arm64-16k ;;
-*) die "no architecture '$arch': there are x86_64, arm64 and arm64-16k" ;;
+riscv64 | s390x)
+    debian=$arch flavour=$arch compilers="gcc-riscv64-linux-gnu gcc-s390x-linux-gnu"
+    case $kernel in
+    6.12) suite=trixie line=trixie ;;
+    6.1) die "no kernel 6.1 for $arch: there are 6.12 (of trixie) and newest" ;;
+    esac
+    ;;
+*) die "no architecture '$arch': there are x86_64, arm64, arm64-16k, riscv64 and s390x" ;;
 esac
 case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
 
@@ -50,13 +60,15 @@ command -v flock >/dev/null && flock 9
 
 # ---- the private apt root of one suite
 
-apt_root=$out/apt-$suite
+arches=amd64,arm64
+case $arch in riscv64 | s390x) arches=amd64,$arch ;; esac
+apt_root=$out/apt-$suite-${arches#*,}
 open_apt() {
     say "Reading the package lists of Debian $suite ..."
     if [ "$suite" = "$line" ]; then
-        sh "$here/.ci/apt-root" "$apt_root" "$suite:amd64,arm64" deb
+        sh "$here/.ci/apt-root" "$apt_root" "$suite:$arches" deb
     else
-        sh "$here/.ci/apt-root" "$apt_root" "$suite:amd64,arm64" deb "$line:amd64,arm64" deb
+        sh "$here/.ci/apt-root" "$apt_root" "$suite:$arches" deb "$line:$arches" deb
     fi || exit 2
     export APT_CONFIG="$apt_root/apt.conf"
 }
@@ -77,7 +89,8 @@ unpack() {
             tail -n 5 "$apt_root/log" >&2
             rm -f "$apt_root/updated"
             die "apt-get download $package failed: what it said is above. Try again, or name" \
-                "another mirror: DEBIAN_MIRROR=http://.../debian"
+                "another mirror: DEBIAN_MIRROR=http://.../debian; or an older kernel of the suite," \
+                "as its packages end: KMOD_RELEASE=6.12.107+deb13-s390x"
         }
     done
     for deb in "$folder.debs"/*.deb; do
@@ -86,7 +99,8 @@ unpack() {
     rm -rf "$folder.debs"
 }
 
-release_of() { # the release that the suite's newest meta package leads to
+release_of() { # the release that the suite's newest meta package leads to, or KMOD_RELEASE
+    [ -z "${KMOD_RELEASE:-}" ] || { printf '%s\n' "$KMOD_RELEASE" && return; }
     found=$(depends "linux-image-$flavour:$debian" '^linux-image-[0-9]')
     [ -n "$found" ] || die "Debian $suite has no linux-image-$flavour"
     printf '%s\n' "${found#linux-image-}"
@@ -124,6 +138,8 @@ get_image() {
         mkdir -p "$folder/boot"
         ln -sf "../lib/modules/$release/vmlinuz" "$folder/boot/vmlinuz-$release"
     fi
+    [ ! -e "$folder/boot/vmlinux-$release" ] || # not compressed
+        ln -sf "vmlinux-$release" "$folder/boot/vmlinuz-$release"
     [ -e "$folder/boot/vmlinuz-$release" ] || die "linux-image-$release has no boot/vmlinuz-$release"
 }
 get_source() {
@@ -139,7 +155,7 @@ get_root() {
     mirror=$(sh "$here/.ci/mirror")
     release=$suite
     say "Making a root of Debian $suite with compilers (a few minutes) ..."
-    nice -n 10 mmdebstrap --variant=apt --include=gcc,gcc-aarch64-linux-gnu,make,sparse,libelf1t64,perl \
+    nice -n 10 mmdebstrap --variant=apt --include="gcc $compilers make sparse libelf1t64 perl" \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
         "$suite" "$folder" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$folder.log" 2>&1 || {
         tail -n 5 "$folder.log" >&2
@@ -147,7 +163,11 @@ get_root() {
     }
 }
 
-case $what in source | root) final=$out/$kernel-$what ;; *) final=$out/$kernel-$arch-$what ;; esac
+case $what in
+source) final=$out/$kernel-$what ;;
+root) final=$out/$suite-root-${compilers%% *} ;;
+*) final=$out/$kernel-$arch-$what ;;
+esac
 if [ "$what" = release ]; then
     open_apt
     release_of

@@ -24,6 +24,7 @@
 
 /* The part of a table to which one block of constants belongs. */
 struct block {
+	const struct trampfd_arch *arch;
 	const struct trampfd_create *arg;
 	unsigned int start, count; /* indices */
 	u64 data[BLOCK_MAX], code[BLOCK_MAX];
@@ -67,8 +68,10 @@ static int get_code(struct block *block)
 	}
 	error = read_array(block->code, arg->code, block->start, block->count);
 	for (i = 0; i < block->count && !error; i++)
-		if (block->code[i] % trampfd_arch.code_align)
+		if (block->code[i] % block->arch->code_align)
 			error = -EINVAL;
+		else if (block->code[i] > block->arch->code_max)
+			error = -EFAULT;
 	return error ?: trampfd_check_targets(block->code, block->count);
 }
 
@@ -112,7 +115,8 @@ static int fill_block(struct block *block, void *mem)
 	return 0;
 }
 
-static int fill_constants(struct trampfd_table *table, const struct trampfd_create *arg)
+static int fill_constants(struct trampfd_table *table, const struct trampfd_arch *arch,
+			  const struct trampfd_create *arg)
 {
 	unsigned int n = 0, per_block = TRAMPFD_BLOCK / tramp_size(arg);
 	struct block *block = kmalloc(sizeof(*block), GFP_KERNEL);
@@ -120,6 +124,7 @@ static int fill_constants(struct trampfd_table *table, const struct trampfd_crea
 
 	if (!block)
 		return -ENOMEM;
+	block->arch = arch;
 	block->arg = arg;
 	for (block->start = 0; block->start < arg->count && !error; block->start += per_block) {
 		struct page *page = table->pages[n / BLOCKS_PER_PAGE];
@@ -132,7 +137,8 @@ static int fill_constants(struct trampfd_table *table, const struct trampfd_crea
 	return error;
 }
 
-static int make_constants(struct trampfd_table *table, const struct trampfd_create *arg)
+static int make_constants(struct trampfd_table *table, const struct trampfd_arch *arch,
+			  const struct trampfd_create *arg)
 {
 	unsigned int i;
 
@@ -141,7 +147,7 @@ static int make_constants(struct trampfd_table *table, const struct trampfd_crea
 		if (!table->pages[i])
 			return -ENOMEM;
 	}
-	return fill_constants(table, arg);
+	return fill_constants(table, arch, arg);
 }
 
 /* ---- the code */
@@ -163,29 +169,31 @@ static unsigned int count_code_pages(const struct trampfd_create *arg, unsigned 
 	return partial + (partial < nr_part);
 }
 
-static void fill_code(void *mem, const struct trampfd_create *arg, unsigned int page, long size)
+static void fill_code(void *mem, const struct trampfd_arch *arch, const struct trampfd_create *arg,
+		      unsigned int page, long size)
 {
 	unsigned int each = tramp_size(arg), index = page * (PAGE_SIZE / each);
 	unsigned int end = min_t(unsigned int, arg->count, index + PAGE_SIZE / each);
-	u32 code_register = arg->flags & TRAMPFD_CODE_REGISTER ? arg->code_register
-							       : trampfd_arch.code_register;
+	u32 code_register =
+		arg->flags & TRAMPFD_CODE_REGISTER ? arg->code_register : arch->code_register;
 
-	trampfd_arch_pad(mem, PAGE_SIZE);
+	arch->pad(mem, PAGE_SIZE);
 	for (; index < end; index++, mem += each) {
-		void *block = PTR_ALIGN_DOWN(mem, TRAMPFD_BLOCK), *stub = block + STUB;
+		void *stub = TRAMPFD_BLOCK_OF(mem) + STUB;
 
 		if (arg->flags & TRAMPFD_COMPACT)
-			trampfd_arch_stub(stub, block - size);
+			arch->stub(stub, size, arg->data_register);
 		if (index < arg->first || ((arg->flags & TRAMPFD_COMPACT) && mem == stub))
 			continue;
 		if (arg->flags & TRAMPFD_COMPACT)
-			trampfd_arch_compact(mem, size, arg->data_register, stub);
+			arch->compact(mem, size, arg->data_register, stub);
 		else
-			trampfd_arch_absolute(mem, size, arg->data_register, code_register);
+			arch->absolute(mem, size, arg->data_register, code_register);
 	}
 }
 
-static int make_code(struct trampfd_table *table, const struct trampfd_create *arg)
+static int make_code(struct trampfd_table *table, const struct trampfd_arch *arch,
+		     const struct trampfd_create *arg)
 {
 	struct page **code = table->pages + table->nr_part, *full = NULL;
 	unsigned int i;
@@ -199,7 +207,7 @@ static int make_code(struct trampfd_table *table, const struct trampfd_create *a
 		code[i] = alloc_page(TRAMPFD_GFP);
 		if (!code[i])
 			return -ENOMEM;
-		fill_code(page_address(code[i]), arg, i, (long)table->nr_part << PAGE_SHIFT);
+		fill_code(page_address(code[i]), arch, arg, i, (long)table->nr_part << PAGE_SHIFT);
 		if (is_full(arg, i))
 			full = code[i];
 	}
@@ -208,11 +216,13 @@ static int make_code(struct trampfd_table *table, const struct trampfd_create *a
 
 /**
  * trampfd_table_create - a table of the current process, complete
- * @arg: checked by the caller, except the elements of arrays
+ * @arch: whose instructions
+ * @arg:  checked by the caller, but for what is in arrays
  *
  * Return: the table; ERR_PTR with an errno that trampfd.rst lists for TRAMPFD_CREATE.
  */
-struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg)
+struct trampfd_table *trampfd_table_create(const struct trampfd_arch *arch,
+					   const struct trampfd_create *arg)
 {
 	unsigned int nr_part = DIV_ROUND_UP(arg->count, PAGE_SIZE / tramp_size(arg));
 	struct trampfd_table *table;
@@ -232,7 +242,7 @@ struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg)
 	}
 	table->mm = current->mm;
 	mmgrab(table->mm);
-	error = make_constants(table, arg) ?: make_code(table, arg);
+	error = make_constants(table, arch, arg) ?: make_code(table, arch, arg);
 	if (error) {
 		trampfd_table_free(table);
 		return ERR_PTR(error);

@@ -22,6 +22,7 @@
 #include "compat.h"
 
 struct file;
+struct trampfd_arch;
 struct trampfd_user;
 
 #define TRAMPFD_FLAGS \
@@ -53,7 +54,8 @@ struct trampfd_table {
 };
 
 /* table.c: the struct must have been checked. ERR_PTR with a documented errno. */
-struct trampfd_table *trampfd_table_create(const struct trampfd_create *arg);
+struct trampfd_table *trampfd_table_create(const struct trampfd_arch *arch,
+					   const struct trampfd_create *arg);
 void trampfd_table_free(struct trampfd_table *table);
 
 /* file.c: a file that owns the table, unless ERR_PTR. Only while trampfd_file_pin() is held. */
@@ -69,28 +71,43 @@ struct trampfd_user *trampfd_charge(unsigned int pages);
 void trampfd_uncharge(struct trampfd_user *user, unsigned int pages);
 void trampfd_usage(u64 *pages, u64 *limit);
 
-/*
- * The architecture's part. Code is written through the kernel's mapping of the page. All of it is
- * relative to the PC, so it runs wherever it is mapped, if its constants are `size` bytes before
- * it. The only numbers in it are those of the registers, and `size`.
+/**
+ * struct trampfd_arch - whose instructions are written, and how
+ * @machine:        as in ELF
+ * @flags:          those of TRAMPFD_CREATE that there are
+ * @registers:      bit n: n can be loaded
+ * @code_registers: bit n: and jumped through
+ * @code_register:  used when none is named; ~0: none
+ * @code_align:     of code addresses
+ * @code_max:       the largest code address
+ * @pad:            fill with what traps when it is run
+ * @absolute:       load the data from the constants, and jump to the code's address beside it
+ * @compact:        load the data from the constants, and jump to `stub`
+ * @stub:           jump to the address that is the first constant of its block
+ *
+ * Code is written where the kernel sees it; all of it is relative to the PC, so it runs wherever it
+ * is mapped, as long as its constants are `size` bytes before it. No number goes into it but the
+ * registers' and `size`. What the last three write is at most 32, 16 and 16 bytes.
  */
 struct trampfd_arch {
 	u32 machine;
-	u64 registers;	   /* bit n: n can be loaded */
-	u32 code_register; /* used when none is named; ~0: none */
+	u32 flags;
+	u64 registers;
+	u64 code_registers;
+	u32 code_register;
 	u32 code_align;
+	u64 code_max;
+	void (*pad)(void *at, size_t size);
+	void (*absolute)(void *at, long size, u32 data_register, u32 code_register);
+	void (*compact)(void *at, long size, u32 data_register, const void *stub);
+	void (*stub)(void *at, long size, u32 data_register);
 };
 
-extern const struct trampfd_arch trampfd_arch;
+/* Where the block of 4096 bytes begins that `at` is in. */
+#define TRAMPFD_BLOCK_OF(at) ((void *)((unsigned long)(at) & ~(TRAMPFD_BLOCK - 1UL)))
 
-/* Fill with instructions that trap. */
-void trampfd_arch_pad(void *at, size_t size);
-/* The functions below write at most 32, 16 and 16 bytes. */
-/* Load the data from the constants, and jump to the code's address, which is beside the data. */
-void trampfd_arch_absolute(void *at, long size, u32 data_register, u32 code_register);
-/* Load the data from the constants, and jump to `stub`. */
-void trampfd_arch_compact(void *at, long size, u32 data_register, const void *stub);
-/* Jump to the address that is at `literal`. */
-void trampfd_arch_stub(void *at, const void *literal);
+extern const struct trampfd_arch trampfd_native;
+/* Of programs that make 32-bit system calls; where there are such (TRAMPFD_COMPAT). */
+extern const struct trampfd_arch trampfd_compat;
 
 #endif

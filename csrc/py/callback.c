@@ -12,6 +12,30 @@
 
 #include <structmember.h>
 
+static unsigned long made, freed; /* the GIL guards them */
+
+void fs_py_callback_counts(unsigned long *were_made, unsigned long *were_freed)
+{
+    *were_made = made;
+    *were_freed = freed;
+}
+
+/* The converter speaks of a value; say that the value is the one of error=. */
+static void name_error(fs_py_callback *self, PyObject *error)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type != PyExc_TypeError && type != PyExc_ValueError && type != PyExc_OverflowError) {
+        PyErr_Restore(type, value, traceback);
+        return;
+    }
+    PyErr_Format(type, "error=%.100R is no result of '%U': %S", error, self->signature->text,
+                 value ? value : Py_None);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
 static int convert_error(fs_py_callback *self, PyObject *error)
 {
     const struct fs_py_conv *conv = &self->signature->result;
@@ -24,6 +48,8 @@ static int convert_error(fs_py_callback *self, PyObject *error)
     int status = 0;
     if (error)
         status = conv->to_c(conv, room, error);
+    if (status < 0)
+        name_error(self, error);
     if (status == 0 && fs_py_cell_set_error(self->cell, room, size) < 0) {
         PyErr_NoMemory();
         status = -1;
@@ -92,7 +118,8 @@ PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
 {
     PyObject *onerror = wanted->onerror == Py_None ? NULL : wanted->onerror;
     if (check_callable(wanted->function, "") < 0 ||
-        (onerror && check_callable(onerror, " for 'onerror'") < 0))
+        (onerror && check_callable(onerror, " for 'onerror'") < 0) ||
+        fs_py_check_arity(wanted->function, signature) < 0)
         return NULL;
     fs_py_reap();
     fs_py_callback *self = (fs_py_callback *)type->tp_alloc(type, 0);
@@ -116,6 +143,7 @@ PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
     }
     self->cell->own.interp = interp;
     self->cell->callback = (PyObject *)self;
+    made++;
     return (PyObject *)self;
 }
 
@@ -141,8 +169,10 @@ static void shut(fs_py_callback *self)
         cell->callback = NULL; /* late calls get the error value, if the user gave one */
         return;
     }
-    if (self->closure)
+    if (self->closure) {
         ffi_static_free(self->closure);
+        freed++;
+    }
     self->closure = NULL;
     fs_py_cell_free(cell, NULL);
 }

@@ -38,6 +38,12 @@ struct fs_py_wanted {
 FS_HIDDEN PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
                                         const struct fs_py_wanted *wanted);
 
+/* How many callbacks were made, and how many of them were freed. The GIL must be held. */
+FS_HIDDEN void fs_py_callback_counts(unsigned long *made, unsigned long *freed);
+
+/* -1 with a TypeError where it is certain that `function` cannot take what C passes (arity.c). */
+FS_HIDDEN int fs_py_check_arity(PyObject *function, fs_py_signature *signature);
+
 /* Python's maker(Callback, resolve, zero, CType, attribute): the function behind
  * ffi_static.callback() (make.c). */
 FS_HIDDEN PyObject *fs_py_maker(PyObject *module, PyObject *args);

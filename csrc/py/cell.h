@@ -33,6 +33,7 @@ struct fs_py_cell {
     uint8_t tenant;       /* enum fs_py_tenant */
     bool has_error;       /* the user gave `error`, which holds until the process ends */
     bool is_object;       /* `error` is a PyObject * (ctypes' py_object) */
+    uint8_t turbo;        /* FS_PY_MODULES: enum fs_turbo (dropin/closure.h) */
     union {
         unsigned char bytes[16];
         void *pointer; /* a larger result: malloc'ed, kept with the cell */
@@ -46,7 +47,11 @@ struct fs_py_cell {
             void *data;
         } served;
     };
-    struct fs_py_cell *next;
+    union {
+        struct fs_py_cell *next; /* of a free cell */
+        uint32_t
+            boxed; /* FS_PY_MODULES, of ctypes: bit n: argument n is an instance of its class */
+    };
 };
 
 /* A ticket has a cell's index in its low bits and the generation above them. A 32-bit machine has

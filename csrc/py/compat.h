@@ -85,6 +85,39 @@ static inline bool fs_py_compact(PyObject *value, long long *x)
     return true;
 }
 
+/* How ctypes' own callbacks report the exception that is set: `text` is one of these two. */
+#if PY_VERSION_HEX >= 0x030E0000
+#define FS_PY_CTYPES_CALLING "Exception ignored while calling ctypes callback function %R"
+#define FS_PY_CTYPES_CONVERTING                                                                    \
+    "Exception ignored while converting result of ctypes callback function %R"
+#elif PY_VERSION_HEX >= 0x030D0000
+#define FS_PY_CTYPES_CALLING "Exception ignored on calling ctypes callback function %R"
+#define FS_PY_CTYPES_CONVERTING                                                                    \
+    "Exception ignored on converting result of ctypes callback function %R"
+#else
+#define FS_PY_CTYPES_CALLING "on calling ctypes callback function"
+#define FS_PY_CTYPES_CONVERTING "on converting result of ctypes callback function"
+#endif
+static inline void fs_py_ctypes_unraisable(const char *text, PyObject *callable)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyErr_FormatUnraisable(text, callable);
+#else
+    _PyErr_WriteUnraisableMsg(text, callable);
+#endif
+}
+
+/* An address of a class of ctypes, from which what ctypes knows of the class is as far away as it
+ * is in every other class: in the class itself, or in its dictionary. */
+static inline uintptr_t fs_py_ctypes_anchor(const PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return (uintptr_t)type;
+#else
+    return (uintptr_t)type->tp_dict;
+#endif
+}
+
 /* Report the exception that is set: "Exception ignored", `text`, and the object if there is one. */
 static inline void fs_py_write_unraisable(PyObject *text, PyObject *object)
 {

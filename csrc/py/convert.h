@@ -74,7 +74,11 @@ static inline void fs_py_widen(const ffi_type *type, void *ret)
 FS_HIDDEN int *fs_py_cffi_errno(int *real, int saved);
 FS_HIDDEN int fs_py_cffi_restore_errno(int *real);
 
-/* Take cffi's converters from it, once for the process. */
+/* cffi's converters: of the value at `data`, which has a cffi `type`. */
+extern FS_HIDDEN PyObject *(*fs_py_cffi_from_memory)(char *data, PyObject *type);
+extern FS_HIDDEN int (*fs_py_cffi_to_memory)(char *data, PyObject *type, PyObject *value);
+
+/* Take them from cffi, once for the process. */
 FS_HIDDEN int fs_py_cffi_init_table(void);
 
 /* Are these the helpers, and is this the ctypes that convert_ctypes.c knows? */

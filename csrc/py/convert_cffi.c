@@ -14,8 +14,8 @@ extern void *const *fs_py_cffi_table(void);
 
 enum { RESTORE_ERRNO = 13, SAVE_ERRNO = 14, FROM_C = 16, TO_C = 17 };
 
-static PyObject *(*from_c)(char *data, PyObject *type);
-static int (*to_c)(char *data, PyObject *type, PyObject *value);
+PyObject *(*fs_py_cffi_from_memory)(char *data, PyObject *type);
+int (*fs_py_cffi_to_memory)(char *data, PyObject *type, PyObject *value);
 static void (*restore_errno)(void);
 static void (*save_errno)(void);
 
@@ -28,8 +28,8 @@ int fs_py_cffi_init_table(void)
                         "install cffi >= 1.15.1");
         return -1;
     }
-    memcpy(&from_c, &table[FROM_C], sizeof from_c);
-    memcpy(&to_c, &table[TO_C], sizeof to_c);
+    memcpy(&fs_py_cffi_from_memory, &table[FROM_C], sizeof fs_py_cffi_from_memory);
+    memcpy(&fs_py_cffi_to_memory, &table[TO_C], sizeof fs_py_cffi_to_memory);
     memcpy(&restore_errno, &table[RESTORE_ERRNO], sizeof restore_errno);
     memcpy(&save_errno, &table[SAVE_ERRNO], sizeof save_errno);
     return 0;
@@ -126,14 +126,14 @@ int fs_py_cffi_restore_errno(int *real)
 
 static PyObject *from_any(const struct fs_py_conv *conv, void *data)
 {
-    return from_c(data, conv->type);
+    return fs_py_cffi_from_memory(data, conv->type);
 }
 
 static PyObject *from_bool(const struct fs_py_conv *conv, void *data)
 {
     unsigned char value = *(unsigned char *)data;
     if (value > 1)
-        return from_c(data, conv->type);
+        return fs_py_cffi_from_memory(data, conv->type);
     return PyBool_FromLong(value);
 }
 
@@ -154,7 +154,7 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     if (conv->ffi->type == FFI_TYPE_VOID)
         return to_void(conv, ret, value);
     memset(ret, 0, conv->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : conv->size);
-    if (to_c(ret, conv->type, value) < 0)
+    if (fs_py_cffi_to_memory(ret, conv->type, value) < 0)
         return -1;
     fs_py_widen(conv->ffi, ret);
     return 0;

@@ -28,6 +28,16 @@ def rooms() -> list[str]:
 
 
 PREAMBLE = """
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <termios.h>
+#include <time.h>
+#include <wchar.h>
 #include <ffi.h>
 #include "ffi_static.h"
 /* dropin/module.c has the PyInit function that Python calls; this file's gets another name. */
@@ -67,6 +77,13 @@ int ffi_static_get_stats(struct ffi_static_stats *, size_t size);
 int ffi_static_check(void);
 """
 
+#: Integer types of POSIX, and some that BSD added. The C compiler tells how large each is.
+POSIX = """
+blkcnt_t blksize_t cc_t clock_t clockid_t dev_t fsblkcnt_t fsfilcnt_t gid_t id_t in_addr_t in_port_t
+ino_t key_t mode_t nfds_t nlink_t off_t pid_t rlim_t sa_family_t sig_atomic_t socklen_t speed_t
+suseconds_t tcflag_t time_t uid_t useconds_t wint_t u_char u_short u_int u_long
+"""
+
 
 def compiler() -> list[str]:
     """The C compiler, with what chooses the machine that it compiles for."""
@@ -98,15 +115,7 @@ def python_isa() -> str | None:
     if not crossing and multiarch.endswith("x32"):
         return "x32"
     name = crossing.partition("-")[2] if crossing else multiarch.partition("-")[0]
-    for pattern, folder in (
-        (r"i[3-6]86", "i686"),
-        (r"amd64", "x86_64"),
-        (r"arm(v[4-8]\w*)?", "arm"),
-        (r"ppc64le", "powerpc64le"),
-    ):
-        if re.fullmatch(pattern, name):
-            return folder
-    return name or None
+    return ask("isa.sh", "--named", name).stdout.strip() if name else None
 
 
 def check_isa() -> None:
@@ -155,12 +164,12 @@ def sources() -> list[str]:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(DECLARATIONS)
+ffibuilder.cdef(DECLARATIONS + "".join(f"typedef int... {name};\n" for name in POSIX.split()))
 ffibuilder.set_source(
     "ffi_static._lib",
     PREAMBLE,
     sources=sources(),
-    depends=sorted(glob.glob("csrc/**/*.h", recursive=True)),
+    depends=["csrc/py/_lib.map", *sorted(glob.glob("csrc/**/*.h", recursive=True))],
     include_dirs=[
         "csrc",
         "csrc/include",
@@ -172,6 +181,10 @@ ffibuilder.set_source(
     define_macros=[("_CFFI_NO_LIMITED_API", None), ("FFI_STATIC_API", "")],
     # The Makefile's flags. Nothing of the library is visible outside the module.
     extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden", "-pthread", *arch_flags()],
-    extra_link_args=["-pthread", "-Wl,-z,relro,-z,now,-z,noexecstack"],
+    extra_link_args=[
+        "-pthread",
+        "-Wl,-z,relro,-z,now,-z,noexecstack",
+        "-Wl,--version-script=csrc/py/_lib.map",
+    ],
     py_limited_api=False,
 )

@@ -23,12 +23,23 @@ static PyObject *thread_counts(PyObject *module, PyObject *unused)
     return Py_BuildValue("kk", kept, dead);
 }
 
+static PyObject *callback_counts(PyObject *module, PyObject *unused)
+{
+    unsigned long made, freed;
+    (void)module;
+    (void)unused;
+    fs_py_callback_counts(&made, &freed);
+    return Py_BuildValue("kk", made, freed);
+}
+
 static PyMethodDef functions[] = {
     {"shape", fs_py_shape, METH_VARARGS,
      "shape(result, arguments): a prepared libffi cif. Immortal."},
     {"layout", fs_py_layout, METH_O, "layout(members): (size, alignment, offsets) of a struct."},
     {"maker", fs_py_maker, METH_VARARGS,
      "maker(Callback, resolve, zero, CType, attribute): the function that makes callbacks."},
+    {"callback_counts", callback_counts, METH_NOARGS,
+     "(callbacks that were made, callbacks that were freed)."},
     {"thread_counts", thread_counts, METH_NOARGS,
      "(states kept for live foreign threads, states of exited ones not yet deleted)."},
     {"at_exit_zero", fs_py_at_exit_zero, METH_O,

@@ -26,7 +26,7 @@ typedef struct ffi_static_stamp fs_stamp;
 
 /* One live copy. */
 struct fs_stamped {
-    uintptr_t code; /* atomic for nobody: all is under the lock. Others than addresses: copies.c */
+    uintptr_t code; /* or what copies.c has in its place */
     fs_stamp *stamp;
     const struct fs_provider *provider;
 };
@@ -37,6 +37,13 @@ FS_HIDDEN int fs_stamp_look(const struct fs_template *of, struct fs_why *why);
 
 /* The open stamps. Under the lock. */
 extern FS_HIDDEN fs_stamp *fs_stamps;
+
+/* The link that leads to a stamp, NULL when it is not open: any pointer may be asked for. Under the
+ * lock. */
+FS_HIDDEN fs_stamp **fs_stamp_link(const fs_stamp *s);
+
+/* -EINVAL, with a sentence that begins with `doing`. */
+FS_HIDDEN int fs_stamp_not_open(const char *doing, const void *stamp);
 
 /* Live copies, all under the lock. add: 0 or -ENOMEM. find: NULL when there is none whose code
  * begins at `code`; good until the next change. remove: what find gave. put_back: right after that,

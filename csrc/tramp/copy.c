@@ -47,14 +47,14 @@ static char *reserve(char *want, struct extent e, size_t align)
         if (got != MAP_FAILED) /* a kernel before 4.17 took the address as a hint */
             munmap(got, needed);
     }
-    const size_t size = needed + align - 4096; /* what mmap() gives is aligned to 4096 at least */
+    const size_t size = needed + align;
     char *p = mmap(NULL, size, PROT_NONE, flags, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
-    uintptr_t first = (uintptr_t)p + e.before; /* where the code can begin at the earliest */
-    char *code = (char *)((first + align - 1) & ~((uintptr_t)align - 1));
-    if (code - e.before > p)
-        munmap(p, (size_t)(code - e.before - p));
+    /* As high as it can be: the kernel's choice is right below what was mapped last. */
+    uintptr_t last = (uintptr_t)p + size - e.behind;
+    char *code = (char *)(last & ~((uintptr_t)align - 1));
+    munmap(p, (size_t)(code - e.before - p));
     if (p + size > code + e.behind)
         munmap(code + e.behind, (size_t)(p + size - (code + e.behind)));
     return code;

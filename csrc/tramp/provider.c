@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "base/error.h"
 #include "base/lock.h"
+#include "base/thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ const struct fs_provider *const fs_providers[] = {
 #endif
     NULL,
 };
-_Static_assert(sizeof fs_providers / sizeof *fs_providers <= FS_PROVIDERS_MAX + 1, "room");
+_Static_assert(sizeof fs_providers / sizeof *fs_providers == FS_PROVIDERS + 1, "their number");
+_Static_assert(FS_PROVIDERS <= FS_PROVIDERS_MAX, "room");
 
 /* What lasts, by the provider's place in the list above. Under the lock. */
 static struct refusal {
@@ -161,7 +163,9 @@ int fs_provider_ask(int (*ask)(const struct fs_provider *p, void *data, struct f
     int error = fs_provider_order(&order);
     if (error)
         return error;
-    char reasons[1200];
+    char reasons[FS_REASONS_BYTES];
+    _Static_assert(sizeof reasons + 80 <= FS_ERROR_BYTES,
+                   "an error sentence has room, with `what`");
     size_t n = 0;
     for (; *order; order++) {
         struct fs_why why;

@@ -66,6 +66,15 @@ extern FS_HIDDEN const struct fs_provider fs_provider_resident, fs_provider_tram
 
 #define FS_PROVIDERS_MAX 8
 
+/* How many there are, and the room for the reasons of all: of each its name, a colon, a struct
+ * fs_why, and a semicolon. */
+#if FS_DESCRIPTORS
+#define FS_PROVIDERS 2
+#else
+#define FS_PROVIDERS 5
+#endif
+#define FS_REASONS_BYTES (FS_PROVIDERS * (sizeof(struct fs_why) + 16))
+
 /* The providers in default order, NULL at the end. */
 extern FS_HIDDEN const struct fs_provider *const fs_providers[];
 

@@ -7,6 +7,7 @@ before.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import weakref
 from functools import lru_cache
@@ -113,13 +114,37 @@ def _prepared(declaration: str) -> tuple[str, ...]:
     return tuple(_spellings(declaration))
 
 
+_TYPE = re.compile(
+    r"(?:^|[(,]|\b(?:const|volatile|restrict)\b)\s*"  # where a type may begin
+    r"(?:(?:const|volatile|restrict)\s+)*((?:(?:struct|union|enum)\s+)?[A-Za-z_]\w*)"
+)
+
+
+def _unknown_types(declaration: str, parsers: tuple[Any, ...]) -> list[str]:
+    """Return the words of a declaration that stand in a type's place and that no parser knows."""
+    unknown = []
+    for name in dict.fromkeys(" ".join(m.split()) for m in _TYPE.findall(declaration)):
+        if name in _QUALIFIERS | {"restrict"}:
+            continue
+        # The later parsers take any struct for one that will be declared.
+        for parser in parsers[:1] if " " in name else parsers:
+            with contextlib.suppress(Exception):  # cffi's parsers raise many kinds
+                parser.typeof(name)
+                break
+        else:
+            unknown.append(name)
+    return unknown
+
+
 def _typeof(declaration: str, ffi: Any) -> Any:
     ways = _prepared(declaration)
     # Only the error's text is kept. The error itself would form a cycle with this frame, and keep
     # the callers' frames, with their callbacks, alive until the next collection.
     reason = ""
     not_a_function = None
-    for parser in (PARSER, cffi.FFI()) if ffi is None else (ffi,):
+    # _lib.ffi knows POSIX's integer types as well (csrc/py/extension.py)
+    parsers = (PARSER, _lib.ffi, cffi.FFI()) if ffi is None else (ffi,)
+    for parser in parsers:
         for way in ways:
             try:
                 ctype = parser.typeof(way)
@@ -130,7 +155,10 @@ def _typeof(declaration: str, ffi: Any) -> Any:
             if ctype.kind == "function":
                 return ctype
             not_a_function = ctype
-    if not_a_function is not None:
+    unknown = _unknown_types(declaration, parsers)
+    if unknown:
+        reason = f"{' and '.join(map(repr, unknown))}: no such type is known"
+    elif not_a_function is not None:
         raise SignatureError(
             f"{declaration!r} is not a function type; write for example 'int(int, double)'"
         )

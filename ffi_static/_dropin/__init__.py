@@ -28,6 +28,7 @@ def install(
     cffi: bool = True,
     keep_thread_state: bool = False,
     at_exit: str | None = None,
+    turbo: bool = True,
 ) -> tuple[Served, ...]:
     """Make the callbacks of ctypes and cffi closures of this package, in the whole process.
 
@@ -41,6 +42,10 @@ def install(
     ``at_exit``: what C gets for a call that needs a result after Python has ended. With "stop" the
     calling thread stops; with "zero" the call gives zeros. This holds for all callbacks of the
     process, until uninstall(). The default is what FFI_STATIC_AT_EXIT says.
+
+    ``turbo``: where this package knows how ctypes and cffi convert the values of a callback, it
+    runs the callback's calls itself, faster and with the same results. turbo=False leaves callbacks
+    that are made from now on to the modules' own code, until uninstall().
 
     Raises InstallError when a module's build is unknown; nothing is changed then. Raises ValueError
     for another word in `at_exit`.
@@ -63,6 +68,8 @@ def install(
             raise
         if keep_thread_state:
             _lib.dropin_keep(True)
+        if not turbo:
+            _lib.dropin_turbo(False)
         if at_exit is not None:
             _lib.at_exit_zero(at_exit == "zero")
         return installed()
@@ -90,6 +97,7 @@ def uninstall() -> None:
         serving.refused.clear()
         hook.unset_hook()
         _lib.dropin_keep(False)
+        _lib.dropin_turbo(True)
         _lib.at_exit_zero(None)
         for each in serving.bound():
             probe.restore(each["index"])
@@ -102,9 +110,13 @@ def installed() -> tuple[Served, ...]:
     libffi.
     """
     with serving.lock:
-        same = ("module", "state", "file", "version", "made", "freed", "leftover")
+        same = ("module", "state", "file", "version", "made", "freed", "turbo", "leftover")
         found = [
-            Served(how=each["about"], **{name: each[name] for name in same})
+            Served(
+                how=each["about"],
+                no_turbo=each["no_turbo"] or "",
+                **{name: each[name] for name in same},
+            )
             for each in _lib.dropin_records()
             if each["state"] in ("served", "restored")
         ]

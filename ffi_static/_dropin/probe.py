@@ -86,6 +86,9 @@ def _probe(record: int, make: Any, address: Any) -> None:
     seen = [(a, b, c if isinstance(c, int) else address(c)) for a, b, c in got]
     if result != ANSWER or seen != [ARGUMENTS]:
         raise RuntimeError("a call of its callback from C gave a wrong answer")
+    again = _lib.dropin_call(at, *ARGUMENTS)  # by this package's dispatch, if it can
+    if again != ANSWER or got != got[:1] * 2:
+        _lib.dropin_no_turbo(record)
     del made
 
 

@@ -38,6 +38,9 @@ class Served:
 
     made, live, freed: this package's closures for the module. leftover: closures that cffi made in
     its own memory before install(), and that may still be live (always 0 for ctypes).
+
+    turbo, no_turbo: how many of those made this package's dispatch runs, counted at the first call
+    of each; and why it runs none that are made now ("" if it may).
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Served:
         made: int = 0,
         freed: int = 0,
         leftover: int = 0,
+        turbo: int = 0,
+        no_turbo: str = "",
     ) -> None:
         """Fill in a record. Closures that were made and not freed are live."""
         self.module = module
@@ -64,6 +69,8 @@ class Served:
         self.live: int = made - freed
         self.freed = freed
         self.leftover = leftover
+        self.turbo = turbo
+        self.no_turbo = no_turbo
 
     def as_dict(self) -> dict[str, str | int]:
         """Give the record as JSON can hold it."""

@@ -21,6 +21,7 @@ from typing import Any
 from ffi_static._output import program
 from ffi_static.doctor import policies, trials
 from ffi_static.doctor.advice import advise
+from ffi_static.doctor.layout import takes_colour
 from ffi_static.doctor.maps import Finding, audit_maps, read_maps
 from ffi_static.doctor.text import render
 
@@ -139,5 +140,8 @@ def main(argv: list[str] | None = None) -> int:
         if error.filename and str(error.filename).startswith("/proc"):
             print("doctor: mount /proc here: mount -t proc proc /proc", file=sys.stderr)
         return 1
-    print(json.dumps(report, indent=2) if options.json else render(report))
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(render(report, coloured=takes_colour(sys.stdout)))
     return 0 if report["healthy"] else 1

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""text - the doctor's report, for people"""
+"""text - the doctor's report, for people: the verdict and what to do, then what was found"""
 
 from __future__ import annotations
 
 from typing import Any
+
+from ffi_static.doctor.layout import colour, fit
 
 
 def _outcome(result: dict[str, Any]) -> str:
@@ -56,6 +58,10 @@ def _render_callbacks(callbacks: dict[str, Any]) -> list[str]:
         rows.append(f"    {'under MDWE':<18} {_outcome(each['mdwe'])}")
         if "installed" in each:
             rows.append(f"    {'after install()':<18} {_outcome(each['installed'])}")
+            if each["installed"]["works"]:
+                why = each["installed"]["no_turbo"]
+                turbo = "yes" if each["installed"]["turbo"] else f"no: {why}"
+                rows.append(f"    {'turbo':<18} {turbo}")
     return rows
 
 
@@ -82,12 +88,22 @@ def _render_audit(audit: dict[str, Any]) -> list[str]:
     )
 
 
-def render(report: dict[str, Any]) -> str:
-    """Lay the report out as lines of text."""
+def _verdict(report: dict[str, Any]) -> list[str]:
+    if report["healthy"]:
+        said = "Healthy: callbacks of ffi_static work, and leave no memory writable and executable."
+    elif report["callbacks"]["ffi_static"]["plain"]["works"]:
+        said = "NOT HEALTHY: callbacks of ffi_static leave memory that can be written and executed."
+    else:
+        said = "NOT HEALTHY: callbacks of ffi_static do not work here."
+    return [said, *(f"  * {each}" for each in report["advice"])]
+
+
+def render(report: dict[str, Any], *, coloured: bool = False) -> str:
+    """Lay the report out as lines of text, each of at most 100 columns."""
     trials = [f"  {each['about']:<56} {each['answer']}" for each in report["trials"].values()]
     lines = [
-        "ffi_static doctor",
-        *(f"  {name:<20} {value}" for name, value in report["system"].items()),
+        *_verdict(report),
+        *_heading("System", [f"  {name:<20} {value}" for name, value in report["system"].items()]),
         *_heading("Providers of trampolines, in order", _render_providers(report["providers"])),
         *_heading(
             "Policies on memory that is writable and executable",
@@ -103,9 +119,6 @@ def render(report: dict[str, Any]) -> str:
             _render_closures(report["closures"]),
         ),
         *_render_audit(report["audit"]),
-        *_heading(
-            "Healthy." if report["healthy"] else "NOT HEALTHY.",
-            [f"  * {each}" for each in report["advice"]],
-        ),
     ]
-    return "\n".join(lines)
+    fitting = [part for line in lines for part in fit(line)]
+    return "\n".join(map(colour, fitting) if coloured else fitting)

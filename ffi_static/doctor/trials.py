@@ -59,10 +59,12 @@ def _linked(path: str, symbol: bytes) -> dict[str, Any]:
     """Tell how the module in the file `path` is linked with libffi, and which libffi is loaded."""
     data = Path(path).read_bytes()
     # A module that contains libffi may define the symbol as well. It does not need the library.
-    if not (symbol in data and re.search(rb"\0libffi[-.\w]*\.so[.\d]*\0", data)):
+    needed = [name.decode() for name in re.findall(rb"\0(libffi[-.\w]*\.so[.\d]*)(?=\0)", data)]
+    if not (symbol in data and needed):
         return {"linked": "statically", "libffi": None}
+    # Other packages may have brought copies of their own: libffi-4f1c2a9e.so.8 beside libffi.so.8.
     names = {Path(m.path).name for m in read_maps() if m.executable and "libffi" in m.path}
-    libffi = min((name for name in names if not name.startswith("libffi_static")), default=None)
+    libffi = min((name for name in names if name.startswith(tuple(needed))), default=None)
     return {"linked": "dynamically", "libffi": libffi}
 
 
@@ -127,7 +129,9 @@ def try_cffi() -> dict[str, Any]:
 def try_installed(name: str) -> dict[str, Any]:
     """Make and call a callback of `name`, "ctypes" or "cffi", after install(), in a child.
 
-    The answer also has "how". Raises InstallError when install() cannot serve the module.
+    The answer also has "how", "turbo" (does this package's dispatch run it?) and "no_turbo" (why
+    not).
+    Raises InstallError when install() cannot serve the module.
     """
     import ffi_static
 
@@ -135,8 +139,13 @@ def try_installed(name: str) -> dict[str, Any]:
         import ctypes  # noqa: F401  loaded first, so that install() raises its refusal
     ffi_static.install(ctypes=name == "ctypes", cffi=name == "cffi")
     result = (try_ctypes if name == "ctypes" else try_cffi)()
-    how = [each.how for each in ffi_static.installed() if each.state == "served"]
-    return {**result, "how": "; ".join(how)}
+    served = [each for each in ffi_static.installed() if each.state == "served"]
+    return {
+        **result,
+        "how": "; ".join(each.how for each in served),
+        "turbo": any(each.turbo for each in served),
+        "no_turbo": "; ".join(each.no_turbo for each in served if each.no_turbo),
+    }
 
 
 def who_makes_closures(modules: Sequence[str] = ()) -> dict[str, Any]:

@@ -478,21 +478,22 @@ def test_threads(case: str, order: str) -> None:
 
 # Those that take all mappings take a second and more, whatever the provider is.
 STAMPS = [
-    (order, case)
+    (order, program, case)
     for order in (DEFAULT, "text", "file", "memfd")
-    for case in cases("bad_days", "stamps")
+    for program in ("stamps", "stamps_later")
+    for case in cases("bad_days", program)
     if order in (DEFAULT, "text") or case != "no_mapping_left"
 ]
 
 
-@pytest.mark.parametrize(("order", "case"), STAMPS)
-def test_stamps(order: str, case: str) -> None:
-    bad("stamps", case, provider=order)
+@pytest.mark.parametrize(("order", "program", "case"), STAMPS)
+def test_stamps(order: str, program: str, case: str) -> None:
+    bad(program, case, provider=order)
 
 
 # ---- instrumented builds of the same cases
 
-WHOLE = ("input", "signatures", "fork", "limits", "exec", "threads", "stamps")
+WHOLE = ("input", "signatures", "fork", "limits", "exec", "threads", "stamps", "stamps_later")
 EXEMPT = {
     # A sanitizer's shadow lives in the address space, the mappings and the descriptors that
     # these cases take away; malloc's redzones do not help there.

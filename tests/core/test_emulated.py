@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROGRAMS = {
     "c": ("api", "alloc", "tables", "hop", "stamp"),
     "abi": ("life", "layout", "silent", "variadic", "conventions"),
-    "bad_days": ("input", "signatures", "stamps"),
+    "bad_days": ("input", "signatures", "stamps", "stamps_later"),
 }
 ALL = [
     (room, name, case) for room in PROGRAMS for name in PROGRAMS[room] for case in cases(room, name)

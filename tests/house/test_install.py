@@ -171,6 +171,15 @@ def test_lib_for_a_machine_with_trampolines_only_ends_in_a_sentence(
         assert "use the patched libffi (patches/libffi/README.md)" in said
 
 
+def test_machine_that_the_series_does_not_serve_is_not_sent_there(only_trampolines: Path) -> None:
+    (only_trampolines / "csrc/arch/arm/libffi.m4").unlink()
+    said = one_sentence(make_lib("ISA=arm", root=only_trampolines))
+    assert said.startswith("ffi_static cannot be built for arm yet:")
+    assert "patched libffi" not in said
+    said = one_sentence(make_lib("ISA=sparc64", root=only_trampolines))
+    assert "arm" not in said.split("trampolines for the patched libffi")[1]
+
+
 def test_lib_for_an_unknown_machine_ends_in_a_sentence() -> None:
     said = one_sentence(make_lib("ISA=vax"))
     assert said.startswith("ffi_static cannot be built for vax: csrc/arch has no folder for it")
@@ -212,6 +221,14 @@ def test_machine_that_a_compiler_builds_for(
     path.write_text(text + "\n", encoding="ascii")
     path.chmod(0o755)
     assert run("sh", str(ROOT / "csrc/arch/isa.sh"), str(path)) == f"{isa}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "isa"),
+    [("i386", "i686"), ("amd64", "x86_64"), ("armv7l", "arm"), ("ppc64le", "powerpc64le")],
+)
+def test_machine_of_a_name(name: str, isa: str) -> None:
+    assert run("sh", str(ROOT / "csrc/arch/isa.sh"), "--named", name) == f"{isa}\n"
 
 
 def test_flags_that_only_some_compilers_take_are_the_machines_own() -> None:

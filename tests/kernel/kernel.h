@@ -17,11 +17,15 @@
 typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
+struct file;
 struct mm_struct;
 struct vm_area_struct;
 struct page;
 
 #define __counted_by(member)
+#define U32_MAX UINT32_MAX
+#define U64_MAX UINT64_MAX
+#define BIT_ULL(n) (1ULL << (n))
 #define GENMASK_ULL(high, low) (~0ULL >> (63 - (high)) & ~0ULL << (low))
 #define cpu_to_le32(x) (x) /* the machines that run the tests are little-endian */
 

@@ -18,36 +18,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.encoders import (
+    ISAS,
+    KERNEL,
+    MOST,
+    NONE,
+    ROOT,
+    SIZES,
+    Encoder,
+    Isa,
+    assembled,
+    run,
+    tool,
+)
 from tests.support import process
-from tests.support.process import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ROOT = Path(__file__).resolve().parents[2]
-KERNEL = ROOT / "csrc" / "kernel"
 UAPI = KERNEL / "include" / "uapi" / "linux" / "trampfd.h"
 
 ENDBR64 = bytes.fromhex("f30f1efa")
-BLOCK = 4096
-NONE = (1 << 64) - 1
-X86 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{n}" for n in range(8, 16))]
-USABLE = {"x86_64": [r for r in range(16) if X86[r] != "rsp"], "aarch64": list(range(31))}
-#: How far the constants can be before the code: all that a table can have, in either form.
-MOST = 16384 * 32
-SIZES = list(range(BLOCK, MOST + 1, BLOCK))
-
-
-def run(*command: str | Path, text: str = "") -> str:
-    return output(command, input=text)
-
-
-def tool(isa: str, name: str) -> str:
-    """Name the architecture's program, or skip with what is missing."""
-    found = name if os.uname().machine == isa else f"{isa}-linux-gnu-{name}"
-    if shutil.which(found) is None:
-        pytest.skip(f"not installed: {found} (`make test-arch` as root installs it)")
-    return found
+USABLE = {"x86_64": list(ISAS["x86_64"].data), "aarch64": list(ISAS["aarch64"].data)}
 
 
 # ---- the header
@@ -126,114 +118,78 @@ def test_every_errno_of_the_sources_is_documented() -> None:
 # ---- encoders
 
 
-@pytest.fixture(scope="module", params=["x86_64", "aarch64"])
-def isa(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(scope="module", params=ISAS)
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(request.param, tmp_path_factory.mktemp(f"encode-{request.param}"))
 
 
-class Encoder:
-    """The module's encoder of one architecture, compiled for this machine."""
-
-    def __init__(self, isa: str, folder: Path) -> None:
-        self.isa = isa
-        kernel_name = {"x86_64": "x86", "aarch64": "arm64"}[isa]
-        source = KERNEL / f"encode_{kernel_name}.c"
-        named = "".join(path.read_text(encoding="utf-8") for path in (source, *KERNEL.glob("*.h")))
-        for header in re.findall(r"#include <(linux/\w+\.h)>", named):
-            if header not in {"linux/types.h", "linux/ioctl.h", "linux/errno.h"}:
-                empty = folder / "include" / header
-                empty.parent.mkdir(parents=True, exist_ok=True)
-                empty.touch()
-        self.program = folder / "encode"
-        includes = [f"-I{folder}/include", f"-I{KERNEL}", f"-I{KERNEL}/include"]
-        flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-pointer-arith"]
-        shim = ["-include", str(ROOT / "tests" / "kernel" / "kernel.h")]
-        sanitizer = ["-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover"]
-        driver = ROOT / "tests" / "kernel" / "encode.c"
-        run("gcc", *flags, *sanitizer, *includes, *shim, source, driver, "-o", self.program)
-
-    def __call__(self, calls: Iterable[str]) -> list[str]:
-        return run(self.program, text="".join(f"{call}\n" for call in calls)).splitlines()
-
-
-@pytest.fixture(scope="module")
-def encoder(isa: str, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return Encoder(isa, tmp_path_factory.mktemp(f"encode-{isa}"))
-
-
-def assembled(isa: str, source: str, folder: Path) -> bytes:
-    (folder / "case.S").write_text(source, encoding="utf-8")
-    run(tool(isa, "as"), folder / "case.S", "-o", folder / "case.o")
-    run(tool(isa, "objcopy"), "-O", "binary", "-j", ".text", folder / "case.o", folder / "case.bin")
-    return (folder / "case.bin").read_bytes()
-
-
-def split(code: bytes, size: int) -> list[str]:
-    return [code[i : i + size].hex() for i in range(0, len(code), size)]
-
-
-def absolute_x86(size: int, register: int, code_register: int) -> str:
-    data, code = (f"start\\@ - {size} + {at}(%rip)" for at in (16, 24))
-    leave = f"jmp *{code}"
-    if code_register != NONE:
-        leave = f"mov {code}, %{X86[code_register]}; jmp *%{X86[code_register]}"
-    return f"""endbr64; mov {data}, %{X86[register]}; {leave}
-        .fill 32 - (. - start\\@), 1, 0xcc"""
-
-
-def absolute_arm64(size: int, register: int, code_register: int) -> str:
-    through = 16 if code_register == NONE else code_register
-    return f"""hint 34; ldr x{register}, start\\@ - {size} + 16
-        ldr x{through}, start\\@ - {size} + 24; br x{through}; brk 0; brk 0; brk 0; brk 0"""
-
-
-def absolute_cases(isa: str) -> list[tuple[int, int, int]]:
-    registers = USABLE[isa]
+def absolute_cases(isa: Isa) -> list[tuple[int, int, int]]:
     cases = [
         (SIZES[(7 * r + c) % len(SIZES)], r, c)
-        for r, c in itertools.product(registers, [NONE, *registers])
-        if r != c and not (isa == "aarch64" and c == NONE and r == 16)
+        for r, c in itertools.product(isa.data, [NONE, *isa.code])
+        if r != (isa.spent if c == NONE else c)
     ]
-    return cases + [(size, registers[-1], NONE) for size in SIZES]
+    return cases + [(size, isa.data[-1], NONE) for size in SIZES]
 
 
 def test_every_pair_of_registers_is_encoded_as_the_assembler_does(
     encoder: Encoder, tmp_path: Path
 ) -> None:
     cases = absolute_cases(encoder.isa)
-    text = absolute_x86 if encoder.isa == "x86_64" else absolute_arm64
-    # what the loads name lies before the first
-    bodies = f".skip {MOST}\n" + "".join(
-        f".macro m{i}\nstart\\@:\n{text(*case)}\n.endm\nm{i}\n" for i, case in enumerate(cases)
-    )
-    wanted = split(assembled(encoder.isa, bodies, tmp_path)[MOST:], 32)
+    wanted = assembled(encoder.isa, (encoder.isa.absolute(*case) for case in cases), 32, tmp_path)
     got = encoder(f"absolute {size:x} {r:x} {c:x}" for size, r, c in cases)
-    assert len(got) == len(cases) > 300
-    wrong = [(case, g, w) for case, g, w in zip(cases, got, wanted) if g != w]
-    assert wrong == []
+    assert len(got) == len(cases) > 150
+    assert [(case, g, w) for case, g, w in zip(cases, got, wanted) if g != w] == []
 
 
-def test_registers_are_all_but_the_stack_pointer(encoder: Encoder) -> None:
-    machine, registers = encoder(["about"])[0].split()
-    assert int(registers, 16) == sum(1 << r for r in USABLE[encoder.isa])
-    assert int(machine) == {"x86_64": 62, "aarch64": 183}[encoder.isa]
+def test_compact_form_is_encoded_as_the_assembler_does(encoder: Encoder, tmp_path: Path) -> None:
+    data = [r for r in encoder.isa.data if r != encoder.isa.spent]
+    cases = [(SIZES[(7 * r + n) % len(SIZES)], r, n) for r in data for n in range(0, 255, 9)]
+    cases += [(size, data[-1], 254) for size in SIZES]
+    wanted = assembled(encoder.isa, (encoder.isa.compact(*case) for case in cases), 16, tmp_path)
+    got = encoder(f"compact {size:x} {r:x} {n:x}" for size, r, n in cases)
+    assert [(case, g, w) for case, g, w in zip(cases, got, wanted) if g != w] == []
+
+
+def test_registers_are_all_but_the_stack_pointer_and_what_cannot_be(encoder: Encoder) -> None:
+    machine, data, code = encoder(["about"])[0].split()
+    assert int(data, 16) == sum(1 << r for r in encoder.isa.data)
+    assert int(code, 16) == sum(1 << r for r in encoder.isa.code)
+    assert int(machine) == encoder.isa.machine
 
 
 def library_table(isa: str, tmp_path: Path) -> bytes:
     """Give the code of the library's own table, assembled and linked from csrc/arch."""
+    prefix = ISAS[isa].prefix
     obj, linked = tmp_path / "table.o", tmp_path / "table.so"
     arch = ROOT / "csrc" / "arch" / isa
-    run(tool(isa, "gcc"), "-c", f"-I{arch}", f"-I{ROOT}/csrc", arch / "table.S", "-o", obj)
+    run(
+        tool(prefix, "gcc"),
+        "-c",
+        f"-I{arch}",
+        f"-I{ROOT}/csrc",
+        arch / "table.S",
+        "-o",
+        obj,
+    )
     flags = ["-shared", "--unresolved-symbols=ignore-all"]
     # hidden symbols of the library's C would be asked for: only the table is wanted
     strip = ["--globalize-symbol=fs_report_freed", "--weaken"]
-    run(tool(isa, "objcopy"), *strip, obj)
-    run(tool(isa, "ld"), *flags, obj, "-o", linked)
-    symbols = run(tool(isa, "nm"), linked)
+    run(tool(prefix, "objcopy"), *strip, obj)
+    run(tool(prefix, "ld"), *flags, obj, "-o", linked)
+    symbols = run(tool(prefix, "nm"), linked)
     found = re.search(r"^(\w+) \w fs_table_code$", symbols, re.MULTILINE)
     assert found
-    run(tool(isa, "objcopy"), "-O", "binary", "-j", ".text", linked, tmp_path / "text")
-    sections = run(tool(isa, "objdump"), "-h", linked)
+    run(
+        tool(prefix, "objcopy"),
+        "-O",
+        "binary",
+        "-j",
+        ".text",
+        linked,
+        tmp_path / "text",
+    )
+    sections = run(tool(prefix, "objdump"), "-h", linked)
     text = re.search(r" \.text +\w+ +(\w+)", sections)
     assert text
     start = int(found[1], 16) - int(text[1], 16)
@@ -248,52 +204,34 @@ def library_bytes(isa: str, name: str) -> bytes:
     return bytes(int(byte, 16) for byte in re.findall(r"0x[0-9a-f]{2}", found[1]))
 
 
-def test_compact_form_is_what_the_library_compares_with(encoder: Encoder, tmp_path: Path) -> None:
-    register = {"x86_64": 10, "aarch64": 17}[encoder.isa]
-    load, stub = (library_bytes(encoder.isa, f"FS_TRAMPFD_{name}") for name in ("LOAD", "STUB"))
+#: The library's R, where its tables can be the module's.
+R = {"x86_64": 10, "aarch64": 17}
+
+
+@pytest.mark.parametrize("isa", R)
+def test_compact_form_is_what_the_library_compares_with(isa: str, tmp_path: Path) -> None:
+    encoder, register = Encoder(isa, tmp_path), R[isa]
+    load, stub = (library_bytes(isa, f"FS_TRAMPFD_{name}") for name in ("LOAD", "STUB"))
     end = 4 + len(load)
-    table = [bytes.fromhex(code) for code in split(library_table(encoder.isa, tmp_path), 16)]
+    code = library_table(isa, tmp_path)
+    table = [code[i : i + 16] for i in range(0, len(code), 16)]
     indices = [i for i in range(4096) if i and i % 256 != 255]
     got = encoder(f"compact 10000 {register:x} {i % 256:x}" for i in indices)
     assert len(got) == 4079
     wanted = [(table[i][:4] + load + table[i][end:]).hex() for i in indices]
     assert [i for i, g, w in zip(indices, got, wanted) if g != w] == []
-    assert encoder(["stub 10000"]) == [stub.hex()]
-
-
-def loaded(isa: str, code: bytes, pc: int) -> int:
-    """From where a compact trampoline at `pc` loads, as the manuals define it."""
-    if isa == "x86_64":
-        return pc + 11 + int.from_bytes(code[7:11], "little", signed=True)
-    offset = int.from_bytes(code[4:8], "little") >> 5 & 0x7FFFF
-    return pc + 4 + ((offset - ((offset & 1 << 18) << 1)) << 2)
-
-
-def test_constants_of_every_size_are_within_reach(encoder: Encoder) -> None:
-    pc = 0x5555_0000_0000
-    cases = [(size, n) for size in SIZES for n in (0, 1, 254)]
-    got = encoder(f"compact {size:x} 9 {n:x}" for size, n in cases)
-    wrong = [
-        case
-        for case, code in zip(cases, got)
-        if loaded(encoder.isa, bytes.fromhex(code), pc) != pc - case[0] + 16
-    ]
-    assert wrong == []
+    assert encoder([f"stub 10000 {register:x}"]) == [stub.hex()]
 
 
 def test_stub_jumps_through_its_blocks_first_constant(encoder: Encoder, tmp_path: Path) -> None:
-    for size in (SIZES[0], SIZES[-1] // 2):  # a compact table is half as large
-        text = {
-            "x86_64": f"jmp *start - {4080 + size}(%rip); .fill 10, 1, 0xcc",
-            "aarch64": f"ldr x16, start - {4080 + size}; br x16; brk 0; brk 0",
-        }[encoder.isa]
-        wanted = assembled(encoder.isa, f".skip {MOST}\nstart: {text}\n", tmp_path)[MOST:]
-        assert encoder([f"stub {size:x}"]) == [wanted.hex()]
+    sizes = SIZES[: len(SIZES) // 2]  # a compact table is half as large
+    r = next(r for r in encoder.isa.data if r not in {0, encoder.isa.spent})
+    wanted = assembled(encoder.isa, (encoder.isa.stub(size, r) for size in sizes), 16, tmp_path)
+    assert encoder(f"stub {size:x} {r:x}" for size in sizes) == wanted
 
 
 def test_padding_traps_and_tells_nothing(encoder: Encoder, tmp_path: Path) -> None:
-    text = {"x86_64": "int3\n" * 16, "aarch64": "brk 0\n" * 4}[encoder.isa]
-    assert encoder(["pad"]) == [assembled(encoder.isa, text, tmp_path).hex()]
+    assert encoder(["pad"]) == assembled(encoder.isa, [""], 16, tmp_path)
 
 
 # ---- what a jump into the middle of it runs
@@ -328,7 +266,7 @@ def all_of_x86(x86: Encoder) -> list[bytes]:
         for r in USABLE["x86_64"]
         for n in range(255)
     ]
-    calls += [f"stub {size:x}" for size in half]
+    calls += [f"stub {size:x} 0" for size in half]
     return [bytes.fromhex(code) for code in x86(calls)]
 
 
@@ -359,6 +297,26 @@ def test_x86_code_has_no_landing_pad_but_its_first_bytes(all_of_x86: list[bytes]
     assert wrong == []
 
 
+def test_i386_code_holds_no_escape_byte_but_in_landing_pads_and_jumps(tmp_path: Path) -> None:
+    encoder = Encoder("i386", tmp_path)
+    registers, half = encoder.isa.data, SIZES[: len(SIZES) // 2]
+    calls = [
+        f"absolute {size:x} {r:x} {c:x}"
+        for size in SIZES
+        for r, c in itertools.permutations(registers, 2)
+    ]
+    calls += [f"compact {size:x} 1 {n:x}" for size in half for n in range(255)]
+    calls += [f"stub {size:x} {r:x}" for size in half for r in registers if r]
+    codes = [bytes.fromhex(code) for code in encoder(calls)]
+    found = {
+        (len(code), at, code[at + 1 : at + 3].hex())
+        for code in codes
+        for at in range(1, len(code) - 2)
+        if code[at] == 0x0F
+    }
+    assert found == {(32, 1, "1efb"), (16, 1, "1efb"), (16, 13, "0000")}
+
+
 def begun_inside(codes: Iterable[bytes]) -> list[bytes]:
     """Cut each at every byte but its first."""
     return [code[at:] for code in codes for at in range(1, len(code))]
@@ -368,7 +326,9 @@ def disassembled(tails: list[bytes], folder: Path) -> list[list[str]]:
     """Give the instructions that are run from the first byte of each on."""
     room = 64  # the rest traps, and brings the disassembler back into step
     (folder / "tails").write_bytes(b"".join(tail.ljust(room, b"\xcc") for tail in tails))
-    text = run(tool("x86_64", "objdump"), "-D", "-b", "binary", "-mi386:x86-64", folder / "tails")
+    text = run(
+        tool("x86_64-linux-gnu", "objdump"), "-D", "-b", "binary", "-mi386:x86-64", folder / "tails"
+    )
     runs: list[list[str]] = [[] for _ in tails]
     for where, instruction in re.findall(r"^ *([0-9a-f]+):\t[0-9a-f ]+\t(.+)$", text, re.MULTILINE):
         runs[int(where, 16) // room].append(instruction.strip())
@@ -415,7 +375,7 @@ def test_arm64_code_is_of_five_instructions(tmp_path: Path) -> None:
     registers = USABLE["aarch64"]
     calls = [f"absolute {size:x} {r:x} {c:x}" for size in SIZES for r in registers for c in (9, 16)]
     calls += [f"compact {size:x} {r:x} {n:x}" for size in SIZES for r in registers for n in (0, 99)]
-    calls += [f"stub {size:x}" for size in SIZES[: len(SIZES) // 2]]
+    calls += [f"stub {size:x} 0" for size in SIZES[: len(SIZES) // 2]]
     words = {
         int(word, 16)
         for code in encoder(calls)
@@ -444,7 +404,7 @@ def test_module_compiles_without_a_warning(target: str, tmp_path: Path) -> None:
         pytest.skip(f"no headers of {target}: {headers.stderr.strip().splitlines()[-1]}")
     assert headers.returncode == 0, headers.stderr
     if arch == "arm64":
-        tool("aarch64", "gcc")
+        tool("aarch64-linux-gnu", "gcc")
     env = {"KMOD_OUT": str(tmp_path), "KMOD_PACKAGES": str(ROOT / "build/kmod/packages")}
     done = process.run(["sh", str(KERNEL / "build.sh"), kernel, arch], env=env, timeout=None)
     assert "warning" not in done.stdout, done.stdout + done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_libgcc - the series for libgcc is what csrc gives. `make test-libgcc` builds it and runs it."""
+"""test_libgcc - the series for libgcc is what csrc gives. `make test-libgcc` builds and runs it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 
     nox -f tests/python/noxfile.py                              all versions
     nox -f tests/python/noxfile.py -s tests-3.9 -- -k dropin    one version, and pytest's arguments
+    nox -f tests/python/noxfile.py -s wheel-3.9                 the wheel that `make wheels` built
 
 A version comes from PATH, from pyenv, or from Debian's unstable (root.sh beside this file makes a
 scratch root of it). Each gets an environment in build/py with the newest tools that it can run
@@ -24,6 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 #: What Debian's unstable has; root.sh names the packages.
 DEBIAN = ("3.14", "3.15")
+PIP = (
+    ("--disable-pip-version-check", "install", "-q", "-r", "requirements/any.txt"),
+    ("install", "-q", "--no-build-isolation", "--no-deps", "-e", "."),
+)
+#: What a wheel is tried with: the tests, without the checkout that they are from. These need it.
+NEED_CHECKOUT = ("test_build.py", "test_dist.py", "test_elsewhere.py", "test_typing.py")
 TESTS = ("tests/python", "tests/house/test_examples.py")
 
 nox.options.envdir = str(ROOT / "build/py/nox")
@@ -59,9 +66,8 @@ def test(session: nox.Session, python: str) -> None:
     if not (venv / "bin/python").exists():
         session.run(python, "-m", "venv", str(venv), external=True)
     run = partial(session.run, str(venv / "bin/python"), "-m", external=True)
-    pip = partial(run, "pip", "--disable-pip-version-check", "--no-input", "install", "-q")
-    pip("-r", "requirements/any.txt")
-    pip("--no-build-isolation", "--no-deps", "-e", ".")
+    for words in PIP:
+        run("pip", *words)
     run("pytest", "-q", *(session.posargs or TESTS))
 
 
@@ -70,8 +76,45 @@ def test_in_root(session: nox.Session, version: str) -> None:
     if version not in DEBIAN:
         session.skip(f"CPython {version} is neither in PATH nor in pyenv nor in Debian's unstable")
     session.chdir(ROOT)
-    words = session.posargs or ("-q", *TESTS)
-    session.run("bash", "tests/python/root.sh", version, *words, external=True)
+    run = partial(session.run, "bash", "tests/python/root.sh", version, external=True)
+    for words in PIP:
+        run("python", "-m", "pip", *words)
+    run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
+
+
+def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
+    """Install the wheel of dist/ for this machine, and run the tests far from the checkout."""
+    tag = f"cp{version.replace('.', '')}"
+    wheels = sorted(
+        (ROOT / "dist").glob(f"ffi_static-*-{tag}-*manylinux*_{os.uname().machine}.whl")
+    )
+    if not wheels:
+        session.error(f"dist/ has no wheel for CPython {version}: make wheels ONLY={version}")
+    far = ROOT / "build/py" / session.name
+    shutil.rmtree(far, ignore_errors=True)
+    left_out = shutil.ignore_patterns("__pycache__", *NEED_CHECKOUT)
+    shutil.copytree(ROOT / "tests/python", far / "tests/python", ignore=left_out)
+    shutil.copytree(ROOT / "tests/support", far / "tests/support", ignore=left_out)
+    for name in ("pyproject.toml", "ffi_static.pth", "ffi_static.start", "tests/conftest.py"):
+        shutil.copy(ROOT / name, far / name)
+    shutil.copytree(ROOT / "docs/use", far / "docs/use")
+    shutil.copy(wheels[-1], far)
+    script = """
+        cd "$1"
+        python -m venv venv
+        venv/bin/python -m pip --disable-pip-version-check install -q -r "$2" ./*.whl
+        cd tests/python && exec ../../venv/bin/python -m pytest -q -c ../../pyproject.toml \
+            --rootdir ../.. -n 2 "$3"
+    """
+    session.chdir(ROOT)
+    where = str(far.relative_to(ROOT))
+    words = ("sh", "-euc", script, "sh", where, str(Path("../../../requirements/any.txt")))
+    given = session.posargs or (".",)
+    if python is None:
+        words = ("bash", "tests/python/root.sh", version, *words)
+    else:
+        session.env["PATH"] = f"{Path(python).parent}:{os.environ['PATH']}"
+    session.run(*words, *given, external=True)
 
 
 for each in VERSIONS:
@@ -80,3 +123,7 @@ for each in VERSIONS:
     do.__doc__ = f"{path or 'Debian sid'}"  # `nox --list` shows it
     do.__name__ = f"tests-{each}"  # type: ignore[attr-defined]
     nox.session(do, name=f"tests-{each}", python=False)
+    do = partial(test_wheel, python=path, version=each)
+    do.__doc__ = "the wheel of dist/"
+    do.__name__ = f"wheel-{each}"  # type: ignore[attr-defined]
+    nox.session(do, name=f"wheel-{each}", python=False, default=False)

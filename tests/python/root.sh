@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# root.sh - the Python tests on a CPython that only Debian's unstable has
+# root.sh - a command with a CPython that only Debian's unstable has
 #
-#   tests/python/root.sh VERSION [argument of pytest ...]      VERSION: 3.14
+#   tests/python/root.sh VERSION COMMAND [ARGUMENT ...]      VERSION: 3.14
 #
 # A scratch root of that suite is made once, below build/py, with the CPythons named in PACKAGES. The
-# tests run in it on this checkout (as /shared), in an environment of their own. Where pip finds
-# packages is what this machine is configured with, read at run time.
-# Fails: 2 when not root, or when the root cannot be made; otherwise as pytest does.
+# command runs in it, in this checkout (as /shared), with an environment of its own in PATH. Where pip
+# finds packages is what this machine is configured with, read at run time.
+# Fails: 2 when not root, or when the root cannot be made; otherwise as the command does.
 set -eu
 cd "$(dirname "$0")/../.."
 version=$1
@@ -48,8 +48,6 @@ inside "$root" "$PWD" env "${pass[@]}" sh -euc '
     venv=build/py/root-$1
     [ -x "$venv/bin/python" ] || "python$1" -m venv "$venv"
     shift
-    pip="$venv/bin/python -m pip --disable-pip-version-check --no-input -q"
-    $pip install -r requirements/any.txt
-    $pip install --no-build-isolation --no-deps -e .
-    exec "$venv/bin/python" -m pytest "$@"
+    export PATH="$PWD/$venv/bin:$PATH"
+    exec "$@"
 ' sh "$version" "$@"

@@ -100,6 +100,25 @@ def test_build_with_another_machines_compiler_ends_in_a_sentence(tmp_path: Path)
     assert "this Python's extension modules are for powerpc64le; set CC to a compiler" in said
 
 
+def test_missing_files_of_the_c_library_are_not_taken_for_a_missing_compiler(
+    tmp_path: Path,
+) -> None:
+    """gcc without libc6-dev compiles what includes nothing, and cannot link."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = -dumpmachine ] && exec gcc -dumpmachine\n'
+        'for word; do [ "$word" != -c ] || exec gcc "$@"; done\n'
+        'echo "ld: cannot find Scrt1.o: No such file or directory" >&2; exit 1\n'
+    )
+    compiler.chmod(0o755)
+    done = build(tmp_path, CC=str(compiler))
+    assert done.returncode == 1
+    assert "the C library's headers: install libc6-dev" in done.stderr
+    assert "cannot find Scrt1.o" in done.stderr
+    assert done.stderr.rstrip().endswith("apt-get install libc6-dev")
+
+
 @pytest.mark.parametrize(
     ("multiarch", "platform", "isa"),
     [

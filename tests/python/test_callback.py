@@ -97,7 +97,7 @@ def test_int_and_index_are_the_address() -> None:
 
 
 def test_repr_names_function_signature_and_address() -> None:
-    def named(x: int) -> int:
+    def named(x: int, _y: float) -> int:
         return x
 
     callback = ffi_static.callback("int(int, double)", named)

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
+import pty
 import re
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ import _cffi_backend
 import pytest
 
 from ffi_static import _strict, doctor
-from ffi_static.doctor import advice, child, policies, trials
+from ffi_static.doctor import advice, child, layout, policies, trials
 from ffi_static.doctor.maps import mapping_at, read_maps
 from ffi_static.doctor.text import render
 from tests.python.programs import fresh
@@ -112,6 +115,7 @@ def test_callbacks_after_install_are_shown_to_be_safe(healthy: dict[str, Any], n
     installed = healthy["callbacks"][name]["installed"]
     assert installed["works"] is True and installed["memory"]["safe"] is True
     assert "imports" in installed["how"]
+    assert (installed["turbo"], installed["no_turbo"]) == (True, "")
     assert not any("use ffi_static.callback" in each for each in healthy["advice"])
 
 
@@ -137,8 +141,59 @@ def test_text_names_every_provider_policy_and_rival() -> None:
         "seccomp",
         "memfd_noexec",
     )
-    for word in (*words, "pax", "ctypes", "cffi", "ffi_static", "Healthy.", "clean"):
+    for word in (*words, "pax", "ctypes", "cffi", "ffi_static", "Healthy", "clean"):
         assert re.search(rf"^ *{re.escape(word)}\b|^{word}", done.stdout, re.MULTILINE), word
+
+
+def on_a_terminal(**env: str) -> str:
+    """Run doctor with a terminal as its stdout; give what the terminal gets."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ffi_static", "doctor"],
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **env},
+    )
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the last writer has closed the terminal
+        while block := os.read(ours, 65536):
+            said += block
+    os.close(ours)
+    assert child.wait() == 0
+    return said.decode()
+
+
+def test_colours_are_for_terminals_and_no_color_forbids_them() -> None:
+    assert "\033[" not in examine().stdout
+    assert "\033[" not in on_a_terminal(NO_COLOR="1")
+    assert "\033[" not in on_a_terminal(TERM="dumb")
+    shown = on_a_terminal()
+    assert shown.startswith("\033[1;32mHealthy\033[0m: callbacks of ffi_static work")
+    assert re.search(r"resident +\033\[1;32myes\033\[0m ", shown)
+
+
+def test_report_begins_with_the_verdict_and_fits_100_columns(healthy: dict[str, Any]) -> None:
+    lines = render(healthy).splitlines()
+    assert lines[0].startswith("Healthy: ")
+    advice = [f"  * {each}" for each in healthy["advice"]]
+    assert " ".join("\n".join(lines[1:]).split()).startswith(" ".join(" ".join(advice).split()))
+    assert max(map(len, lines)) <= 100
+    assert len(examine().stdout.splitlines()) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["  name   state  " + "word " * 50, "  * " + "word " * 50, "x" * 250, "  name  " + "/p" * 75],
+)
+def test_long_lines_are_broken_and_lose_nothing(line: str) -> None:
+    parts = layout.fit(line)
+    assert len(parts) > 1 and max(map(len, parts)) <= 100
+    assert "".join("".join(parts).split()) == "".join(line.split())
+
+
+def test_what_follows_stands_under_the_last_column() -> None:
+    _, second = layout.fit("  name   state  " + "word " * 30)
+    assert second.startswith(" " * 16 + "word")
 
 
 def test_unknown_option_is_refused_with_usage() -> None:
@@ -197,7 +252,7 @@ def test_provider_that_is_too_small_is_unhealthy_and_advised_about() -> None:
 def test_provider_that_does_not_exist_is_unhealthy_and_the_legal_names_are_shown() -> None:
     done = examine(FFI_STATIC_PROVIDER="magic")
     assert done.returncode == 1
-    assert "NOT HEALTHY." in done.stdout
+    assert "NOT HEALTHY: " in done.stdout
     assert "magic" in done.stdout
     assert "resident, trampfd, text, file, memfd" in done.stdout
 
@@ -209,7 +264,7 @@ def test_without_the_extension_the_report_still_comes(monkeypatch: pytest.Monkey
     assert result["healthy"] is False
     assert result["system"]["ffi_static"].startswith("not loadable")
     assert "pip install" in result["advice"][0]
-    assert "NOT HEALTHY." in render(result)
+    assert "NOT HEALTHY: " in render(result)
 
 
 # ---- the audit
@@ -407,4 +462,19 @@ def test_doctor_names_who_makes_closures(tmp_path: Path) -> None:
     assert any(library in line for line in report["advice"])
     assert any("not_there was not looked at" in line for line in report["advice"])
     said = examine(*words, PYTHONPATH=str(tmp_path)).stdout
-    assert any(line.split() == ["liblibrary.so", "unserved", library] for line in said.splitlines())
+    assert f"liblibrary.so unserved {library}" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("brought", ["libffi-4f1c2a9e.so.8.1.2", "libffi.so.7.1.0"])
+def test_libffi_that_another_package_brought_is_not_taken_for_the_modules_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brought: str
+) -> None:
+    module = tmp_path / "_ctypes.so"
+    module.write_bytes(b"\0ffi_prep_closure_loc\0libffi.so.8\0libc.so.6\0")
+    lines = [
+        f"7f{i}000-7f{i}100 r-xp 00000000 fe:00 {i} {path}\n"
+        for i, path in enumerate([f"/site/ffi_static.libs/{brought}", "/lib/libffi.so.8.1.2"])
+    ]
+    monkeypatch.setattr(trials, "read_maps", lambda: read_maps("".join(lines)))
+    told = trials._linked(str(module), b"ffi_prep_closure_loc")
+    assert told == {"linked": "dynamically", "libffi": "libffi.so.8.1.2"}

@@ -7,6 +7,7 @@ callback. (cffi's own needs writable and executable memory; these tests do not r
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -159,7 +160,9 @@ def test_error_argument(ctype: str, unraisable: list[Any]) -> None:
             try:
                 pointer = make(value)
             except Exception as error:  # compared below
-                answers.append((type(error), str(error)))
+                # ours says first which argument it was
+                text = re.sub(r"^error=.* is no result of '.*?': ", "", str(error), flags=re.DOTALL)
+                answers.append((type(error), text))
             else:
                 answers.append(plain(pointer()))
         if is_partial(ctype, value):

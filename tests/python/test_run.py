@@ -289,7 +289,7 @@ def test_wrong_usage_is_explained_with_status_2(words: tuple[str, ...], sentence
 def test_help_is_on_stdout() -> None:
     said = python("--help", run=True)
     assert (said.returncode, said.stderr) == (0, "")
-    for option in ("--mdwe", "--no-memfd", "--report", "--keep-thread-state"):
+    for option in ("--mdwe", "--no-memfd", "--report", "--keep-thread-state", "--no-turbo"):
         assert option in said.stdout
 
 

@@ -42,6 +42,7 @@ def test_unset_nothing_is_installed_and_nothing_of_us_imported(value: str | None
         ("cffi", ["_cffi_backend"]),
         ("require,cffi,ctypes,keep_thread_state", ["_cffi_backend", "_ctypes"]),
         ("1,ctypes", ["_cffi_backend", "_ctypes"]),
+        ("no_turbo", ["_cffi_backend", "_ctypes"]),
         ("yes", ["_cffi_backend", "_ctypes"]),
         ("true", ["_cffi_backend", "_ctypes"]),
         ("True,require", ["_cffi_backend", "_ctypes"]),
@@ -61,7 +62,8 @@ def test_wrong_word_is_one_line_that_names_the_legal_ones_and_python_goes_on(val
     said = start(*SERVED, FFI_STATIC_INSTALL=value)
     assert (said.stdout, said.returncode) == ("[]\n", 0)
     assert said.stderr.count("\n") == 1
-    assert "1, ctypes, cffi, keep_thread_state, require; callbacks are stock" in said.stderr
+    legal = "1, ctypes, cffi, keep_thread_state, no_turbo, require"
+    assert f"{legal}; callbacks are stock" in said.stderr
 
 
 def test_wrong_word_beside_require_ends_python() -> None:
@@ -167,6 +169,17 @@ def test_report_comes_however_python_ends(tmp_path: Path, ending: str, status: i
     assert said.stderr.splitlines()[-2:] == ours, "after everything that the program says"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"), [((), ", 1 turbo"), (("--no-turbo",), "; none turbo: turbo=False")]
+)
+def test_report_tells_how_many_our_dispatch_ran(
+    tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    again = "import ffi_static\nffi_static.install()\nkept()\n"
+    said = report(TWO + again, tmp_path, "--report", *options)
+    assert COUNTS + told in said.stderr, "what the user switched off, install() does not switch on"
+
+
 def test_report_is_the_programs_and_not_its_childrens(tmp_path: Path) -> None:
     code = TWO + (
         "if os.fork() == 0:\n    sys.exit()\n"
@@ -199,3 +212,15 @@ def test_report_with_a_wrong_value_is_one_line() -> None:
     assert (
         said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: give 0 or 1; there will be no report\n"
     )
+
+
+def test_report_counts_callbacks_of_this_package() -> None:
+    code = (
+        "import ffi_static\n"
+        "made = [ffi_static.callback('int(int)', abs) for _ in range(3)]\n"
+        "made.pop().close()"
+    )
+    env = {"FFI_STATIC_INSTALL": "1", "FFI_STATIC_REPORT": "1"}
+    lines = start("-c", code, **env).stderr.splitlines()
+    assert lines[-1].endswith("] ffi_static.callback: 3 callbacks made, 2 live, 1 freed")
+    assert "ffi_static.callback" not in start("-c", "import ffi_static", **env).stderr

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
+from ctypes import c_long
 from typing import Any
 
 import cffi
 import pytest
 
 import ffi_static
+from ffi_static import _lib
 from ffi_static._callback import signature_of
 from ffi_static._callback.from_text import _prepared
 
@@ -275,3 +278,98 @@ def test_opaque_struct_completed_later(ffi: cffi.FFI) -> None:
     ffi.cdef("struct opaque { int x; };")
     callback = ffi_static.callback("int(struct opaque)", lambda o: o.x + 1, ffi=ffi)
     assert callback.cdata(ffi.new("struct opaque *", (4,))[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("declaration", "word"),
+    [
+        ("int(foo)", "'foo'"),
+        ("int(const foo *x, int)", "'foo'"),
+        ("bar_t *(int)", "'bar_t'"),
+        ("int(int, struct nowhere)", "'struct nowhere'"),
+        ("foo(bar)", "'foo' and 'bar'"),
+        ("int(va_list)", "'va_list'"),
+    ],
+)
+def test_unknown_type_is_named(declaration: str, word: str) -> None:
+    with pytest.raises(ffi_static.SignatureError) as error:
+        ffi_static.callback(declaration, lambda *_: 0)
+    assert f": {word}: no such type is known; give types of your own with ffi=" in str(error.value)
+
+
+def test_integer_types_of_posix_are_known() -> None:
+    """The names, and that each is as large as this machine's C compiler has it."""
+    sizes = {"pid_t": 4, "uid_t": 4, "socklen_t": 4, "mode_t": 4, "off_t": ctypes.sizeof(c_long)}
+    sizes.update({"time_t": ctypes.sizeof(c_long), "u_char": 1, "in_port_t": 2, "nfds_t": 8})
+    if ctypes.sizeof(ctypes.c_void_p) != 8:
+        pytest.skip("the sizes are those of 64-bit Linux")
+    for name, size in sizes.items():
+        made = ffi_static.callback(f"{name}(int, {name} *)", lambda _, p: p[0])
+        assert _lib.ffi.sizeof(made.signature.ctype.result) == size, name
+    with ffi_static.callback("pid_t(off_t, time_t)", lambda a, b: b - a) as made:
+        call = ctypes.CFUNCTYPE(ctypes.c_int, c_long, c_long)
+        assert made.as_ctypes(call)(1 << 40, (1 << 40) + 7) == 7
+
+
+@pytest.mark.parametrize("signature", ["int(int)", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)])
+def test_error_that_is_no_result_is_named(signature: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"^error='no' is no result of '(int|c_int)\((int|c_int)\)': "
+    ):
+        ffi_static.callback(signature, abs, error="no")
+
+
+def test_error_that_is_too_large_is_named() -> None:
+    with pytest.raises(OverflowError, match=r"^error=300 is no result of 'unsigned char\(int\)': "):
+        ffi_static.callback("unsigned char(int)", abs, error=300)
+
+
+class Methods:
+    def one(self, x: int) -> int:
+        return x
+
+    @staticmethod
+    def none() -> int:
+        return 0
+
+    @classmethod
+    def two(cls, x: int, y: int) -> int:
+        return x + y
+
+
+@pytest.mark.parametrize(
+    ("function", "takes"),
+    [
+        (lambda: 0, "takes 0"),
+        (lambda a, b: 0, "takes 2"),
+        (lambda a, b, c=1: 0, "takes at least 2"),
+        (lambda a, b, *c: 0, "takes at least 2"),
+        (Methods.none, "takes 0"),
+        (Methods().two, "takes 2"),
+        (Methods.one, None),
+        (Methods().one, None),
+        (lambda *a: 0, None),
+        (lambda a, b=1: 0, None),
+        (lambda a, *, k=1: 0, None),
+        (lambda a, *, k: 0, "needs 1 keyword argument"),
+        (Methods, None),  # whatever a class, a C function or a partial takes is not looked at
+        (pow, None),
+        (functools.partial(lambda a, b: 0, 1), None),
+    ],
+)
+def test_wrong_number_of_arguments_is_told_when_the_callback_is_made(
+    function: Any, takes: str | None
+) -> None:
+    if takes is None:
+        ffi_static.callback("int(int)", function)
+        return
+    with pytest.raises(TypeError) as error:
+        ffi_static.callback("int(int)", function)
+    assert takes in str(error.value)
+    if "keyword" not in takes:
+        assert str(error.value).startswith("'int(int)' passes 1 argument, but <")
+
+
+def test_function_with_defaults_takes_at_most() -> None:
+    with pytest.raises(TypeError, match=r"passes 3 arguments, but .* takes at most 2"):
+        ffi_static.callback("int(int, int, int)", lambda a, b=1: 0)

@@ -84,7 +84,7 @@ MACHINES = {
         "ttyAMA0",
         "aarch64-linux-gnu-gcc",
     ),
-    "riscv64": Machine(  # no module for it: tests/arch boots it
+    "riscv64": Machine(
         "riscv64",
         "qemu-system-riscv64",
         "qemu-system-misc",
@@ -92,7 +92,7 @@ MACHINES = {
         "ttyS0",
         "riscv64-linux-gnu-gcc",
     ),
-    "s390x": Machine(  # nor for the next two
+    "s390x": Machine(
         "s390x",
         "qemu-system-s390x",
         "qemu-system-misc",
@@ -100,7 +100,7 @@ MACHINES = {
         "ttysclp0",
         "s390x-linux-gnu-gcc",
     ),
-    "ppc64el": Machine(
+    "ppc64el": Machine(  # no module for it: tests/arch boots it
         "powerpc64le",
         "qemu-system-ppc64",
         "qemu-system-ppc",

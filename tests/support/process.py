@@ -7,6 +7,7 @@ Fails with one message that has the command, how the command ended, and both of 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,13 @@ OURS = ("FFI_STATIC_", "FS_TEST_", "LD_LIBRARY_PATH")
 #: What a make that runs the tests gives to its children: its jobserver, its variables.
 MAKE = ("MAKE", "MFLAGS")
 ROOT = Path(__file__).resolve().parents[2]
+#: What qemu-user itself says on stderr when its program ends by a signal.
+QEMU = re.compile(r"^qemu: uncaught target signal \d+ \(.*\) - core dumped\n", re.MULTILINE)
+
+
+def emulated() -> bool:
+    """Tell whether qemu-user runs all this (tests/arch/python.sh says so)."""
+    return "FS_TEST_EMULATED" in os.environ
 
 
 class ProcessError(AssertionError):
@@ -71,6 +79,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         how = f"SIGKILL, after {timeout:g} seconds"
         raise HangError(said(words, how, error.stdout, error.stderr)) from None
+    if emulated() and isinstance(done.stderr, str):
+        done.stderr = QEMU.sub("", done.stderr)
     if status is not None and done.returncode != status:
         raise ProcessError(said(words, ending(done.returncode), done.stdout, done.stderr))
     return done

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stamp.c - copies of a program's own pages: code, data, addresses, threads and forks
  *
- * Every case runs with each provider. What a stamp refuses is in tests/core/bad_days/stamps.c.
+ * Every case runs with each provider. What a stamp refuses is in tests/core/bad_days/stamps*.c.
  */
 #include "pages.h"
 #include <pthread.h>

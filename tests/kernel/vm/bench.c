@@ -63,7 +63,7 @@ static char *table_of(const struct fs_provider *provider)
 {
     struct fs_why why = {""};
     char *code = reserve();
-    if (provider->map(code, &why) != 0) {
+    if (provider->map(&fs_table_template, code, &why) != 0) {
         printf("# provider %s: %s\n", provider->name, why.text);
         exit(1);
     }

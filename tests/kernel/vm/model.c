@@ -95,7 +95,7 @@ static bool fields_are_right(const struct trampfd_create *a, const struct trampf
         return false;
     if ((a->flags & TRAMPFD_DATA_ARRAY) && a->stride)
         return false;
-    if (SCRATCH >= 0 && !many_codes && a->code % 4)
+    if (!many_codes && a->code % CODE_ALIGN)
         return false;
     return registers_are_right(a, info);
 }
@@ -133,7 +133,7 @@ bool model_knows(const struct trampfd_create *a)
 static void judge_code(uint64_t code, struct answers *answers)
 {
     const struct region *region = region_of(code);
-    if (SCRATCH >= 0 && code % 4)
+    if (code % CODE_ALIGN)
         add(answers, EINVAL);
     else if (!region)
         add(answers, EFAULT);

@@ -47,6 +47,8 @@ ALL = (
     ("newest", "x86_64", "a"),
     ("6.1", "arm64", "a"),
     ("newest", "arm64-16k", "a"),
+    ("6.12", "riscv64", "a"),
+    ("6.12", "s390x", "a"),
 )
 
 
@@ -130,8 +132,9 @@ def initramfs(host: Guest, build: Path, jobs: list[Job], part: str) -> Path:
     names = [path for path in programs.iterdir() if part == "a" or path.name == "init"]
     for path in names:
         shutil.copy(path, top)
-        if path.name != "init":  # symbols are for debugging here, not for emulated memory
-            strip = "strip" if host.arch == "x86_64" else "aarch64-linux-gnu-strip"
+        # Symbols are for debugging here, not for emulated memory.
+        if path.name not in {"init", "selftests32"}:
+            strip = MACHINES[host.arch].compiler.removesuffix("gcc") + "strip"
             process.run([strip, str(top / path.name)])
     shutil.copy(host.trampfd, top)
     if part != "a":
@@ -142,14 +145,16 @@ def initramfs(host: Guest, build: Path, jobs: list[Job], part: str) -> Path:
     return pack(top, host.out / f"initramfs-{part}.gz")
 
 
-def part_a(seed: int, seconds: int, only: str) -> list[Job]:
+def part_a(seed: int, seconds: int, only: str, programs: set[str]) -> list[Job]:
     """Selftests, fuzzer, benchmark; the module must load at the start and unload at the end."""
     jobs = [Job("insmod /trampfd.ko", 60)]
     if only not in {"fuzz", "bench"}:
         jobs.append(Job(f"/selftests {only}".strip(), 3000))
+        if "selftests32" in programs:  # the same as a 32-bit program
+            jobs.append(Job(f"/selftests32 {only}".strip(), 3000))
     if only in {"", "fuzz"}:
         jobs.append(Job(f"/fuzz {seed} {seconds}", seconds * 4 + 120))
-    if only in {"", "bench"}:
+    if only in {"", "bench"} and "bench" in programs:
         jobs.append(Job("/bench", 300))
     return [*jobs, Job("kmemleak", 120), Job("rmmod trampfd", 60)]
 
@@ -236,7 +241,8 @@ def report(rows: list[Row]) -> bool:
 def run_part(host: Guest, part: str, args: argparse.Namespace) -> Row:
     """Boot once."""
     if part == "a":
-        jobs = part_a(args.seed, args.fuzz, args.only)
+        programs = args.build / "vm" / "bin" / MACHINES[host.arch].isa
+        jobs = part_a(args.seed, args.fuzz, args.only, {path.name for path in programs.iterdir()})
     else:
         make(*inside.prepare(part))
         if part == "c":
@@ -264,7 +270,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--kernel", choices=["6.1", "6.12", "newest", "debug"])
-    parser.add_argument("--arch", choices=["x86_64", "arm64", "arm64-16k"])
+    parser.add_argument("--arch", choices=["x86_64", "arm64", "arm64-16k", "riscv64", "s390x"])
     parser.add_argument("--parts", default="")
     parser.add_argument("--only", default="", help="selftests with this name; or: fuzz, bench")
     parser.add_argument("--fuzz", type=int, default=10, help="seconds of fuzzing")

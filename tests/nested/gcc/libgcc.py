@@ -4,8 +4,8 @@
     python3 -m tests.nested.gcc.libgcc BUILD
 
 In the root with GCC 14, after patches/gcc/build.sh has left two builds of libgcc below
-BUILD/libgcc, `stock` and `patched`. Both export the same names and versions. Programs of this folder
-and GCC's own tests run with either, plainly and under PR_SET_MDWE, where stock's die; linked with
+BUILD/libgcc, `stock` and `patched`. Both export the same names and versions. Programs of this
+folder and GCC's own tests run with either, plainly and under PR_SET_MDWE, where stock's die; linked with
 -static-libgcc and -static; and C++ exceptions go through frames that have pointers.
 
 Prints a line for each, as run.py does. Exit status 1 if one is not as it should be.

@@ -92,11 +92,17 @@ TEST(a_grandchild_has_it_too)
     intact(&table);
 }
 
+/* Where nothing is, in this program nor in another of its kind. */
+static void *far_away(void)
+{
+    return (void *)(uintptr_t)(sizeof(void *) == 8 ? 1ull << 43 : 0x60000000);
+}
+
 static void move(void *table)
 {
     struct table *own = table;
     const int how = MREMAP_MAYMOVE | MREMAP_FIXED;
-    void *to = (void *)(1ull << 42);
+    void *to = far_away();
     CHECK(mremap(own->at, own->size, own->size, how, to) == MAP_FAILED);
     CHECK(mremap(own->at - own->size, own->size, own->size, how, to) == MAP_FAILED);
     intact(own);
@@ -307,7 +313,7 @@ static void exec_nothing(void *data_)
     struct table table = {.arg = valid()};
     (void)data_;
     table.fd = create(&table.arg);
-    table.at = (unsigned char *)(1ull << 43);
+    table.at = far_away();
     CHECK(map_constants(table.fd, &table.arg, table.at) != MAP_FAILED);
     CHECK(map_code(table.fd, &table.arg, table.at) == table.at);
     snprintf(number, sizeof number, "%#lx", (long)table.at);
@@ -400,12 +406,18 @@ static void filter(struct sock_filter *code, size_t length)
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
-/* Under this policy a request for writable and executable memory is not refused: it kills. */
+#ifdef SYS_mmap2 /* what mmap() is on 32-bit machines */
+#define MMAP SYS_mmap2
+#else
+#define MMAP SYS_mmap
+#endif
+
+/* The policy itself: to ask for memory that is writable and executable kills, not refuses. */
 static void kill_writable_executable(void *data_)
 {
     struct sock_filter code[] = {
         LOAD(nr),
-        WHEN_EQUAL_SKIP(SYS_mmap, 2),
+        WHEN_EQUAL_SKIP(MMAP, 2),
         WHEN_EQUAL_SKIP(SYS_mprotect, 1),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pkey_mprotect, 0, 3),
         LOAD(args[2]),

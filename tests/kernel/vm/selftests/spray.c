@@ -86,20 +86,12 @@ static void jump(void *to)
 static void jump_into(const struct table *table, unsigned i)
 {
     size_t from = tramp_offset(&table->arg, i), to = tramp_offset(&table->arg, i + 1);
-    for (size_t at = from; at < to; at += SCRATCH < 0 ? 1 : 4)
+    for (size_t at = from; at < to; at += STEP)
         if (in_child(jump, table->at + at) == CHOSEN)
             FAIL("a jump to byte %zu of trampoline %u runs what the program chose", at - from, i);
 }
 
-#ifdef __x86_64__
-#define CHOSEN_LOW 0xc3582a6au /* push $42; pop %rax; ret */
-/* The same in pieces of two bytes, with a jump of two bytes between them. */
-static const unsigned char pieces[][2] = {
-    {0x6a, 0x2a}, {0x58, 0xc3}, {0x58, 0x90}, {0x0f, 0x05}, {0xcd, 0x80}};
-#else
-#define CHOSEN_LOW 0x52800540u /* mov w0, #42 */
-static const unsigned char pieces[][2] = {{0x40, 0x05}, {0x80, 0x52}, {0xc0, 0x03}, {0x5f, 0xd6}};
-#endif
+static const unsigned char pieces[][2] = PIECES_OF_TWO;
 enum { PIECES = sizeof pieces / sizeof *pieces };
 
 /* The number for trampoline `i`: the chosen bytes as an address, or as a distance from the code. */
@@ -266,7 +258,7 @@ static struct table spelling(void)
     struct trampfd_create arg = valid();
     arg.count = in_pages(1);
     arg.code = (uintptr_t)arrive;
-    arg.data = SCRATCH < 0 ? CHOSEN_LOW : 0xd65f03c000000000 | CHOSEN_LOW;
+    arg.data = CHOSEN_LONG;
     arg.stride = 0;
     return make(&arg);
 }

@@ -204,24 +204,22 @@ static void check_call(const struct table *table, unsigned i)
     CHECK(arrived < TARGETS);
     for (unsigned r = 0; r < 32; r++)
         probe_in[r] = 0x1111111111111111u * (r % 15 + 1) + (uint64_t)i * 256 + r;
-    probe_flags_in = sizeof(void *) == 8 && SCRATCH < 0 ? 0x8d7 & ~0x400u : 0xf0000000;
+    probe_flags_in = FLAGS_IN;
     probe_call(code);
     CHECK_EQ(probe_which, arrived);
     memcpy(expected, probe_in, sizeof expected);
-    if (SCRATCH >= 0)
-        expected[SCRATCH] = (uintptr_t)code;
     if (arg->flags & TRAMPFD_CODE_REGISTER)
         expected[arg->code_register] = code_of(arg, i);
     else if (SCRATCH >= 0)
-        expected[SCRATCH] = code_of(arg, i);
+        expected[SCRATCH] =
+            arg->flags & TRAMPFD_COMPACT ? COMPACT_SCRATCH(code, code_of(arg, i)) : code_of(arg, i);
     expected[arg->data_register] = data_of(arg, i);
     for (unsigned r = 0; r < REGISTERS; r++)
-        if (probe_out[r] != expected[r])
+        if ((uintptr_t)probe_out[r] != (uintptr_t)expected[r])
             FAIL("trampoline %u: register %u arrives with %#llx, not %#llx", i, r,
                  (unsigned long long)probe_out[r], (unsigned long long)expected[r]);
-    if (SCRATCH >= 0)
-        CHECK_EQ(probe_out[31], probe_in[31]); /* the stack pointer */
-    CHECK_EQ(probe_flags_out & probe_flags_in & 0xf00008d5, probe_flags_in & 0xf00008d5);
+    CHECK_EQ((uintptr_t)probe_out[STACK_POINTER], (uintptr_t)probe_in[STACK_POINTER]);
+    CHECK_EQ(probe_flags_out & FLAGS_KEPT, FLAGS_IN & FLAGS_KEPT);
 }
 
 void check_calls(const struct table *table)
@@ -305,8 +303,7 @@ uint64_t user_top(void)
             continue;
         if (got != MAP_FAILED)
             munmap(got, page());
-        /* x86-64 keeps the last page from programs. */
-        return (1ull << bits[i]) - (SCRATCH < 0 ? page() : 0);
+        return USER_TOP(1ull << bits[i]);
     }
     FAIL("the end of this machine's addresses is nowhere expected");
 }

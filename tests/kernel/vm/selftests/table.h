@@ -10,12 +10,7 @@
 
 #include <linux/trampfd.h>
 #include "ktest.h"
-
-#ifdef __x86_64__
-enum { REGISTERS = 16, STACK_POINTER = 4, DATA_R = 10, CODE_R = 11, SCRATCH = -1 };
-#else
-enum { REGISTERS = 31, STACK_POINTER = 31, DATA_R = 17, CODE_R = 9, SCRATCH = 16 };
-#endif
+#include "machine.h" /* of <isa>/ */
 
 /* A table, mapped: its code is the `size` bytes at `at`, its constants as many before. */
 struct table {
@@ -76,7 +71,7 @@ uint64_t user_top(void);
 /* What `program --as-child name argument` does, after an exec. */
 int as_child(const char *name, const char *argument);
 
-/* probe-<arch>.S: code to arrive at, in the program's text, and a caller that fills registers. */
+/* <isa>/probe.S: code to arrive at, in the program's text, and a caller that fills registers. */
 enum { TARGETS = 4 };
 extern const char probe_target0[], probe_target1[], probe_target2[], probe_target3[];
 const void *target(unsigned i);

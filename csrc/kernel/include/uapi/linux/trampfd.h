@@ -59,8 +59,23 @@
  *	mov	. - size + 24, %C		ldr	C, . - size + 24
  *	jmp	*%C				br	C
  *
- * where `.` is the trampoline's own address, and all operands are relative to the PC. Trampoline
- * i's constants are bytes 32 * i + 16 (data) and 32 * i + 24 (code) of the constants.
+ *	RISC-V					s390x
+ *	lpad	0				lgrl	R, . - size + 16
+ *	auipc	R; ld R, . - size + 16		lgrl	%r1, . - size + 24
+ *	auipc	t3; ld t3, . - size + 24	br	%r1
+ *	jr	t3				(zeros)
+ *	ebreak ...
+ *						32-bit ARM, of programs on arm64
+ *	i386, of programs on x86-64		sub	ip, pc, #size
+ *	endbr32; nop; call 1f; 1: pop %eax	ldr	R, [ip, #8]
+ *	mov	6 - size(%eax), %R		ldr	ip, [ip, #16]
+ *	mov	14 - size(%eax), %eax		bx	ip
+ *	jmp	*%eax				udf	#0 ...
+ *
+ * where `.` is the trampoline's own address, and all operands are relative to the PC. With
+ * TRAMPFD_CODE_REGISTER C takes the place of t3, %r1, %eax and ip, too. A 32-bit program's
+ * constants have 64 bits, of which the lower half counts. Trampoline i's constants are bytes
+ * 32 * i + 16 (data) and 32 * i + 24 (code) of the constants.
  */
 #define TRAMPFD_BLOCK	   4096
 #define TRAMPFD_TRAMP_SIZE 32
@@ -90,6 +105,25 @@
  *	int3 ...				br	x16
  *						brk	#0 ...
  *
+ *	RISC-V					s390x
+ *	lpad	0				lgrl	R, . - size + 16
+ *	auipc	R; ld R, . - size + 16		jg	stub
+ *	j	stub				(zeros)
+ * stub:
+ *	auipc	t3; ld t3, . - size - 4080	lgrl	%r1, . - size - 4080
+ *	jr	t3				br	%r1
+ *	ebreak					(zeros)
+ *
+ *	i386					32-bit ARM
+ *	endbr32; nop; call 1f; 1: pop %eax	sub	ip, pc, #size
+ *	jmp	stub	(rel32)			ldr	R, [ip, #8]
+ *						b	stub
+ * stub:					udf	#0
+ *	mov	6 - size(%eax), %R		sub	ip, pc, #size
+ *	andw	$0xf000, %ax			ldr	ip, [ip, #-4088]
+ *	jmp	*-size(%eax)			bx	ip
+ *						udf	#0
+ *
  * So index i's data is bytes 16 * (i + 1) and following of the constants, and the first 8 bytes of
  * each block of the constants are the code's address. All full blocks of a table are the same.
  */
@@ -116,9 +150,12 @@
  * Registers, by their numbers in the machine's instructions: any general-purpose register except
  * the stack pointer. There is no default.
  *
- * The psABIs' spare registers are R10 and X17. Arm64 always spends a register on the jump; without
- * TRAMPFD_CODE_REGISTER it is X16, which then cannot be the data register. BR through X16 and X17
- * may arrive at `bti c`; through any other, code in a guarded page must begin with `bti j` or `jc`.
+ * The psABIs' spare registers are R10 and X17, T1 and R0, and of 32-bit programs ECX. All machines
+ * but x86-64 always spend a register on the jump: without TRAMPFD_CODE_REGISTER X16, T3, R1, EAX or
+ * IP, which then cannot be the data register. Neither can X0 of RISC-V, which is zero, and R0 of
+ * s390x cannot be the code register. I386's compact form spends the flags as well. BR through X16
+ * and X17 may arrive at `bti c`; through any other, code in a guarded page must begin with `bti j`
+ * or `jc`.
  */
 #define TRAMPFD_X86_RAX	   0
 #define TRAMPFD_X86_RCX	   1
@@ -129,6 +166,9 @@
 #define TRAMPFD_X86_RDI	   7
 #define TRAMPFD_X86_R(n)   (n) /* 8 to 15 */
 #define TRAMPFD_ARM64_X(n) (n) /* 0 to 30 */
+#define TRAMPFD_RISCV_X(n) (n) /* 1, 3 to 31 */
+#define TRAMPFD_S390_R(n)  (n) /* 0 to 14 */
+#define TRAMPFD_ARM_R(n)   (n) /* 0 to 12, 14; i386: as on x86-64, to 7 */
 
 /**
  * struct trampfd_create - a table of trampolines
@@ -147,9 +187,10 @@
  * @code:          the address to jump to; with TRAMPFD_CODE_ARRAY a pointer to @count of them. Code
  *                 must lie in the caller's memory in a mapping of a file that is executable, not
  *                 writable, not shared, and was never written to (copied): EACCES; unmapped:
- *                 EFAULT; the file is open for writing: ETXTBSY. A memfd is refused, because its
- *                 owner could write to it unseen, and so is another table: EACCES. On arm64 the
- *                 address must be a multiple of 4: EINVAL.
+ *                 EFAULT; the file is open for writing: ETXTBSY. A memfd, which its owner could
+ *                 write to unseen, is no such file, nor is another table: EACCES. On arm64 a
+ *                 multiple of 4, on RISC-V and s390x of 2: EINVAL. Of a 32-bit program below 4 GiB:
+ *                 EFAULT.
  * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
  *                 addresses. Nothing need be mapped there: R may get any number of 64 bits.
  * @stride:        bytes between the data of one trampoline and the next, modulo 2^64; may be 0.
@@ -177,7 +218,8 @@ struct trampfd_create {
  *                  TRAMPFD_INFO_SIZE_V0: EINVAL; more than a page: E2BIG. Out: what the kernel
  *                  knows. The smaller of both is written, and the caller's rest zeroed.
  * @version:        TRAMPFD_VERSION
- * @machine:        the machine of the instructions: EM_X86_64 (62) or EM_AARCH64 (183), as in ELF
+ * @machine:        whose instructions, as in ELF: EM_X86_64 (62), EM_AARCH64 (183), EM_RISCV (243),
+ *                  EM_S390 (22); to a 32-bit program EM_386 (3) or EM_ARM (40)
  * @flags:          the flags that TRAMPFD_CREATE takes
  * @max_count:      the most trampolines in one table
  * @page_size:      in bytes; mappings are whole pages
@@ -211,7 +253,7 @@ struct trampfd_info {
  *
  * Both ioctls
  *   ENOTTY      not one of the two
- *   EOPNOTSUPP  a 32-bit system call: only 64-bit code is written
+ *   EOPNOTSUPP  by way of a 32-bit system call, where no such code is written (RISC-V, s390x)
  *   EFAULT      the struct cannot be read (or written)
  *   EINVAL      `size` is below the first published
  *   E2BIG       `size` is more than a page; TRAMPFD_CREATE: the part that this kernel does not
@@ -221,8 +263,8 @@ struct trampfd_info {
  * single code address. The elements of an array are checked while the table is written, after
  * EDQUOT and ENOMEM. The descriptor is allocated last (EMFILE), when the table is complete.
  *   EINVAL      an unknown flag, two flags that exclude each other, a field that must be 0 and is
- *               not, a count of 0, `first` not below it, a register that cannot be used, or (on
- *               arm64) a code address that is not aligned
+ *               not, a count of 0, `first` not below it, a register that cannot be used, or (not on
+ *               x86) a code address that is not aligned
  *   EOVERFLOW   count is more than max_count
  *   EFAULT      an array cannot be read, or nothing is mapped at a code address
  *   EACCES      what is mapped at a code address is not a private, executable, never writable

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* probe-aarch64.S - calls a trampoline with every register known, and keeps them all on arrival
+/* probe.S - calls a trampoline with every register known, and keeps them all on arrival
  *
  * probe_call(code): x0 .. x30 are loaded from probe_in[], except x16, which holds `code` (that is
  * put into probe_in[16], so that it is known); the flags from probe_flags_in. The target keeps all

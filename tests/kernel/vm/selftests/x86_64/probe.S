@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* probe-x86_64.S - calls a trampoline with every register known, and keeps them all on arrival
+/* probe.S - calls a trampoline with every register known, and keeps them all on arrival
  *
  * probe_call(code): the general registers but rsp are loaded from probe_in[], the flags from
  * probe_flags_in; `code` is called from memory, so that no register is needed for it. Whichever

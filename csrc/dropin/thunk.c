@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* thunk.c - ctypes' thunks and classes as they lie in memory, and a call that uses them
+ *
+ * A thunk is the object that ctypes' handler is given: it has the signature, the function and the
+ * converter of the result. libffi's description of an argument is a part of what ctypes knows of
+ * the argument's class, so the converter is found from there.
+ *
+ * An argument is converted in one of two ways. A class right below _SimpleCData has a converter.
+ * Any other class is called, and the value is copied into the instance. Such a class may run code
+ * of the program's. Then the callback keeps ctypes' handler.
+ *
+ * Fails when: the layout is another one (no_turbo says what); ctypes' handler then does the work.
+ */
+#include "dropin/thunk.h"
+
+#include "dropin/call.h"
+#include "py/compat.h"
+
+#include <string.h>
+
+enum { ON_STACK = 24 };                           /* arguments */
+enum { CALLS = 0xff, CDECL = 1, PYTHON_API = 4 }; /* ctypes' flags of calls, FUNCFLAG_ */
+
+typedef PyObject *reader(void *at, Py_ssize_t size);
+typedef PyObject *writer(void *at, PyObject *value, Py_ssize_t size);
+
+/* The end of ctypes' CThunkObject. */
+struct thunk {
+    ffi_cif cif;
+    int flags;
+    PyObject *converters, *callable, *restype;
+    writer *set;
+    ffi_type *result;
+    ffi_type *arguments[1];
+};
+
+/* Of what ctypes knows of a class (StgDict, from 3.13 on StgInfo): the part around libffi's
+ * description. */
+struct class_info {
+    Py_ssize_t size, align, length;
+    ffi_type type;
+    PyObject *proto; /* of a simple type: its code */
+    writer *set;
+    reader *get;
+};
+
+static const struct thunk *thunk_of(const ffi_cif *cif)
+{
+    return (const struct thunk *)cif;
+}
+
+static const struct class_info *info_of(const ffi_type *type)
+{
+    return (const struct class_info *)((const char *)type - offsetof(struct class_info, type));
+}
+
+/* Where an instance's value is. */
+static char *memory_of(PyObject *instance)
+{
+    return *(char **)((char *)instance + sizeof(PyObject));
+}
+
+static bool is_code(const struct class_info *info, char code)
+{
+    return info->proto && PyUnicode_CheckExact(info->proto) &&
+           PyUnicode_GET_LENGTH(info->proto) == 1 &&
+           PyUnicode_READ_CHAR(info->proto, 0) == (Py_UCS4)code;
+}
+
+/* ctypes' class that this one is derived from: right below _CData, which is right below object. */
+static const PyTypeObject *ancestor_of(const PyTypeObject *class)
+{
+    while (class && class->tp_base && class->tp_base->tp_base != &PyBaseObject_Type)
+        class = class->tp_base;
+    return class && class->tp_base ? class : NULL;
+}
+
+/* Does a call of this class, or the end of its instance, run nothing but ctypes? */
+static bool is_plain(const PyTypeObject *class)
+{
+    const PyTypeObject *ancestor = ancestor_of(class);
+    return ancestor && class->tp_new == ancestor->tp_new && class->tp_init == ancestor->tp_init &&
+           class->tp_alloc == ancestor->tp_alloc && !class->tp_finalize && !class->tp_del &&
+           Py_TYPE(class)->tp_call == PyType_Type.tp_call;
+}
+
+static uintptr_t anchor_of(PyObject *class)
+{
+    return PyType_Check(class) ? fs_py_ctypes_anchor((PyTypeObject *)class) : 0;
+}
+
+/* ---- the first call ----------------------------------------------------------------------- */
+
+static ptrdiff_t distance; /* from the anchor to libffi's description */
+
+/* Can our dispatch make this argument? Sets *boxed when it is an instance. */
+static bool learn_argument(PyObject *class, const ffi_type *type, bool *boxed)
+{
+    uintptr_t anchor = anchor_of(class);
+    if (!anchor || (uintptr_t)type != anchor + (uintptr_t)distance)
+        return false; /* ctypes knows nothing of this class */
+    const PyTypeObject *base = ((PyTypeObject *)class)->tp_base;
+    *boxed = !info_of(type)->get || base != ancestor_of(base);
+    return !*boxed || is_plain((PyTypeObject *)class);
+}
+
+static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
+{
+    const struct thunk *t = thunk_of(cif);
+    if ((t->flags & CALLS & ~PYTHON_API) != CDECL || cif->nargs > ON_STACK || !t->converters ||
+        !PyTuple_CheckExact(t->converters) ||
+        PyTuple_GET_SIZE(t->converters) != (Py_ssize_t)cif->nargs)
+        return false;
+    if (t->set &&
+        is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
+        return false;
+    cell->boxed = 0;
+    for (unsigned i = 0; i < cif->nargs; i++) {
+        bool boxed;
+        if (!learn_argument(PyTuple_GET_ITEM(t->converters, i), cif->arg_types[i], &boxed))
+            return false;
+        cell->boxed |= (uint32_t)boxed << i;
+    }
+    return true;
+}
+
+bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif)
+{
+    struct fs_dropin *d = cell->served.data;
+    bool ours = !d->no_turbo && learn(cell, cif);
+    if (ours && !fs_dropin_probing(d))
+        __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
+    cell->turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
+    return ours;
+}
+
+/* ---- each call ------------------------------------------------------------------------------ */
+
+/* An instance of the class with this value, or NULL. */
+static PyObject *boxed(PyTypeObject *class, const void *value, Py_ssize_t size)
+{
+    if (fs_unlikely(!is_plain(class)))
+        return NULL;
+    PyObject *instance = PyObject_CallObject((PyObject *)class, NULL);
+    if (fs_likely(instance != NULL))
+        memcpy(memory_of(instance), value, (size_t)size);
+    return instance;
+}
+
+/* Store the arguments in argv: how many there are, or -1 when one of them does not convert. */
+static FS_ALWAYS_INLINE Py_ssize_t convert(const struct fs_py_cell *cell, const ffi_cif *cif,
+                                           void **args, PyObject **argv)
+{
+    const uint32_t instances = cell->boxed;
+    const Py_ssize_t count = (Py_ssize_t)cif->nargs;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const struct class_info *info = info_of(cif->arg_types[i]);
+        if (fs_likely(!(instances >> i & 1)))
+            argv[i] = info->get(args[i], info->size);
+        else
+            argv[i] = boxed((PyTypeObject *)PyTuple_GET_ITEM(thunk_of(cif)->converters, i), args[i],
+                            info->size);
+        if (fs_unlikely(!argv[i])) {
+            PyErr_Clear();
+            while (i-- > 0)
+                Py_DECREF(argv[i]);
+            return -1;
+        }
+    }
+    return count;
+}
+
+/* Store the result. What ctypes' writer gives has to live as long as C uses the result. */
+static void give(const struct thunk *t, void *ret, PyObject *result)
+{
+    const ffi_type *type = t->result;
+    char *at = ret;
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && type->type != FFI_TYPE_FLOAT &&
+        type->size < sizeof(ffi_arg))
+        at += sizeof(ffi_arg) - type->size;
+    PyObject *kept = t->set(at, result, 0);
+    if (fs_likely(kept == Py_None))
+        Py_DECREF(kept);
+    else if (!kept ||
+             PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1) == -1)
+        fs_py_ctypes_unraisable(FS_PY_CTYPES_CONVERTING, t->callable);
+}
+
+void fs_thunk_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args)
+{
+    PyObject *stack[ON_STACK + 1], **argv = stack + 1;
+    const struct thunk *t = thunk_of(cif);
+    const ffi_static_handler handler = cell->served.handler;
+    PyObject *owner = cell->callback; /* the thunk, which Python may free from here on */
+    Py_INCREF(owner);
+    /* Without a callable, the garbage collector destroys the callback. */
+    Py_ssize_t count = fs_likely(t->callable != NULL) ? convert(cell, cif, args, argv) : -1;
+    if (fs_unlikely(count < 0)) {
+        handler(cif, ret, args, owner);
+        fs_call_release(owner);
+        return;
+    }
+    PyObject *result = PyObject_Vectorcall(t->callable, argv,
+                                           (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    if (fs_unlikely(!result))
+        fs_py_ctypes_unraisable(FS_PY_CTYPES_CALLING, t->callable);
+    else if (t->set)
+        give(t, ret, result);
+    Py_XDECREF(result);
+    for (Py_ssize_t i = 0; i < count; i++)
+        Py_DECREF(argv[i]);
+    fs_call_release(owner);
+}
+
+/* ---- the probe ------------------------------------------------------------------------------ */
+
+static const char *wrong_thunk(const struct fs_dropin *d, const ffi_cif *cif)
+{
+    const struct thunk *t = thunk_of(cif);
+    if ((t->flags & CALLS) != CDECL || t->result != cif->rtype ||
+        cif->arg_types != (ffi_type **)t->arguments || t->arguments[3] || !t->set ||
+        !fs_object_holds(&d->object, (void *)t->set))
+        return "its thunks have another layout";
+    if (!t->converters || !PyTuple_CheckExact(t->converters) ||
+        PyTuple_GET_SIZE(t->converters) != 3 || !t->callable || !PyCFunction_Check(t->callable))
+        return "its thunks hold other objects";
+    return NULL;
+}
+
+/* Is what ctypes knows of this simple class where it must be? */
+static bool is_right(const struct fs_dropin *d, PyObject *class, const ffi_type *type, char code)
+{
+    const struct class_info *info = info_of(type);
+    const PyTypeObject *base = PyType_Check(class) ? ((PyTypeObject *)class)->tp_base : NULL;
+    return base && (uintptr_t)type == anchor_of(class) + (uintptr_t)distance &&
+           info->size == (Py_ssize_t)type->size && info->align == type->alignment &&
+           info->length == 0 && is_code(info, code) && info->get && info->set &&
+           fs_object_holds(&d->object, (void *)info->get) &&
+           fs_object_holds(&d->object, (void *)info->set) && base == ancestor_of(base) &&
+           is_plain((PyTypeObject *)class);
+}
+
+static const char *wrong_classes(const struct fs_dropin *d, const struct thunk *t)
+{
+    static const char codes[] = {'h', 'd', 'P'};
+    PyObject *first = PyTuple_GET_ITEM(t->converters, 0);
+    const ptrdiff_t known = distance;
+    distance = (ptrdiff_t)((uintptr_t)t->arguments[0] - anchor_of(first));
+    bool right = (!known || distance == known) && is_right(d, t->restype, t->result, 'i') &&
+                 info_of(t->result)->set == t->set;
+    for (unsigned i = 0; i < 3; i++)
+        right = right && is_right(d, PyTuple_GET_ITEM(t->converters, i), t->arguments[i], codes[i]);
+    if (right)
+        return NULL;
+    distance = known;
+    return "what it knows of a class has another layout";
+}
+
+/* Where the value of an instance is. */
+static const char *wrong_instance(PyObject *class)
+{
+    Py_buffer view;
+    PyObject *instance = PyObject_CallObject(class, NULL);
+    const char *wrong = NULL;
+    if (!instance || PyObject_GetBuffer(instance, &view, PyBUF_SIMPLE) < 0) {
+        PyErr_Clear();
+        wrong = "its instances show no memory";
+    } else {
+        if (view.buf != memory_of(instance))
+            wrong = "its instances have another layout";
+        PyBuffer_Release(&view);
+    }
+    Py_XDECREF(instance);
+    return wrong;
+}
+
+#define SAYS(d, text) fs_object_contains(&(d)->object, text, sizeof(text))
+
+void fs_thunk_check(struct fs_dropin *d, const ffi_cif *cif)
+{
+    d->no_turbo = wrong_thunk(d, cif);
+    if (!d->no_turbo)
+        d->no_turbo = wrong_classes(d, thunk_of(cif));
+    if (!d->no_turbo)
+        d->no_turbo = wrong_instance(PyTuple_GET_ITEM(thunk_of(cif)->converters, 0));
+    if (!d->no_turbo && (!SAYS(d, FS_PY_CTYPES_CALLING) || !SAYS(d, FS_PY_CTYPES_CONVERTING)))
+        d->no_turbo = "it words the report of an exception in another way";
+}
