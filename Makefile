@@ -208,6 +208,7 @@ clean: ## [start] remove what was built (keeps .venv)
 -include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
+-include patches/gcc/gcc.mk
 -include csrc/py/wheels.mk # after libffi.mk: wheels have libffi inside
 -include tests/libffi/clients.mk tests/libffi/bad_days.mk
 -include tests/peers/peers.mk

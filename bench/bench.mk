@@ -17,7 +17,7 @@ BENCH_CFLAGS := -std=gnu11 $(WARN) -O2 -g -falign-functions=64 -Icsrc/include \
 BENCH_RUN = $(PY) bench/run.py --build $(BUILD) --suite $(SUITE) --ctypes-python $(LIBFFI_PYTHON) \
             --libs "$(BENCH_LIBS)" $(BENCH_ARGS)
 
-.PHONY: bench bench-quick bench-c bench-rivals bench-dropin bench-instructions bench-count bench-isas
+.PHONY: bench bench-nested bench-quick bench-c bench-rivals bench-dropin bench-instructions bench-count bench-isas
 ifneq ($(CROSS),)
 bench: bench-count # for another machine: instructions, because an emulator's times say nothing
 else
@@ -35,6 +35,9 @@ bench-rivals:
 
 bench-dropin: venv package ## [more measure] install() against stock ctypes and cffi (half a minute)
 	@$(PY) bench/python/dropin.py --out $(BENCH_OUT)/dropin.json
+
+bench-nested: ## [more measure] nested functions: stack trampolines, libgcc's heap ones, ours (root, trixie's GCC 14)
+	@bash bench/nested/run.sh $(BUILD)
 
 bench-instructions: venv lib bench-c ## [more measure] write bench/instructions.tsv, which the tests compare with
 	@$(PY) bench/guard.py --write

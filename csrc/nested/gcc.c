@@ -14,7 +14,11 @@
 #include "nested/order.h"
 #include "tramp/find.h"
 
+#ifdef HIDE_EXPORTS /* libgcc's own archives, from which shared libraries are linked */
+#define EXPORTED FS_HIDDEN
+#else
 #define EXPORTED __attribute__((visibility("default")))
+#endif
 
 EXPORTED void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst);
 EXPORTED void __gcc_nested_func_ptr_deleted(void);

@@ -22,9 +22,10 @@
  * function. So a frame deletes the slot that was made at the very same stack pointer, the last one
  * if there are several: GCC inlines functions that make pointers into others that do, so one frame
  * of the stack may be several of the source.
- *   - Where arguments are pushed (x86), the stack pointer moves a little while a frame lives.
- * There, of all slots so near (FS_PUSHES), the one that was made last is meant. What lies deeper on
- * the same stack is stale, and what lies higher is older.
+ *   - The stack pointer moves a little while a frame lives: by arguments that are pushed, or when
+ *     the call of `deleted` is the last thing that a function does. So of all slots that are near
+ *     (FS_NESTED_NEAR), the one that was made last is meant. What lies deeper on the same stack is
+ *     stale, and what lies higher is older.
  *   - If there is none, alloca() has moved the stack pointer further. The nearest above is meant.
  */
 #ifndef FS_NESTED_H
@@ -48,12 +49,8 @@ typedef uint16_t fs_nested_half;
 /* A `dst_at` for pointers that are kept elsewhere. Their slots cannot be seen to be stale. */
 #define FS_NESTED_ELSEWHERE FS_NESTED_HALF_MAX
 
-/* How far pushed arguments move a frame's stack pointer; what is so near may be of one frame. */
-#ifdef FS_PUSHES
-#define FS_NESTED_NEAR ((uintptr_t)FS_PUSHES)
-#else
-#define FS_NESTED_NEAR ((uintptr_t)0)
-#endif
+/* In bytes. What is so near may be of one frame. */
+#define FS_NESTED_NEAR ((uintptr_t)256)
 
 /* How far alloca() may move it, in bytes, where stacks cannot be told apart. */
 #define FS_NESTED_FAR ((uintptr_t)65536)

@@ -128,8 +128,6 @@ bool fs_order_near(struct fs_nested **root, uintptr_t sp)
 {
     uintptr_t from = sp > FS_NESTED_NEAR ? sp - FS_NESTED_NEAR : 0, best = sp;
     bool found = fs_order_at(root, sp);
-    if (!FS_NESTED_NEAR)
-        return found;
     fs_nested_half recency = found ? (*root)->recency : 0;
     for (bool more = fs_order_at(root, from) || fs_order_above(root, from);
          more && (*root)->sp <= sp + FS_NESTED_NEAR; more = fs_order_above(root, (*root)->sp)) {
@@ -144,7 +142,7 @@ bool fs_order_near(struct fs_nested **root, uintptr_t sp)
 
 bool fs_order_mark(struct fs_nested **root, struct fs_nested *n)
 {
-    if (!FS_NESTED_NEAR || !fs_order_near(root, n->sp))
+    if (!fs_order_near(root, n->sp))
         return false;
     fs_nested_after(n, *root);
     uintptr_t from = n->sp > FS_NESTED_NEAR ? n->sp - FS_NESTED_NEAR : 0;

@@ -20,7 +20,7 @@ ARCH_HEADERS := $(wildcard csrc/base/*.h csrc/arch/*.h csrc/tramp/*.h tests/arch
 KINDS := core abi fuzz libffi python
 KIND  ?=
 # Of another architecture, what its tests of the library need: tests/support/emulated.py.
-ARCH_LIBRARY := lib tests-c tests-abi tests-bad-days tests-unwind
+ARCH_LIBRARY := lib tests-c tests-abi tests-bad-days tests-unwind tests-nested
 ARCH_COUNT := 10000# signatures of the fuzzer
 ARCH_ELSEWHERE := $(filter-out $(NATIVE_ISA),$(notdir $(patsubst %/entry.S,%,$(wildcard csrc/arch/*/entry.S))))
 
@@ -46,7 +46,7 @@ test-arch-libffi: $(READY) $(CROSS_TOOLS)
 	@$(PY) -m tests.arch.guest --build $(NATIVE) --isa $(ISA)
 	@$(PY) -m tests.arch.closures --build $(NATIVE) --arch $(ISA)
 test-arch-core: $(READY) $(ARCH_LIBRARY)
-	@$(PYTEST) -q -n $(JOBS) tests/core/test_emulated.py tests/unwind/test_emulated.py -k "$(ISA) and not abi- and not types"
+	@$(PYTEST) -q -n $(JOBS) tests/core/test_emulated.py tests/unwind/test_emulated.py tests/nested/test_emulated.py -k "$(ISA) and not abi- and not types"
 test-arch-abi: $(READY) $(ARCH_LIBRARY)
 	@$(PYTEST) -q -n $(JOBS) tests/core/test_emulated.py -k "$(ISA) and (abi- or types)"
 test-arch-fuzz: $(READY) lib

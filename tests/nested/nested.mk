@@ -37,3 +37,6 @@ $(TESTS_NESTED:%=$(BUILD)/$(1)/nested/c/%): %: %.o $(NESTED_SUPPORT:%=$(BUILD)/$
 -include $(wildcard $(BUILD)/$(1)/nested/c/*.d)
 endef
 $(foreach v,$(NESTED_VARIANTS),$(eval $(call fs_nested_variant,$(v))))
+
+test-nested: ## [slow] nested functions as GCC 14 and flang compile them, in roots of their own: ONLY='coroutines aarch64'
+	@bash tests/nested/gcc/root.sh $(BUILD) $(ONLY)

@@ -52,7 +52,6 @@
 #define FS_HOP_REGISTERS 8
 #define FS_HOP_SP 4
 #define FS_HOP_CHAIN 1 /* GCC's static chain: ecx */
-#define FS_PUSHES 256  /* bytes: pushed arguments move a frame's stack pointer */
 #define FS_HOP_SIZE 32
 
 /* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */

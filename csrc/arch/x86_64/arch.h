@@ -47,7 +47,6 @@
 #define FS_HOP_REGISTERS 16
 #define FS_HOP_SP 7
 #define FS_HOP_CHAIN 10 /* GCC's static chain */
-#define FS_PUSHES 256   /* bytes: pushed arguments move a frame's stack pointer */
 #define FS_HOP_R 10
 #define FS_HOP_SIZE 16
 
