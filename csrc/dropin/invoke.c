@@ -25,7 +25,7 @@ struct ctype {
 };
 enum { RESULT = 1, ARGUMENTS = 2 };
 
-enum { TYPE, FUNCTION, ERROR_RESULT, ON_ERROR }; /* of cffi's info */
+enum { TYPE, FUNCTION, ERROR_RESULT }; /* of cffi's info */
 
 static PyObject *signature_of(PyObject *info)
 {
@@ -65,10 +65,28 @@ static bool is_bound(const struct fs_dropin *d)
     return false;
 }
 
+/* Somebody else has rebound the call while the function ran, and cffi's handler would run it again.
+ * So the exception is reported here, and onerror is not called. */
+static FS_COLD void give_up(const ffi_cif *cif, void *ret, PyObject *info, const PyObject *result)
+{
+    PyObject *error = PyTuple_GET_ITEM(info, ERROR_RESULT);
+    if (result)
+        PyErr_SetString(PyExc_RuntimeError, "ffi_static: the result of a cffi callback is lost: "
+                                            "_cffi_backend's import PyObject_Call was rebound");
+    if (cif->rtype->type != FFI_TYPE_VOID && PyBytes_CheckExact(error))
+        memcpy(ret, PyBytes_AS_STRING(error), (size_t)PyBytes_GET_SIZE(error));
+    PyErr_WriteUnraisable(PyTuple_GET_ITEM(info, FUNCTION));
+}
+
 /* Have cffi's handler do the rest with `result`, or with the exception that is set. */
 static FS_COLD bool hand_on(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
                             PyObject *info, PyObject *result)
 {
+    const struct fs_dropin *d = fs_dropin_that_holds((void *)handler);
+    if (fs_unlikely(!d || !is_bound(d))) {
+        give_up(cif, ret, info, result);
+        return false;
+    }
     struct handed mine = {.callable = PyTuple_GET_ITEM(info, FUNCTION), .result = result};
     struct handed *before = handed;
     if (!result)

@@ -214,7 +214,8 @@ def another_rebinding_of_the_call_leaves_cffi_its_handler() -> None:
         seen.append(n)
         return "wrong"
 
-    place.value = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
+    real = ctypes.cast(ctypes.pythonapi.PyObject_Call, ctypes.c_void_p).value
+    place.value = real
     wrong: Any = ANY.callback(FUNCTION, answers, error=-3)
     assert (wrong(1), seen) == (-3, [1])
     assert turbo("_cffi_backend") == 0
@@ -222,6 +223,17 @@ def another_rebinding_of_the_call_leaves_cffi_its_handler() -> None:
     made: Any = ANY.callback(FUNCTION, abs)
     assert made(-4) == 4
     assert turbo("_cffi_backend") == 1
+
+    def rebinds(n: int) -> object:
+        place.value = real
+        return answers(n)
+
+    told: list[Any] = []
+    sys.unraisablehook = lambda hooked: told.append((hooked.object, str(hooked.exc_value)))
+    lost: Any = ANY.callback(FUNCTION, rebinds, error=-3)
+    assert (lost(2), seen) == (-3, [1, 2]), "not called twice"
+    ((culprit, said),) = told
+    assert culprit is rebinds and "PyObject_Call was rebound" in said
 
 
 @case("its own", "the same")

@@ -214,6 +214,10 @@ def see_references(seen: Seen) -> None:
         made(value)
     after = [sys.getrefcount(each) for each in (count, 1000, *kinds)]
     seen.add("after", [b - a for a, b in zip(before, after)])
+    many, quiet = sys.getrefcount(None), ANY.callback("void(int)", lambda n: None)
+    for _ in range(2000):
+        quiet(1)
+    seen.add("None, which functions return", sys.getrefcount(None) - many > 1000)
     error, result = ValueError("kept?"), object()
     failing = ANY.callback("int(int)", lambda n: (_ for _ in ()).throw(error) if n else result)
     before = [sys.getrefcount(result), sys.getrefcount(failing)]

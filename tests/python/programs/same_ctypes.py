@@ -64,7 +64,10 @@ class Said(ctypes.c_int):
 class Refusing(Pair):
     """A struct that does not let itself be made."""
 
+    seen: Seen
+
     def __init__(self, *args: Any) -> None:
+        self.seen.add("refuses", args)
         if not args:
             raise LookupError("not without arguments")
         Pair.__init__(self, *args)
@@ -152,7 +155,7 @@ def see_counts_of_arguments(seen: Seen) -> None:
 
 
 def see_instances(seen: Seen) -> None:
-    Said.seen = Mortal.seen = Meta.seen = seen
+    Said.seen = Mortal.seen = Refusing.seen = Meta.seen = seen
     called = Meta("Called", (ctypes.Structure,), {"_fields_": [("n", ctypes.c_int)]})
     cases: list[tuple[Any, Any, Callable[[Any], Any]]] = [
         (Pair, Pair(1, 2), lambda p: (p.x, p.y, p._objects, p._b_needsfree_)),
@@ -299,6 +302,10 @@ def see_references(seen: Seen) -> None:
     for _ in range(20):
         pair(Pair(1, 2))
     seen.add("after", sys.getrefcount(Pair) - counts[0], sys.getrefcount(count) - counts[1])
+    many, quiet = sys.getrefcount(None), INT(lambda n: n)
+    for _ in range(2000):
+        quiet(1)
+    seen.add("None, which converters return", sys.getrefcount(None) - many > 1000)
     raising = INT(function(seen, "raising", ValueError("kept?")))
     kept = weakref.ref(raising)
     raising(1)
