@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 
 
+#: What setup.py needs (pyproject.toml).
+REQUIRED = ("setuptools>=77", "cffi>=1.15.1")
 #: What a wheel has beside the package (setup.py).
 STARTUP_FILES = ("ffi_static_start.py", "ffi_static.pth", "ffi_static.start")
 
@@ -83,9 +85,10 @@ def compiler(target: Target, folder: Path) -> None:
     (zig,) = (TOOLS.parent / "lib").glob("python*/site-packages/ziglang/zig")
     place = os.path.relpath(zig, folder)
     cc = f"cc -target {target.triple} -fno-sanitize=undefined"
+    machine = f'[ "$1" != -dumpmachine ] || {{ echo {target.suffix}; exit; }}\n'  # zig tells none
     for name, command in (("cc", cc), ("ar", "ar"), ("ranlib", "ranlib")):
         script = folder / name
-        script.write_text(f'#!/bin/sh\nexec "$(dirname "$0")/{place}" {command} "$@"\n')
+        script.write_text(f'#!/bin/sh\n{machine}exec "$(dirname "$0")/{place}" {command} "$@"\n')
         script.chmod(0o755)
 
 
@@ -138,13 +141,21 @@ def environment(target: Target, version: str) -> dict[str, str]:
 
 
 def build_wheel(target: Target, version: str, python: str | None, folder: Path, log: Path) -> Path:
-    """Build one wheel as pip does; give its path, still without a name of auditwheel's."""
+    """Build one wheel as pip does; give its path, still without a name of auditwheel's.
+
+    The build's own packages are installed before, because pip takes those of the target's machine.
+    """
     plain = folder / "plain"
     shutil.rmtree(plain, ignore_errors=True)
     env = environment(target, version)
-    words = ["-m", "pip", "--disable-pip-version-check", "wheel", "-q", "--no-deps", "-w"]
+    pip = ["-m", "pip", "--disable-pip-version-check", "-q"]
+    words = [*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", "../plain", "."]
     if python:
-        run(python, *words, "../plain", ".", log=log, cwd=folder / "src", **env)
+        venv = folder.parent / f"venv-{version}"
+        if not (venv / "bin/python").exists():
+            run(python, "-m", "venv", venv, log=log)
+        run(venv / "bin/python", *pip, "install", *REQUIRED, log=log)
+        run(venv / "bin/python", *words, log=log, cwd=folder / "src", **env)
     else:
         # Debian's pyconfig.h includes the machine's; on 64-bit Linux all have the same sizes.
         script = """
@@ -158,9 +169,10 @@ def build_wheel(target: Target, version: str, python: str | None, folder: Path, 
         """
         where = (folder / "src").relative_to(ROOT)
         settings = [f"{name}={value}" for name, value in env.items()]
-        words = ["python", *words, "../plain", "."]
-        inside = ["sh", "-euc", script, "sh", where, f"python{version}", *settings, *words]
-        run("bash", "tests/python/root.sh", version, *inside, log=log)
+        inside = ["sh", "-euc", script, "sh", where, f"python{version}", *settings]
+        root = ["bash", "tests/python/root.sh", version]
+        run(*root, "python", *pip, "install", *REQUIRED, log=log)
+        run(*root, *inside, "python", *words, log=log)
     (made,) = plain.glob("*.whl")
     return made
 

@@ -108,10 +108,10 @@ def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
     """
     session.chdir(ROOT)
     where = str(far.relative_to(ROOT))
-    words = ("sh", "-euc", script, "sh", where, str(Path("../../../requirements/any.txt")))
+    words = ["sh", "-euc", script, "sh", where, "../../../requirements/any.txt"]
     given = session.posargs or (".",)
     if python is None:
-        words = ("bash", "tests/python/root.sh", version, *words)
+        words = ["bash", "tests/python/root.sh", version, *words]
     else:
         session.env["PATH"] = f"{Path(python).parent}:{os.environ['PATH']}"
     session.run(*words, *given, external=True)

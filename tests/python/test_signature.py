@@ -346,7 +346,7 @@ class Methods:
         (lambda a, b, *c: 0, "takes at least 2"),
         (Methods.none, "takes 0"),
         (Methods().two, "takes 2"),
-        (Methods.one, None),
+        (Methods.one, "takes 2"),
         (Methods().one, None),
         (lambda *a: 0, None),
         (lambda a, b=1: 0, None),
