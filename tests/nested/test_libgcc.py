@@ -15,7 +15,7 @@ SERIES = ROOT / "patches" / "gcc"
 
 
 def refresh(top: Path, *arguments: str, status: int = 0) -> str:
-    command = [sys.executable, top / "patches" / "gcc" / "refresh.py", *arguments]
+    command: list[str | Path] = [sys.executable, top / "patches" / "gcc" / "refresh.py", *arguments]
     text: str = run(command, status=status).stdout
     return text
 

@@ -5,8 +5,9 @@
 
 In the root with GCC 14, after patches/gcc/build.sh has left two builds of libgcc below
 BUILD/libgcc, `stock` and `patched`. Both export the same names and versions. Programs of this
-folder and GCC's own tests run with either, plainly and under PR_SET_MDWE, where stock's die; linked with
--static-libgcc and -static; and C++ exceptions go through frames that have pointers.
+folder and GCC's own tests run with either, plainly and under PR_SET_MDWE, where stock's die.
+Others are linked with -static-libgcc and -static. C++ exceptions go through frames of C that have
+pointers.
 
 Prints a line for each, as run.py does. Exit status 1 if one is not as it should be.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import Callable
 
 from tests.nested.gcc import run, suite
 
@@ -29,7 +31,7 @@ def exports(variant: str) -> set[str]:
     return {line.split()[-1] for line in said.splitlines()}
 
 
-def same_exports() -> run.Line:
+def same_exports() -> list[run.Line]:
     """A distribution can put one in the place of the other."""
     line = run.Line("libgcc_s.so.1 exports the same")
     stock, patched = exports("stock"), exports("patched")
@@ -38,7 +40,7 @@ def same_exports() -> run.Line:
         line.count(name, "")
     for name in differ or ([] if stock else ["nothing at all"]):
         line.count(name, "only one has it")
-    return line
+    return [line]
 
 
 def shared(tests: list[suite.Test], name: str, level: str) -> list[run.Line]:
@@ -63,17 +65,17 @@ def shared(tests: list[suite.Test], name: str, level: str) -> list[run.Line]:
     return list(ways.values())
 
 
-def archives(how: str) -> run.Line:
+def archives(how: str) -> list[run.Line]:
     """C linked with the patched archives, under MDWE."""
     line = run.Line(f"x86_64 own programs -O2 patched libgcc {how} MDWE")
     for test in (run.OWN[0], run.COROUTINES):
         program = run.BUILD / "programs" / f"libgcc-{how}" / test.path.stem
         why = run.compile_one(run.NATIVE, test, ["-O2", f"-B{LIBGCC / 'patched'}", how], program)
         line.count(test.name, why or run.run([*run.MDWE, str(program)], program.parent)[0])
-    return line
+    return [line]
 
 
-def exceptions() -> run.Line:
+def exceptions() -> list[run.Line]:
     """C++ throws from a callback that a C function with nested functions called."""
     line = run.Line("x86_64 exceptions through nested functions, patched libgcc MDWE")
     folder = run.BUILD / "programs" / "libgcc-exceptions"
@@ -88,18 +90,18 @@ def exceptions() -> run.Line:
     for command in commands:
         why = why or run.run(command, folder)[0]
     line.count(EXCEPTIONS.name, why)
-    return line
+    return [line]
 
 
 def main() -> int:
     tests = suite.tests(suite.unpack(run.BUILD / "gcc-14"))
-    jobs = [lambda: [same_exports()], lambda: [exceptions()]]
+    jobs: list[Callable[[], list[run.Line]]] = [same_exports, exceptions]
     for level in ("-O0", "-O2"):
         jobs.append(partial(shared, run.OWN, "own programs", level))
         for language in ("C", "Ada", "Fortran"):
             some = [test for test in tests if test.language == language]
             jobs.append(partial(shared, some, f"GCC's {language} tests", level))
-    jobs += [partial(lambda how: [archives(how)], how) for how in ("-static-libgcc", "-static")]
+    jobs += [partial(archives, how) for how in ("-static-libgcc", "-static")]
     good = True
     for job in jobs:
         for line in job():
