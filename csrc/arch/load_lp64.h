@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* load_lp64.h - RISC-V and LoongArch: how each FS_TAIL_* loads a result into the registers it goes back in
+/* load_lp64.h - RISC-V and LoongArch: how each FS_TAIL_* loads the registers of a result
  *
  * Not a header for C; entry_lp64.h includes it. lp64.h says what each tail is.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* thrown_over.c - frames with pointers to nested functions, which exceptions pass (exceptions.cc) */
+/* thrown_over.c - frames with pointers to nested functions that exceptions pass (exceptions.cc) */
 int sum_down(int depth, int (*visit)(int));
 
 static __attribute__((noinline)) int call(int (*f)(int), int x)
