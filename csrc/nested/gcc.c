@@ -23,31 +23,39 @@
 EXPORTED void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst);
 EXPORTED void __gcc_nested_func_ptr_deleted(void);
 
-/* Not below all others, or the order is not that of the stack. */
+/* Not below all others, or not the first at its place. */
 static FS_COLD void add_slowly(struct fs_nested_own *own, struct fs_nested *n)
 {
     fs_nested_deepen(own, true);
-    if (fs_order_mark(&own->root, n))
-        own->uneven = true;
-    struct fs_nested *next, *stale = fs_order_add(&own->root, n);
-    for (; stale; stale = next) {
-        next = stale->under;
-        fs_nested_keep(own, stale);
+    struct fs_added added = fs_order_add(&own->root, n, fs_nested_is_stale, own);
+    own->uneven = own->uneven || added.is_above_others;
+    for (struct fs_nested *next; added.stale; added.stale = next) {
+        next = added.stale->under;
+        fs_nested_keep(own, added.stale);
     }
     fs_nested_deepen(own, false);
+}
+
+/* A frame makes its second pointer; or inlined code does, in the same frame of the stack. */
+static bool is_second(const struct fs_nested *root, const struct fs_nested *n)
+{
+    return root->sp == n->sp && !root->under &&
+           (root->dst_at != n->dst_at || fs_nested_chain(root) != fs_nested_chain(n));
 }
 
 static void add(struct fs_nested_own *own, struct fs_nested *n)
 {
     struct fs_nested *root = own->root;
-    if (fs_unlikely(root && (root->sp <= n->sp || root->left || own->uneven))) {
+    bool second = root && is_second(root, n);
+    if (fs_unlikely(root && ((root->sp <= n->sp && !second) || root->left || own->uneven))) {
         add_slowly(own, n);
         return;
     }
     if (root && root->sp - n->sp <= FS_NESTED_NEAR)
         fs_nested_after(n, root);
-    n->left = n->under = NULL;
-    n->right = root;
+    n->left = NULL;
+    n->under = second ? root : NULL;
+    n->right = second ? root->right : root;
     fs_step();
     own->root = n;
 }
@@ -72,27 +80,30 @@ void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst)
     *(void **)dst = fs_slot_code(n);
 }
 
-/* alloca() has moved the stack pointer: make the slot the root that a frame above made last. What
- * lies on another stack is not meant. */
-static bool find_above(struct fs_nested_own *own, uintptr_t sp)
+/* alloca() has moved the stack pointer: take what a frame above has made last. What lies on another
+ * stack is not meant. */
+static struct fs_nested *take_above(struct fs_nested_own *own, uintptr_t sp)
 {
-    return fs_order_above(&own->root, sp) &&
-           fs_nested_on_own_stack(own, sp) == fs_nested_on_own_stack(own, own->root->sp) &&
-           fs_order_near(&own->root, own->root->sp);
+    uintptr_t above = fs_order_above(&own->root, sp);
+    if (!above || fs_nested_on_own_stack(own, sp) != fs_nested_on_own_stack(own, above))
+        return NULL;
+    return fs_order_take(&own->root, above, false);
 }
 
+/* A frame's slot may be among the shared ones, if a handler left an earlier call. What is near in
+ * the thread's own order belongs to frames around, then. */
 static bool delete_own(struct fs_nested_own *own, uintptr_t sp)
 {
+    struct fs_nested *n = NULL;
     fs_nested_deepen(own, true);
-    bool is_here = fs_order_near(&own->root, sp);
-    bool is_shared = !is_here && fs_nested_unshare(sp);
-    if (is_here || (!is_shared && find_above(own, sp))) {
-        fs_nested_keep(own, fs_order_take(&own->root));
-        own->uneven = own->uneven && own->root;
-        is_here = true;
-    }
+    bool is_shared = fs_nested_unshare(sp, true);
+    if (!is_shared && !(n = fs_order_take(&own->root, sp, false)) && !(n = take_above(own, sp)))
+        is_shared = fs_nested_unshare(sp, false);
+    if (n)
+        fs_nested_keep(own, n);
+    own->uneven = own->uneven && own->root;
     fs_nested_deepen(own, false);
-    return is_here || is_shared || own->lost;
+    return n || is_shared || own->lost;
 }
 
 static FS_COLD void delete_slowly(struct fs_nested_own *own, uintptr_t sp, void *caller)
@@ -100,7 +111,8 @@ static FS_COLD void delete_slowly(struct fs_nested_own *own, uintptr_t sp, void 
     /* What a handler cannot find may be among the words that its signal interrupted. */
     struct fs_thread *t = own ? NULL : fs_self();
     bool is_handler = t && fs_nested_of(t)->busy;
-    if ((own ? delete_own(own, sp) : fs_nested_unshare(sp)) || is_handler || fs_nested_lost_some())
+    if ((own ? delete_own(own, sp) : fs_nested_unshare(sp, false)) || is_handler ||
+        fs_nested_lost_some())
         return;
     fs_die("ffi_static: __gcc_nested_func_ptr_deleted() was called (the call returns to @) in a "
            "frame whose thread has made no pointer to a nested function that is not deleted; each "
@@ -119,8 +131,14 @@ void __gcc_nested_func_ptr_deleted(void)
     }
     fs_nested_enter(own, sp);
     struct fs_nested *n = own->root;
-    if (fs_likely(n && n->sp == sp && !n->under && !n->left && !own->uneven)) {
-        own->root = n->right;
+    if (fs_likely(n && n->sp == sp && !n->left && !own->uneven)) {
+        struct fs_nested *under = n->under;
+        if (under) {
+            under->left = NULL;
+            under->right = n->right;
+        }
+        fs_step();
+        own->root = under ? under : n->right;
         fs_step();
         fs_nested_keep(own, n);
     } else {

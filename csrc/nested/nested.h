@@ -13,9 +13,10 @@
  * not always end by `deleted`: longjmp() leaves them, and a coroutine may never be resumed. The
  * slot of such a frame is *stale*. A stale slot is harmless. It is used again
  *   - when a frame at the same address makes the same pointer: `chain` and `dst` are the same;
- *   - before its thread takes more slots than twice those that were alive: then each stale slot of
- *     the thread's own stack is found. Its frame lies below the stack pointer, and the frame's
- *     memory no longer holds the address of the trampoline.
+ *   - when a frame right above it makes a pointer, and its frame's memory no longer holds the
+ *     address of the trampoline. Only memory of the thread's own stack is looked at;
+ *   - before its thread takes more slots than twice those that were alive: then all of the
+ *     thread's own stack below the stack pointer are looked at in the same way.
  * So what is stale is bounded by the size of the stacks that there are.
  *
  * A living slot must never be deleted or used again, for its pointer would then call the wrong
@@ -200,6 +201,10 @@ static inline void fs_nested_keep(struct fs_nested_own *own, struct fs_nested *n
 /* Is this an address in the thread's own stack? */
 FS_HIDDEN bool fs_nested_on_own_stack(struct fs_nested_own *own, uintptr_t address);
 
+/* Is the slot, of a frame below `sp`, surely stale? */
+FS_HIDDEN bool fs_nested_is_stale(struct fs_nested_own *own, const struct fs_nested *n,
+                                  uintptr_t sp);
+
 /* One slot, from the tables, and back. */
 FS_HIDDEN struct fs_nested *fs_nested_take(void);
 FS_HIDDEN void fs_nested_drop(struct fs_nested *n);
@@ -218,8 +223,9 @@ FS_HIDDEN void fs_nested_resume(const struct fs_nested_pause *p);
 
 FS_HIDDEN struct fs_nested *fs_nested_share(uintptr_t sp, const void *code, void *chain, void *dst);
 
-/* Delete one for the frame at `sp`. False when there is none. */
-FS_HIDDEN bool fs_nested_unshare(uintptr_t sp);
+/* Delete one for the frame at `sp`; `exactly`: only one that was made at that very place. False
+ * when there is none. */
+FS_HIDDEN bool fs_nested_unshare(uintptr_t sp, bool exactly);
 
 /* A slot may have been lost for good, so that not finding one proves nothing. */
 FS_HIDDEN bool fs_nested_lost_some(void);

@@ -57,9 +57,92 @@ static struct fs_nested *splay(struct fs_nested *t, uintptr_t sp)
     return t;
 }
 
-static struct fs_nested *splay_largest(struct fs_nested *t)
+/* What is below a stack pointer, with the nearest as its root; and so above. */
+struct cut {
+    struct fs_nested *below, *at, *above;
+};
+
+static struct fs_nested *splay_nearest(struct fs_nested *t, uintptr_t sp)
 {
-    return splay(t, UINTPTR_MAX);
+    return t ? splay(t, sp) : NULL;
+}
+
+static struct cut cut(struct fs_nested *root, uintptr_t sp)
+{
+    struct fs_nested *t = splay_nearest(root, sp);
+    if (!t)
+        return (struct cut){0};
+    if (t->sp == sp)
+        return (struct cut){splay_nearest(t->left, sp), t, splay_nearest(t->right, sp)};
+    struct cut c = {0};
+    if (t->sp < sp) {
+        c.below = t;
+        c.above = splay_nearest(t->right, sp);
+        t->right = NULL;
+    } else {
+        c.above = t;
+        c.below = splay_nearest(t->left, sp);
+        t->left = NULL;
+    }
+    return c;
+}
+
+static struct fs_nested *join(struct cut c)
+{
+    if (c.at) {
+        c.at->left = c.below;
+        c.at->right = c.above;
+        return c.at;
+    }
+    if (!c.below)
+        return c.above;
+    c.below->right = c.above; /* the largest below is its root */
+    return c.below;
+}
+
+/* Take the last one out of the node at `*node`, which has nothing on one side. */
+static struct fs_nested *take_last(struct fs_nested **node)
+{
+    struct fs_nested *t = *node, *next = t->under;
+    if (next) {
+        next->left = t->left;
+        next->right = t->right;
+    } else {
+        next = t->left ? t->left : t->right;
+    }
+    *node = next;
+    return t;
+}
+
+/* From a node to the next one further away, which comes to be its child. */
+static struct fs_nested **further_down(struct fs_nested *t)
+{
+    t->left = splay_nearest(t->left, t->sp);
+    return &t->left;
+}
+
+static struct fs_nested **further_up(struct fs_nested *t)
+{
+    t->right = splay_nearest(t->right, t->sp);
+    return &t->right;
+}
+
+static bool is_near(const struct fs_nested *t, uintptr_t sp)
+{
+    return t && (t->sp > sp ? t->sp - sp : sp - t->sp) <= FS_NESTED_NEAR;
+}
+
+/* The place of the most recent one that is near; NULL when none is. */
+static struct fs_nested **most_recent(struct cut *c, uintptr_t sp)
+{
+    struct fs_nested **best = c->at ? &c->at : NULL, **p;
+    for (p = &c->below; is_near(*p, sp); p = further_down(*p))
+        if (!best || (*p)->recency > (*best)->recency)
+            best = p;
+    for (p = &c->above; is_near(*p, sp); p = further_up(*p))
+        if (!best || (*p)->recency > (*best)->recency)
+            best = p;
+    return best;
 }
 
 static bool are_alike(const struct fs_nested *a, const struct fs_nested *b)
@@ -68,101 +151,68 @@ static bool are_alike(const struct fs_nested *a, const struct fs_nested *b)
            fs_nested_chain(a) == fs_nested_chain(b);
 }
 
-/* The root is at the same stack pointer as `n`, and goes under it. */
-static struct fs_nested *add_alike(struct fs_nested *root, struct fs_nested *n)
+/* Put `n` over those of its stack pointer. Returns those that it makes stale. */
+static struct fs_nested *put_over(struct fs_nested *at, struct fs_nested *n)
 {
-    struct fs_nested *stale = NULL, *last = root;
-    n->left = root->left;
-    n->right = root->right;
-    n->under = root;
-    for (int i = 0; last && i < ALIKE_MAX; i++, last = last->under) {
-        if (!are_alike(last, n))
-            continue;
-        stale = root;
-        n->under = last->under;
-        last->under = NULL;
-        break;
-    }
-    return stale;
-}
-
-struct fs_nested *fs_order_add(struct fs_nested **root, struct fs_nested *n)
-{
-    struct fs_nested *t = *root ? splay(*root, n->sp) : NULL;
-    *root = n;
-    if (t && t->sp == n->sp)
-        return add_alike(t, n);
-    n->under = n->left = n->right = NULL;
-    if (t && n->sp < t->sp) {
-        n->left = t->left;
-        n->right = t;
-        t->left = NULL;
-    } else if (t) {
-        n->right = t->right;
-        n->left = t;
-        t->right = NULL;
-    }
+    n->under = at;
+    for (int i = 0; at && i < ALIKE_MAX; i++, at = at->under)
+        if (are_alike(at, n)) {
+            struct fs_nested *stale = n->under;
+            n->under = at->under;
+            at->under = NULL;
+            return stale;
+        }
     return NULL;
 }
 
-bool fs_order_at(struct fs_nested **root, uintptr_t sp)
+struct fs_added fs_order_add(struct fs_nested **root, struct fs_nested *n, fs_order_test *is_stale,
+                             struct fs_nested_own *own)
 {
-    if (!*root)
-        return false;
-    *root = splay(*root, sp);
-    return (*root)->sp == sp;
-}
-
-bool fs_order_above(struct fs_nested **root, uintptr_t sp)
-{
-    if (fs_order_at(root, sp) || (*root && (*root)->sp < sp)) {
-        if (!(*root)->right)
-            return false;
-        (*root)->right = splay((*root)->right, sp);
-        *root = turn_left(*root);
+    struct cut c = cut(*root, n->sp);
+    struct fs_added added = {put_over(c.at, n), false};
+    while (is_stale && is_near(c.below, n->sp) && is_stale(own, c.below, n->sp)) {
+        struct fs_nested *stale = take_last(&c.below);
+        stale->under = added.stale;
+        added.stale = stale;
+        c.below = splay_nearest(c.below, n->sp);
     }
-    return *root != NULL;
+    c.at = n->under;
+    struct fs_nested **recent = most_recent(&c, n->sp);
+    if (recent)
+        fs_nested_after(n, *recent);
+    added.is_above_others = is_near(c.below, n->sp);
+    c.at = n;
+    *root = join(c);
+    return added;
 }
 
-bool fs_order_near(struct fs_nested **root, uintptr_t sp)
+struct fs_nested *fs_order_take(struct fs_nested **root, uintptr_t sp, bool exactly)
 {
-    uintptr_t from = sp > FS_NESTED_NEAR ? sp - FS_NESTED_NEAR : 0, best = sp;
-    bool found = fs_order_at(root, sp);
-    fs_nested_half recency = found ? (*root)->recency : 0;
-    for (bool more = fs_order_at(root, from) || fs_order_above(root, from);
-         more && (*root)->sp <= sp + FS_NESTED_NEAR; more = fs_order_above(root, (*root)->sp)) {
-        if (found && (*root)->recency <= recency)
-            continue;
-        found = true;
-        recency = (*root)->recency;
-        best = (*root)->sp;
+    struct cut c = cut(*root, sp);
+    struct fs_nested **recent = exactly ? &c.at : most_recent(&c, sp), *taken = NULL;
+    if (recent == &c.at) {
+        taken = c.at;
+        c.at = taken ? taken->under : NULL;
+    } else if (recent) {
+        taken = take_last(recent);
     }
-    return found && fs_order_at(root, best);
+    /* What took a root's place may not be the nearest. */
+    c.below = splay_nearest(c.below, sp);
+    c.above = splay_nearest(c.above, sp);
+    *root = join(c);
+    return taken;
 }
 
-bool fs_order_mark(struct fs_nested **root, struct fs_nested *n)
+uintptr_t fs_order_above(struct fs_nested **root, uintptr_t sp)
 {
-    if (!fs_order_near(root, n->sp))
-        return false;
-    fs_nested_after(n, *root);
-    uintptr_t from = n->sp > FS_NESTED_NEAR ? n->sp - FS_NESTED_NEAR : 0;
-    return (fs_order_at(root, from) || fs_order_above(root, from)) && (*root)->sp < n->sp;
+    struct cut c = cut(*root, sp);
+    *root = join(c);
+    return c.above ? c.above->sp : 0;
 }
 
-struct fs_nested *fs_order_take(struct fs_nested **root)
+struct fs_nested *fs_order_pop(struct fs_nested **root)
 {
-    struct fs_nested *t = *root, *next = t->under;
-    if (next) {
-        next->left = t->left;
-        next->right = t->right;
-    } else if (!t->left) {
-        next = t->right;
-    } else {
-        next = splay_largest(t->left);
-        next->right = t->right;
-    }
-    *root = next;
-    return t;
+    return fs_order_take(root, (*root)->sp, true);
 }
 
 void fs_order_line_up(struct fs_nested **root)

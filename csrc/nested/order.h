@@ -15,24 +15,28 @@
 
 #include "nested/nested.h"
 
-/* Put `n` in, above those of the same stack pointer. Those of them that it makes stale, because
- * they have its chain and its place of the pointer, are taken out, and all above them: returned,
- * linked by `under`. */
-FS_HIDDEN struct fs_nested *fs_order_add(struct fs_nested **root, struct fs_nested *n);
+/* What fs_order_add() finds out besides. */
+struct fs_added {
+    struct fs_nested *stale; /* taken out, linked by `under` */
+    bool is_above_others;    /* older slots are near and have a lower stack pointer */
+};
 
-/* These make what they find the root. Is there one at `sp`; which is the nearest above? */
-FS_HIDDEN bool fs_order_at(struct fs_nested **root, uintptr_t sp);
-FS_HIDDEN bool fs_order_above(struct fs_nested **root, uintptr_t sp);
+/* Put `n` in, above those of the same stack pointer, and more recent than all that are near. Taken
+ * out are: of the same stack pointer, those with the chain and the place of the pointer of `n`, and
+ * what was made after them; and near ones below for which `is_stale(own, it, n->sp)`. */
+typedef bool fs_order_test(struct fs_nested_own *own, const struct fs_nested *n, uintptr_t sp);
+FS_HIDDEN struct fs_added fs_order_add(struct fs_nested **root, struct fs_nested *n,
+                                       fs_order_test *is_stale, struct fs_nested_own *own);
 
-/* Of those that are FS_NESTED_NEAR to `sp`, the most recent; if that is not known, the one at `sp`.
- * False when there is none. */
-FS_HIDDEN bool fs_order_near(struct fs_nested **root, uintptr_t sp);
+/* Take out one at `sp` only (`exactly`). Or of those that are FS_NESTED_NEAR the most recent one;
+ * if that is not known, the one at `sp`. NULL: there is none. */
+FS_HIDDEN struct fs_nested *fs_order_take(struct fs_nested **root, uintptr_t sp, bool exactly);
 
-/* Make `n`, which is not in yet, more recent than those that are near. Is one of them below? */
-FS_HIDDEN bool fs_order_mark(struct fs_nested **root, struct fs_nested *n);
+/* The next stack pointer above `sp`; 0: there is none. */
+FS_HIDDEN uintptr_t fs_order_above(struct fs_nested **root, uintptr_t sp);
 
-/* Take out the root's last one. There is one. */
-FS_HIDDEN struct fs_nested *fs_order_take(struct fs_nested **root);
+/* Take out any one; the root is not NULL. */
+FS_HIDDEN struct fs_nested *fs_order_pop(struct fs_nested **root);
 
 /* Rearrange so that nothing is `left` of anything: `right` leads through all, upwards. */
 FS_HIDDEN void fs_order_line_up(struct fs_nested **root);

@@ -105,7 +105,7 @@ static void on_thread_gone(struct fs_thread *t)
     if (!own->busy) {
         fs_order_line_up(&own->root);
         while (own->root)
-            give_to_cache(t, fs_order_take(&own->root));
+            give_to_cache(t, fs_order_pop(&own->root));
         while ((n = own->kept)) {
             own->kept = n->under;
             give_to_cache(t, n);
@@ -190,7 +190,7 @@ read_stale(uintptr_t dst)
 /* The frame lies below `sp`, on this thread's own stack, which stays mapped, and other frames have
  * used its memory. A coroutine's stack may lie inside of the thread's: there, frames are below `sp`
  * and alive, but they are whole. */
-static bool is_stale(struct fs_nested_own *own, const struct fs_nested *n, uintptr_t sp)
+bool fs_nested_is_stale(struct fs_nested_own *own, const struct fs_nested *n, uintptr_t sp)
 {
     uintptr_t dst = (uintptr_t)fs_nested_chain(n) + n->dst_at * sizeof(void *);
     return n->sp < sp && n->dst_at != FS_NESTED_ELSEWHERE && dst % sizeof(void *) == 0 &&
@@ -205,7 +205,7 @@ static struct fs_nested *sweep_node(struct fs_nested_own *own, struct fs_nested 
     struct fs_nested *next, *right = node->right, *alive = NULL, **last = &alive;
     for (; node; node = next) {
         next = node->under;
-        if (is_stale(own, node, sp)) {
+        if (fs_nested_is_stale(own, node, sp)) {
             fs_nested_keep(own, node);
         } else {
             *last = node;

@@ -35,8 +35,7 @@ struct fs_nested *fs_nested_share(uintptr_t sp, const void *code, void *chain, v
     fs_nested_init(n, sp, code, chain, dst);
     fs_lock();
     fs_thread_listen(&events);
-    fs_order_mark(&root, n);
-    struct fs_nested *next, *stale = fs_order_add(&root, n);
+    struct fs_nested *next, *stale = fs_order_add(&root, n, NULL, NULL).stale;
     for (next = stale; next; next = next->under)
         __atomic_fetch_sub(&count, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
@@ -49,24 +48,24 @@ struct fs_nested *fs_nested_share(uintptr_t sp, const void *code, void *chain, v
     return n;
 }
 
-static bool find(uintptr_t sp)
+/* If not only the one at `sp` will do: one near, or else one above that is not far. */
+static struct fs_nested *take(uintptr_t sp, bool exactly)
 {
-    return fs_order_near(&root, sp) ||
-           (fs_order_above(&root, sp) && root->sp - sp <= FS_NESTED_FAR);
+    struct fs_nested *n = fs_order_take(&root, sp, exactly);
+    uintptr_t above = n || exactly ? 0 : fs_order_above(&root, sp);
+    return above && above - sp <= FS_NESTED_FAR ? fs_order_take(&root, above, false) : n;
 }
 
-bool fs_nested_unshare(uintptr_t sp)
+bool fs_nested_unshare(uintptr_t sp, bool exactly)
 {
     struct fs_nested_pause pause;
-    struct fs_nested *n = NULL;
     if (!__atomic_load_n(&count, __ATOMIC_RELAXED))
         return false;
     fs_nested_pause(&pause);
     fs_lock();
-    if (find(sp)) {
-        n = fs_order_take(&root);
+    struct fs_nested *n = take(sp, exactly);
+    if (n)
         __atomic_fetch_sub(&count, 1, __ATOMIC_RELAXED);
-    }
     fs_unlock();
     if (n)
         fs_nested_drop(n);

@@ -54,10 +54,31 @@ def prefix(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return there
 
 
-def flags(tool: Any, prefix: Path, *options: str) -> list[str]:
-    config = run(
-        tool("pkg-config"), *options, "libffi_static", PKG_CONFIG_PATH=f"{prefix}/lib/pkgconfig"
-    )
+#: What GCC 14 makes of a nested function, by hand, for any compiler.
+NESTED = r"""
+#include <stdio.h>
+
+void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst);
+void __gcc_nested_func_ptr_deleted(void);
+
+static int add_one(int x)
+{
+    return x + 1;
+}
+
+int main(void)
+{
+    int (*pointer)(int);
+    __gcc_nested_func_ptr_created(NULL, (void *)add_one, &pointer);
+    printf("%d\n", pointer(41));
+    __gcc_nested_func_ptr_deleted();
+    return 0;
+}
+"""
+
+
+def flags(tool: Any, prefix: Path, *options: str, package: str = "libffi_static") -> list[str]:
+    config = run(tool("pkg-config"), *options, package, PKG_CONFIG_PATH=f"{prefix}/lib/pkgconfig")
     return config.split()
 
 
@@ -119,6 +140,21 @@ def test_program_builds_with_pkg_config_and_runs(
     needs = run("readelf", "-dW", str(program))
     assert printed.startswith("42 0.")
     assert ("libffi_static.so.0" in needs) == (linked == "shared")
+
+
+@pytest.mark.parametrize("linked", ["shared", "archive", "static"])
+def test_nested_functions_build_with_pkg_config_and_run(
+    tool: Any, prefix: Path, tmp_path: Path, linked: str
+) -> None:
+    source, program = tmp_path / "nested.c", tmp_path / "nested"
+    source.write_text(NESTED, encoding="utf-8")
+    package = "libffi_static-nested"
+    options = flags(tool, prefix, "--libs", *(["--static"] * (linked != "shared")), package=package)
+    if linked != "shared":
+        options = [f"-l:{package}.a" if o == f"-l{package}" else o for o in options]
+    options += ["-static"] * (linked == "static")
+    run(tool("gcc"), "-Wall", "-Werror", "-o", str(program), str(source), *options)
+    assert run(str(program), LD_LIBRARY_PATH=str(prefix / "lib")) == "42\n"
 
 
 def make_lib(*options: str, root: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
