@@ -87,19 +87,21 @@
  *
  *      sp+152   (alignment)
  *      sp+144   ra
- *      sp+80    avalue, 8 x 8
- *      sp+16    saved registers, 8 x 8
- *      sp       result, 8 (+8)
+ *      sp+128   result, 8 (+8)
+ *      sp+64    avalue, 8 x 8
+ *      sp       saved registers, 8 x 8: sp is the first argument's address
  */
 #define SCALAR_FRAME 160
-#define SCALAR_SAVED 16
-#define SCALAR_ARGV 80
+#define SCALAR_ARGV 64
+#define SCALAR_RET 128
 #define SCALAR_RA 144
 
 .macro fs_scalar_arguments n
     .irp k, 0, 1, 2, 3, 4, 5, 6, 7
-    .if \k < \n
-    ADDI(T0, SP, (SCALAR_SAVED + 8 * \k))
+    .if \k == 0 && \n > 0
+    SD(SP, SCALAR_ARGV, SP)
+    .elseif \k < \n
+    ADDI(T0, SP, (8 * \k))
     SD(T0, (SCALAR_ARGV + 8 * \k), SP)
     .endif
     .endr
@@ -117,18 +119,18 @@
 
 .macro fs_scalar_something class, n, tail
     fs_enter_frame SCALAR_FRAME, SCALAR_RA
-    fs_save_\class \n, SCALAR_SAVED
+    fs_save_\class \n, 0
     fs_scalar_arguments \n
     .if \tail != FS_TAIL_NONE
-    SD(ZERO, 0, SP)
+    SD(ZERO, SCALAR_RET, SP)
     .endif
     LD(T0, FS_SLOT_HANDLER, SLOT)
     LD(R(a0), FS_SLOT_CIF, SLOT)
     LD(R(a3), FS_SLOT_DATA, SLOT)
-    MV(R(a1), SP)
+    ADDI(R(a1), SP, SCALAR_RET)
     ADDI(R(a2), SP, SCALAR_ARGV)
     JALR(T0)
-    fs_load \tail, 0
+    fs_load \tail, SCALAR_RET
     fs_leave_frame SCALAR_FRAME, SCALAR_RA
 .endm
 
@@ -348,9 +350,12 @@ FS_FUNC(fs_entry_long)
     BNEZ(T1, 8f)
     LW(R(a5), FS_LONG_REFERENCES, T0)
     LH(T1, FS_LONG_TAIL, T0)
-    fs_clear RESULT, FS_FRAME_RET_SIZE
+    ANDI(R(a6), T1, (FS_TAIL_SIZE - 1)) /* FS_TAIL_SECOND: the result may be a large one */
+    fs_clear RESULT, 16
     SD(T1, TAIL, SP)
-    BEQZ(R(a4), 4f)
+    BEQZ(R(a6), 11f)
+    fs_clear (RESULT + 16), (FS_FRAME_RET_SIZE - 16)
+11:  BEQZ(R(a4), 4f)
     /* Places, from the last step to the first, so that the stack is touched downwards. */
     ADDI(R(a4), R(a4), 3)
     SRLI(R(a4), R(a4), 2)

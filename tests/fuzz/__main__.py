@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def main() -> int:
         return 0
     o = build.Options(a.seed, a.backend, a.rounds, a.jobs, a.cc, a.lib, a.limit, a.odd)
     o.isa = ISAS[a.isa]
+    # Compilers of a scratch root have wrappers there (tests/arch/tools.sh).
+    wrappers = build.ROOT / "build" / o.isa.folder / "bin"
+    os.environ["PATH"] = f"{wrappers}:{os.environ['PATH']}"
     print(
         f"fuzz: seed {a.seed}, {len(indices)} signatures{' with unions' if a.odd else ''},"
         f" closures of {a.backend}",
