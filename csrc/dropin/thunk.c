@@ -112,8 +112,8 @@ static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
         !PyTuple_CheckExact(t->converters) ||
         PyTuple_GET_SIZE(t->converters) != (Py_ssize_t)cif->nargs)
         return false;
-    if (t->set &&
-        is_code(info_of(t->result), 'O')) /* whose references the versions count otherwise */
+    /* Versions of ctypes differ in how they count references to a py_object result. */
+    if (t->set && is_code(info_of(t->result), 'O'))
         return false;
     cell->types = 0;
     for (unsigned i = 0; i < cif->nargs; i++) {
