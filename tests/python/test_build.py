@@ -7,6 +7,7 @@ Where they said nothing, pip installed a package without its extension and calle
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+import ffi_static
 from tests.support.process import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,3 +203,14 @@ def test_import_without_the_extension_says_so(tmp_path: Path) -> None:
     assert last.startswith("ImportError: ffi_static's extension module _lib is not built")
     assert str(tmp_path / "ffi_static") in last
     assert "pip install" in last
+
+
+def test_version_is_one_in_all_files() -> None:
+    header = (ROOT / "csrc/include/ffi_static.h").read_text("utf-8")
+    numbers = re.findall(
+        r"^#define FFI_STATIC_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", header, re.MULTILINE
+    )
+    (project,) = re.findall(
+        r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE
+    )
+    assert ".".join(numbers) == project == ffi_static.__version__

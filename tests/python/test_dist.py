@@ -48,7 +48,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if hasattr(tarfile, "data_filter"):
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(folder)
-    (made,) = folder.glob("ffi_static-*/")
+    (made,) = (path for path in folder.glob("ffi_static-*") if path.is_dir())
     return made
 
 
@@ -181,7 +181,8 @@ def test_startup_where_python_reads_no_startup_file(
     before = "import ffi_static_start as s; s.start(); " if how == "-S, start()" else ""
     path = [tmp_path, installed, *filter(None, sys.path)]  # cffi is this environment's
     env = {"FFI_STATIC_INSTALL": "require,ctypes", "PYTHONPATH": ":".join(map(str, path))}
-    python: str = getattr(sys, "_base_executable")  # noqa: B009 - it has no startup file
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    python = Path(sys.base_prefix) / "bin" / version  # it has no startup file of ours
     site = ["-S"] if how.startswith("-S") else []
-    told = output([python, *site, "-c", before + SERVED], cwd=tmp_path, env=env)
+    told = output([str(python), *site, "-c", before + SERVED], cwd=tmp_path, env=env)
     assert told == ("['_ctypes']\n" if how in ("sitecustomize", "-S, start()") else "[]\n")
