@@ -138,9 +138,13 @@ _Static_assert(offsetof(struct fs_slot, body.raw.past_eax) == FS_SLOT_EAX, "eax"
     _Static_assert(offsetof(type, its_handler) == FS_SLOT_HANDLER, "its handler");                 \
     _Static_assert(offsetof(type, user_data) == FS_SLOT_DATA, "its user data")
 
-/* The entry is stored last: a thread that sees it sees the words that it needs. */
+/* The entry is stored last: a thread that sees it sees the words that it needs. Where functions
+ * have descriptors, libffi's entry finds its TOC pointer in a word of the closure. */
 static inline void fs_slot_enter(void *slot, void *entry)
 {
+#ifdef FS_SLOT_TOC
+    ((void **)slot)[FS_SLOT_TOC / sizeof(void *)] = ((void **)entry)[1];
+#endif
     __atomic_store_n(&((struct fs_slot *)slot)->entry, entry, __ATOMIC_RELEASE);
 }
 

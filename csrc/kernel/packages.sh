@@ -13,8 +13,8 @@
 #   packages.sh release KERNEL ARCH   only the release
 #
 # KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64, arm64 or
-# (newest) arm64-16k, whose pages have 16 KiB. For riscv64 and s390x KERNEL is 6.12 (of trixie) or
-# newest, and the compilers are those of the same suite.
+# (newest) arm64-16k, whose pages have 16 KiB. For ppc64el, riscv64 and s390x KERNEL is 6.12 (of
+# trixie) or newest, and the compilers are those of the same suite.
 # Prints `FOLDER RELEASE`; all else goes to stderr. What is there is used again: remove
 # build/kmod/packages for newer ones. Fails when: the mirror does not answer, or no longer has the
 # package that its list names (exit 2, what to do).
@@ -42,14 +42,16 @@ case $arch in
 x86_64) debian=amd64 flavour=amd64 ;;
 arm64) debian=arm64 flavour=arm64 ;;
 arm64-16k) debian=arm64 flavour=arm64-16k ;;
-riscv64 | s390x)
-    debian=$arch flavour=$arch compilers="gcc-riscv64-linux-gnu gcc-s390x-linux-gnu"
+ppc64el | riscv64 | s390x)
+    debian=$arch flavour=$arch
+    [ "$arch" != ppc64el ] || flavour=powerpc64le
+    compilers="gcc-powerpc64le-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu"
     case $kernel in
     6.12) suite=trixie line=trixie ;;
     6.1) die "no kernel 6.1 for $arch: there are 6.12 (of trixie) and newest" ;;
     esac
     ;;
-*) die "no architecture '$arch': there are x86_64, arm64, arm64-16k, riscv64 and s390x" ;;
+*) die "no architecture '$arch': there are x86_64, arm64, arm64-16k, ppc64el, riscv64 and s390x" ;;
 esac
 case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
 
@@ -61,7 +63,7 @@ command -v flock >/dev/null && flock 9
 # ---- the private apt root of one suite
 
 arches=amd64,arm64
-case $arch in riscv64 | s390x) arches=amd64,$arch ;; esac
+case $arch in ppc64el | riscv64 | s390x) arches=amd64,$arch ;; esac
 apt_root=$out/apt-$suite-${arches#*,}
 open_apt() {
     say "Reading the package lists of Debian $suite ..."

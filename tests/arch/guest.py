@@ -4,9 +4,10 @@
 qemu-user translates system calls and cannot do all of what it translates: `text` does not work
 there, and pages are the host's. So Debian's own kernels are booted with one process that runs
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le with 4 and 64,
-RISC-V and s390x with 4. The kernels come through a private apt root (100 MB each, kept in the
-build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the
-first process, are those of tests/support/machine.py. ::
+RISC-V and s390x with 4, and x32 on the one of Debian's kernels that knows it. The kernels come
+through a private apt root (100 MB each, kept in the build folder); nothing is installed but the
+emulator. A boot takes seconds. Who boots, and the first process, are those of
+tests/support/machine.py. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k] [--isa aarch64]
 
@@ -23,6 +24,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.arch.isas import ISAS
 from tests.support.machine import (
     MACHINES,
     ROOT,
@@ -58,6 +60,8 @@ class Guest:
     debian: str
     package: str  # how the package's name ends: the newest that matches is taken
     machine: str
+    suite: str = SUITE
+    append: str = ""  # to the kernel's command line
 
 
 GUESTS = (
@@ -67,13 +71,22 @@ GUESTS = (
     Guest("s390x", "s390x", "s390x", "[0-9]-s390x", "s390x"),
     Guest("ppc64el", "powerpc64le", "ppc64el", "[0-9]-powerpc64le", "ppc64el"),
     Guest("ppc64el-64k", "powerpc64le", "ppc64el", "-powerpc64le-64k", "ppc64el"),
+    Guest(
+        "x32",
+        "x32",
+        "amd64",
+        "-rt-amd64-unsigned",
+        "x86_64",
+        "bookworm-backports",
+        "no_timer_check syscall.x32=y",
+    ),
 )
 
 
-def private_apt(folder: Path) -> str:
-    """Make an apt root for the suite and architectures; the path of its configuration."""
-    arches = ",".join(sorted({guest.debian for guest in GUESTS}))
-    run("apt-root", "sh", str(ROOT / ".ci/apt-root"), str(folder), f"{SUITE}:{arches}", "deb")
+def private_apt(suite: str, folder: Path) -> str:
+    """Make an apt root for the suite and its architectures; the path of its configuration."""
+    arches = ",".join(sorted({guest.debian for guest in GUESTS if guest.suite == suite}))
+    run("apt-root", "sh", str(ROOT / ".ci/apt-root"), str(folder), f"{suite}:{arches}", "deb")
     return str(folder / "apt.conf")
 
 
@@ -98,12 +111,12 @@ def kernel(guest: Guest, out: Path) -> Path:
     folder = out / guest.name
     found = sorted(folder.glob("boot/vmlinu*"))
     if not found:
-        config = private_apt(out / "apt")
+        config = private_apt(guest.suite, out / f"apt-{guest.suite}")
         names = run("apt-cache", "apt-cache", "pkgnames", "linux-image-", APT_CONFIG=config)
         pattern = rf"linux-image-[0-9]\S*{guest.package}"
         matching = [name for name in names.split() if re.fullmatch(pattern, name)]
         if not matching:
-            raise CannotRunError(f"{SUITE} has no package like {pattern}")
+            raise CannotRunError(f"{guest.suite} has no package like {pattern}")
         folder.mkdir(parents=True, exist_ok=True)
         download(guest, matching, folder, config)
         package = next(folder.glob("*.deb"))
@@ -137,7 +150,8 @@ def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
     """Build the two programs, statically, and pack them with the list of jobs."""
     top = fresh_folder(out / f"root-{isa}")
     write_jobs(todo, top)
-    common = [f"{isa}-linux-gnu-gcc", "-static", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-pthread"]
+    common = [f"{ISAS[isa].triple}-gcc", "-static", "-std=gnu11", "-O2"]
+    common += ["-D_GNU_SOURCE", "-pthread"]
     sources = [*ROOT.glob("csrc/base/*.c"), *ROOT.glob("csrc/tramp/*.c")]
     sources += [ROOT / f"csrc/arch/{isa}/table.S", ROOT / f"tests/arch/{isa}/probe.S"]
     sources += [ROOT / "tests/arch/slots.c", ROOT / "tests/arch/pages.c"]
@@ -187,7 +201,9 @@ def main() -> int:
                 todo, log = jobs(), out / f"{guest.name}.log"
                 image, packed = kernel(guest, out), initrd(guest.isa, out, todo)
                 machine = MACHINES[guest.machine]
-                outcome = boot(machine, image, packed, todo, log=log, label=guest.name)
+                outcome = boot(
+                    machine, image, packed, todo, log=log, label=guest.name, append=guest.append
+                )
                 good &= judge(guest, outcome)
     except (CannotRunError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)

@@ -6,7 +6,7 @@ that has none. The rest comes from its ``tests/arch/<isa>/isa.mk``, which make r
 without a value is left out there:
 
 * ``ARCH_TRIPLE_<isa>``: the GNU name that its cross compiler begins with;
-* ``ARCH_QEMU_<isa>``: the name of its ``qemu-...-static``;
+* ``ARCH_QEMU_<isa>``: the name of its ``qemu-...-static``; none: no emulator runs its programs;
 * ``ARCH_FIRST_<isa>``: the instruction that every trampoline begins with, as objdump calls it,
   where trampolines are code;
 * ``ARCH_FLAGS_<isa>``: how its programs are compiled and linked; with ``-DFS_TEST_SYSTEM_WX`` where
@@ -84,7 +84,7 @@ class Isa:
     @property
     def runner(self) -> tuple[str, ...]:
         """What a program's command begins with here."""
-        if self.name == platform.machine() or runs(self.loader):
+        if self.name == platform.machine() or runs(self.loader) or not self.qemu:
             return ()
         return (f"qemu-{self.qemu}-static", "-L", f"/usr/{self.triple}")
 
@@ -95,7 +95,10 @@ class Isa:
 
     def missing(self) -> list[str]:
         """Give what is needed to build and run its programs and is not installed."""
-        return [name for name in (self.gcc, *self.runner[:1]) if shutil.which(name) is None]
+        lacks = [name for name in (self.gcc, *self.runner[:1]) if shutil.which(name) is None]
+        if not (self.qemu or lacks or runs(self.loader)):
+            lacks.append(f"a kernel that runs {self.loader}")
+        return lacks
 
 
 @functools.cache
@@ -125,7 +128,7 @@ def _read(name: str) -> Isa:
     return Isa(
         name=name,
         triple=said["TRIPLE"],
-        qemu=said["QEMU"],
+        qemu=said.get("QEMU", ""),
         first=said.get("FIRST", ""),
         flags=tuple(said.get("FLAGS", "").split()),
         loader=said.get("LOADER", ""),

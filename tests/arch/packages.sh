@@ -18,13 +18,14 @@ says() { # key, file: what an isa.mk says
 }
 
 of_isa() { # what one architecture needs
-    triple=$(says TRIPLE "$1")
+    triple=$(says TRIPLE "$1") qemu=$(says QEMU "$1")
+    package=$(printf '%s' "$triple" | tr _ -)
     cat <<LIST
-$triple-gcc|gcc-$triple|cross compiler; brings its libc6-dev
-$triple-g++|g++-$triple|upstream's tests in C++
-qemu-$(says QEMU "$1")-static|qemu-user-static|runs its programs
+$triple-gcc|gcc-$package|cross compiler; brings its libc6-dev
+$triple-g++|g++-$package|upstream's tests in C++
 gdb-multiarch|gdb-multiarch|steps through its entries (tests/unwind)|optional
 LIST
+    [ -z "$qemu" ] || echo "qemu-$qemu-static|qemu-user-static|runs its programs"
 }
 
 case ${1:-} in
@@ -52,6 +53,7 @@ qemu-system-aarch64|qemu-system-arm|boots an AArch64 kernel
 qemu-system-riscv64|qemu-system-misc|boots a RISC-V kernel
 qemu-system-s390x|qemu-system-misc|boots an s390x kernel
 qemu-system-ppc64|qemu-system-ppc|boots a ppc64le kernel
+qemu-system-x86_64|qemu-system-x86|boots a kernel that runs x32 programs
 cpio|cpio|packs the guest's programs
 quilt|quilt|applies the series
 autoreconf|autoconf|the series touches configure.ac

@@ -127,6 +127,26 @@ def compact_arm32(size: int, register: int, n: int) -> str:
     return f"{start}; b start\\@ + {(255 - n) * 16}"
 
 
+def load_power(register: int, distance: int) -> str:
+    """From r12; an upper part, and a lower one that is signed."""
+    upper = (distance + 0x8000) >> 16
+    load = f"ld {register}, {distance - (upper << 16)}({register})"
+    return f"addis {register}, 12, {upper}; {load}"
+
+
+def absolute_power(size: int, register: int, code_register: int) -> str:
+    """R12 is what all is found from, so it is loaded last."""
+    c = 12 if code_register == NONE else code_register
+    data, code = load_power(register, 16 - size), f"{load_power(c, 24 - size)}; mtctr {c}"
+    return f"{data}; {code}; bctr" if c == 12 else f"{code}; {data}; bctr"
+
+
+def compact_power(size: int, register: int, n: int) -> str:
+    """A load, and where the block begins, for the stub."""
+    load = load_power(register, 16 - size)
+    return f"{load}; clrrdi 12, 12, 12; b start\\@ + {(255 - n) * 16}"
+
+
 def load_riscv(register: int, distance: int) -> str:
     """An upper part, and a lower one that is signed."""
     upper = (distance + 0x800) >> 12
@@ -211,6 +231,18 @@ ISAS = {
         compact_arm32,
         lambda size, _: f"sub ip, pc, #{size >> 12}, 20; ldr ip, [ip, #-4088]; bx ip",
         "trampfd_compat",
+    ),
+    "powerpc64le": Isa(
+        "ppc64le",
+        21,
+        "powerpc64le-linux-gnu",
+        but(32, 0, 1),
+        but(32, 0, 1),
+        12,
+        bytes.fromhex("0800e07f"),
+        absolute_power,
+        compact_power,
+        lambda size, _: f"{load_power(12, -size)}; mtctr 12; bctr",
     ),
     "riscv64": Isa(
         "riscv",

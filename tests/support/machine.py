@@ -64,6 +64,7 @@ class Machine:
     options: tuple[str, ...]
     console: str
     compiler: str
+    memory: str = "1G"
 
 
 MACHINES = {
@@ -100,13 +101,14 @@ MACHINES = {
         "ttysclp0",
         "s390x-linux-gnu-gcc",
     ),
-    "ppc64el": Machine(  # no module for it: tests/arch boots it
+    "ppc64el": Machine(
         "powerpc64le",
         "qemu-system-ppc64",
         "qemu-system-ppc",
         ("-M", "pseries", "-cpu", "power9", "-vga", "none"),
         "hvc0",
         "powerpc64le-linux-gnu-gcc",
+        "2G",  # a user's limit of the module is 16384 pages, and a page has 64 KiB
     ),
 }
 # A kernel without ACPI finds its timer and interrupts there, but one processor only.
@@ -228,7 +230,7 @@ def command(
     """QEMU's command line; `append` is more for the kernel's."""
     accel = os.environ.get("FFI_STATIC_VM_ACCEL", "tcg,thread=multi")
     words = [machine.qemu, *machine.options, "-accel", accel, "-smp", "2"]
-    words += ["-m", "3G" if share else "1G", "-nographic", "-no-reboot", "-nic", "none"]
+    words += ["-m", "3G" if share else machine.memory, "-nographic", "-no-reboot", "-nic", "none"]
     if share:
         words += [
             "-virtfs",

@@ -8,8 +8,8 @@
  *     .quad fs_enter_slot's code, slot, 0, 0
  *
  * R, the register that has the slot's address then, is r2, where libffi's own closure entry expects
- * its closure. That entry finds its TOC in the closure's word FS_SLOT_TOC. fs_enter_slot goes on
- * through the entry's descriptor, with the address of that in r12.
+ * its closure. That entry finds its TOC in the closure's word FS_SLOT_TOC (slot.h). fs_enter_slot
+ * goes on through the entry's descriptor, with the address of that in r12.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H

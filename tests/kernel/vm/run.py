@@ -47,6 +47,7 @@ ALL = (
     ("newest", "x86_64", "a"),
     ("6.1", "arm64", "a"),
     ("newest", "arm64-16k", "a"),
+    ("6.12", "ppc64el", "a"),
     ("6.12", "riscv64", "a"),
     ("6.12", "s390x", "a"),
 )
@@ -270,7 +271,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--kernel", choices=["6.1", "6.12", "newest", "debug"])
-    parser.add_argument("--arch", choices=["x86_64", "arm64", "arm64-16k", "riscv64", "s390x"])
+    parser.add_argument(
+        "--arch", choices=["x86_64", "arm64", "arm64-16k", "ppc64el", "riscv64", "s390x"]
+    )
     parser.add_argument("--parts", default="")
     parser.add_argument("--only", default="", help="selftests with this name; or: fuzz, bench")
     parser.add_argument("--fuzz", type=int, default=10, help="seconds of fuzzing")

@@ -294,8 +294,8 @@ void become_nobody(void)
 
 uint64_t user_top(void)
 {
-    static const unsigned bits[] = {56, 52, 48, 47};
-    for (unsigned i = 0; i < 4; i++) {
+    static const unsigned bits[] = {56, 52, 48, 47, 46};
+    for (unsigned i = 0; i < sizeof bits / sizeof *bits; i++) {
         uint64_t last = (1ull << bits[i]) - 2 * page();
         void *got = mmap((void *)(uintptr_t)last, page(), PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);

@@ -65,7 +65,11 @@
  *	auipc	t3; ld t3, . - size + 24	br	%r1
  *	jr	t3				(zeros)
  *	ebreak ...
- *						32-bit ARM, of programs on arm64
+ *	ppc64le (r12 is where we are)
+ *	addis	R, r12; ld R, 16 - size
+ *	addis	r12, r12; ld r12, 24 - size
+ *	mtctr	r12; bctr
+ *	trap ...				32-bit ARM, of programs on arm64
  *	i386, of programs on x86-64		sub	ip, pc, #size
  *	endbr32; nop; call 1f; 1: pop %eax	ldr	R, [ip, #8]
  *	mov	6 - size(%eax), %R		ldr	ip, [ip, #16]
@@ -73,9 +77,10 @@
  *	jmp	*%eax				udf	#0 ...
  *
  * where `.` is the trampoline's own address, and all operands are relative to the PC. With
- * TRAMPFD_CODE_REGISTER C takes the place of t3, %r1, %eax and ip, too. A 32-bit program's
- * constants have 64 bits, of which the lower half counts. Trampoline i's constants are bytes
- * 32 * i + 16 (data) and 32 * i + 24 (code) of the constants.
+ * TRAMPFD_CODE_REGISTER C takes the place of t3, %r1, r12, %eax and ip, too (Power: what C gets
+ * is loaded first). A 32-bit program's constants have 64 bits, of which the lower half counts.
+ * Trampoline i's constants are bytes 32 * i + 16 (data) and 32 * i + 24 (code) of the
+ * constants.
  */
 #define TRAMPFD_BLOCK	   4096
 #define TRAMPFD_TRAMP_SIZE 32
@@ -114,6 +119,11 @@
  *	jr	t3				br	%r1
  *	ebreak					(zeros)
  *
+ *	ppc64le
+ *	addis	R, r12; ld R, 16 - size		stub:
+ *	clrrdi	r12, r12, 12			addis	r12, r12; ld r12, -size
+ *	b	stub				mtctr	r12; bctr
+ *
  *	i386					32-bit ARM
  *	endbr32; nop; call 1f; 1: pop %eax	sub	ip, pc, #size
  *	jmp	stub	(rel32)			ldr	R, [ip, #8]
@@ -150,12 +160,12 @@
  * Registers, by their numbers in the machine's instructions: any general-purpose register except
  * the stack pointer. There is no default.
  *
- * The psABIs' spare registers are R10 and X17, T1 and R0, and of 32-bit programs ECX. All machines
- * but x86-64 always spend a register on the jump: without TRAMPFD_CODE_REGISTER X16, T3, R1, EAX or
- * IP, which then cannot be the data register. Neither can X0 of RISC-V, which is zero, and R0 of
- * s390x cannot be the code register. I386's compact form spends the flags as well. BR through X16
- * and X17 may arrive at `bti c`; through any other, code in a guarded page must begin with `bti j`
- * or `jc`.
+ * The psABIs' spare registers are R10 and X17, T1, R0 and R11, and of 32-bit programs ECX. All
+ * machines but x86-64 always spend a register on the jump: without TRAMPFD_CODE_REGISTER X16,
+ * T3, R1, R12, EAX or IP, which then cannot be the data register. Neither can X0 of RISC-V,
+ * which is zero, nor R0 of Power; and R0 of s390x cannot be the code register. Power spends
+ * CTR, too. I386's compact form spends the flags as well. BR through X16 and X17 may arrive at
+ * `bti c`; through any other, code in a guarded page must begin with `bti j` or `jc`.
  */
 #define TRAMPFD_X86_RAX	   0
 #define TRAMPFD_X86_RCX	   1
@@ -168,6 +178,7 @@
 #define TRAMPFD_ARM64_X(n) (n) /* 0 to 30 */
 #define TRAMPFD_RISCV_X(n) (n) /* 1, 3 to 31 */
 #define TRAMPFD_S390_R(n)  (n) /* 0 to 14 */
+#define TRAMPFD_PPC_R(n)   (n) /* 2 to 31 */
 #define TRAMPFD_ARM_R(n)   (n) /* 0 to 12, 14; i386: as on x86-64, to 7 */
 
 /**
@@ -184,13 +195,13 @@
  *                 pointer, or the one that holds the code's address: EINVAL.
  * @code_register: with TRAMPFD_CODE_REGISTER: the register that gets the code's address; the jump
  *                 goes through it. Without: must be 0.
- * @code:          the address to jump to; with TRAMPFD_CODE_ARRAY a pointer to @count of them. Code
- *                 must lie in the caller's memory in a mapping of a file that is executable, not
- *                 writable, not shared, and was never written to (copied): EACCES; unmapped:
- *                 EFAULT; the file is open for writing: ETXTBSY. A memfd, which its owner could
- *                 write to unseen, is no such file, nor is another table: EACCES. On arm64 a
- *                 multiple of 4, on RISC-V and s390x of 2: EINVAL. Of a 32-bit program below 4 GiB:
- *                 EFAULT.
+ * @code:          the address to jump to; with TRAMPFD_CODE_ARRAY a pointer to @count of them.
+ *                 Code must lie in the caller's memory in a mapping of a file that is
+ *                 executable, not writable, not shared, and was never written to (copied):
+ *                 EACCES; unmapped: EFAULT; the file is open for writing: ETXTBSY. A memfd,
+ *                 which its owner could write to unseen, is no such file, nor is another
+ *                 table: EACCES. On arm64 and ppc64le a multiple of 4, on RISC-V and s390x of
+ *                 2: EINVAL. Of a 32-bit program below 4 GiB: EFAULT.
  * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
  *                 addresses. Nothing need be mapped there: R may get any number of 64 bits.
  * @stride:        bytes between the data of one trampoline and the next, modulo 2^64; may be 0.
@@ -219,7 +230,7 @@ struct trampfd_create {
  *                  knows. The smaller of both is written, and the caller's rest zeroed.
  * @version:        TRAMPFD_VERSION
  * @machine:        whose instructions, as in ELF: EM_X86_64 (62), EM_AARCH64 (183), EM_RISCV (243),
- *                  EM_S390 (22); to a 32-bit program EM_386 (3) or EM_ARM (40)
+ *                  EM_S390 (22), EM_PPC64 (21); to a 32-bit program EM_386 (3) or EM_ARM (40)
  * @flags:          the flags that TRAMPFD_CREATE takes
  * @max_count:      the most trampolines in one table
  * @page_size:      in bytes; mappings are whole pages
@@ -253,7 +264,7 @@ struct trampfd_info {
  *
  * Both ioctls
  *   ENOTTY      not one of the two
- *   EOPNOTSUPP  by way of a 32-bit system call, where no such code is written (RISC-V, s390x)
+ *   EOPNOTSUPP  by way of a 32-bit system call, where no such code is written: Power, RISC-V, s390x
  *   EFAULT      the struct cannot be read (or written)
  *   EINVAL      `size` is below the first published
  *   E2BIG       `size` is more than a page; TRAMPFD_CREATE: the part that this kernel does not
