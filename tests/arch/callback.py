@@ -81,14 +81,9 @@ assert list(numbers) == [5, 4, 3, 2, 1]
 # Turbo: ctypes' converters, with results at either end of what C reads.
 for kind, value in RESULTS:
     for given in (value, Odd(value)):
-<<<<<<< HEAD
-        same = ctypes.CFUNCTYPE(kind, kind)(lambda _, given=given: given)
-        assert [same(1), same(2)] == [value, value], (kind, type(given))
-=======
         answer = ctypes.CFUNCTYPE(kind, kind)(lambda _, given=given: given)
         seen = [answer(1), answer(2)]
         assert seen == [value, value], (kind, type(given), seen)
->>>>>>> turbo
 assert MIXED(mixed)(-1, 0.5, 0.25, 2**32) == -1 + 5 + 25 + 1000 * 2**32
 
 
