@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* load_lp64.h - RISC-V and LoongArch: how each FS_TAIL_* loads a result into the registers it goes back in
+/* load_lp64.h - RISC-V and LoongArch: how each FS_TAIL_* loads a result into its registers
  *
  * Not a header for C; entry_lp64.h includes it. lp64.h says what each tail is.
  */
@@ -42,7 +42,7 @@
     .elseif \tail == FS_TAIL_PAIR
     fs_load_g 0, \at
     fs_load_g 1, (\at + 8)
-    .elseif \tail == FS_TAIL_DOUBLES
+    .elseif \tail == FS_TAIL_PAIR_D
     fs_load_d 0, \at
     fs_load_d 1, (\at + 8)
     .else
