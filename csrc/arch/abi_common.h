@@ -353,8 +353,8 @@ int16_t fs_abi_tail_code(const struct fs_abi *abi)
 #ifdef FS_TAIL_PAIR
     case FS_TAIL_PAIR:
 #endif
-#ifdef FS_TAIL_DOUBLES
-    case FS_TAIL_DOUBLES:
+#ifdef FS_TAIL_PAIR_D
+    case FS_TAIL_PAIR_D:
 #endif
     case FS_TAIL_NONE:
         return 0;

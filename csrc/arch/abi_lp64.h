@@ -147,7 +147,7 @@ static int flattened_tail(const ffi_type *t, const struct members *is, unsigned 
         *tail = tail_of_two(m, true);
     else if (m[1].at == 8 && !large)
         *tail = m[0].size == 8 && m[1].size == 8 && m[0].is_float && m[1].is_float
-                    ? FS_TAIL_DOUBLES
+                    ? FS_TAIL_PAIR_D
                     : tail_of_two(m, false);
     else
         *tail = tail_of_two(m, false) + FS_TAIL_SECOND((unsigned)m[1].at);

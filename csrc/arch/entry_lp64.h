@@ -173,7 +173,7 @@
     .cfi_offset FS_DWARF_RA, LINK - FS_FRAME_SIZE
 .endm
 
-/* Three kinds, by how the result goes back: u(niform) by FS_TAIL_WORD, _PAIR, _DOUBLES or not at all,
+/* Three kinds, by how the result goes back: u(niform) by FS_TAIL_WORD, _PAIR, _PAIR_D or not at all,
  * m(emory) by FS_TAIL_MEM, d(ispatched) by any other. const fs_planned_<kind>[FS_GPR_BUCKETS][FS_VEC_BUCKETS].
  *
  * avalue[i] and avalue[i + 1] = BASE + their bytes. */
@@ -199,7 +199,7 @@
 
 .macro fs_load_uniform
     fs_load FS_TAIL_PAIR, RESULT
-    fs_load FS_TAIL_DOUBLES, RESULT
+    fs_load FS_TAIL_PAIR_D, RESULT
 .endm
 
 /* Call the handler and return its result. */

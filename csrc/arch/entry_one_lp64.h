@@ -101,7 +101,7 @@
 .endm
 
 .macro fs_one_entries shape
-    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, FS_TAIL_MEM, FS_TAIL_PAIR, FS_TAIL_DOUBLES
+    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, FS_TAIL_MEM, FS_TAIL_PAIR, FS_TAIL_PAIR_D
     fs_one_entry \shape, \tail
     .endr
 .endm

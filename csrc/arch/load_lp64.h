@@ -42,7 +42,7 @@
     .elseif \tail == FS_TAIL_PAIR
     fs_load_g 0, \at
     fs_load_g 1, (\at + 8)
-    .elseif \tail == FS_TAIL_DOUBLES
+    .elseif \tail == FS_TAIL_PAIR_D
     fs_load_d 0, \at
     fs_load_d 1, (\at + 8)
     .else

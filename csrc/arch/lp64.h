@@ -89,8 +89,8 @@
 #define FS_TAIL_GD8 16
 #define FS_TAIL_DG8 17
 #define FS_TAIL_DD8 18
-#define FS_TAIL_DOUBLES 1026 /* two doubles: fa0 and fa1 */
-#define FS_TAIL_MEM 1024     /* through the pointer in a0, which goes back there */
+#define FS_TAIL_PAIR_D 1026 /* two doubles: fa0 and fa1 */
+#define FS_TAIL_MEM 1024    /* through the pointer in a0, which goes back there */
 #define FS_TAIL_SIZE 64
 #define FS_TAIL_SECOND(at) ((at) << 16)
 #define FS_TAIL_CODE(tail) (((tail)&0xffff) * FS_TAIL_SIZE + ((tail) >> 16))

@@ -32,7 +32,7 @@ static int aggregate_tail(const ffi_type *t, unsigned *tail)
     if (error)
         return error;
     if (h.count)
-        *tail = h.size == 4 ? FS_TAIL_FLOATS : h.size == 8 ? FS_TAIL_DOUBLES : FS_TAIL_QUADS;
+        *tail = h.size == 4 ? FS_TAIL_FLOATS : h.size == 8 ? FS_TAIL_PAIR_D : FS_TAIL_QUADS;
     else
         *tail = t->size > IN_REGISTERS_MAX ? FS_TAIL_MEM : FS_TAIL_PAIR;
     return 0;

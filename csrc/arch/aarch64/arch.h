@@ -102,11 +102,11 @@
 #define FS_TAIL_U16 4
 #define FS_TAIL_S8 5
 #define FS_TAIL_U8 6
-#define FS_TAIL_NONE 7       /* void: nothing */
-#define FS_TAIL_FLOATS 8     /* a struct of floats, complex float: s0 .. s3 */
-#define FS_TAIL_QUADS 9      /* long doubles: q0 .. q3 */
-#define FS_TAIL_DOUBLES 1026 /* structs of doubles, complex double: d0 .. d3 */
-#define FS_TAIL_MEM 1024     /* through x8 */
+#define FS_TAIL_NONE 7      /* void: nothing */
+#define FS_TAIL_FLOATS 8    /* a struct of floats, complex float: s0 .. s3 */
+#define FS_TAIL_QUADS 9     /* long doubles: q0 .. q3 */
+#define FS_TAIL_PAIR_D 1026 /* structs of doubles, complex double: d0 .. d3 */
+#define FS_TAIL_MEM 1024    /* through x8 */
 #define FS_TAIL_SIZE 32
 #define FS_FAST_TAILS 8 /* the first eight have scalar entries of their own */
 #define FS_SCALAR_G 8   /* for so many general scalars and fewer */

@@ -75,7 +75,7 @@
     ldrb w0, [sp, \at]
     .elseif \tail == FS_TAIL_PAIR
     ldp x0, x1, [sp, \at]
-    .elseif \tail == FS_TAIL_DOUBLES
+    .elseif \tail == FS_TAIL_PAIR_D
     ldp d0, d1, [sp, \at]
     ldp d2, d3, [sp, \at + 16]
     .elseif \tail == FS_TAIL_FLOATS
@@ -201,7 +201,7 @@
     .cfi_rel_offset x30, FS_FRAME_LINK + 8
 .endm
 
-/* Four kinds, by how the result goes back: u(niform) by FS_TAIL_WORD, _PAIR, _DOUBLES or not at all,
+/* Four kinds, by how the result goes back: u(niform) by FS_TAIL_WORD, _PAIR, _PAIR_D or not at all,
  * m(emory) by FS_TAIL_MEM, q by FS_TAIL_QUADS, d(ispatched) by any other.
  * const fs_planned_<kind>[FS_GPR_BUCKETS][FS_VEC_BUCKETS], fs_planned_q[FS_GPR_BUCKETS].
  *
@@ -240,7 +240,7 @@
 
 .macro fs_load_uniform
     fs_load FS_TAIL_PAIR, FS_FRAME_RET
-    fs_load FS_TAIL_DOUBLES, FS_FRAME_RET
+    fs_load FS_TAIL_PAIR_D, FS_FRAME_RET
 .endm
 
 /* Call the handler and return its result. */

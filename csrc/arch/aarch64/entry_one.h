@@ -28,7 +28,7 @@
     .set fs_ret_size, 0
     .if \tail == FS_TAIL_PAIR || \tail == FS_TAIL_FLOATS
     .set fs_ret_size, 16
-    .elseif \tail == FS_TAIL_DOUBLES
+    .elseif \tail == FS_TAIL_PAIR_D
     .set fs_ret_size, 32
     .elseif \tail == FS_TAIL_QUADS
     .set fs_ret_size, 64
@@ -93,7 +93,7 @@
 .endm
 
 .macro fs_one_entries shape
-    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, FS_TAIL_MEM, FS_TAIL_PAIR, FS_TAIL_DOUBLES
+    .irp tail, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, FS_TAIL_MEM, FS_TAIL_PAIR, FS_TAIL_PAIR_D
     fs_one_entry \shape, \tail
     .endr
 .endm
