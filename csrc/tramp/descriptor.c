@@ -33,8 +33,9 @@ static struct descriptor wanted(const char *code, unsigned i)
     return (struct descriptor){.code = enter, .slot = slots + i};
 }
 
-static int map_descriptors(char *code, struct fs_why *why)
+static int map_descriptors(const struct fs_template *of, char *code, struct fs_why *why)
 {
+    (void)of; /* only tables come here */
     struct descriptor *d = (struct descriptor *)(void *)code;
     char answer[96];
     if (mprotect(code, FS_TABLE_CODE, PROT_READ | PROT_WRITE))
@@ -62,6 +63,7 @@ static bool is_intact(const char *code)
 const struct fs_provider fs_provider_descriptor = {
     .name = "descriptor",
     .about = "read-only function descriptors: pairs of code and data, no code of their own",
+    .own_only = "function descriptors are made of addresses, and are copies of no code",
     .map = map_descriptors,
     .is_intact = is_intact,
 };

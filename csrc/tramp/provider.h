@@ -21,6 +21,7 @@
 #ifndef FS_PROVIDER_H
 #define FS_PROVIDER_H
 
+#include "arch.h"
 #include "base/base.h"
 #include "base/error.h"
 

@@ -212,8 +212,8 @@ def test_machine_that_the_series_does_not_serve_is_not_sent_there(only_trampolin
     said = one_sentence(make_lib("ISA=arm", root=only_trampolines))
     assert said.startswith("ffi_static cannot be built for arm yet:")
     assert "patched libffi" not in said
-    said = one_sentence(make_lib("ISA=sparc64", root=only_trampolines))
-    assert "arm" not in said.split("trampolines for the patched libffi")[1]
+    said = one_sentence(make_lib("ISA=vax", root=only_trampolines))
+    assert "arm" not in said.split("trampolines for the patched libffi")[1].replace("arch", "")
 
 
 def test_lib_for_an_unknown_machine_ends_in_a_sentence() -> None:

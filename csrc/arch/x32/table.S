@@ -52,4 +52,4 @@
 .endm
 
 #define FS_TRAP_SIZE 1
-#include "arch/table.h"
+#include "arch/table_code.h"
