@@ -31,7 +31,7 @@ if [ "$*" != flang ]; then
     for pair in aarch64-linux-gnu:arm64 riscv64-linux-gnu:riscv64 arm-linux-gnueabihf:armhf \
         i686-linux-gnu:i386 powerpc64le-linux-gnu:ppc64el s390x-linux-gnu:s390x \
         loongarch64-linux-gnu:loong64; do
-        packages="$packages gcc-${pair%:*} libc6-dev-${pair#*:}-cross"
+        packages="$packages gcc-${pair%:*} libc6-dev-${pair#*:}-cross gfortran-${pair%:*} gnat-14-${pair%:*}"
     done
     # shellcheck disable=SC2086 # a list of packages
     make_root trixie "$PWD/$build/nested/root-trixie" $packages

@@ -6,8 +6,8 @@
 In a root with GCC 14 (root.sh). Programs of this folder and GCC's own tests (suite.py), in C, Ada
 and Fortran, with -ftrampoline-impl=heap: as libgcc has it, and with libffi_static-nested preloaded
 or linked; plainly, and under PR_SET_MDWE, which refuses memory that is writable and then
-executable. Then C for each architecture with a cross compiler, under qemu-user. Words choose: only
-lines whose name has one of them are run.
+executable. Then the same for each architecture with a cross compiler, under qemu-user. Words
+choose: only lines whose name has one of them are run.
 
 Prints a table (BUILD/results.md, too). Exit status 1 if anything of ours failed, and if libgcc did
 not show what the table says of it: then the comparison would no longer be true.
@@ -134,7 +134,17 @@ def compile_one(target: Target, test: suite.Test, options: list[str], to: Path) 
         search = [f"-I{test.path.parent}"]
         flags = [o for o in common if not o.startswith("-l") and not o.startswith("-L")]
         links = [o for o in common if o.startswith(("-l", "-L", "-Wl"))]
-        command = ["gnatmake", "-q", "-f", *search, str(test.path), "-o", str(to), "-cargs", *flags]
+        command = [
+            target.tool("gnatmake-14"),
+            "-q",
+            "-f",
+            *search,
+            str(test.path),
+            "-o",
+            str(to),
+            "-cargs",
+            *flags,
+        ]
         return run([*command, "-largs", *links], folder)[0]
     tool = "gfortran" if test.language == "Fortran" else "gcc"
     libs = [o for o in common if o.startswith(("-l", "-L"))]
@@ -274,11 +284,15 @@ def of_native(tests: list[suite.Test]) -> list[Job]:
 
 def of_other(target: Target, tests: list[suite.Test]) -> list[Job]:
     c = [test for test in tests if test.language == "C" and test.path.name not in NEED_HERE]
+    rest = [test for test in tests if test.language != "C"]
     own = [OWN[0], COROUTINES]
     jobs: list[Job] = [("build", partial(build, target))]
     for level in ("-O0", "-O2"):
         jobs.append(("own", partial(linked, target, own, "own programs", level, "shared")))
         jobs.append(("C", partial(linked, target, c, "GCC's C tests", level, "shared")))
+    others = partial(linked, target, OWN[1:], "own programs in Ada and Fortran", "-O2", "shared")
+    theirs = partial(linked, target, rest, "GCC's Ada and Fortran tests", "-O2", "shared")
+    jobs += [("Ada and Fortran", others), ("Ada and Fortran", theirs)]
     jobs.append(("static", partial(linked, target, own, "own programs", "-O2", "static")))
     if target.libgcc:
         jobs.append((LIBGCC, partial(linked, target, own[:1], "own programs", "-O2", LIBGCC)))
