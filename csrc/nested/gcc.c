@@ -73,20 +73,35 @@ void __gcc_nested_func_ptr_created(void *chain, void *func, void *dst)
         n = fs_nested_pop(own, sp);
         fs_nested_init(n, sp, func, chain, dst);
         add(own, n);
+        /* Before a handler may sweep: until then the slot looks stale from a stack that is higher.
+         */
+        *(void **)dst = fs_slot_code(n);
         fs_nested_leave(own);
     } else {
         n = fs_nested_share(sp, func, chain, dst);
+        *(void **)dst = fs_slot_code(n);
     }
-    *(void **)dst = fs_slot_code(n);
+}
+
+static bool is_on_same_stack(struct fs_nested_own *own, uintptr_t a, uintptr_t b)
+{
+    return fs_nested_on_own_stack(own, a) == fs_nested_on_own_stack(own, b);
 }
 
 /* alloca() has moved the stack pointer: take what a frame above has made last. What lies on another
- * stack is not meant. */
+ * stack is not meant. The main thread's own stack becomes larger when its limit is raised. When
+ * slots were lost, the one that is meant may be among them, and what is found be another frame's.
+ */
 static struct fs_nested *take_above(struct fs_nested_own *own, uintptr_t sp)
 {
-    uintptr_t above = fs_order_above(&own->root, sp);
-    if (!above || fs_nested_on_own_stack(own, sp) != fs_nested_on_own_stack(own, above))
+    uintptr_t above = own->lost ? 0 : fs_order_above(&own->root, sp);
+    if (!above)
         return NULL;
+    if (!is_on_same_stack(own, sp, above)) {
+        own->stack_from = own->stack_to = 0; /* ask again */
+        if (!is_on_same_stack(own, sp, above))
+            return NULL;
+    }
     return fs_order_take(&own->root, above, false);
 }
 
@@ -98,7 +113,7 @@ static bool delete_own(struct fs_nested_own *own, uintptr_t sp)
     fs_nested_deepen(own, true);
     bool is_shared = fs_nested_unshare(sp, true);
     if (!is_shared && !(n = fs_order_take(&own->root, sp, false)) && !(n = take_above(own, sp)))
-        is_shared = fs_nested_unshare(sp, false);
+        is_shared = !own->lost && fs_nested_unshare(sp, false);
     if (n)
         fs_nested_keep(own, n);
     own->uneven = own->uneven && own->root;

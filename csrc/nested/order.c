@@ -151,15 +151,17 @@ static bool are_alike(const struct fs_nested *a, const struct fs_nested *b)
            fs_nested_chain(a) == fs_nested_chain(b);
 }
 
-/* Put `n` over those of its stack pointer. Returns those that it makes stale. */
+/* Put `n` over those of its stack pointer. Returns the one that it makes stale. What lies over that
+ * one may be alive: the frame's other pointers, made just before. */
 static struct fs_nested *put_over(struct fs_nested *at, struct fs_nested *n)
 {
     n->under = at;
-    for (int i = 0; at && i < ALIKE_MAX; i++, at = at->under)
-        if (are_alike(at, n)) {
-            struct fs_nested *stale = n->under;
-            n->under = at->under;
-            at->under = NULL;
+    struct fs_nested **link = &n->under;
+    for (int i = 0; *link && i < ALIKE_MAX; i++, link = &(*link)->under)
+        if (are_alike(*link, n)) {
+            struct fs_nested *stale = *link;
+            *link = stale->under;
+            stale->under = NULL;
             return stale;
         }
     return NULL;

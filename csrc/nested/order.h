@@ -22,8 +22,8 @@ struct fs_added {
 };
 
 /* Put `n` in, above those of the same stack pointer, and more recent than all that are near. Taken
- * out are: of the same stack pointer, those with the chain and the place of the pointer of `n`, and
- * what was made after them; and near ones below for which `is_stale(own, it, n->sp)`. */
+ * out are: of the same stack pointer, the one with the chain and the place of the pointer of `n`;
+ * and near ones below for which `is_stale(own, it, n->sp)`. */
 typedef bool fs_order_test(struct fs_nested_own *own, const struct fs_nested *n, uintptr_t sp);
 FS_HIDDEN struct fs_added fs_order_add(struct fs_nested **root, struct fs_nested *n,
                                        fs_order_test *is_stale, struct fs_nested_own *own);

@@ -21,7 +21,7 @@ from tests.support.process import output
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAMS = ("frames", "leave", "signals", "process", "flang", "exceptions")
+PROGRAMS = ("frames", "leave", "signals", "stacks", "process", "flang", "exceptions")
 SOURCES = ROOT / "tests" / "nested" / "c"
 VARIANTS = ("debug", "asan", "tsan", "static", "clang")
 

@@ -124,7 +124,9 @@ static NOINLINE void with_alloca(size_t size, long depth)
 {
     struct frame f = {(long)size, NULL};
     CREATED(f);
-    memset(alloca(size), 0xa5, size);
+    char *more = alloca(size);
+    memset(more, 0xa5, size);
+    __asm__ volatile("" : : "r"(more) : "memory"); /* or the compiler leaves both out */
     CHECK_FRAME(f);
     if (depth)
         with_alloca(size + 16, depth - 1);

@@ -100,6 +100,36 @@ CASE(frames_around_the_setjmp_live_on)
     DELETED();
 }
 
+static jmp_buf second_left;
+
+/* Code that is inlined is one frame of the stack: `both` stands for a body around the other. */
+static NOINLINE void second_or_both(bool both)
+{
+    struct frame f[2] = {{1, NULL}, {2, NULL}};
+    if (both)
+        CREATED(f[0]);
+    CREATED(f[1]);
+    if (!both)
+        longjmp(second_left, 1);
+    CHECK_FRAME(f[0]);
+    CHECK_FRAME(f[1]);
+    DELETED();
+    CHECK_FRAME(f[0]);
+    DELETED();
+}
+
+/* What was left behind is older than all that the frame has made since. */
+CASE(a_second_pointer_takes_the_place_of_a_stale_one)
+{
+    struct frame around = {5, NULL};
+    CREATED(around);
+    if (!setjmp(second_left))
+        second_or_both(false);
+    second_or_both(true);
+    CHECK_FRAME(around);
+    DELETED();
+}
+
 /* --- coroutines ------------------------------------------------------------------------------- */
 
 #ifndef __SANITIZE_THREAD__ /* which is not told of the stacks */
