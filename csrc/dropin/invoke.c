@@ -260,7 +260,7 @@ void fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void 
         *real = theirs ? *theirs : fs_py_cffi_restore_errno(real);
         hand_on(handler, cif, ret, args, info, result);
     }
-    for (Py_ssize_t i = 0; i < count; i++)
+    for (Py_ssize_t i = count; i-- > 0;) /* from the end, as a tuple of arguments goes */
         Py_DECREF(argv[i]);
     Py_XDECREF(result);
     Py_DECREF(info);

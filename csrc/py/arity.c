@@ -32,7 +32,10 @@ int fs_py_check_arity(PyObject *function, fs_py_signature *signature)
     Py_ssize_t least = most - length(PyFunction_GET_DEFAULTS(plain));
     bool more = (code->co_flags & CO_VARARGS) != 0;
     Py_ssize_t names = unnamed(plain, code);
-    if (names)
+    if (most < 0 && !more)
+        PyErr_Format(PyExc_TypeError, "%R passes itself, but its function takes no argument",
+                     function);
+    else if (names)
         PyErr_Format(PyExc_TypeError,
                      "C passes no argument by name, but %R needs %zd keyword argument%s", function,
                      names, names == 1 ? "" : "s");

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+import types
 from ctypes import c_long
 from typing import Any
 
@@ -368,6 +369,13 @@ def test_wrong_number_of_arguments_is_told_when_the_callback_is_made(
     assert takes in str(error.value)
     if "keyword" not in takes:
         assert str(error.value).startswith("'int(int)' passes 1 argument, but <")
+
+
+def test_method_whose_function_takes_nothing_is_named() -> None:
+    bound = types.MethodType(lambda: 0, 1)
+    with pytest.raises(TypeError, match=r"^<bound method .* passes itself, but .* no argument"):
+        ffi_static.callback("int(int)", bound)
+    ffi_static.callback("int(int)", types.MethodType(lambda *a: 0, 1))
 
 
 def test_function_with_defaults_takes_at_most() -> None:

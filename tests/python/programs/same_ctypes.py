@@ -314,6 +314,21 @@ def see_references(seen: Seen) -> None:
     seen.add("dead", kept() is None)
 
 
+def see_the_end_of_arguments(seen: Seen) -> None:
+    def count(*args: Any) -> Any:
+        for i, each in enumerate(args):
+            weakref.finalize(each, seen.add, "ends", i)
+        kind = kinds.pop()
+        if kind is ValueError:
+            raise ValueError
+        return kind
+
+    kinds: Any = ["text", ValueError, 2, 1]
+    made = ctypes.CFUNCTYPE(None, Pair, Pair, Pair)(count)
+    for _ in range(4):
+        seen.call("ends", made, Pair(1, 2), Pair(3, 4), Pair(5, 6))
+
+
 def see_the_end_of_a_callback_inside_of_it(seen: Seen) -> None:
     held: list[Any] = []
 
