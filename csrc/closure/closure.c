@@ -87,22 +87,36 @@ int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handle
 void *ffi_static_address(const ffi_static_closure *closure)
 {
     struct fs_ref ref;
+    void *code = NULL;
     fs_lock();
     int error = fs_slot_find(closure, &ref);
+    if (!error)
+        code = fs_ref_code(ref);
     fs_unlock();
     if (!error)
-        return fs_ref_code(ref);
+        return code;
     not_found(closure, "ffi_static_address", error);
     errno = EINVAL;
     return NULL;
 }
 
-static int find_code(const void *code, const char *doing, struct fs_ref *ref, void **entry)
+/* What there is to say of a live code address, read while its table is sure to be there. */
+struct found {
+    void *slot;
+    void *entry;
+    const char *provider;
+};
+
+static int find_code(const void *code, const char *doing, struct found *out)
 {
+    struct fs_ref ref;
     fs_lock();
-    int error = fs_code_find(code, ref);
-    if (!error)
-        *entry = __atomic_load_n(&fs_table_slot(ref->table, ref->index)->entry, __ATOMIC_RELAXED);
+    int error = fs_code_find(code, &ref);
+    if (!error) {
+        out->slot = fs_ref_slot(ref);
+        out->entry = __atomic_load_n(&fs_table_slot(ref.table, ref.index)->entry, __ATOMIC_RELAXED);
+        out->provider = fs_ref_provider(ref);
+    }
     fs_unlock();
     if (!error)
         return 0;
@@ -113,13 +127,12 @@ static int find_code(const void *code, const char *doing, struct fs_ref *ref, vo
 
 ffi_static_closure *ffi_static_from_address(const void *code)
 {
-    struct fs_ref ref;
+    struct found f;
     unsigned data, code_in;
-    void *entry;
-    if (find_code(code, "ffi_static_from_address", &ref, &entry))
+    if (find_code(code, "ffi_static_from_address", &f))
         return NULL;
-    if (!fs_hop_registers(entry, &data, &code_in))
-        return fs_ref_slot(ref);
+    if (!fs_hop_registers(f.entry, &data, &code_in))
+        return f.slot;
     fs_fail(-EINVAL, "ffi_static_from_address: %p is a trampoline's address, not a closure's",
             code);
     errno = EINVAL;
@@ -128,9 +141,8 @@ ffi_static_closure *ffi_static_from_address(const void *code)
 
 const char *ffi_static_provider_of(const void *code)
 {
-    struct fs_ref ref;
-    void *entry;
-    return find_code(code, "ffi_static_provider_of", &ref, &entry) ? NULL : fs_ref_provider(ref);
+    struct found f;
+    return find_code(code, "ffi_static_provider_of", &f) ? NULL : f.provider;
 }
 
 int ffi_static_free(ffi_static_closure *closure)
