@@ -42,6 +42,8 @@ FS_HIDDEN void *fs_slot_alloc(unsigned slots, void **code);
 /* Give back the run that starts at `ref`. From here on calling it reports and aborts. */
 FS_HIDDEN void fs_slot_free(struct fs_ref ref);
 
+/* The name of the table's provider. Under the lock, unless the slot is the caller's own: as soon as
+ * a table is closed, its struct may become another table's. */
 FS_HIDDEN const char *fs_ref_provider(struct fs_ref ref);
 
 struct fs_tramp_stats {

@@ -102,17 +102,8 @@ def main() -> int:
             some = [test for test in tests if test.language == language]
             jobs.append(partial(shared, some, f"GCC's {language} tests", level))
     jobs += [partial(archives, how) for how in ("-static-libgcc", "-static")]
-    good = True
-    for job in jobs:
-        for line in job():
-            good = good and line.is_good
-            bad = "" if line.is_good else "  WRONG"
-            print(
-                f"{line.passed:4} passed {len(line.failed):4} failed  {line.name}{bad}", flush=True
-            )
-            for failure in line.failed if bad else []:
-                print(f"        {failure}", flush=True)
-    return 0 if good else 1
+    lines = [line for job in jobs for line in run.show(job())]
+    return 0 if all(line.is_good for line in lines) else 1
 
 
 if __name__ == "__main__":

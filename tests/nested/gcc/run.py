@@ -306,6 +306,16 @@ def of_other(target: Target, tests: list[suite.Test]) -> list[Job]:
 NEED_HERE = {"nest.c", "nested-calls-1.c"}
 
 
+def show(lines: list[Line]) -> list[Line]:
+    """Print each line of the table, with what failed if that is wrong; give the lines."""
+    for line in lines:
+        bad = "" if line.is_good else "  WRONG"
+        counts = f"{line.passed:4} passed {len(line.failed):4} failed"
+        print("\n        ".join([f"{counts}  {line.name}{bad}", *(line.failed if bad else [])]))
+    sys.stdout.flush()
+    return lines
+
+
 def main(words: list[str]) -> int:
     tests = suite.tests(suite.unpack(BUILD / "gcc-14"))
     jobs: list[Job] = [("build", partial(build, NATIVE)), *of_native(tests)]
@@ -314,15 +324,7 @@ def main(words: list[str]) -> int:
     lines: list[Line] = []
     for name, job in jobs:
         if name.endswith("build") or not words or any(word in name for word in words):
-            for line in job():
-                lines.append(line)
-                bad = "" if line.is_good else "  WRONG"
-                print(
-                    f"{line.passed:4} passed {len(line.failed):4} failed  {line.name}{bad}",
-                    flush=True,
-                )
-                for failure in line.failed if bad else []:
-                    print(f"        {failure}", flush=True)
+            lines += show(job())
     table = ["| what | passed | failed |", "|---|---:|---:|"]
     table += [f"| {line.name} | {line.passed} | {len(line.failed)} |" for line in lines]
     (BUILD / "results.md").write_text("\n".join(table) + "\n", encoding="utf-8")
