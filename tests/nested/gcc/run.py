@@ -127,9 +127,10 @@ def run(
 def compile_one(target: Target, test: suite.Test, options: list[str], to: Path) -> str:
     """Compile and link it; why that failed, or nothing."""
     common = [HEAP, *test.options, *options]
-    folder = to.with_suffix(".dir")  # for modules, which two tests may call alike
-    folder.mkdir(parents=True, exist_ok=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
     if test.language == "Ada":
+        folder = to.with_suffix(".dir")
+        folder.mkdir(exist_ok=True)
         search = [f"-I{test.path.parent}"]
         flags = [o for o in common if not o.startswith("-l") and not o.startswith("-L")]
         links = [o for o in common if o.startswith(("-l", "-L", "-Wl"))]
@@ -148,7 +149,7 @@ def compile_one(target: Target, test: suite.Test, options: list[str], to: Path) 
     tool = "gfortran" if test.language == "Fortran" else "gcc"
     libs = [o for o in common if o.startswith(("-l", "-L"))]
     flags = [o for o in common if o not in libs]
-    quiet = ["-w", "-pthread"] if test.language == "C" else ["-w", f"-J{folder}"]
+    quiet = ["-w", "-pthread"] if test.language == "C" else ["-w", f"-J{to.parent}"]
     command = [target.tool(tool), *quiet, *flags, str(test.path), "-o", str(to), *libs, "-lm"]
     return run(command, to.parent)[0]
 
