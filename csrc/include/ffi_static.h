@@ -82,9 +82,16 @@ typedef struct ffi_static_closure {
     void *reserved_tail[8 - 3 - FFI_STATIC_HEAD];
 } ffi_static_closure;
 
+/* A sealed closure lies in pages that are read-only, but while this library prepares or frees it: its
+ * words, and all that decide where a call goes, cannot be overwritten. A call costs nothing more. You
+ * may read its words, not write them, and it has no bytes of yours behind it. With
+ * FFI_STATIC_HARDEN=1 in the environment all closures are sealed, whatever the flags say; where one
+ * cannot be, it is not made. docs/use/sealed.md says what that is worth, and what it costs. */
+#define FFI_STATIC_SEALED 1u
+
 /* Allocate a closure of `size` bytes, sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE. The bytes
  * behind the closure itself are yours, and are zero. Unless `code` is NULL, *code is set to the
- * address that C code will call. `flags` must be 0. The code address is final: preparing the
+ * address that C code will call. `flags` is 0 or FFI_STATIC_SEALED. The code address is final: preparing the
  * closure again changes what the address does, not where it is. Calling the address before
  * ffi_static_prep() aborts the process with a message.
  *
@@ -95,7 +102,10 @@ typedef struct ffi_static_closure {
  *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
  * not exist), ENOSYS (every provider of trampolines refused, or memory is short;
- * ffi_static_error() lists each one's reason). */
+ * ffi_static_error() lists each one's reason). Of a sealed one also what mprotect() answered where
+ * its page cannot be opened or shut, EINVAL for a FFI_STATIC_HARDEN that means nothing, ENOTSUP for
+ * bytes behind it, and what pkey_alloc() answered (EBUSY: there are other threads already) with
+ * FFI_STATIC_HARDEN=keys. */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
 /* How to describe types for which libffi has no words: set `size` and `alignment` of the
@@ -129,7 +139,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  * -EINVAL: NULL, misaligned or not a closure of ours, unknown flags, a broken cif (more than
  *          FFI_STATIC_MAX_ARGS arguments, an incomplete or recursive type, void as an argument)
  * -ENOTSUP: an ABI or a type that this architecture's closures do not take
- * -EALREADY: the closure has been freed      -ENOMEM: no memory for a long signature's plan */
+ * -EALREADY: the closure has been freed      -ENOMEM: no memory for a long signature's plan
+ * of a sealed one: -EPERM after ffi_static_seal(), or what mprotect() answered; nothing is
+ * changed then */
 FFI_STATIC_API int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif,
                                    ffi_static_handler handler, void *user_data, unsigned flags);
 
@@ -146,8 +158,22 @@ FFI_STATIC_API ffi_static_closure *ffi_static_from_address(const void *code);
  * freed that the address's whole table was unmapped, calling it is a segmentation fault.
  *
  * -EINVAL: not a closure of ours (foreign, misaligned, inside one)   -EALREADY: a double free
- * In both cases nothing is changed. */
+ * of a sealed one: -EPERM after ffi_static_seal(), or what mprotect() answered
+ * In all cases nothing is changed. */
 FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
+
+/* Seal all sealed closures and sealed trampolines that there are for ever: the kernel keeps their
+ * pages as they are, mseal(2). They can be called, and neither prepared nor freed again, and the
+ * library cannot be unloaded. New closures come from new tables.
+ *
+ * -ENOSYS, or what else mseal() answered: it needs Linux 6.10 and 64 bits. Some may be sealed for
+ * ever then. */
+FFI_STATIC_API int ffi_static_seal(void);
+
+/* How closures are sealed here: set *method to "pages" (mprotect(2)) or "keys" (pkeys(7)). 1 if all
+ * are (FFI_STATIC_HARDEN), 0 if those are that ask for it, or why none can be: -errno, as
+ * ffi_static_alloc() has it. */
+FFI_STATIC_API int ffi_static_sealing(const char **method);
 
 /* --- The general form: (code, data, register) -------------------------------------------------
  *
@@ -363,11 +389,13 @@ struct ffi_static_trampoline {
     int code_register; /* `code` is loaded into this one besides; or FFI_STATIC_NO_REGISTER */
 };
 
-/* Make a trampoline and set *address to what is called. `flags` must be 0. `what` is copied.
+/* Make a trampoline and set *address to what is called. `flags` is 0 or FFI_STATIC_SEALED. `what` is
+ * copied.
  *
  * -EINVAL: NULL, unknown flags, no such register, the stack pointer, the same register twice, or a
  *          name in FFI_STATIC_PROVIDER that does not exist
- * -ENOTSUP: an architecture without this      -ENOSYS: every provider of trampolines refused */
+ * -ENOTSUP: an architecture without this      -ENOSYS: every provider of trampolines refused
+ * of a sealed one, all that ffi_static_alloc() and ffi_static_prep() say */
 FFI_STATIC_API int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what,
                                                unsigned flags, void **address);
 
@@ -530,6 +558,7 @@ struct ffi_static_stats {
     uint64_t unmaps;       /* tables unmapped since the start */
     uint64_t stamps;       /* open ones */
     uint64_t copies;       /* of all stamps, live */
+    uint64_t sealed;       /* of the live slots, those in sealed tables */
 };
 
 /* 0, or -EINVAL when `stats` is NULL or `size` is too small for its first field. */
