@@ -205,7 +205,7 @@ clean: ## [start] remove what was built (keeps .venv)
 -include csrc/nested/nested.mk
 -include tests/core/core.mk
 -include tests/nested/nested.mk
--include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
+-include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk tests/soak/soak.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
 -include patches/gcc/gcc.mk
