@@ -97,8 +97,9 @@ def test_sealed_all_on_each_provider(case: str, provider: str) -> None:
 @pytest.mark.parametrize("harden", ["0", "1"])
 def test_a_page_left_writable_is_found(harden: str) -> None:
     done = sealed("no_store_reaches_a_sealed_table", FFI_STATIC_HARDEN=harden, FS_TEST_HOLE="1")
-    assert done.returncode != 0
-    assert re.search(r"refused, [1-9]\d* done", done.stdout + done.stderr) or done.returncode < 0
+    # Found by the count, in the parent or in a child; or by a call that went elsewhere.
+    told = re.search(r"written\) is [1-9]|[1-9]\d* stores done|answers", done.stderr)
+    assert done.returncode == 99 or (done.returncode == 1 and told), done
 
 
 @pytest.mark.parametrize("harden", ["2", "yes", "keys "])

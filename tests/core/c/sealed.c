@@ -67,7 +67,7 @@ static void on_fault(int signal)
 {
     (void)signal;
     if (!out)
-        _exit(99);
+        _exit(99); /* a call went elsewhere */
     siglongjmp(*out, 1);
 }
 
@@ -169,6 +169,8 @@ static void run_attack(struct range *target, bool fork_too)
             call_all();
             for (char *at = target->from; at < target->to; at += page_size())
                 try_word((uintptr_t *)(void *)at, false);
+            if (atomic_load(&written))
+                dprintf(2, "%lu stores done in the child\n", atomic_load(&written));
             _exit(atomic_load(&written) != 0);
         }
         test_wait(child);
