@@ -102,6 +102,22 @@ def test_a_page_left_writable_is_found(harden: str) -> None:
     assert done.returncode == 99 or (done.returncode == 1 and told), done
 
 
+@pytest.mark.parametrize("harden", ["0", "1"])
+@pytest.mark.parametrize("case", cases("c", "books"))
+def test_book_keeping_is_not_believed(case: str, harden: str) -> None:
+    build("tests-c")
+    plain = "dies_when_a_plain_table_is_called_a_sealed_one"
+    if harden == "1" and case == plain:
+        pytest.skip("there are no plain tables")
+    program = BUILD / "tests" / "core" / "c" / "books.static"
+    done = run(program, case, env={"FFI_STATIC_HARDEN": harden})
+    if not case.startswith("dies_"):
+        judge(done)
+        return
+    assert done.returncode == -signal.SIGABRT, done
+    assert re.fullmatch(r"ffi_static: .*0x[0-9a-f]+ .*written to.*\n", done.stderr), done.stderr
+
+
 @pytest.mark.parametrize("harden", ["2", "yes", "keys "])
 def test_a_hardening_that_means_nothing_makes_nothing(harden: str) -> None:
     assert "pass 1 (by pages), keys, or 0" in judge(
@@ -189,7 +205,7 @@ def test_every_case_of_the_sources_is_in_its_program() -> None:
 
 def test_no_program_is_left_out() -> None:
     sources = {path.stem for path in (ROOT / "tests" / "core" / "c").glob("*.c")}
-    assert sources == {*PROGRAMS, "provider_env"}  # the last by test_bad_days.py
+    assert sources == {*PROGRAMS, "books", "provider_env"}  # the last by test_bad_days.py
 
 
 def test_first_closure_makes_no_system_call() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GROWTH = 4096  # KiB of PSS, of a process that has some 20 MiB
-WARM = 30  # rounds of each thread
+WARM = 500  # rounds of each thread
 CALLS = 20
 TOTAL = sum(range(CALLS))  # of what the caller in C gives the callback
 
@@ -176,6 +176,8 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     ffi_static.install()
     soak = Soak(a.library)
+    for work in soak.kinds:  # imports: a child that is forked in the middle of one waits for ever
+        work(ctypes.c_uint(1))
     soak.run(minutes=None, rounds=WARM)
     start = pss()
     began = time.monotonic()

@@ -522,6 +522,45 @@ CASE(nothing_is_made_unsealed)
     printf("%s\n", api.error());
 }
 
+/* What keys cannot do, as seal.h says: a signal's handler reads nothing that has one. */
+CASE(with_keys_a_signal_handler_cannot_call)
+{
+    if (!by_keys())
+        test_skip("no keys");
+    in_handler = make(30);
+    pid_t child = fork();
+    if (child == 0) {
+        test_call(&in_handler);
+        signal(SIGUSR1, on_alarm);
+        raise(SIGUSR1);
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "%x", (unsigned)status);
+}
+
+/* Before the library is loaded: $FS_TEST_FIRST takes every key, or starts a thread. */
+static void *sleeps(void *data)
+{
+    pause();
+    return data;
+}
+
+static void first(void)
+{
+    pthread_t thread;
+    const char *what = getenv("FS_TEST_FIRST");
+#ifdef SYS_pkey_alloc
+    if (what && !strcmp(what, "keys"))
+        while (syscall(SYS_pkey_alloc, 0, 0) >= 0)
+            ;
+#endif
+    if (what && !strcmp(what, "thread"))
+        pthread_create(&thread, NULL, sleeps, NULL);
+}
+__attribute__((section(".preinit_array"), used)) static void (*const at_the_start)(void) = first;
+
 /* With FFI_STATIC_HARDEN=1. */
 CASE(a_hardened_process_has_no_other)
 {
