@@ -28,8 +28,9 @@ static FS_COLD void *not_sealed(const char *why)
 {
     static bool said; /* atomic */
     if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED)) {
+        static const char what[] = "libffi: FFI_STATIC_HARDEN: ffi_closure_alloc() gives NULL: ";
         const struct iovec line[] = {
-            {(void *)(uintptr_t) "libffi: FFI_STATIC_HARDEN: ffi_closure_alloc() gives NULL: ", 59},
+            {(void *)(uintptr_t)what, sizeof what - 1},
             {(void *)(uintptr_t)why, strlen(why)},
             {(void *)(uintptr_t) "\n", 1},
         };
@@ -42,8 +43,9 @@ static FS_COLD void *not_sealed(const char *why)
 static FS_COLD void *alloc_sealed(size_t size, void **code)
 {
     if (size > sizeof(ffi_closure))
-        return not_sealed("it is asked for bytes behind a closure, which is sealed, so nobody could "
-                          "write there");
+        return not_sealed(
+            "it is asked for bytes behind a closure, which is sealed, so nobody could "
+            "write there");
     void *closure = fs_slot_alloc_sealed(code);
     return closure ? closure : not_sealed(fs_error_text());
 }

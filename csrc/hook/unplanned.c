@@ -11,8 +11,7 @@ void ffi_closure_free(void *closure)
 {
     struct fs_ref ref;
     void *slot = closure;
-    if (fs_unlikely(!fs_hook_find(closure, &ref)) &&
-        !(slot = fs_hook_look_for_free(closure, &ref)))
+    if (fs_unlikely(!fs_hook_find(closure, &ref)) && !(slot = fs_hook_look_for_free(closure, &ref)))
         return;
     if (fs_slot_is_sealed(ref)) /* if its page cannot be opened, it stays as it is */
         (void)fs_slot_free_sealed(slot, "ffi_closure_free");

@@ -82,18 +82,18 @@ typedef struct ffi_static_closure {
     void *reserved_tail[8 - 3 - FFI_STATIC_HEAD];
 } ffi_static_closure;
 
-/* A sealed closure lies in pages that are read-only, but while this library prepares or frees it: its
- * words, and all that decide where a call goes, cannot be overwritten. A call costs nothing more. You
- * may read its words, not write them, and it has no bytes of yours behind it. With
+/* A sealed closure lies in pages that are read-only, but while this library prepares or frees it:
+ * its words, and all that decide where a call goes, cannot be overwritten. A call costs nothing
+ * more. You may read its words, not write them, and it has no bytes of yours behind it. With
  * FFI_STATIC_HARDEN=1 in the environment all closures are sealed, whatever the flags say; where one
  * cannot be, it is not made. docs/use/sealed.md says what that is worth, and what it costs. */
 #define FFI_STATIC_SEALED 1u
 
 /* Allocate a closure of `size` bytes, sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE. The bytes
  * behind the closure itself are yours, and are zero. Unless `code` is NULL, *code is set to the
- * address that C code will call. `flags` is 0 or FFI_STATIC_SEALED. The code address is final: preparing the
- * closure again changes what the address does, not where it is. Calling the address before
- * ffi_static_prep() aborts the process with a message.
+ * address that C code will call. `flags` is 0 or FFI_STATIC_SEALED. The code address is final:
+ * preparing the closure again changes what the address does, not where it is. Calling the address
+ * before ffi_static_prep() aborts the process with a message.
  *
  * When no slot is free, the calling thread makes a table of slots. Provider "file" opens the
  * library's file for that. If the file system does not answer, the call waits, and is not cancelled
@@ -389,8 +389,8 @@ struct ffi_static_trampoline {
     int code_register; /* `code` is loaded into this one besides; or FFI_STATIC_NO_REGISTER */
 };
 
-/* Make a trampoline and set *address to what is called. `flags` is 0 or FFI_STATIC_SEALED. `what` is
- * copied.
+/* Make a trampoline and set *address to what is called. `flags` is 0 or FFI_STATIC_SEALED. `what`
+ * is copied.
  *
  * -EINVAL: NULL, unknown flags, no such register, the stack pointer, the same register twice, or a
  *          name in FFI_STATIC_PROVIDER that does not exist

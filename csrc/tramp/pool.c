@@ -73,8 +73,8 @@ static void list_push_back(struct fs_table *t)
 
 /* --- bits, under the lock ------------------------------------------------------------------- */
 
-/* The slots of bitmap word `w` get their entries before the first of them is handed out. Sealed ones
- * have theirs by now (try_sealed()). */
+/* The slots of bitmap word `w` get their entries before the first of them is handed out. Sealed
+ * ones have theirs by now (try_sealed()). */
 static void fill_word(struct fs_table *t, unsigned w)
 {
     if (fs_bit_is_set(t->filled, w))
@@ -410,8 +410,9 @@ static int serve(struct fs_want *w)
     if (error && error != -ENOSPC && w->why.text[0])
         return fs_fail(error, "no sealed closure: %s", w->why.text);
     if (error && error != -ENOSPC)
-        return fs_fail(-ENOSYS, "no memory for the registry of tables (is RLIMIT_AS, RLIMIT_DATA or "
-                                "vm.max_map_count reached?)");
+        return fs_fail(-ENOSYS,
+                       "no memory for the registry of tables (is RLIMIT_AS, RLIMIT_DATA or "
+                       "vm.max_map_count reached?)");
     return error == -ENOSPC ? made : error;
 }
 

@@ -46,8 +46,8 @@ FS_HIDDEN void fs_pool_empty(struct fs_thread *cache, unsigned n);
  * lock. `cache` may be NULL. */
 FS_HIDDEN void fs_pool_give(struct fs_ref ref, struct fs_thread *cache);
 
-/* Free a sealed slot. 0, or -errno with *why, and nothing is changed: -EALREADY when it is free. Not
- * under the lock. */
+/* Free a sealed slot. 0, or -errno with *why, and nothing is changed: -EALREADY when it is free.
+ * Not under the lock. */
 FS_HIDDEN int fs_pool_give_sealed(struct fs_slot *slot, struct fs_why *why);
 
 /* Seal every sealed table that has a slot in use for ever. 0, or -errno with *why; some may be

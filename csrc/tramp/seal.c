@@ -295,8 +295,8 @@ static int grow(void)
         live += was[i] && was[i] != GONE;
     while (room < 4 * (live + 1))
         room *= 2;
-    uintptr_t *list = mmap(NULL, list_bytes(room), PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uintptr_t *list =
+        mmap(NULL, list_bytes(room), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (list == MAP_FAILED)
         return -errno;
     for (size_t i = 0; i < old; i++)
@@ -380,9 +380,8 @@ void fs_seal_remove(struct fs_slot *slots)
 
 int fs_seal_shut(void *slots, size_t size, struct fs_why *why)
 {
-    int error = root.is.method == BY_KEYS
-                    ? tag(slots, size, PROT_READ | PROT_WRITE, root.is.key)
-                    : protect(slots, size, PROT_READ);
+    int error = root.is.method == BY_KEYS ? tag(slots, size, PROT_READ | PROT_WRITE, root.is.key)
+                                          : protect(slots, size, PROT_READ);
     return error ? refuse(why, error, "a table of sealed closures") : 0;
 }
 
@@ -445,7 +444,8 @@ bool fs_seal_is_ended(struct fs_slot *slots)
     return *item_of(slots + 1) & ENDED;
 }
 
-/* --- memory that is written once --------------------------------------------------------------- */
+/* --- memory that is written once ---------------------------------------------------------------
+ */
 
 struct kept {
     size_t bytes;
@@ -455,8 +455,7 @@ struct kept {
 void *fs_seal_keep(const void *bytes, size_t size)
 {
     size_t whole = (sizeof(struct kept) + size + root.is.page - 1) & ~(root.is.page - 1);
-    struct kept *k =
-        mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct kept *k = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (k == MAP_FAILED)
         return NULL;
     k->bytes = whole;
@@ -485,9 +484,9 @@ void fs_seal_mend(void)
         uintptr_t item = root.is.list[i];
         bool resident = item == (uintptr_t)fs_resident_slots;
         if (item && item != GONE && !(item & ENDED))
-            error |= protect((void *)item,
-                             resident ? FS_RESIDENT_SLOTS * FS_SLOT_SIZE : FS_TABLE_DATA,
-                             PROT_READ);
+            error |=
+                protect((void *)item, resident ? FS_RESIDENT_SLOTS * FS_SLOT_SIZE : FS_TABLE_DATA,
+                        PROT_READ);
     }
     if (error)
         fs_die("ffi_static: forked in the middle of a change (of @), and its pages could not be "

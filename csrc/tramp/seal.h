@@ -2,8 +2,8 @@
 /* seal.h - slots that are read-only but while this library writes to one
  *
  * A slot says where a call goes. The slots of a *sealed* table lie in pages that are read-only, the
- * table's header among them. fs_seal_store() and fs_seal_fill() are the only code that writes there.
- * Both know two ways:
+ * table's header among them. fs_seal_store() and fs_seal_fill() are the only code that writes
+ * there. Both know two ways:
  *
  *   pages   the slot's page is made writable by mprotect(2), and read-only again. Meanwhile other
  *           threads can write to that one page. Signals wait.
@@ -17,8 +17,8 @@
  *
  * Which way, whether a whole process is sealed (FFI_STATIC_HARDEN), and which tables are sealed is
  * kept in memory that is sealed itself. The rest of the book-keeping (table.h) is not: it is not
- * believed. A slot is free when its own entry says so, and lies in a sealed table when the list here
- * says so. Book-keeping that says something else ends the process with a line.
+ * believed. A slot is free when its own entry says so, and lies in a sealed table when the list
+ * here says so. Book-keeping that says something else ends the process with a line.
  *
  * Everything that writes does that under fs_lock(), so there is one writer at a time and fork()
  * copies no page that is open. In the rare case of lock.h the child shuts them (fs_seal_mend()).
@@ -42,8 +42,8 @@ FS_HIDDEN bool fs_seal_all(void);
 /* This library keeps slots that it writes to all the time, and cannot seal them. */
 FS_HIDDEN void fs_seal_never(void);
 
-/* Set *method to "pages" or "keys". 0, or -errno with a sentence (fs_fail()) where FFI_STATIC_HARDEN
- * makes no sense, or asks for what there is not. Not under fs_lock(). */
+/* Set *method to "pages" or "keys". 0, or -errno with a sentence (fs_fail()) where
+ * FFI_STATIC_HARDEN makes no sense, or asks for what there is not. Not under fs_lock(). */
 FS_HIDDEN int fs_seal_method(const char **method);
 
 /* Does the system let a page be shut and opened? 0, or -errno with *why. */
@@ -65,8 +65,8 @@ FS_HIDDEN int fs_seal_store(struct fs_slot *slot, const struct fs_slot *image, v
 /* Make the `n` slots from here on free ones, as far as they are blank; all are in one page. */
 FS_HIDDEN int fs_seal_fill(struct fs_slot *slot, unsigned n, void *entry, struct fs_why *why);
 
-/* Shut the `size` bytes of a sealed table's slots for ever, and have the kernel keep the mappings of
- * `whole`, where they lie, as they are: mseal(2). Under fs_lock(). 0, or -errno with *why. */
+/* Shut the `size` bytes of a sealed table's slots for ever, and have the kernel keep the mappings
+ * of `whole`, where they lie, as they are: mseal(2). Under fs_lock(). 0, or -errno with *why. */
 FS_HIDDEN int fs_seal_end(struct fs_slot *slots, size_t size, void *whole, size_t whole_size,
                           struct fs_why *why);
 FS_HIDDEN bool fs_seal_is_ended(struct fs_slot *slots);

@@ -193,8 +193,9 @@ static int open_resident(bool sealed, bool all, struct fs_why *why)
         return fs_refuse(why, -ENOTSUP, "its slots are sealed where FFI_STATIC_HARDEN seals all");
     if (RESIDENT_BYTES % sysconf(_SC_PAGESIZE) ||
         (uintptr_t)fs_resident_slots % (uintptr_t)sysconf(_SC_PAGESIZE))
-        return fs_refuse(why, -ENOTSUP, "its slots share pages with other data, so they cannot be "
-                                        "sealed");
+        return fs_refuse(why, -ENOTSUP,
+                         "its slots share pages with other data, so they cannot be "
+                         "sealed");
     fs_resident.sealed = true;
     return fs_seal_shut(fs_resident_slots, RESIDENT_BYTES, why);
 }

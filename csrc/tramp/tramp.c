@@ -89,8 +89,9 @@ static int not_put(int error, void *slot, const char *doing, const struct fs_why
 {
     if (error == -EALREADY)
         return fs_fail(error, "%s: the closure at %p has been freed already", doing, slot);
-    return error ? fs_fail(error, "%s: the closure at %p stays as it is: %s", doing, slot, why->text)
-                 : 0;
+    return error
+               ? fs_fail(error, "%s: the closure at %p stays as it is: %s", doing, slot, why->text)
+               : 0;
 }
 
 int fs_slot_put(void *slot, const struct fs_slot *image, void *entry, const char *doing)

@@ -48,9 +48,9 @@ FS_HIDDEN void *fs_slot_alloc_sealed(void **code);
  * aborts. */
 FS_HIDDEN void fs_slot_free(struct fs_ref ref);
 
-/* Of a sealed slot: put *image and then the entry into it; and free it. 0, or -errno with a sentence
- * that begins with `doing`, and nothing is changed: -EPERM when it is sealed for ever, -EALREADY
- * when it is free. */
+/* Of a sealed slot: put *image and then the entry into it; and free it. 0, or -errno with a
+ * sentence that begins with `doing`, and nothing is changed: -EPERM when it is sealed for ever,
+ * -EALREADY when it is free. */
 FS_HIDDEN int fs_slot_put(void *slot, const struct fs_slot *image, void *entry, const char *doing);
 FS_HIDDEN int fs_slot_free_sealed(void *slot, const char *doing);
 

@@ -36,11 +36,12 @@ OWN = ("nothing_is_made_unsealed", "a_hardened_process_has_no_other")
 
 def jobs() -> list[Job]:
     """List each case by each method, and what must be refused."""
-    listed = []
-    for harden in ("0", "1", "keys"):
-        for case in cases("c", "sealed"):
-            if case not in OWN or (case == OWN[1] and harden != "0"):
-                listed.append(Job(f"FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /sealed {case}", 300))
+    listed = [
+        Job(f"FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /sealed {case}", 300)
+        for harden in ("0", "1", "keys")
+        for case in cases("c", "sealed")
+        if case not in OWN or (case == OWN[1] and harden != "0")
+    ]
     for first in ("keys", "thread"):
         words = f"FFI_STATIC_HARDEN=keys FS_TEST_FIRST={first} /sealed {OWN[0]}"
         listed.append(Job(words, 60))

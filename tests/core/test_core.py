@@ -27,10 +27,7 @@ PROGRAMS = ("api", "alloc", "tables", "hop", "stamp", "device", "sealed")
 HARDENED = {"nothing_is_made_unsealed", "a_hardened_process_has_no_other"}
 SEALED = [case for case in cases("c", "sealed") if case not in HARDENED]
 ALL = [
-    (program, case)
-    for program in PROGRAMS
-    for case in cases("c", program)
-    if case not in HARDENED
+    (program, case) for program in PROGRAMS for case in cases("c", program) if case not in HARDENED
 ]
 
 if TYPE_CHECKING:

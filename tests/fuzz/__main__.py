@@ -13,7 +13,6 @@ from . import build
 from .isa import HERE, ISAS
 from .signature import draw
 
-
 #: How many signatures lie between two stores of the state.
 PART = 1000
 
@@ -31,7 +30,7 @@ def in_parts(o: build.Options, count: int, state: Path) -> build.Outcome:
         done = {}
     if done.get("which") != which:
         done = {"which": which, "signatures": 0, "calls": 0, "args": 0}
-    total = build.Outcome(*(int(done[key]) for key in ("signatures", "calls", "args")))
+    total = build.Outcome(done["signatures"], done["calls"], done["args"])
     if total.signatures:
         print(f"fuzz: {total.signatures} signatures were run before ({state})", flush=True)
     while total.signatures < count and not total.failures:

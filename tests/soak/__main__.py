@@ -85,7 +85,9 @@ class Soak:
 
     def by_cffi(self, seed: ctypes.c_uint) -> int:
         """Do one round of cffi."""
-        made = [self.ffi.callback(self.kind, lambda x, n=n: x + n) for n in range(seed.value)]
+        made: list[Any] = [
+            self.ffi.callback(self.kind, lambda x, n=n: x + n) for n in range(seed.value)
+        ]
         for n, one in enumerate(made):
             address = ctypes.c_void_p(int(self.ffi.cast(self.number, one)))
             self.check(self.c.soak_call(address, CALLS), TOTAL + n * CALLS, "cffi")
@@ -100,7 +102,7 @@ class Soak:
                     seed.value = 1 + (self.rounds[name] * 7) % 97
                 self.calls[name] += work(seed)
                 self.rounds[name] += 1
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the soak has failed
+        except BaseException as error:  # whatever it is, the soak has failed
             self.failures.append(f"{name}: {error!r}")
 
     def child(self) -> bool:
@@ -111,7 +113,7 @@ class Soak:
             try:
                 for work in self.kinds:
                     work(ctypes.c_uint(20))
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 os.write(2, f"in the child: {error!r}\n".encode())
                 os._exit(1)
             os._exit(bool(self.failures))

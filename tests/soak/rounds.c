@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rounds.c - what the soak does in C: closures of the library made, called, freed; and one caller */
+/* rounds.c - what the soak does in C: closures of the library made, called, freed; and one caller
+ */
 #include <ffi_static.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -47,10 +48,10 @@ long soak_round(unsigned *seed)
     long calls = 0, n = 1 + rand_r(seed) % MOST;
     for (long i = 0; i < n; i++) {
         int is_large = i % every == 3;
-        closure[i] = ffi_static_alloc(sizeof **closure, i % every == 5 ? FFI_STATIC_SEALED : 0,
-                                      &code[i]);
-        if (!closure[i] || ffi_static_prep(closure[i], is_large ? &large : &small, sum,
-                                           (void *)(intptr_t)i, 0))
+        closure[i] =
+            ffi_static_alloc(sizeof **closure, i % every == 5 ? FFI_STATIC_SEALED : 0, &code[i]);
+        if (!closure[i] ||
+            ffi_static_prep(closure[i], is_large ? &large : &small, sum, (void *)(intptr_t)i, 0))
             return -1;
         if (!is_right(code[i], is_large, i))
             return -2;

@@ -198,8 +198,8 @@ CASE(no_store_reaches_a_sealed_table)
     CHECK_EQ(api.check(), 0);
 }
 
-/* The pages in which others make and free. Without keys there is the moment in which a page is open:
- * the attacker tells how often it met one, and does no harm. With keys there is none. */
+/* The pages in which others make and free. Without keys there is the moment in which a page is
+ * open: the attacker tells how often it met one, and does no harm. With keys there is none. */
 CASE(stores_to_pages_that_others_write)
 {
     for (long i = 0; i < STAY; i++)
