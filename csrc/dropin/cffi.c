@@ -296,6 +296,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     c->out++;
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
     d->made += b->use == FS_BLOCK_LIVE;
+    if (d->made - d->freed > c->most)
+        c->most = d->made - d->freed;
     if (fs_dropin_may_turbo(d))
         fs_py_cell_of(b->slot->user_data)->turbo = FS_TURBO_ASKS;
     pending = b;
@@ -366,6 +368,15 @@ static void hook_track(struct fs_dropin *d, void *object)
     PyObject_GC_Track(object);
 }
 
+/* If there is a sink, cffi takes that into its free list, and not the block. */
+static void sink(struct fs_cffi_callback *o)
+{
+    if (!fs_cffi_sink)
+        return;
+    fs_cffi_sink->user_data = o->closure->user_data;
+    o->closure = fs_cffi_sink;
+}
+
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
     struct fs_cffi_callback *o = object;
@@ -373,13 +384,13 @@ static void hook_untrack(struct fs_dropin *d, void *object)
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
         end_callback(d, o->closure);
+        if (!PyObject_GC_IsTracked(object))
+            sink(o);
     } else if (is_stock(object)) {
-        if (PyObject_GC_IsTracked(object)) {
+        if (PyObject_GC_IsTracked(object))
             fs_stock_ends(&fs_cffi_of(d)->stock, o->closure);
-        } else if (fs_cffi_sink) { /* cffi takes the sink into its free list, and not the block */
-            fs_cffi_sink->user_data = o->closure->user_data;
-            o->closure = fs_cffi_sink;
-        }
+        else
+            sink(o);
     }
     PyObject_GC_UnTrack(object);
 }
