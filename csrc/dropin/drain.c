@@ -21,10 +21,11 @@ static int append(PyObject *list, PyObject *made)
     return error;
 }
 
-/* Free the callbacks of a list. Blocks of ours go into cffi's free list, but for those that cffi has
- * more of than callbacks were ever alive: a block of ours takes the place of each stock block that
- * comes back after install(), so there would be more each time. Neither they nor stock blocks go
- * there: in place of each, the sink goes to the head of that list, unless it is there already. */
+/* Free the callbacks of a list. Blocks of ours go into cffi's free list, but for those that cffi
+ * has more of than callbacks were ever alive: a block of ours takes the place of each stock block
+ * that comes back after install(), so there would be more each time. Neither they nor stock blocks
+ * go there: in place of each, the sink goes to the head of that list, unless it is there already.
+ */
 static int release(struct fs_cffi *c, PyObject *list)
 {
     struct fs_block *head = NULL;

@@ -187,6 +187,7 @@ def main() -> int:
     seconds = time.monotonic() - began
     kept = b"\xff" * (1024 * a.leak)
     end = pss()
+    del kept
     calls = sum(soak.calls.values())
     figures: dict[str, Any] = {
         "seconds": round(seconds),
@@ -200,7 +201,6 @@ def main() -> int:
         "failures": soak.failures[:5],
     }
     print(json.dumps(figures))
-    del kept
     if end - start > GROWTH:
         print(f"soak: memory grew by {end - start} KiB, more than {GROWTH}")
         return 1
