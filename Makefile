@@ -69,7 +69,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $@"))
 
 .PHONY: all help setup venv package lib install test test-quick test-asan test-py-all \
-        test-clean-root lint lint-ruff lint-types lint-stubs lint-sdist lint-c format readme clean
+        test-clean-root docs lint lint-ruff lint-types lint-stubs lint-sdist lint-c format readme clean
 all: lib
 
 # A target's line is `name: ... ## [group] what it does`, or `[more group]` for one that help shows
@@ -167,6 +167,10 @@ test-asan: setup lib ## [check] the C tests under the address and undefined beha
 test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15: ONLY='3.9 3.15'
 	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))
 
+docs: $(PACKAGE) ## [more measure] the site, build/docs/html/index.html, and the manual pages, build/docs/man
+	@$(PY) $(PIP) install -q -r requirements/docs.txt
+	@for to in html man; do $(PY) -m sphinx -q -E -W --keep-going -c docs -b $$to -d $(BUILD)/docs/trees . $(BUILD)/docs/$$to; done
+	@echo '<meta http-equiv="refresh" content="0; url=docs/index.html">' >$(BUILD)/docs/html/index.html
 readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/results/benchmarks.md
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
 	  --results docs/results/benchmarks.md

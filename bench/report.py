@@ -159,7 +159,7 @@ def page(results: Results, named: dict[str, str]) -> str:
     for table in (tables.calls, tables.live, tables.memory, tables.python, tables.ctypes):
         made = table(results)
         parts += [made.markdown()] if made.rows else []
-    parts.append("### Not measured\n")
+    parts.append("## Not measured\n")
     holes = [f"* {hole}" for hole in results.not_measured]
     parts.append("\n".join(holes or ["* everything that was asked for was measured"]) + "\n")
     return "\n".join(parts)

@@ -35,7 +35,7 @@ class Table:
     def markdown(self) -> str:
         """Give the table as Markdown, with its title as a heading."""
         marks = ["---" if i in self.left else "---:" for i in range(len(self.header))]
-        lines = [f"### {self.title}", ""] if self.title else []
+        lines = [f"## {self.title}", ""] if self.title else []
         lines += [self.remark, ""] if self.remark else []
         lines += [_bar(cells) for cells in (self.header, marks)]
         lines += [_bar([cell.replace("|", "\\|") for cell in row]) for row in self.rows]

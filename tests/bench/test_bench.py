@@ -329,8 +329,8 @@ def test_results_page_gets_every_table(results: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- bench: begin -->\n<!-- bench: end -->\n")
     assert _report(results, "--results", page).returncode == 0
-    titles = [line for line in page.read_text().splitlines() if line.startswith("### ")]
-    assert titles[:2] == ["### Targets", "### Calls"]
+    titles = [line for line in page.read_text().splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["## Targets", "## Calls"]
 
 
 def test_stock_is_no_column_where_it_is_the_systems_libffi(results: Path) -> None:
