@@ -34,7 +34,7 @@ exclude_patterns = ["build", ".*", "dist"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 default_role = "code"
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 
 hawkmoth_root = str(TOP / "csrc" / "include")
