@@ -55,4 +55,6 @@
 #define JALR(r) jirl $ra, r, 0
 #define CALL(symbol) bl symbol
 #define RET jr $ra
+#define FS_WHOLE_WORDS /* all instructions have 4 bytes */
+#define FS_ANY_WORDS
 /* clang-format on */
