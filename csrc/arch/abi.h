@@ -60,8 +60,8 @@ struct fs_abi {
     bool home;           /* general registers are saved where the caller says, where that varies */
     /* Where floating registers are saved once for each width: how many there are to the last. */
     unsigned singles, doubles, quads;
-    unsigned words;   /* general ones, where floating arguments leave some of them empty */
-    unsigned shape;   /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
+    unsigned words; /* general ones, where floating arguments leave some of them empty */
+    unsigned shape; /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
 #ifdef FS_SLOT_REST
     unsigned order; /* a 1, then a bit for each argument: is it in a vector register? Or 0 */
     bool in_order;  /* argument i is word i behind FS_FRAME_GPR, on the stack, too */
@@ -87,8 +87,8 @@ FS_HIDDEN void *fs_abi_quick_entry(const ffi_cif *cif);
  * is none but the planned ones. */
 FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);
 
-/* Where FS_SLOT_REST is: the same for shapes whose entries find in the slot where they go on; that is
- * written to *body. */
+/* Where FS_SLOT_REST is: the same for shapes whose entries find in the slot where they go on; that
+ * is written to *body. */
 union fs_slot_body;
 FS_HIDDEN void *fs_abi_shaped_entry(const struct fs_abi *abi, unsigned nargs,
                                     union fs_slot_body *body);

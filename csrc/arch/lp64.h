@@ -115,8 +115,9 @@
 #endif
 #define FS_ONE_TAILS 22 /* up to FS_TAIL_DD8, then from FS_TAIL_MEM on */
 
-/* Scalars of both classes in registers have entries by their number, up to FS_MIXED, and order. With
- * more integers than there are registers, up to FS_WORDS, argument i is word i of the frame. */
+/* Scalars of both classes in registers have entries by their number, up to FS_MIXED, and order.
+ * With more integers than there are registers, up to FS_WORDS, argument i is word i of the frame.
+ */
 #if FS_FLEN
 #define FS_MIXED 6
 #else
