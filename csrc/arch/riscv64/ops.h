@@ -57,4 +57,7 @@
 #define JALR(r) jalr r
 #define CALL(symbol) call symbol
 #define RET ret
+/* Between these, every instruction has 4 bytes. */
+#define FS_WHOLE_WORDS .option push; .option norvc
+#define FS_ANY_WORDS .option pop
     /* clang-format on */
