@@ -25,7 +25,7 @@
  *   fs_entry_long               anything else: the same frame; the plan is in memory of its own,
  * and what has pieces to gather is walked by C (plan/run.c)
  */
-#define FS_TAIL_LANDING
+#define FS_TAIL_LANDING FS_LANDING
 #define FS_TAIL_FILL 0 /* no instruction */
 #include "arch/entry.h"
 
@@ -42,6 +42,7 @@
     ADDI(SP, SP, -\size)
     .cfi_def_cfa_offset \size
     SD(RA, \link, SP)
+    PUSH_RA
     .cfi_offset FS_DWARF_RA, \link - \size
 .endm
 
@@ -51,6 +52,7 @@
     .cfi_restore FS_DWARF_RA
     ADDI(SP, SP, \size)
     .cfi_def_cfa_offset 0
+    POP_RA
     RET
     .cfi_restore_state
 .endm

@@ -24,7 +24,9 @@
 #define FS_SLOT_HOP_DATA 16
 #define FS_HOP_REGISTERS 32
 #define FS_HOP_ZERO 0
+#ifndef FS_HOP_SIZE
 #define FS_HOP_SIZE 16
+#endif
 
 /* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
 #define FS_PLAN_NARGS 8        /* byte: arguments */

@@ -55,4 +55,6 @@
 #define JALR(r) jirl $ra, r, 0
 #define CALL(symbol) bl symbol
 #define RET jr $ra
+#define PUSH_RA
+#define POP_RA
 /* clang-format on */
