@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - a program of this tree, whose main() was compiled as program_main(), with enforcement
+/* main.c - runs before the main() of a program of this tree (-Wl,--wrap=main), and enforces
  *
  *     program none|stack [argument ...]
  *
@@ -12,17 +12,19 @@
 
 #ifdef PYTHON
 int Py_BytesMain(int argc, char **argv);
-#define program_main Py_BytesMain
+#define __real_main Py_BytesMain
+#define __wrap_main main
 #else
-int program_main(int argc, char **argv);
+int __real_main(int argc, char **argv);
 #endif
 
-int main(int argc, char **argv)
+int __wrap_main(int argc, char **argv);
+int __wrap_main(int argc, char **argv)
 {
     if (argc < 2 || !enforce(to_enforce(argv[1]))) {
         fputs("the kernel does not enforce it\n", stderr);
         return 4;
     }
     argv[1] = argv[0];
-    exit(program_main(argc - 1, argv + 1)); /* this function cannot return any more */
+    exit(__real_main(argc - 1, argv + 1)); /* this function cannot return any more */
 }

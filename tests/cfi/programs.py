@@ -80,10 +80,11 @@ class Kit:
         """Make a program of this tree, or Python, whose main() is main.c's."""
         macros = [word for word in words if word.startswith(("-D", "-f"))]
         made = [self.compiled(program, HERE / "main.c", *macros)]
-        own = ("-Dmain=program_main", "-fno-omit-frame-pointer", *macros)
+        own = ("-fno-omit-frame-pointer", *macros)
         made += [self.compiled(program, source, *own) for source in sources]
         cxx = any(source.suffix == ".cc" for source in sources)
-        self.cc(*made, "-o", str(self.out / program), *words, cxx=cxx)
+        wrap = ["-Wl,--wrap=main"] if sources else []
+        self.cc(*made, *wrap, "-o", str(self.out / program), *words, cxx=cxx)
 
     def shared(self) -> None:
         """Make programs that are linked with the shared library: hop and unwind."""

@@ -93,11 +93,15 @@ def serve_all(
     return [*tries, Try(f"ours, {enforced}: nested", f"/ours {enforced} nested", right)]
 
 
-def shared(enforced: str) -> list[Try]:
-    """Programs that are linked with the shared library."""
+def pairs(enforced: str) -> Try:
+    """Hops with each pair of registers: a test that is linked with the shared library."""
+    what = f"shared library, {enforced}: each pair of registers"
+    return Try(what, f"/hop {enforced} every_pair_of_registers")
+
+
+def thrown(enforced: str) -> list[Try]:
+    """Exceptions and backtraces through closures of the shared library."""
     return [
-        Try(f"shared library, {enforced}: each pair of registers",
-            f"/hop {enforced} every_pair_of_registers"),
         Try(f"shared library, {enforced}: exceptions", f"/unwind {enforced} throw all"),
         Try(f"shared library, {enforced}: backtraces", f"/unwind {enforced} backtrace all"),
     ]  # fmt: skip
@@ -145,7 +149,7 @@ def x86_tries(libffis: list[str]) -> list[Try]:
     tries = []
     for enforced in (STACK, BOTH):
         tries += serve_all(["ours", *libffis], enforced, everywhere, rows=18, hops=9)
-    tries += shared(STACK)
+    tries += [pairs(STACK), *thrown(STACK)]
     tries += [
         Try("nested, shared library, stack: exceptions", "/thrown stack",
             "1000 caught, then a sum of 210"),
@@ -223,8 +227,9 @@ def x86_64(build: Path, out: Path) -> bool:
 
 # ---- AArch64 in qemu-user
 
-#: The signatures' cipher is one of QEMU's own, which is quick.
-SIGNS, DOES_NOT_SIGN = "max,pauth-impdef=on", "max,pauth=off"
+#: Processors: with all, whose signatures' cipher is one of QEMU's own, which is quick; with all but
+#: signatures; and with neither these nor landing pads.
+SIGNS, DOES_NOT_SIGN, OLD = "max,pauth-impdef=on", "max,pauth=off", "cortex-a72"
 
 
 def aarch64_tries() -> list[tuple[str, Try]]:
@@ -233,17 +238,24 @@ def aarch64_tries() -> list[tuple[str, Try]]:
     tries = []
     for enforced in (NONE, STACK):
         tries += serve_all(["ours", "libffi"], enforced, everywhere, rows=18, hops=10)
-        tries += shared(enforced)
+        tries += thrown(enforced)
+    # Not with the shadow stack: the probe returns by other registers than x30.
+    tries.append(pairs(NONE))
     tries += [one("ours", NONE, provider, "pad", ILL) for provider in everywhere]
     tries.append(one("ours", NONE, "resident", "entry", ILL))
-    tries += [one("unguarded", NONE, "resident", mode, UNNOTICED) for mode in ("pad", "entry")]
     tries += [one(program, NONE, "file", "return", ILL) for program in ("ours", "libffi")]
     unsigned = [
         one(program, enforced, "file", "return", ends)
         for program in ("ours", "libffi")
         for enforced, ends in ((STACK, SEGV), (NONE, UNNOTICED))
     ]
-    return [*((SIGNS, t) for t in tries), *((DOES_NOT_SIGN, t) for t in unsigned)]
+    # For such a processor QEMU refuses PROT_BTI, which Linux ignores; so no table is mapped.
+    old = [one("ours", NONE, "resident", mode, UNNOTICED) for mode in ("pad", "entry", "return")]
+    groups = ((SIGNS, tries), (DOES_NOT_SIGN, unsigned), (OLD, old))
+    return [
+        (cpu, replace(t, what=f"{t.what} ({cpu.split(',')[-1]})")) for cpu, group in groups
+        for t in group
+    ]
 
 
 def aarch64(build: Path, out: Path) -> bool:
@@ -251,17 +263,16 @@ def aarch64(build: Path, out: Path) -> bool:
                          ("-Wl,-z,force-bti", "-Wl,-z,bti-report=none"))  # fmt: skip
     good = check_mark("mark of the library's objects", kit.marks_of_objects(), "BTI, PAC, GCS")
     kit.ours("ours", *kit.link)
-    kit.ours("unguarded")
     kit.libffi("libffi", kit.build / "libffi/newest/patched")
     kit.shared()
     found = aarch64_tries()
     outcomes = []
     for cpu, wanted in found:
-        setting, _, words = wanted.words.rpartition(" /")
+        words = wanted.words.split()
+        setting = dict([words.pop(0).split("=")]) if "=" in words[0] else {}
         command = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-cpu", cpu]
-        command += [str(kit.out / words.split()[0]), *words.split()[1:]]
-        name, _, value = setting.partition("=")
-        done = process.run(command, status=None, env={name: value} if name else {})
+        command += [f"{kit.out}{words[0]}", *words[1:]]
+        done = process.run(command, status=None, env={**setting, "FS_TEST_EMULATED": "1"})
         outcomes.append((done.returncode, done.stdout + done.stderr))
     return judge([wanted for _, wanted in found], outcomes) and good
 
