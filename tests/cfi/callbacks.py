@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """callbacks - Python callbacks of ours, and the drop-in's, that C calls; also ones that fail."""
 
+from __future__ import annotations
+
 import ctypes
+from typing import Any, NoReturn
 
 import ffi_static
 
@@ -10,7 +13,7 @@ libc = ctypes.CDLL(None)
 
 
 @ffi_static.callback("int(int *, int *)")
-def compare(a, b):
+def compare(a: Any, b: Any) -> Any:
     return a[0] - b[0]
 
 
@@ -23,7 +26,7 @@ unary = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
 
 
 @ffi_static.callback("int(int)", error=-1, onerror=lambda *failure: None)
-def fails(x):
+def fails(x: int) -> NoReturn:
     raise ValueError(x)
 
 

@@ -3,9 +3,9 @@
  *
  *     cfi none|stack|pads|stack,pads MODE
  *
- * Linked statically with the library, or with a patched libffi (-DLIBFFI). What a mode needs is made
- * before anything is enforced. Afterwards no function of the C library is called but qsort(): its
- * functions have no landing pads in many distributions, and cannot be called through pointers.
+ * Linked statically with the library, or with a patched libffi (-DLIBFFI). What a mode needs is
+ * made before anything is enforced. Afterwards no function of the C library is called but qsort():
+ * its functions have no landing pads in many distributions, and cannot be called through pointers.
  *
  * Prints what was found. A mistake that nobody minds ends in "unnoticed", one that is caught in
  * "signal N code N" (3).
@@ -47,8 +47,12 @@ static void leave(int status)
         raw(SYS_exit_group, status, 0, 0, 0);
 }
 
+static unsigned wanted;
+
 static void report(const char *what, long right, long all)
 {
+    if (enforced() != wanted)
+        say("something else was enforced: ");
     say_number(right);
     say(" of ");
     say_number(all);
@@ -69,7 +73,10 @@ static void caught(int number, siginfo_t *info, void *context)
 
 /* --- closures --------------------------------------------------------------------------------- */
 
-#define SYMBOL(name) {#name, &(name)}
+#define SYMBOL(name)                                                                               \
+    {                                                                                              \
+#name, &(name)                                                                             \
+    }
 /* For signature.c, in the place of dlsym(). */
 void *static_symbol(void *so, const char *name);
 void *static_symbol(void *so, const char *name)
@@ -78,9 +85,9 @@ void *static_symbol(void *so, const char *name)
         const char *name;
         void *at;
     } symbols[] = {
-        SYMBOL(ffi_type_void),  SYMBOL(ffi_type_sint8),   SYMBOL(ffi_type_uint16),
-        SYMBOL(ffi_type_float), SYMBOL(ffi_type_sint32),  SYMBOL(ffi_type_pointer),
-        SYMBOL(ffi_type_double), SYMBOL(ffi_type_sint64), SYMBOL(ffi_type_longdouble),
+        SYMBOL(ffi_type_void),           SYMBOL(ffi_type_sint8),  SYMBOL(ffi_type_uint16),
+        SYMBOL(ffi_type_float),          SYMBOL(ffi_type_sint32), SYMBOL(ffi_type_pointer),
+        SYMBOL(ffi_type_double),         SYMBOL(ffi_type_sint64), SYMBOL(ffi_type_longdouble),
 #ifdef FFI_TARGET_HAS_COMPLEX_TYPE
         SYMBOL(ffi_type_complex_double),
 #endif
@@ -388,7 +395,8 @@ int main(int argc, char **argv)
     sigaction(SIGILL, &action, NULL);
     mode->prepare();
     fflush(stdout);
-    if (!enforce(to_enforce(argv[1]))) {
+    wanted = to_enforce(argv[1]);
+    if (!enforce(wanted)) {
         say("the kernel does not enforce it\n");
         leave(4);
     }

@@ -11,6 +11,11 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 size_t strlen(const char *text);
+#ifdef SHARED /* where the C library is a shared one, no function of it can be called */
+void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *));
+double creal(double _Complex z);
+double cimag(double _Complex z);
+#endif
 int strcmp(const char *a, const char *b);
 
 void *memcpy(void *to, const void *from, size_t size)
@@ -59,3 +64,26 @@ int strcmp(const char *a, const char *b)
         a++, b++;
     return (unsigned char)*a - (unsigned char)*b;
 }
+
+#ifdef SHARED
+void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    for (char *end = (char *)base + count * size, *p = base; p < end; p += size)
+        for (char *q = p; q > (char *)base && compare(q - size, q) > 0; q -= size)
+            for (size_t i = 0; i < size; i++) {
+                char byte = q[i];
+                q[i] = q[i - size];
+                q[i - size] = byte;
+            }
+}
+
+double creal(double _Complex z)
+{
+    return __real__ z;
+}
+
+double cimag(double _Complex z)
+{
+    return __imag__ z;
+}
+#endif

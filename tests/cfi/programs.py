@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HERE = ROOT / "tests/cfi"
 ROWS = ("rows", "rows_scalar", "rows_struct", "rows_more", "signature")
 SUPPORT = ("harness", "fs_test", "days", "fs_maps", "seccomp")
-INCLUDE = [f"-I{ROOT / path}" for path in ("csrc/include", "bench/c", "tests/support", "tests/core/c")]
+HEADERS = ("csrc/include", "bench/c", "tests/support", "tests/core/c")
 WARN = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")
 #: Calls of memory.c's functions stay calls, and their loops stay loops.
 NO_BUILTINS = ("-fno-builtin", "-fno-tree-loop-distribute-patterns")
@@ -38,6 +38,16 @@ class Kit:
         """Give the path of a library."""
         return str(self.build / "lib" / name)
 
+    @property
+    def archives(self) -> list[str]:
+        """Give what our static programs are linked with."""
+        return [self.lib("libffi_static-nested.a"), self.lib("libffi_static.a")]
+
+    @property
+    def shared_libraries(self) -> list[str]:
+        """Give the same as shared libraries."""
+        return [self.lib("libffi_static-nested.so.0"), self.lib("libffi_static.so.0")]
+
     def cc(self, *words: str, cxx: bool = False) -> None:
         """Run the compiler, as make does."""
         gcc = re.sub(r"gcc$", "g++", self.gcc) if cxx else self.gcc
@@ -48,28 +58,28 @@ class Kit:
         made = str(self.out / f"{program}-{source.stem}.o")
         cxx = source.suffix == ".cc"
         standard = "-std=gnu++17" if cxx else "-std=gnu11"
-        include = [*INCLUDE, f"-I{ROOT / 'tests/core/c' / self.isa}"]
+        include = [f"-I{ROOT / path}" for path in (*HEADERS, f"tests/core/c/{self.isa}")]
         self.cc(standard, *words, *include, "-c", str(source), "-o", made, cxx=cxx)
         return made
 
-    def closures(self, program: str, *link: str, macros: tuple[str, ...] = ()) -> None:
-        """Make cfi.c's program: static, with these libraries."""
+    def closures(
+        self, program: str, *link: str, macros: tuple[str, ...] = (), static: bool = True
+    ) -> None:
+        """Make cfi.c's program, with these libraries."""
         own = ("-Ddlsym=static_symbol", *WARN, *NO_BUILTINS, *macros)
         sources = [HERE / "cfi.c", *(ROOT / f"bench/c/{name}.c" for name in ROWS)]
         made = [self.compiled(program, source, *own) for source in sources]
         if "-DLIBFFI" not in macros:
-            made.append(
-                self.compiled(program, HERE / "nested.c", *own, "-ftrampoline-impl=heap")
-            )
+            made.append(self.compiled(program, HERE / "nested.c", *own, "-ftrampoline-impl=heap"))
         if self.memory:
-            made.append(self.compiled(program, HERE / "memory.c", *NO_BUILTINS))
-        options = ["-static", "-Wl,-z,muldefs", "-o", str(self.out / program)]
-        self.cc(*options, *made, *link, "-lm")
+            macros = () if static else ("-DSHARED",)
+            made.append(self.compiled(program, HERE / "memory.c", *NO_BUILTINS, *macros))
+        options = ["-static", "-Wl,-z,muldefs"] if static else ["-rdynamic"]
+        self.cc(*options, "-o", str(self.out / program), *made, *link, "-lm")
 
     def ours(self, program: str, *link: str) -> None:
         """Make it with the library."""
-        archives = [self.lib("libffi_static-nested.a"), self.lib("libffi_static.a")]
-        self.closures(program, *link, *archives, "-lffi")
+        self.closures(program, *link, *self.archives, "-lffi")
 
     def libffi(self, program: str, folder: Path) -> None:
         """Make it with a patched libffi."""
@@ -86,8 +96,12 @@ class Kit:
         wrap = ["-Wl,--wrap=main"] if sources else []
         self.cc(*made, *wrap, "-o", str(self.out / program), *words, cxx=cxx)
 
+    def ours_shared(self, program: str) -> None:
+        """Make it with the shared libraries."""
+        self.closures(program, *self.shared_libraries, "-lffi", static=False)
+
     def shared(self) -> None:
-        """Make programs that are linked with the shared library: hop and unwind."""
+        """Make tests that are linked with the shared library: hop and unwind."""
         so = [self.lib("libffi_static.so.0"), f"-Wl,-rpath,{self.build / 'lib'}", "-lffi", "-lm"]
         support = [ROOT / f"tests/support/{name}.c" for name in SUPPORT]
         self.wrapped("hop", [ROOT / "tests/core/c/hop.c", *support], *so)
@@ -100,10 +114,10 @@ class Kit:
         found = re.search(r"(?:x86|AArch64|AND) feature: (.*)", note)
         return found[1].strip() if found else "no mark"
 
-    def marks_of_objects(self) -> str:
-        """Give what all objects of the library have in common, whatever the system's files have."""
+    def marks_of_objects(self, archive: str) -> str:
+        """Give what all objects of an archive have in common, whatever the system's files have."""
         made = str(self.out / "objects.so")
-        whole = ("-Wl,--whole-archive", self.lib("libffi_static.a"), "-Wl,--no-whole-archive")
+        whole = ("-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
         self.cc("-shared", "-nostdlib", "-o", made, *whole)
         return self.marks(made)
 

@@ -123,10 +123,14 @@ def judge(tries: list[Try], outcomes: list[tuple[int | None, str]]) -> bool:
     return good == len(tries)
 
 
-def check_mark(what: str, said: str, wanted: str) -> bool:
-    """Print a line on a mark."""
-    print(f"{'ok' if said == wanted else 'FAILED':8}{what:56}{said}", flush=True)
-    return said == wanted
+def check_marks(kit: programs.Kit, files: list[str], archives: list[str], wanted: str) -> bool:
+    """Print a line on the mark of each; True when all have it."""
+    found = [(f"mark of {Path(path).name}", kit.marks(path)) for path in files]
+    found += [(f"mark of the objects of {path[path.index('lib'):]}", kit.marks_of_objects(path))
+              for path in archives]  # fmt: skip
+    for what, said in found:
+        print(f"{'ok' if said == wanted else 'FAILED':8}{what:56}{said}", flush=True)
+    return all(said == wanted for _, said in found)
 
 
 def judge_guest(outcome: Outcome, before: int, tries: list[Try]) -> bool:
@@ -149,6 +153,8 @@ def x86_tries(libffis: list[str]) -> list[Try]:
     tries = []
     for enforced in (STACK, BOTH):
         tries += serve_all(["ours", *libffis], enforced, everywhere, rows=18, hops=9)
+        tries += serves("shared", enforced, "resident", rows=18, hops=9)
+        tries += serves("shared", enforced, "file", rows=18, hops=9)
     tries += [pairs(STACK), *thrown(STACK)]
     tries += [
         Try("nested, shared library, stack: exceptions", "/thrown stack",
@@ -184,7 +190,7 @@ def bochs(out: Path, kernel: Path, packed: Path) -> list[str]:
         "romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
         "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
         f"ata0-master: type=cdrom, path={out}/disk.iso, status=inserted\n"
-        "boot: cdrom\n"
+        "boot: cdrom\nspeaker: enabled=0\n"
         "com1: enabled=1, mode=file, dev=/dev/stdout\n"
         'display_library: rfb, options="timeout=0"\n'
         f"log: {out}/bochs.log\n"
@@ -194,22 +200,22 @@ def bochs(out: Path, kernel: Path, packed: Path) -> list[str]:
 
 def x86_64(build: Path, out: Path) -> bool:
     kit = programs.native(build, out)
-    good = True
-    for name in ("libffi_static.so.0", "libffi_static-nested.so.0"):
-        good &= check_mark(f"mark of {name}", kit.marks(kit.lib(name)), "IBT, SHSTK")
     kit.ours("ours")
-    libffis = []
+    libffis, archives = [], []
     for suite in ("trixie", "newest"):
         folder = build / "libffi" / suite
         libffis.append(f"libffi-{(folder / 'version').read_text().strip()}")
         kit.libffi(libffis[-1], folder / "cet")
+        archives.append(str(folder / "cet/lib/libffi.a"))
+    good = check_marks(kit, kit.shared_libraries, archives, "IBT, SHSTK")
+    kit.ours_shared("shared")
     kit.shared()
     nested = [ROOT / f"tests/nested/gcc/{name}" for name in ("exceptions.cc", "thrown_over.c")]
     kit.wrapped("thrown", nested, "-fexceptions", "-ftrampoline-impl=heap",
                 kit.lib("libffi_static-nested.so.0"))  # fmt: skip
     top = fresh_folder(out / "root")
     programs.python(kit, top)
-    dynamic = ["hop", "unwind", "thrown", "python"]
+    dynamic = ["shared", "hop", "unwind", "thrown", "python"]
     programs.with_libraries(top, [kit.out / name for name in dynamic], out / "lib")
     for name in ("ours", *libffis, *dynamic):
         run("strip", "strip", "-o", str(top / name), str(kit.out / name))
@@ -253,7 +259,8 @@ def aarch64_tries() -> list[tuple[str, Try]]:
     old = [one("ours", NONE, "resident", mode, UNNOTICED) for mode in ("pad", "entry", "return")]
     groups = ((SIGNS, tries), (DOES_NOT_SIGN, unsigned), (OLD, old))
     return [
-        (cpu, replace(t, what=f"{t.what} ({cpu.split(',')[-1]})")) for cpu, group in groups
+        (cpu, replace(t, what=f"{t.what} ({cpu.split(',')[-1]})"))
+        for cpu, group in groups
         for t in group
     ]
 
@@ -261,12 +268,14 @@ def aarch64_tries() -> list[tuple[str, Try]]:
 def aarch64(build: Path, out: Path) -> bool:
     kit = programs.cross("aarch64", build, out, "-mbranch-protection=standard",
                          ("-Wl,-z,force-bti", "-Wl,-z,bti-report=none"))  # fmt: skip
-    good = check_mark("mark of the library's objects", kit.marks_of_objects(), "BTI, PAC, GCS")
+    libffi = kit.build / "libffi/newest/patched"
+    files = [*kit.shared_libraries, str(libffi / "lib/libffi.so.8")]
+    good = check_marks(kit, files, [], "BTI, PAC, GCS")
     kit.ours("ours", *kit.link)
-    kit.libffi("libffi", kit.build / "libffi/newest/patched")
+    kit.libffi("libffi", libffi)
     kit.shared()
     found = aarch64_tries()
-    outcomes = []
+    outcomes: list[tuple[int | None, str]] = []
     for cpu, wanted in found:
         words = wanted.words.split()
         setting = dict([words.pop(0).split("=")]) if "=" in words[0] else {}
@@ -299,10 +308,11 @@ def riscv64_tries() -> list[Try]:
 def riscv64(build: Path, out: Path) -> bool:
     kit = programs.cross("riscv64", build, out,
                          "-march=rv64gc_zicfilp_zicfiss -fcf-protection=full", ())  # fmt: skip
-    marks = kit.marks_of_objects()
-    good = check_mark("mark of the library's objects", marks, "CFI_LP_UNLABELED, CFI_SS")
+    libffi = kit.build / "libffi/newest/patched"
+    archives = [*kit.archives, str(libffi / "lib/libffi.a")]
+    good = check_marks(kit, [], archives, "CFI_LP_UNLABELED, CFI_SS")
     kit.ours("ours")
-    kit.libffi("libffi", kit.build / "libffi/newest/patched")
+    kit.libffi("libffi", libffi)
     top = fresh_folder(out / "root")
     for name in ("ours", "libffi"):
         shutil.copy(kit.out / name, top)

@@ -16,10 +16,10 @@
  * `hot` is one pointer per table and leads to fs_enter_slot: ld t3, 0(t1); jr t3. There is room for
  * those two in place of the jump; arch/table_code.h says why they are not there.
  *
- * Control-flow integrity (CFI: Zicfilp, Zicfiss) is compiled in where the compiler does so in C, which
- * is -fcf-protection and a -march with the two; nobody enforces it in a program that has other code.
- * Then a landing pad takes the place of the ebreak, before the auipc. It has no label, and t2, where a
- * caller may have put one, is in no trampoline's way.
+ * Control-flow integrity (CFI: Zicfilp, Zicfiss) is compiled in where the compiler does so in C,
+ * which is -fcf-protection and a -march with the two; nobody enforces it in a program that has
+ * other code. Then a landing pad takes the place of the ebreak, before the auipc. It has no label,
+ * and t2, where a caller may have put one, is in no trampoline's way.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
