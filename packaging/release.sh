@@ -47,7 +47,8 @@ for n in one another; do
             READY= ${ONLY:+"ONLY=$ONLY"} ${SUITE:+"SUITE=$SUITE"}
     done
     mkdir -p "$work/$n/all"
-    find "$work/$n/dist" "$work/$n/build/packaging" -type f 2>/dev/null \
+    mkdir -p "$work/$n/dist" "$work/$n/build/packaging" # where the parts are that were made
+    find "$work/$n/dist" "$work/$n/build/packaging" -type f \
         \( -name '*.tar.gz' -o -name '*.whl' -o -name '*.deb' -o -name '*.ddeb' \) \
         -exec cp {} "$work/$n/all" \;
 done
