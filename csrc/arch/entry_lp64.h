@@ -27,7 +27,7 @@
  *   fs_entry_long               anything else: the same frame; the plan is in memory of its own,
  * and what has pieces to gather is walked by C (plan/run.c)
  */
-#define FS_TAIL_LANDING
+#define FS_TAIL_LANDING FS_LANDING
 #define FS_TAIL_FILL 0 /* no instruction */
 #include "arch/entry.h"
 
@@ -44,6 +44,7 @@
     ADDI(SP, SP, -\size)
     .cfi_def_cfa_offset \size
     SD(RA, \link, SP)
+    PUSH_RA
     .cfi_offset FS_DWARF_RA, \link - \size
 .endm
 
@@ -53,6 +54,7 @@
     .cfi_restore FS_DWARF_RA
     ADDI(SP, SP, \size)
     .cfi_def_cfa_offset 0
+    POP_RA
     RET
     .cfi_restore_state
 .endm
@@ -125,6 +127,7 @@
     .ifc \class, g
     .if \n > 1 && \n <= FS_MIXED /* entry_order_lp64.h goes on here */
 fs_mixed_\n\()_\tail:
+    FS_LANDING
     fs_is_next_in fs_mixed_rest, fs_mixed_\n\()_\tail
     .endif
     .endif

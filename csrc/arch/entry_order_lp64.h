@@ -41,11 +41,12 @@
 .endm
 
     .balign 64
-FS_FUNC(fs_entry_mixed)
+FS_CODE(fs_entry_mixed)
     .set fs_order, 4
     .rept (2 << FS_MIXED) - 4
     .org fs_entry_mixed + (fs_order - 4) * FS_MIXED_SIZE, FS_TAIL_FILL
     .cfi_remember_state
+    FS_LANDING
     fs_enter_frame SCALAR_FRAME, SCALAR_RA
     .irp n, 2, 3, 4, 5, 6
     .if fs_order >> \n == 1
@@ -72,6 +73,7 @@ FS_END(fs_entry_mixed)
 
 /* avalue[i] = its word, from the last one to the first: the slot says which is the last. */
 .macro fs_word i
+    FS_LANDING
     ADDI(T0, SP, (FS_WORDS_MORE + AT(FS_FRAME_GPR) + 8 * \i))
     SD(T0, (8 * \i), SP)
 .endm

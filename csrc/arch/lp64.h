@@ -25,7 +25,9 @@
 #define FS_SLOT_HOP_DATA 16
 #define FS_HOP_REGISTERS 32
 #define FS_HOP_ZERO 0
+#ifndef FS_HOP_SIZE
 #define FS_HOP_SIZE 16
+#endif
 
 /* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
 #define FS_PLAN_NARGS 8        /* byte: arguments */
@@ -123,9 +125,15 @@
 #else
 #define FS_MIXED 0
 #endif
-#define FS_MIXED_SIZE 40 /* bytes of code each */
+/* Bytes of code each; a landing pad and a push on the shadow stack are 4 each. */
+#ifdef __riscv_landing_pad
+#define FS_MIXED_SIZE 48
+#define FS_WORD_SIZE 12
+#else
+#define FS_MIXED_SIZE 40
+#define FS_WORD_SIZE 8
+#endif
 #define FS_WORDS 32
-#define FS_WORD_SIZE 8 /* bytes of code for each of them */
 
 /* Scalar entries, for so many scalars and fewer, in general registers and in vector ones. Planned
  * entries, by how many they save: 0, 2, 4, 6 or 8 general ones; 0, 2, 4 or 8 vector ones. */

@@ -57,4 +57,6 @@
 #define RET jr $ra
 #define FS_WHOLE_WORDS /* all instructions have 4 bytes */
 #define FS_ANY_WORDS
+#define PUSH_RA
+#define POP_RA
 /* clang-format on */
