@@ -12,6 +12,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ctests import build
 from tests.support.process import output, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,6 +186,33 @@ def test_mended_faults_of_upstream_apply_to_its_release(patch: Path, tmp_path: P
     shutil.copytree(source / "src", tmp_path / "src")
     done = run(["patch", "-p1", "--fuzz=0", "-i", patch], cwd=tmp_path)
     assert not re.search(r"offset|fuzz", done.stdout), done.stdout
+
+
+DAYS = BUILT.parent / "tests" / "libffi" / "bad_days" / "days"
+
+
+def hardened(suite: str, case: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
+    library = BUILT / suite / "lib" / "libffi.so.8"
+    if not library.exists():
+        pytest.skip(f"not built here: make libffi SUITE={suite} (needs a Debian mirror)")
+    build("tests-libffi-bad-days")
+    env = {"DAYS_LIBFFI": str(library), "FFI_STATIC_HARDEN": "1"}
+    return run([DAYS, case], status=status, env=env)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("case", ["as_it_is", "prepared_again", "fork_child_makes_its_own", "exec"])
+def test_hardened_libffi_makes_sealed_closures(suite: str, case: str) -> None:
+    hardened(suite, case)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_hardened_libffi_says_what_it_cannot_seal(suite: str) -> None:
+    said = hardened(suite, "sizes_to_262080", status=None).stderr
+    assert said.startswith("libffi: FFI_STATIC_HARDEN: ffi_closure_alloc() gives NULL: ")
+    assert "bytes behind a closure" in said.splitlines()[0]
+    written = hardened(suite, "cleared_before_free", status=None)
+    assert written.returncode == -signal.SIGSEGV
 
 
 def others(base: Path) -> list[Path]:
