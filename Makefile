@@ -224,6 +224,7 @@ clean: ## [start] remove what was built (keeps .venv)
 -include csrc/py/wheels.mk # after libffi.mk: wheels have libffi inside
 -include tests/libffi/clients.mk tests/libffi/bad_days.mk
 -include tests/peers/peers.mk
+-include packaging/packaging.mk
 -include csrc/kernel/kmod.mk
 -include tests/kernel/vm.mk
 -include bench/bench.mk

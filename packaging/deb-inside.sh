@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# deb-inside.sh - what deb.sh runs in the scratch root, where /shared has the packages; $1: the version
+set -eu -o pipefail
+cd /shared
+NAMES="libffi-static0 libffi-static-nested0 libffi-static-dev python3-ffi-static trampfd-dkms"
+
+quietly() { # WHAT COMMAND...: on failure the end of what it said
+    echo "--- $1"
+    shift
+    "$@" >/shared/step.log 2>&1 || {
+        tail -n 25 /shared/step.log
+        echo "$* failed"
+        exit 1
+    }
+}
+packages() { for name in $NAMES; do ls "${name}_$version-$1"_*.deb; done | sed 's|^|./|'; }
+install() { # shellcheck disable=SC2046 # names of files
+    quietly "apt-get install, revision $1" apt-get -q -y --no-install-recommends install $(packages "$1")
+}
+everything() { find / -xdev \( -path /shared -o -path /proc -o -path /tmp -o -path /var/cache -o -path /var/log \
+    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -name __pycache__ \) -prune -o -print | sort; }
+use() {
+    (cd source && sh debian/tests/program $(pkg-config --cflags --libs libffi_static))
+    (cd source && sh debian/tests/nested $(pkg-config --libs libffi_static-nested))
+    python3 source/debian/tests/dropin.py
+    ffi-static --version
+    # shellcheck disable=SC2086 # names
+    dpkg -V $NAMES
+}
+
+version=$1
+echo "--- Debian $(cat /etc/debian_version), $(python3 --version), gcc $(gcc -dumpversion)"
+quietly "apt-get update" apt-get -q update
+# What ours depend on is Debian's and stays: it is installed before files are counted.
+# shellcheck disable=SC2046 # names of packages
+quietly "their dependencies" apt-get -q -y --no-install-recommends install libffi-dev python3-cffi-backend dkms
+everything >before
+install 1
+mkdir source
+tar -C source --strip-components=1 -xf "ffi-static_$version.orig.tar.gz"
+tar -C source -xf "ffi-static_$version-1.debian.tar.xz"
+use
+quietly "CMake finds it" sh -c 'cmake -S closures -B /tmp/b && cmake --build /tmp/b && /tmp/b/sort && /tmp/b/lambda'
+quietly "autopkgtest" autopkgtest --no-built-binaries --apt-upgrade "ffi-static_$version-1.dsc" -- null
+grep -E ' (PASS|FAIL|SKIP)' step.log | sort -u
+install 2
+use
+quietly "dkms knows the module" sh -c 'dkms status | grep trampfd'
+# shellcheck disable=SC2086 # names
+quietly "apt-get remove" apt-get -q -y remove $NAMES
+! python3 -c 'import ffi_static' 2>/dev/null
+python3 -c 'import ctypes; print("ctypes alone:", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(abs)(-3))'
+# shellcheck disable=SC2086 # names
+quietly "apt-get purge" apt-get -q -y purge $NAMES
+everything >after
+diff before after >left || { cat left; echo "these files came or went"; exit 1; }
+echo "--- nothing is left behind"
