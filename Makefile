@@ -61,8 +61,9 @@ PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
 
-# Debian's releases whose libffi has a series; `newest` is upstream's, as Debian's unstable has it.
-SUITES  := bookworm trixie newest
+# Releases whose libffi has a series; `newest` is upstream's, as Debian's unstable has it, and `el9`
+# what Enterprise Linux 9 has.
+SUITES  := bookworm trixie newest el9
 SUITE   ?= bookworm
 # What a slow target is to do of its whole: words of the names, each target says of which.
 ONLY    ?=

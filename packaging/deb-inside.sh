@@ -32,9 +32,6 @@ use() {
 version=$1
 echo "--- Debian $(cat /etc/debian_version), $(python3 --version), gcc $(gcc -dumpversion)"
 quietly "apt-get update" apt-get -q update
-# What ours depend on is Debian's and stays: it is installed before files are counted.
-# shellcheck disable=SC2046 # names of packages
-quietly "their dependencies" apt-get -q -y --no-install-recommends install libffi-dev python3-cffi-backend dkms
 everything >before
 install 1
 mkdir source

@@ -69,7 +69,8 @@ done
 rm -rf "$work/tree"
 ls "$work"/*-1_*.deb
 
-make_root "$suite" "$OUT/use-root-$suite.tar" ca-certificates gcc libc6-dev pkg-config python3 autopkgtest cmake
+make_root "$suite" "$OUT/use-root-$suite.tar" ca-certificates gcc g++ make libc6-dev pkg-config python3 \
+    autopkgtest cmake libffi-dev python3-cffi-backend dkms systemd
 rm -rf "$OUT/use-root-$suite"
 mkdir "$OUT/use-root-$suite"
 trap 'rm -rf "$OUT/use-root-$suite"' EXIT

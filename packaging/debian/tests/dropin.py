@@ -17,7 +17,7 @@ PR_SET_MDWE = 65
 
 if os.environ.get("FFI_STATIC_INSTALL") != "require":
     refused = ctypes.CDLL(None).prctl(PR_SET_MDWE, 1, 0, 0, 0)
-    print("PR_SET_MDWE:", "not here, or already" if refused else "set")
+    print("PR_SET_MDWE:", "not here, or already" if refused else "set", flush=True)
     os.environ["FFI_STATIC_INSTALL"] = "require"
     os.execv(sys.executable, [sys.executable, __file__])
 
