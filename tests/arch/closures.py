@@ -35,7 +35,7 @@ from tests.support import process
 SERIES = ROOT / "patches" / "libffi"
 #: This machine's own is `make test-libffi`'s.
 ARCHES = tuple(name for name in ISAS if name != platform.machine())
-SUITES = ("bookworm", "trixie", "newest", "el9")
+SUITES = ("bookworm", "trixie", "newest")
 #: Only where the programs run without an emulator: qemu-user cannot do it.
 NATIVE_PROVIDERS = ("text",)
 #: Run on each patched build besides: what upstream's testsuite does not look at.

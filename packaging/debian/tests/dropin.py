@@ -21,9 +21,7 @@ if os.environ.get("FFI_STATIC_INSTALL") != "require":
     os.environ["FFI_STATIC_INSTALL"] = "require"
     os.execv(sys.executable, [sys.executable, __file__])
 
-COMPARE = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int)
-)
+COMPARE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))
 compare = COMPARE(lambda a, b: a[0] - b[0])
 
 
