@@ -59,7 +59,8 @@ SETUPTOOLS, CFFI = (61, 0), (1, 15, 1)
 def version() -> str:
     """The library's version, which stands in its header."""
     with open("csrc/include/ffi_static.h", encoding="utf-8") as file:
-        return ".".join(re.findall(r"^#define FFI_STATIC_VERSION_\w+ (\d+)$", file.read(), re.M))
+        text = file.read()
+    return ".".join(re.findall(r"^#define FFI_STATIC_VERSION_\w+ (\d+)$", text, re.MULTILINE))
 
 
 def release(version: str) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ rpmlint ffi_static.spec || true
 for release in 1 2; do
     sed "s/^Release: .*/Release: $release/" ffi_static.spec >"release-$release.spec"
     rpmbuild --nodeps --define "_topdir /shared/top" --define "_sourcedir /shared" --define "_rpmdir /shared" \
-        --define "_dbpath /shared/db" --define "_libdir /usr/lib/$(gcc -print-multiarch)" -bb "release-$release.spec"
+        --define "_dbpath /shared/db" --define "debug_package %{nil}" --define "_libdir /usr/lib/$(gcc -print-multiarch)" -bb "release-$release.spec"
 done
 mv ./*/*.rpm .
 RUN

@@ -7,7 +7,7 @@ same base, built by the same compiler, and none may fail that stock passes. The 
 run again under the policies of a hardened system (``deny.c``) and, for one base, in other builds;
 what stock does under the same policies is shown beside, as information. ::
 
-    python tests/libffi/suite.py [--libffi build/libffi] [--full] [--suites bookworm,trixie,newest,el9]
+    python tests/libffi/suite.py [--libffi build/libffi] [--full] [--suites bookworm,el9]
 
 A run is not repeated while its library, the testsuite, the compiler and what it was asked for are
 the same (``--again`` repeats all), so stock's runs outlive every change of csrc; ``--stock`` makes
