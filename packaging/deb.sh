@@ -47,7 +47,7 @@ build() { # LOG COMMAND...
     local log=$work/$1.log
     shift
     # shellcheck disable=SC2016 # expanded inside
-    nice -n 10 bash -c '. "$1"; inside "${@:2}"' build "$HERE/../patches/libffi/deb/root.sh" \
+    bash -c '. "$1"; inside "${@:2}"' build "$HERE/../patches/libffi/deb/root.sh" \
         "$OUT/build-root-$suite" "$work" "$@" >"$log" 2>&1 || {
         tail -n 25 "$log" >&2
         die "'$*' failed; the end of its log is above, all of it in $log"
