@@ -21,7 +21,7 @@ work=$OUT/deb-$suite
 rm -rf "$work"
 mkdir -p "$work"
 
-# source_package REVISION: the tree with debian/ where Debian wants it, and the entry of its changelog
+# The tree with debian/ where Debian wants it, and the entry of its changelog.
 source_package() {
     rm -rf "${work:?}/tree"
     mkdir "$work/tree"
@@ -29,7 +29,7 @@ source_package() {
     cp "$OUT/ffi_static-$version.tar.gz" "$work/ffi-static_$version.orig.tar.gz"
     cp -r "$work/tree/packaging/debian" "$work/tree/debian"
     cat >"$work/tree/debian/changelog" <<ENTRY
-ffi-static ($version-$1) $suite; urgency=medium
+ffi-static ($version-1) $suite; urgency=medium
 
   * Package of ffi_static $version.
 
@@ -53,19 +53,22 @@ build() { # LOG COMMAND...
         die "'$*' failed; the end of its log is above, all of it in $log"
     }
 }
-for revision in 1 2; do
-    source_package $revision
-    echo "dpkg-buildpackage of ffi-static $version-$revision in a root of $suite ..."
-    if [ $revision = 1 ]; then
-        build build sh -c 'cd /shared/tree && MAKEFLAGS= dpkg-buildpackage -us -uc'
-        build lintian sh -c 'lintian --allow-root --version && lintian --allow-root --fail-on error,warning -I \
-            --suppress-tags initial-upload-closes-no-bugs /shared/*.changes'
-        echo "lintian: $(grep -cE '^[EW]: ' "$work/lintian.log" || true) errors and warnings," \
-            "$(grep -c '^I: ' "$work/lintian.log" || true) of kind information"
-    else # the revision that the first is upgraded to
-        build build2 sh -c 'cd /shared/tree && MAKEFLAGS= DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -b -us -uc'
-    fi
-done
+source_package
+echo "dpkg-buildpackage of ffi-static $version-1 in a root of $suite ..."
+build build sh -c 'cd /shared/tree && MAKEFLAGS= dpkg-buildpackage -us -uc'
+build lintian sh -c 'lintian --allow-root --version && lintian --allow-root --fail-on error,warning -I \
+    --suppress-tags initial-upload-closes-no-bugs /shared/*.changes'
+echo "lintian: $(grep -cE '^[EW]: ' "$work/lintian.log" || true) errors and warnings," \
+    "$(grep -c '^I: ' "$work/lintian.log" || true) of kind information"
+# The revision that the first is upgraded to: the same files.
+# shellcheck disable=SC2016 # expanded inside
+build revision sh -euc 'cd /shared
+    for deb in *_"$1"-1_*.deb; do
+        dpkg-deb -R "$deb" again
+        sed -i "s/$1-1/$1-2/g" again/DEBIAN/control
+        dpkg-deb --root-owner-group -b again "$(echo "$deb" | sed "s/_$1-1_/_$1-2_/")"
+        rm -r again
+    done' sh "$version"
 rm -rf "$work/tree"
 ls "$work"/*-1_*.deb
 
