@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import cffi
 
@@ -17,12 +18,12 @@ COUNT = 2000
 ffi = cffi.FFI()
 
 
-def make(base: int) -> list[object]:
+def make(base: int) -> list[Any]:
     """Give callbacks that add their number to what they get."""
     return [ffi.callback("int(int)", lambda x, n=base + i: x + n) for i in range(COUNT)]
 
 
-def right(callbacks: list[object], base: int) -> bool:
+def right(callbacks: list[Any], base: int) -> bool:
     return all(ffi.cast("int(*)(int)", f)(1) == base + i + 1 for i, f in enumerate(callbacks))
 
 

@@ -43,7 +43,7 @@ def forks(python: Path, libffi: Path) -> list[str]:
     }
     wrong = []
     for (name, library, strict), (status, said) in ways.items():
-        command = [sys.executable, HERE / "strict.py"] * bool(strict)
+        command: list[str | Path] = [sys.executable, HERE / "strict.py"] if strict else []
         command += [python, HERE / "forks.py"]
         env = {"LD_LIBRARY_PATH": str(library)}
         done = process.run(command, status=None, env=env, without=("FFI_STATIC_", "PYTHON"))
