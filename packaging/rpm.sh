@@ -62,6 +62,7 @@ use() {
     ffi-static --version
     rpm -V --nodeps $names
 }
+mkdir -p /usr/share/licenses # as a distribution with RPM has it
 everything >before
 echo "--- rpm -i"
 rpm -i --nodeps ./*-1.*.rpm 2>&1 | grep -v dkms || true
