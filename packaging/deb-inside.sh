@@ -20,6 +20,42 @@ install() { # shellcheck disable=SC2046 # names of files
 }
 everything() { find / -xdev \( -path /shared -o -path /proc -o -path /tmp -o -path /var/cache -o -path /var/log \
     -o -path /var/lib/apt -o -path /var/lib/dpkg -o -name __pycache__ \) -prune -o -print | sort; }
+# unit LINE...: a service with MemoryDenyWriteExecute=, run by systemd as the first process of namespaces
+# and a control group of its own. What it prints is shown; its end is that of the service.
+unit() {
+    printf '%s\n' '[Unit]' DefaultDependencies=no SuccessAction=exit-force FailureAction=exit-force \
+        '[Service]' Type=oneshot MemoryDenyWriteExecute=yes StandardOutput=file:/shared/unit.log \
+        StandardError=file:/shared/unit.log "$@" >/etc/systemd/system/one.service
+    local status=0
+    rm -f unit.log
+    mkdir -p /mnt/cgroup
+    # shellcheck disable=SC2016 # expanded inside
+    unshare --mount sh -uc '
+        mount -t cgroup2 cgroup2 /mnt/cgroup || exit 2
+        own=/mnt/cgroup/ffi-static-unit
+        mkdir -p $own
+        (
+            sh -c "echo \$PPID" >$own/cgroup.procs
+            exec timeout -s KILL 300 unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup sh -euc "
+                mount -t proc proc /proc
+                mount -t sysfs -o ro sysfs /sys
+                mount -t cgroup2 cgroup2 /sys/fs/cgroup
+                mount -t tmpfs tmpfs /run
+                mount -t tmpfs tmpfs /dev
+                mknod -m 666 /dev/null c 1 3
+                mknod -m 666 /dev/urandom c 1 9
+                exec env -i container=scratch PATH=/usr/bin:/bin /lib/systemd/systemd --unit=one.service \
+                    --log-target=null --show-status=no"
+        )
+        status=$?
+        sleep 1
+        find $own -depth -type d -exec rmdir {} \;
+        exit $status' || status=$?
+    sed 's/^/    /' unit.log
+    rm /etc/systemd/system/one.service
+    rmdir /mnt/cgroup
+    return "$status"
+}
 use() {
     (cd source && sh debian/tests/program $(pkg-config --cflags --libs libffi_static))
     (cd source && sh debian/tests/nested $(pkg-config --libs libffi_static-nested))
@@ -38,6 +74,9 @@ mkdir source
 tar -C source --strip-components=1 -xf "ffi-static_$version.orig.tar.gz"
 tar -C source -xf "ffi-static_$version-1.debian.tar.xz"
 use
+echo "--- a unit of systemd with MemoryDenyWriteExecute=yes"
+unit Environment=FFI_STATIC_INSTALL=require "ExecStart=/usr/bin/python3 /shared/source/debian/tests/dropin.py"
+! unit "ExecStart=/usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)'" # so it is in force
 quietly "CMake finds it" sh -c 'cmake -S closures -B /tmp/b && cmake --build /tmp/b && /tmp/b/sort && /tmp/b/lambda'
 quietly "autopkgtest" autopkgtest --no-built-binaries --apt-upgrade "ffi-static_$version-1.dsc" -- null
 grep -E ' (PASS|FAIL|SKIP)' step.log | sort -u
