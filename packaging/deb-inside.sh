@@ -79,7 +79,7 @@ unit Environment=FFI_STATIC_INSTALL=require "ExecStart=/usr/bin/python3 /shared/
 ! unit "ExecStart=/usr/bin/python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)'" # so it is in force
 quietly "CMake finds it" sh -c 'cmake -S closures -B /tmp/b && cmake --build /tmp/b && /tmp/b/sort && /tmp/b/lambda'
 quietly "autopkgtest" autopkgtest --no-built-binaries --apt-upgrade "ffi-static_$version-1.dsc" -- null
-grep -E ' (PASS|FAIL|SKIP)' step.log | sort -u
+grep -aE ' (PASS|FAIL|SKIP)' step.log | sort -u
 install 2
 use
 quietly "dkms knows the module" sh -c 'dkms status | grep trampfd'
@@ -88,7 +88,7 @@ quietly "apt-get remove" apt-get -q -y remove $NAMES
 ! python3 -c 'import ffi_static' 2>/dev/null
 python3 -c 'import ctypes; print("ctypes alone:", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(abs)(-3))'
 # shellcheck disable=SC2086 # names
-quietly "apt-get purge" apt-get -q -y purge $NAMES
+quietly "dpkg --purge" dpkg --purge $NAMES
 everything >after
 diff before after >left || { cat left; echo "these files came or went"; exit 1; }
 echo "--- nothing is left behind"
