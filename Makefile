@@ -237,4 +237,5 @@ clean: ## [start] remove what was built (keeps .venv)
 -include packaging/packaging.mk
 -include csrc/kernel/kmod.mk
 -include tests/kernel/vm.mk
+-include tests/cfi/cfi.mk
 -include bench/bench.mk
