@@ -74,7 +74,7 @@ endif
 
 # ---- the patches that are upstream's to take, each alone: ONLY='1 4', ISA=aarch64, FULL=1
 .PHONY: test-upstream
-test-upstream: $(NATIVE)/libffi/newest/version $(CROSS_TOOLS) $(READY) ## [more libffi] upstream's testsuite after each of patches/libffi/upstream's six: ONLY='1 4' ISA=
+test-upstream: $(NATIVE)/libffi/newest/version $(CROSS_TOOLS) $(READY) ## [more libffi] upstream's testsuite after each patch for it: ONLY='1 all', ISA=aarch64
 	@$(PYTEST) -q tests/libffi/test_libffi.py -k of_upstream
 	@$(PY) -m tests.libffi.upstream --build $(NATIVE) --arch $(ISA) $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
 

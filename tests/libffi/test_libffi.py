@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.libffi import upstream
 from tests.support.process import output, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,7 +202,9 @@ def test_patches_of_upstream_apply_one_after_the_other(release: Path) -> None:
 @pytest.mark.parametrize("patch", SENT, ids=lambda p: p.stem)
 def test_patch_of_upstream_is_small_with_a_test_and_a_letter(patch: Path) -> None:
     letter, *files = re.split(r"^diff --git .*\n", patch.read_text(), flags=re.MULTILINE)
-    body = "".join(re.sub(r"\A.*?^\+\+\+ .*?$", "", f, flags=re.M | re.S) for f in files)
+    body = "".join(
+        re.sub(r"\A.*?^\+\+\+ .*?$", "", f, flags=re.MULTILINE | re.DOTALL) for f in files
+    )
     assert 0 < len(re.findall(r"^[-+]", body, re.MULTILINE)) < 150
     tests = re.findall(r"^\+\+\+ b/testsuite/(\S+\.c)$", "".join(files), re.MULTILINE)
     assert len(tests) == 1
@@ -211,6 +214,16 @@ def test_patch_of_upstream_is_small_with_a_test_and_a_letter(patch: Path) -> Non
     assert f"testsuite/{tests[0]}: New test." in letter
     for part in ("Subject: [PATCH] ", "What it costs: ", "What it does not do: ", "Tests: "):
         assert letter.count(f"\n{part}") == 1, part
+
+
+def test_judgement_of_a_patch_of_upstream_can_say_no() -> None:
+    own, other = "libffi.closures/tramp_no_fd.c", "libffi.threads/fork.c"
+    release = {"x.c": "PASS", f"{own} -O2": "FAIL", f"{other} -O2": "FAIL"}
+    assert upstream.judge(release, {"x.c": "PASS", f"{own} -O2": "PASS"}, "1") == []
+    assert upstream.judge(release, {"x.c": "FAIL", f"{own} -O2": "PASS"}, "1") == ["FAIL: x.c"]
+    assert upstream.judge(release, {"x.c": "PASS", f"{own} -O2": "FAIL"}, "1") == [f"{own}: FAIL"]
+    assert len(upstream.judge(release, {"x.c": "PASS"}, "1")) == 2
+    assert upstream.judge(release, {**release, f"{own} -O2": "PASS"}, "all")
 
 
 def test_six_patches_of_upstream_are_numbered() -> None:

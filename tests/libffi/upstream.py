@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """upstream - libffi's own testsuite after each patch of patches/libffi/upstream that adds a test.
 
-libffi 3.8.0 is built as it is, with each patch alone, and with all of them ("all"). Its testsuite runs on every build: all of
-it on this machine, the tests of closures and of threads on other architectures (closures.py has the
-compilers and emulators). The release gets the patches' new tests, too, so that the report says how
-each ends without its patch. ::
+libffi 3.8.0 is built as it is, with each patch alone, and with all of them ("all"). Its testsuite
+runs on every build: the whole of it on this machine, the tests of closures and of threads on other
+architectures (closures.py has the compilers and emulators). The release gets the patches' new
+tests, too, so that the report says how each ends without its patch. ::
 
     python -m tests.libffi.upstream [--build build] [--arch aarch64] [--only 1 4 all] [--full]
 
@@ -34,8 +34,7 @@ from tests.arch.closures import (
 from tests.arch.isas import ISAS, ROOT
 
 PATCHES = {
-    path.name[0]: path
-    for path in sorted((ROOT / "patches/libffi/upstream").glob("[0-9]-*.patch"))
+    path.name[0]: path for path in sorted((ROOT / "patches/libffi/upstream").glob("[0-9]-*.patch"))
 }
 SUITE = "newest"
 RELEASE, ALL = "release", "all"
@@ -44,7 +43,9 @@ ELSEWHERE = "closure.exp threads.exp"  # emulated, all of it would take hours
 
 def new_tests(patch: Path) -> list[str]:
     """Name the tests that a patch adds, as dejagnu does: libffi.closures/name.c."""
-    found = re.findall(r"^--- /dev/null\n\+\+\+ b/testsuite/(\S+)$", patch.read_text(), re.M)
+    found = re.findall(
+        r"^--- /dev/null\n\+\+\+ b/testsuite/(\S+)$", patch.read_text(), re.MULTILINE
+    )
     if not found:
         raise CannotRunError(f"{patch} adds no test")
     return found
@@ -57,7 +58,7 @@ def source_tree(libffi: Path, out: Path, key: str) -> Path:
     shutil.copytree(libffi / SUITE / "source", tree, symlinks=True)
     for patch in [PATCHES[key]] if key in PATCHES else PATCHES.values():
         # A new file is a part of its own in a patch.
-        parts = re.split(r"^(?=diff --git )", patch.read_text(), flags=re.M)[1:]
+        parts = re.split(r"^(?=diff --git )", patch.read_text(), flags=re.MULTILINE)[1:]
         (out / "part.patch").write_text(
             "".join(part for part in parts if key != RELEASE or "\n--- /dev/null\n" in part)
         )
