@@ -72,6 +72,12 @@ test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny v
 	@$(TEST_LIBFFI)
 endif
 
+# ---- the patches that are upstream's to take, each alone: ONLY='1 4', ISA=aarch64, FULL=1
+.PHONY: test-upstream
+test-upstream: $(NATIVE)/libffi/newest/version $(CROSS_TOOLS) $(READY) ## [more libffi] upstream's testsuite after each patch for it: ONLY='1 all', ISA=aarch64
+	@$(PYTEST) -q tests/libffi/test_libffi.py -k of_upstream
+	@$(PY) -m tests.libffi.upstream --build $(NATIVE) --arch $(ISA) $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
+
 # ---- the benchmark: `make bench` has them as rivals, bench-libffi measures nothing else
 
 LIBFFI_PYTHON ?= $(PYTHON)
