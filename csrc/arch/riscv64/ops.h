@@ -59,6 +59,9 @@
 #define JALR(r) jalr r
 #define CALL(symbol) call symbol
 #define RET ret
+/* Between these, every instruction has 4 bytes. */
+#define FS_WHOLE_WORDS .option push; .option norvc
+#define FS_ANY_WORDS .option pop
 /* A return address that is saved, behind that, and one that was loaded, before it is used. */
 #ifdef __riscv_shadow_stack
 #define PUSH_RA sspush ra
