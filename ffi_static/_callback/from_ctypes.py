@@ -49,7 +49,7 @@ def _points(value: Any) -> bool:
 _HELPERS = (_SimpleCData.__base__, ctypes.c_int, ctypes.set_errno, "value", "_objects", _points)
 
 _INTEGER_CODES = "bBhHiIlLqQ"
-_LETTERS = dict(zip("c?ufdgPzZOFDG", "bBifdgppppFDG"))  # F, D, G: complex, from Python 3.14 on
+_LETTERS = dict(zip("c?ufdgPzZOFDG", "cBwfdgppppFDG"))  # F, D, G: complex, from Python 3.14 on
 _KINDS = {"f": SSE, "d": SSE, "g": X87, "F": SSE, "D": SSE, "G": X87}
 _BY_SIZE = {1: "b", 2: "h", 4: "i", 8: "q"}
 
