@@ -209,7 +209,7 @@ void fs_thunk_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void *
         give(t, ret, result);
     Py_XDECREF(result);
     for (Py_ssize_t i = 0; i < count; i++)
-        Py_DECREF(argv[i]);
+        Py_DECREF(argv[FS_PY_CTYPES_PASSES_TUPLE ? count - 1 - i : i]);
     fs_call_release(owner);
 }
 

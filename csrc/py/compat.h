@@ -42,6 +42,11 @@
 #endif
 
 enum {
+#ifdef Py_GIL_DISABLED
+    FS_PY_COUNTS_ALONE = 0, /* a reference count tells nothing of the other threads' references */
+#else
+    FS_PY_COUNTS_ALONE = 1,
+#endif
 #if PY_VERSION_HEX >= 0x030C0000
     FS_PY_ATTACHED_IS_THREADS = 1, /* fs_py_attached() is the calling thread's own state ... */
     FS_PY_OWN_GILS = 1,            /* an interpreter may have a GIL of its own */
@@ -53,8 +58,10 @@ enum {
 #endif
 #if PY_VERSION_HEX >= 0x030A0000
     FS_PY_CTYPES_VOID_IS_INT = 0,
+    FS_PY_CTYPES_PASSES_TUPLE = 0,
 #else
-    FS_PY_CTYPES_VOID_IS_INT = 1, /* ctypes tells libffi so of a callback that returns nothing */
+    FS_PY_CTYPES_VOID_IS_INT = 1,  /* ctypes tells libffi so of a callback that returns nothing */
+    FS_PY_CTYPES_PASSES_TUPLE = 1, /* to a callback's function, and the last argument dies first */
 #endif
 };
 

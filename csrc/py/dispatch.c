@@ -144,7 +144,7 @@ static PyObject *call_swapped(struct fs_py_call *call, PyObject **argv, size_t f
 /* Convert the arguments, call, convert the result. argv[-1] may be used by vectorcall. */
 static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ssize_t count)
 {
-    const fs_py_signature *sig = call->callback->signature;
+    fs_py_signature *sig = call->callback->signature;
     PyObject *result;
     for (Py_ssize_t i = 0; i < count; i++) {
         argv[i] = sig->arguments[i].from_c(&sig->arguments[i], call->args[i]);
@@ -161,7 +161,7 @@ static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ss
     else
         result = PyObject_Vectorcall(call->callback->function, argv, flags, NULL);
     for (Py_ssize_t i = 0; i < count; i++)
-        Py_DECREF(argv[i]);
+        fs_py_conv_done(&sig->arguments[i], argv[i]);
     if (fs_unlikely(!result)) {
         fail(call, CALLING);
         return;
