@@ -407,7 +407,7 @@ def test_aggregates_by_their_members(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe(*halves, base=ctypes.Union) == (8, 4, ((8, 2, (half, half)), "f"))
     assert describe(halves[1], base=ctypes.Union) == (4, 4, ("f", "f"))
     assert describe(("a", ctypes.c_float * 1)) == (4, 4, ("f", (0, 1, ())))
-    assert describe(("a", ctypes.c_short), ("b", ctypes.c_int, 3)) == (8, 4, ("I", "I"))
+    assert describe(("a", ctypes.c_int), ("b", ctypes.c_short, 3)) == (8, 4, ("I", "I"))
     assert describe(("a", Half * 50)) == (200, 2, ("H",))
     packed = describe(("a", ctypes.c_byte), ("b", ctypes.c_double), _pack_=2, _layout_="ms")
     assert packed == (10, 2, ("b", "d"))
