@@ -411,9 +411,10 @@ def test_aggregates_by_their_members(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe(("a", Half * 50)) == (200, 2, ("H",))
     packed = describe(("a", ctypes.c_byte), ("b", ctypes.c_double), _pack_=2, _layout_="ms")
     assert packed == (10, 2, ("b", "d"))
+    aligned = {"_pack_": 1, "_layout_": "ms", "_align_": 8}
     if ALIGNS:
         with pytest.raises(NotImplementedError, match="is packed and aligned"):
-            describe(("a", ctypes.c_byte), ("b", ctypes.c_float), _pack_=1, _align_=8)
+            describe(("a", ctypes.c_byte), ("b", ctypes.c_float), **aligned)
     fields = ("a", ctypes.c_int, 3), ("b", ctypes.c_float)
     monkeypatch.setattr(from_ctypes, "_FLATTENS", False)
     assert describe(*fields) == (8, 4, ("I", "I"))
