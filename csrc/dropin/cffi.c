@@ -35,42 +35,62 @@ static FS_PY_THREAD_LOCAL struct fs_block *pending, *pending_for;
 
 /* ---- the handler ----------------------------------------------------------------------- */
 
-/* A callback's first call. The probe's goes to cffi's handler, and its second one to us. */
-static FS_COLD bool ask(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+/* A callback's first call: does our dispatch run it? The probe's goes to cffi's handler, and its
+ * second one to us. */
+static FS_COLD bool ask(struct fs_py_cell *cell, void *ticket, struct fs_invoke *in, void **args)
 {
-    struct fs_dropin *d = fs_dropin_that_holds((void *)cell->served.handler);
-    if (d && fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
+    struct fs_py_running now;
+    struct fs_dropin *d = fs_dropin_that_holds((void *)in->handler);
+    if (!d)
+        return false;
+    if (fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
         d->seen |= FS_SAW_CALL;
-        fs_invoke_check(d, cell, cif, args, info);
+        fs_invoke_check(d, in, args);
         return false;
     }
-    return fs_invoke_learn(cell, cif, info);
+    bool ours = fs_invoke_learn(d, in);
+    if (fs_py_running_begin(&now, cell, ticket)) {
+        fs_turbo_decide(d, cell, ours, in->integer);
+        fs_py_running_seen(&now, in->info);
+        fs_py_running_end(&now);
+    }
+    return ours;
 }
 
-/* Does our dispatch run this callback? */
-static inline bool is_ours(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+/* What a call uses of its callback, which may end during the call. */
+static inline struct fs_invoke look(const struct fs_py_cell *cell, ffi_cif *cif)
 {
-    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
-        return true;
-    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif, args, info);
+    const struct fs_block *b = cell->served.data;
+    PyObject *info = fs_py_load((PyObject **)&b->user_data);
+    if (fs_unlikely(!info)) /* tp_clear has run, dealloc not yet */
+        fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
+               "destroys it; keep a reference to it",
+               (uintptr_t)fs_slot_code(b->slot), 0);
+    return (struct fs_invoke){
+        .handler = cell->served.handler,
+        .info = info,
+        .cif = cif,
+        .integer = __atomic_load_n(&cell->types, __ATOMIC_RELAXED) != 0,
+    };
 }
 
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_py_running running;
     struct fs_call c;
     if (!fs_call_enter(&c, ticket, ret, true))
         return;
-    if (fs_likely(fs_py_cell_valid(cell, ticket))) {
-        const struct fs_block *b = cell->served.data;
-        if (fs_unlikely(!b->user_data)) /* tp_clear has run, dealloc not yet */
-            fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
-                   "destroys it; keep a reference to it",
-                   (uintptr_t)fs_slot_code(b->slot), 0);
-        if (fs_likely(is_ours(cell, cif, args, b->user_data)))
-            fs_invoke_run(cell, cif, ret, args, b->user_data);
+    if (fs_likely(fs_py_running_begin(&running, cell, ticket))) {
+        const enum fs_turbo turbo = fs_turbo_of(cell);
+        struct fs_invoke in = look(cell, cif);
+        fs_py_running_seen(&running, in.info);
+        if (fs_likely(turbo == FS_TURBO_RUNS ||
+                      (turbo == FS_TURBO_ASKS && ask(cell, ticket, &in, args))))
+            fs_invoke_run(&in, ret, args);
         else
-            fs_invoke_theirs(cell->served.handler, cif, ret, args, b->user_data);
+            fs_invoke_theirs(&in, ret, args);
+        fs_py_running_end(&running);
     } else {
         fs_py_closed_answer(ticket, ret, c.size);
     }
@@ -84,7 +104,7 @@ typedef void *map(void *, size_t, int, int, int, off_t);
 /* Does this thread drain? */
 static bool is_draining(const struct fs_dropin *d)
 {
-    return fs_unlikely(fs_cffi_of(d)->stock.draining) && pthread_equal(d->prober, pthread_self());
+    return fs_unlikely(fs_py_load(&fs_cffi_of(d)->stock.draining)) && pthread_equal(d->prober, pthread_self());
 }
 
 static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, size_t size,
@@ -99,7 +119,7 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    if (d->state == FS_DROPIN_RESTORED) { /* cffi gets stock memory again */
+    if (fs_py_load(&d->state) == FS_DROPIN_RESTORED) { /* cffi gets stock memory again */
         void *theirs = original(where, size, rights, flags, fd, offset);
         if (theirs == MAP_FAILED || fs_stock_mapped(&c->stock, theirs, size) == 0)
             return theirs;
@@ -109,8 +129,8 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
     }
     void *area = fs_block_area(size);
     if (area != MAP_FAILED) {
-        c->stock.accounted += size / sizeof(struct fs_block);
-        c->given += size / sizeof(struct fs_block);
+        fs_py_add(&c->stock.accounted, size / sizeof(struct fs_block));
+        fs_py_add(&c->given, size / sizeof(struct fs_block));
     }
     return area;
 }
@@ -132,11 +152,12 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
     if (b->use == FS_BLOCK_FREE)
         return;
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
-    cell->callback = NULL; /* for threads that wait for the GIL, or call when Python has ended */
-    if (!fs_py_exiting || !fs_py_finalizing())
+    /* for threads that wait for the GIL, or call when Python has ended */
+    fs_py_running_finish(cell, (PyObject *const[FS_PY_KEPT]){b->user_data});
+    if (!fs_py_may_be_exiting() || !fs_py_finalizing())
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
-    d->freed += b->use == FS_BLOCK_LIVE;
-    fs_cffi_of(d)->out--;
+    fs_py_add(&d->freed, b->use == FS_BLOCK_LIVE);
+    fs_py_add(&fs_cffi_of(d)->out, (size_t)-1);
     b->use = FS_BLOCK_FREE;
 }
 
@@ -146,7 +167,11 @@ static struct fs_py_cell *cell_of(struct fs_block *b)
     if (fs_likely(b->slot != NULL)) {
         struct fs_py_cell *own = fs_py_cell_of(b->slot->user_data);
         if (fs_likely(!fs_py_cell_is_worn(own))) {
+            if (FS_PY_NO_GIL)
+                fs_py_cells_lock();
             fs_py_cell_renew(own);
+            if (FS_PY_NO_GIL)
+                fs_py_cells_unlock();
             return own;
         }
     }
@@ -217,7 +242,7 @@ static ffi_status fill(struct fs_block *b, ffi_cif *cif, ffi_static_handler func
     if (fs_likely(error == 0))
         error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
     if (fs_unlikely(error < 0)) {
-        cell->callback = NULL;
+        fs_py_store(&cell->callback, NULL);
         return fs_dropin_status(error);
     }
     b->cif = cif;
@@ -279,13 +304,13 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     theirs->user_data = user_data; /* cffi checks this word */
     if (!known) {                  /* our block goes to cffi when the object is freed */
         fs_stock_retire(&c->stock, theirs);
-        c->given++;
+        fs_py_add(&c->given, 1);
     }
-    c->out++;
+    fs_py_add(&c->out, 1);
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
-    d->made += b->use == FS_BLOCK_LIVE;
+    fs_py_add(&d->made, b->use == FS_BLOCK_LIVE);
     if (fs_dropin_may_turbo(d))
-        fs_py_cell_of(b->slot->user_data)->turbo = FS_TURBO_ASKS;
+        fs_py_store(&fs_py_cell_of(b->slot->user_data)->turbo, FS_TURBO_ASKS);
     pending = b;
     pending_for = theirs;
     if (fs_dropin_probing(d))
@@ -296,7 +321,7 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
 /* After uninstall() cffi goes on with blocks of ours that it has, and with stock blocks. */
 static bool is_stocks(const struct fs_dropin *d, const ffi_closure *closure)
 {
-    return d->state == FS_DROPIN_RESTORED && !fs_block_is_ours(closure);
+    return fs_py_load(&d->state) == FS_DROPIN_RESTORED && !fs_block_is_ours(closure);
 }
 
 static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
@@ -304,7 +329,7 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
 {
     if (!is_stocks(d, closure))
         return hook_prep(d, (void *)closure, cif, function, user_data);
-    fs_cffi_of(d)->clean = false;
+    fs_py_store(&fs_cffi_of(d)->clean, false);
     fs_ffi_prep *original = (fs_ffi_prep *)fs_dropin_original(d, "ffi_prep_closure");
     return original(closure, cif, function, user_data);
 }
@@ -315,7 +340,7 @@ static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_c
     if (code == closure) {
         if (!is_stocks(d, closure))
             return hook_prep(d, (void *)closure, cif, function, user_data);
-        fs_cffi_of(d)->clean = false;
+        fs_py_store(&fs_cffi_of(d)->clean, false);
     }
     fs_ffi_prep_loc *original = (fs_ffi_prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
     return original(closure, cif, function, user_data, code);
@@ -348,7 +373,7 @@ static void hook_track(struct fs_dropin *d, void *object)
                 fs_dropin_wrong(d, "its callback objects have another layout");
         }
         pending = NULL;
-    } else if (d->state == FS_DROPIN_RESTORED && is_stock(object)) {
+    } else if (fs_py_load(&d->state) == FS_DROPIN_RESTORED && is_stock(object)) {
         fs_stock_begins(&fs_cffi_of(d)->stock, o->closure);
     }
     PyObject_GC_Track(object);
@@ -428,7 +453,7 @@ static bool still_needed(const struct fs_dropin *d, const char *symbol)
 static bool has_nothing(const struct fs_dropin *d)
 {
     const struct fs_cffi *c = fs_cffi_of(d);
-    return c->given == c->out && c->stock.area_count == 0;
+    return fs_py_load(&c->given) == fs_py_load(&c->out) && c->stock.area_count == 0;
 }
 
 static void forget(const struct fs_dropin *d)

@@ -19,7 +19,8 @@ static int append(PyObject *list, PyObject *made)
 }
 
 /* Free the callbacks of a list. Blocks of ours go into cffi's free list. Stock blocks do not: in
- * place of each, the sink goes to the head of that list, unless it is there already. */
+ * place of each, the sink goes to the head of that list, unless it is there already. Without the GIL
+ * other threads may be at that list, so stock blocks keep their callbacks, for good. */
 static int release(struct fs_cffi *c, PyObject *list)
 {
     struct fs_block *head = NULL;
@@ -35,6 +36,11 @@ static int release(struct fs_cffi *c, PyObject *list)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
         if (PyList_GET_ITEM(list, i) == Py_None)
             continue;
+        if (FS_PY_NO_GIL) {
+            Py_INCREF(PyList_GET_ITEM(list, i));
+            PyList_SetItem(list, i, Py_NewRef(Py_None));
+            continue;
+        }
         if (!head) {
             head = fs_block_new();
             if (!head) { /* they stay in the list */
@@ -85,7 +91,7 @@ static bool to_the_end(const struct fs_cffi *c)
 
 static bool to_our_last(const struct fs_cffi *c)
 {
-    return c->given != c->out && !c->stock.refused;
+    return fs_py_load(&c->given) != fs_py_load(&c->out) && !c->stock.refused;
 }
 
 /* The list of what is withheld, hidden from the garbage collector. NULL with an exception. */

@@ -14,6 +14,11 @@
 
 #include <string.h>
 
+static bool is_thunk(const PyObject *object)
+{
+    return strcmp(Py_TYPE(object)->tp_name, "_ctypes.CThunkObject") == 0;
+}
+
 static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
 {
     size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
@@ -28,38 +33,53 @@ static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
     return closure;
 }
 
+/* The call goes to ctypes' handler. */
+static bool to_theirs(const struct fs_py_cell *cell, struct fs_py_running *running)
+{
+    fs_py_running_seen(running, cell->callback);
+    return false;
+}
+
 /* A callback's first call. The probe's goes to ctypes' handler, and its second one to us. */
-static FS_COLD bool ask(struct fs_py_cell *cell, const ffi_cif *cif)
+static FS_COLD bool ask(struct fs_py_cell *cell, struct fs_py_running *running, ffi_cif *cif,
+                        void *ret, void **args)
 {
     struct fs_dropin *d = cell->served.data;
     if (fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
         d->seen |= FS_SAW_CALL;
+        (void)to_theirs(cell, running);
         fs_thunk_check(d, cif);
         return false;
     }
-    return fs_thunk_learn(cell, cif);
+    return fs_thunk_learn(cell, cif) ? fs_thunk_run(cell, running, cif, ret, args)
+                                     : to_theirs(cell, running);
 }
 
-/* Does our dispatch run this callback? */
-static inline bool is_ours(struct fs_py_cell *cell, const ffi_cif *cif)
+/* Run the callback by our dispatch. False: ctypes' handler has to run it. */
+static inline bool run(struct fs_py_cell *cell, struct fs_py_running *running, ffi_cif *cif,
+                       void *ret, void **args)
 {
-    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
-        return true;
-    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif);
+    const enum fs_turbo turbo = fs_turbo_of(cell);
+    if (fs_likely(turbo == FS_TURBO_RUNS))
+        return fs_thunk_run(cell, running, cif, ret, args);
+    return turbo == FS_TURBO_ASKS ? ask(cell, running, cif, ret, args) : to_theirs(cell, running);
 }
 
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_py_running running;
     struct fs_call c;
-    if (!fs_call_enter(&c, ticket, ret, fs_call_keeps_states))
+    if (!fs_call_enter(&c, ticket, ret, fs_py_load(&fs_call_keeps_states)))
         return;
-    if (fs_unlikely(!fs_py_cell_valid(cell, ticket)))
+    if (fs_likely(fs_py_running_begin(&running, cell, ticket))) {
+        const ffi_static_handler handler = cell->served.handler;
+        if (fs_unlikely(!run(cell, &running, cif, ret, args)))
+            fs_call_theirs(&c, &running, handler, cif, ret, args, ticket);
+        fs_py_running_end(&running);
+    } else {
         fs_py_closed_answer(ticket, ret, c.size);
-    else if (fs_likely(is_ours(cell, cif)))
-        fs_thunk_run(cell, cif, ret, args);
-    else
-        fs_call_run(cell->served.handler, cif, ret, args, cell->callback);
+    }
     fs_call_leave(&c);
 }
 
@@ -81,7 +101,7 @@ static void check(struct fs_dropin *d, const ffi_cif *cif, ffi_static_handler th
     fs_dropin_check_cif(d, cif);
     if (!fs_object_holds(&d->object, (void *)theirs))
         fs_dropin_wrong(d, "its closures run a function that is not its own");
-    if (!user_data || strcmp(Py_TYPE((PyObject *)user_data)->tp_name, "_ctypes.CThunkObject") != 0)
+    if (!user_data || !is_thunk(user_data))
         fs_dropin_wrong(d, "what its closures are given is not the object that is known");
 }
 
@@ -111,7 +131,8 @@ static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
         if (returns_nothing(cif))
             cell->result_size = 0;
         if (fs_dropin_may_turbo(d))
-            cell->turbo = FS_TURBO_ASKS;
+            fs_py_store(&cell->turbo, FS_TURBO_ASKS);
+        fs_py_enable_try(thunk);
     }
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
@@ -139,6 +160,16 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
     return original(closure, cif, theirs, thunk);
 }
 
+/* ctypes frees the members of a thunk before the closure. Without the GIL a call may begin in
+ * between. */
+static void hook_untrack(struct fs_dropin *d, void *object)
+{
+    (void)d;
+    if (is_thunk(object))
+        fs_thunk_finish(object, call);
+    PyObject_GC_UnTrack(object);
+}
+
 #define FUNCTIONS(n, unused)                                                                       \
     static void *alloc_##n(size_t size, void **code)                                               \
     {                                                                                              \
@@ -157,6 +188,10 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
                                void *thunk)                                                        \
     {                                                                                              \
         return hook_prep_old(&fs_dropins[n], closure, cif, theirs, thunk);                         \
+    }                                                                                              \
+    static void untrack_##n(void *object)                                                          \
+    {                                                                                              \
+        hook_untrack(&fs_dropins[n], object);                                                      \
     }
 FS_EACH_RECORD(FUNCTIONS, )
 
@@ -165,13 +200,15 @@ static const struct fs_dropin_hook hooks[] = {
     {"ffi_closure_free", FS_HOOKS(free)},
     {"ffi_prep_closure_loc", FS_HOOKS(prep_loc)},
     {"ffi_prep_closure", FS_HOOKS(prep)},
+    {"PyObject_GC_UnTrack", FS_HOOKS(untrack)},
     {NULL, {NULL}},
 };
 
 /* After uninstall() closures of ours still come to be freed. */
 static bool still_needed(const struct fs_dropin *d, const char *symbol)
 {
-    return d->made != d->freed && strcmp(symbol, "ffi_closure_free") == 0;
+    return fs_py_load(&d->made) != fs_py_load(&d->freed) &&
+           (strcmp(symbol, "ffi_closure_free") == 0 || strcmp(symbol, "PyObject_GC_UnTrack") == 0);
 }
 
 const struct fs_dropin_kind fs_dropin_libffi = {
@@ -179,7 +216,8 @@ const struct fs_dropin_kind fs_dropin_libffi = {
     .about = "its imports ffi_closure_alloc, ffi_closure_free and ffi_prep_closure_loc",
     .needs = {{{"ffi_closure_alloc"}},
               {{"ffi_closure_free"}},
-              {{"ffi_prep_closure_loc", "ffi_prep_closure"}}},
+              {{"ffi_prep_closure_loc", "ffi_prep_closure"}},
+              {{FS_PY_NO_GIL ? "PyObject_GC_UnTrack" : NULL}}},
     .proof = FS_SAW_ALLOC | FS_SAW_PREP | FS_SAW_FREE,
     .hooks = hooks,
     .still_needed = still_needed,

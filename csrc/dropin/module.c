@@ -70,7 +70,7 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
 {
     const char *name, *version;
     PyObject *function;
-    static struct fs_object object; /* under the GIL */
+    struct fs_object object;
     (void)self;
     if (!PyArg_ParseTuple(args, "ssO!:dropin_bind", &name, &version, &PyCFunction_Type, &function))
         return NULL;
@@ -87,7 +87,7 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
         d->probes = 0;
         d->wrong = d->no_turbo = NULL;
         d->prober = pthread_self();
-        d->state = FS_DROPIN_PROBING;
+        fs_py_store(&d->state, FS_DROPIN_PROBING);
     }
     return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
 }
@@ -120,10 +120,10 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *args)
         return fail("it made a callback without using what was rebound");
     if (fs_drain_retire(d, writable_code) < 0)
         return NULL;
-    d->made -= d->probes; /* which have all been freed */
-    d->freed -= d->probes;
+    fs_py_add(&d->made, -d->probes); /* which have all been freed */
+    fs_py_add(&d->freed, -d->probes);
     d->confirmed = true;
-    d->state = FS_DROPIN_SERVED;
+    fs_py_store(&d->state, FS_DROPIN_SERVED);
     Py_RETURN_NONE;
 }
 
@@ -166,7 +166,7 @@ static PyObject *dropin_keep(PyObject *self, PyObject *flag)
     (void)self;
     if (keep < 0)
         return NULL;
-    fs_call_keeps_states = keep;
+    fs_py_store(&fs_call_keeps_states, keep);
     Py_RETURN_NONE;
 }
 
@@ -177,7 +177,7 @@ static PyObject *dropin_turbo(PyObject *self, PyObject *flag)
     (void)self;
     if (on < 0)
         return NULL;
-    fs_turbo_off = !on;
+    fs_py_store(&fs_turbo_off, !on);
     Py_RETURN_NONE;
 }
 
@@ -257,7 +257,8 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
             (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name), "version",
             text(d->version), "state", states[d->state], "file",
             PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
-            d->kind->about, "made", d->made, "freed", d->freed, "turbo", d->turbo, "no_turbo",
+            d->kind->about, "made", fs_py_load(&d->made), "freed", fs_py_load(&d->freed), "turbo",
+            fs_py_load(&d->turbo), "no_turbo",
             why_no_turbo(d), "leftover", (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
@@ -295,12 +296,6 @@ static PyMethodDef functions[] = {
 
 PyMODINIT_FUNC PyInit__lib(void)
 {
-#ifdef Py_GIL_DISABLED
-    PyErr_SetString(PyExc_ImportError,
-                    "ffi_static does not support free-threaded builds of Python yet; use the "
-                    "ordinary build of this version");
-    return NULL;
-#endif
     PyObject *module = fs_py_module();
     if (module && (PyModule_AddFunctions(module, functions) < 0 ||
                    PyModule_AddFunctions(module, fs_dropin_users_functions) < 0))

@@ -143,5 +143,5 @@ void fs_dropin_unbind(struct fs_dropin *d, bool failed)
             restore(d, &d->entry[i]);
     if (all && d->kind->forget)
         d->kind->forget(d);
-    d->state = FS_DROPIN_RESTORED;
+    __atomic_store_n(&d->state, FS_DROPIN_RESTORED, __ATOMIC_RELEASE);
 }

@@ -122,7 +122,8 @@ struct fs_dropin_kind {
 /* Is this record being probed, by this thread? */
 static inline bool fs_dropin_probing(const struct fs_dropin *d)
 {
-    return fs_unlikely(d->state == FS_DROPIN_PROBING) && pthread_equal(d->prober, pthread_self());
+    return fs_unlikely(__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == FS_DROPIN_PROBING) &&
+           pthread_equal(d->prober, pthread_self());
 }
 
 /* Remember the first thing that is wrong with a probed module. */

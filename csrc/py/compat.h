@@ -16,6 +16,14 @@
 #include <longintrepr.h>
 #endif
 
+/* Without the GIL any two threads run Python at the same time. running.h tells what then keeps the
+ * objects of a call alive. */
+#ifdef Py_GIL_DISABLED
+#define FS_PY_NO_GIL 1
+#else
+#define FS_PY_NO_GIL 0
+#endif
+
 /* One load instead of a call. Unlike the C library, an extension module is never unloaded. */
 #ifdef __GLIBC__ /* keeps room in the static block for modules that are opened later */
 #define FS_PY_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
@@ -83,6 +91,94 @@ static inline bool fs_py_compact(PyObject *value, long long *x)
     *x = size ? size * (long long)((PyLongObject *)value)->ob_digit[0] : 0;
 #endif
     return true;
+}
+
+/* A word that threads without the GIL read, or that several change when there is none. Where the
+ * GIL orders them, these are plain loads and stores. */
+#define fs_py_load(at) __atomic_load_n(at, FS_PY_NO_GIL ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
+#define fs_py_store(at, value)                                                                     \
+    __atomic_store_n(at, value, FS_PY_NO_GIL ? __ATOMIC_RELEASE : __ATOMIC_RELAXED)
+#define fs_py_add(at, n)                                                                           \
+    (FS_PY_NO_GIL ? (void)__atomic_add_fetch(at, n, __ATOMIC_RELAXED) : (void)(*(at) += (n)))
+
+/* The pointer that was at `at`, for the one thread that takes it. */
+static inline void *fs_py_take(void *at)
+{
+    void **from = at, *taken = *from;
+    if (FS_PY_NO_GIL)
+        return __atomic_exchange_n(from, NULL, __ATOMIC_ACQ_REL);
+    *from = NULL;
+    return taken;
+}
+
+/* New reference to what the key stands for, or NULL with or without an exception. */
+static inline PyObject *fs_py_dict_get(PyObject *dict, PyObject *key)
+{
+    PyObject *found;
+#if PY_VERSION_HEX >= 0x030D0000
+    (void)PyDict_GetItemRef(dict, key, &found);
+#else
+    found = PyDict_GetItemWithError(dict, key);
+    Py_XINCREF(found);
+#endif
+    return found;
+}
+
+/* Python switches the GIL on when it imports a module that does not say so. */
+static inline int fs_py_needs_no_gil(PyObject *module)
+{
+#if FS_PY_NO_GIL
+    return PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#else
+    (void)module;
+    return 0;
+#endif
+}
+
+/* Without the GIL an object may be on its way to be freed while another thread still finds it.
+ * fs_py_try_incref() then fails; it may be asked only of an object that fs_py_enable_try() has
+ * prepared, and while something else keeps the object's memory. */
+static inline void fs_py_enable_try(PyObject *object)
+{
+#if !FS_PY_NO_GIL
+    (void)object;
+#elif PY_VERSION_HEX >= 0x030E0000
+    PyUnstable_EnableTryIncRef(object);
+#else /* the mark of objects that a weak reference may find */
+    Py_ssize_t shared = __atomic_load_n(&object->ob_ref_shared, __ATOMIC_RELAXED);
+    while (!(shared & _Py_REF_SHARED_FLAG_MASK) &&
+           !__atomic_compare_exchange_n(&object->ob_ref_shared, &shared,
+                                        shared | _Py_REF_MAYBE_WEAKREF, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED))
+        ;
+#endif
+}
+
+static inline bool fs_py_try_incref(PyObject *object)
+{
+#if !FS_PY_NO_GIL
+    Py_INCREF(object);
+    return true;
+#elif PY_VERSION_HEX >= 0x030E0000
+    return PyUnstable_TryIncRef(object);
+#else
+    if (__atomic_load_n(&object->ob_ref_local, __ATOMIC_RELAXED) == _Py_IMMORTAL_REFCNT_LOCAL)
+        return true;
+    if (_Py_IsOwnedByCurrentThread(object)) {
+        if (object->ob_ref_local == 0)
+            return false; /* its last reference is just being given up in this thread */
+        Py_INCREF(object);
+        return true;
+    }
+    Py_ssize_t shared = __atomic_load_n(&object->ob_ref_shared, __ATOMIC_RELAXED);
+    do {
+        if (shared == 0 || shared == _Py_REF_MERGED)
+            return false;
+    } while (!__atomic_compare_exchange_n(&object->ob_ref_shared, &shared,
+                                          shared + (1 << _Py_REF_SHARED_SHIFT), false,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    return true;
+#endif
 }
 
 /* How ctypes' own callbacks report the exception that is set: `text` is one of these two. */

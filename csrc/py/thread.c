@@ -16,6 +16,7 @@
 #include "py/thread.h"
 
 #include "py/cell.h"
+#include "py/running.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -51,8 +52,15 @@ static bool runs(void)
 static void note_finalizer(void)
 {
     finalizer = pthread_self();
-    have_finalizer = true;
-    fs_py_exiting = true;
+    __atomic_store_n(&have_finalizer, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&fs_py_exiting, true, __ATOMIC_RELAXED);
+}
+
+/* Is this the thread that ends Python, or has ended it? Only where that is known. */
+static bool is_finalizer(void)
+{
+    return __atomic_load_n(&have_finalizer, __ATOMIC_ACQUIRE) &&
+           pthread_equal(finalizer, pthread_self());
 }
 
 static int reap_pending(void *unused)
@@ -155,6 +163,7 @@ static void fork_child(void)
         }
     }
     pthread_setspecific(thread_key, mine);
+    fs_py_running_in_child();
     if (have_finalizer && !pthread_equal(finalizer, pthread_self())) {
         if (runs())
             finalizer = pthread_self(); /* the child's main thread */
@@ -174,7 +183,7 @@ static void interp_ends(PyObject *capsule)
     if (interp->is_main)
         note_finalizer(); /* if atexit did not */
     pthread_mutex_lock(&lock);
-    interp->alive = false;
+    __atomic_store_n(&interp->alive, false, __ATOMIC_RELEASE);
     struct record **at = &zombies;
     while (*at) { /* the interpreter deletes these itself */
         struct record *r = *at;
@@ -296,7 +305,7 @@ static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
 {
     bool fresh = false;
     PyThreadState *state = PyGILState_GetThisThreadState();
-    if (fs_py_finalizing() && !(have_finalizer && pthread_equal(finalizer, pthread_self())))
+    if (fs_py_finalizing() && !is_finalizer())
         return -1;
     if (now || !state || state == fs_py_dead || state->interp != interp->state) {
         if (interp->is_main)
@@ -334,7 +343,7 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
     entry->temporary = NULL;
     entry->attached = false;
     entry->pending[0] = NULL;
-    if (fs_unlikely(!interp->alive))
+    if (fs_unlikely(!__atomic_load_n(&interp->alive, __ATOMIC_ACQUIRE) || !fs_py_running_ready()))
         return -1;
     PyThreadState *known = FS_PY_ATTACHED_IS_THREADS ? NULL : PyGILState_GetThisThreadState();
     PyThreadState *now = running_state(known);
@@ -344,7 +353,7 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
         stash_error(entry);
         return 0;
     }
-    if (fs_unlikely(now || fs_py_exiting || !known || known == fs_py_dead ||
+    if (fs_unlikely(now || fs_py_may_be_exiting() || !known || known == fs_py_dead ||
                     known->interp != interp->state))
         return enter_slow(interp, now, entry);
     PyEval_RestoreThread(known);
@@ -370,7 +379,7 @@ bool fs_py_may_run(void)
 {
     if (runs())
         return true;
-    if (!have_finalizer || !pthread_equal(finalizer, pthread_self()))
+    if (!is_finalizer())
         return false;
     bool alive = false;
     pthread_mutex_lock(&lock);
@@ -478,6 +487,8 @@ int fs_py_thread_init(void)
     if (!done) {
         int e = pthread_key_create(&thread_key, thread_exit);
         if (!e)
+            e = fs_py_running_init();
+        if (!e)
             e = pthread_atfork(fork_prepare, fork_parent, fork_child);
         if (e) {
             errno = e;
@@ -500,7 +511,7 @@ int fs_py_thread_init(void)
     if (interp->is_main) { /* its atexit comes before all else */
         have_finalizer = false;
         forked_late = false;
-        fs_py_exiting = false;
+        __atomic_store_n(&fs_py_exiting, false, __ATOMIC_RELAXED);
     }
     return 0;
 }

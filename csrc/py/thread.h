@@ -13,7 +13,7 @@
 struct fs_py_interp {
     PyInterpreterState *state;
     bool is_main;
-    bool alive; /* false from the moment on which the interpreter's objects are torn down */
+    bool alive; /* atomic: false from the moment on which the interpreter's objects are torn down */
     struct fs_py_interp *next;
 };
 
@@ -38,8 +38,12 @@ FS_HIDDEN void fs_py_leave(struct fs_py_entry *entry);
 FS_HIDDEN void fs_py_reap(void);
 FS_HIDDEN void fs_py_reap_if_any(void);
 
-/* False while it is sure that finalization has not begun. */
+/* False while it is sure that finalization has not begun. Threads without the GIL read it. */
 extern FS_HIDDEN bool fs_py_exiting;
+static inline bool fs_py_may_be_exiting(void)
+{
+    return __atomic_load_n(&fs_py_exiting, __ATOMIC_RELAXED);
+}
 
 /* The state that this thread has given up because the thread exits. Not to be used as it is. */
 extern FS_HIDDEN FS_PY_THREAD_LOCAL PyThreadState *fs_py_dead;
