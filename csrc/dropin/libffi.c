@@ -21,6 +21,11 @@ static bool is_thunk(const PyObject *object)
 
 static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
 {
+    if (FS_PY_NO_GIL && fs_py_load(&d->state) == FS_DROPIN_RESTORED) {
+        void *(*original)(size_t, void **) =
+            (void *(*)(size_t, void **))fs_dropin_original(d, "ffi_closure_alloc");
+        return original(size, code);
+    }
     size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
     fs_py_reap_if_any();
     void *closure = code ? ffi_static_alloc(whole, 0, code) : NULL;
@@ -204,11 +209,13 @@ static const struct fs_dropin_hook hooks[] = {
     {NULL, {NULL}},
 };
 
-/* After uninstall() closures of ours still come to be freed. */
+/* After uninstall() closures of ours still come to be freed. Without the GIL also to be prepared:
+ * uninstall() may come between the two calls by which ctypes makes a closure. */
 static bool still_needed(const struct fs_dropin *d, const char *symbol)
 {
-    return fs_py_load(&d->made) != fs_py_load(&d->freed) &&
-           (strcmp(symbol, "ffi_closure_free") == 0 || strcmp(symbol, "PyObject_GC_UnTrack") == 0);
+    if (FS_PY_NO_GIL)
+        return true;
+    return d->made != d->freed && strcmp(symbol, "ffi_closure_free") == 0;
 }
 
 const struct fs_dropin_kind fs_dropin_libffi = {

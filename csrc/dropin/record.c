@@ -8,6 +8,7 @@
 #include "dropin/record.h"
 
 #include "base/error.h"
+#include "py/compat.h"
 
 #include <string.h>
 
@@ -136,7 +137,8 @@ int fs_dropin_bind(struct fs_dropin *d)
 
 void fs_dropin_unbind(struct fs_dropin *d, bool failed)
 {
-    bool all = failed && !d->confirmed && d->made == d->freed &&
+    /* Without the GIL another thread may be in the middle of making a closure. */
+    bool all = failed && !FS_PY_NO_GIL && !d->confirmed && d->made == d->freed &&
                (!d->kind->has_nothing || d->kind->has_nothing(d));
     for (unsigned i = 0; i < d->entries; i++)
         if (all || !d->kind->still_needed(d, d->entry[i].symbol))

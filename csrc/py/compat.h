@@ -66,6 +66,30 @@ enum {
 #endif
 };
 
+/* From 3.15 on (PEP 788) a thread without the GIL can hold off the end of an interpreter: with a guard,
+ * which it gets from a view, unless the end has begun. */
+#if PY_VERSION_HEX >= 0x030F0000
+#define FS_PY_GUARDS 1
+typedef PyInterpreterView fs_py_view;
+typedef PyInterpreterGuard fs_py_guard;
+#define fs_py_view_new() PyInterpreterView_FromCurrent()
+#define fs_py_view_drop(view) PyInterpreterView_Close(view)
+#define fs_py_guard_take(view) PyInterpreterGuard_FromView(view)
+#define fs_py_guard_drop(guard) PyInterpreterGuard_Close(guard)
+#define fs_py_ensure(guard) PyThreadState_Ensure(guard)
+#define fs_py_unensure(token) PyThreadState_Release(token)
+#else
+#define FS_PY_GUARDS 0
+typedef void fs_py_view;
+typedef void fs_py_guard;
+#define fs_py_view_new() NULL
+#define fs_py_view_drop(view) ((void)(view))
+#define fs_py_guard_take(view) ((void)(view), (fs_py_guard *)NULL)
+#define fs_py_guard_drop(guard) ((void)(guard))
+#define fs_py_ensure(guard) ((void)(guard), (void *)NULL)
+#define fs_py_unensure(token) ((void)(token))
+#endif
+
 /* Before PyThreadState_Delete() of a state whose thread has exited. From 3.12 on, the deletion of a
  * state that is bound to a thread's PyGILState clears the PyGILState of the *calling* thread. */
 static inline void fs_py_unbind_state(PyThreadState *state)

@@ -217,11 +217,17 @@ struct fs_py_interp *fs_py_interp_current(void)
         return NULL;
     }
     interp->state = state;
+    interp->view = fs_py_view_new();
+    if (FS_PY_GUARDS && !interp->view) {
+        free(interp);
+        return NULL;
+    }
     interp->alive = true;
     interp->is_main = state == PyInterpreterState_Main();
     PyObject *capsule = PyCapsule_New(interp, "ffi_static.interpreter", interp_ends);
     if (!capsule || PyDict_SetItemString(dict, "ffi_static.interpreter", capsule) < 0) {
         Py_XDECREF(capsule);
+        fs_py_view_drop(interp->view);
         free(interp);
         return NULL;
     }
@@ -299,13 +305,35 @@ static void stash_error(struct fs_py_entry *entry)
         PyErr_Fetch(&entry->pending[0], &entry->pending[1], &entry->pending[2]);
 }
 
+/* Before a thread attaches a state of this interpreter: see to it that the interpreter does not begin
+ * to end until the thread has done so. Then the thread does not wait for ever for a GIL that nobody
+ * will give it. False: the end has begun, and this is not the thread that ends it. Before 3.15 it may
+ * begin at any moment. */
+static bool hold_off(const struct fs_py_interp *interp, fs_py_guard **guard)
+{
+    if (FS_PY_GUARDS)
+        *guard = fs_py_guard_take(interp->view);
+    return FS_PY_GUARDS ? *guard || is_finalizer() : !fs_py_finalizing() || is_finalizer();
+}
+
+/* A call in a subinterpreter is finished before the interpreter ends, which is an error as long as
+ * this thread's state exists. A call in the main one may be a thread's whole work: the program ends
+ * nevertheless. */
+static void has_attached(struct fs_py_interp *interp, struct fs_py_entry *entry)
+{
+    if (FS_PY_GUARDS && entry->guard && interp->is_main) {
+        fs_py_guard_drop(entry->guard);
+        entry->guard = NULL;
+    }
+}
+
 /* All cases but the two that fs_py_enter() serves itself. */
 static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
                               struct fs_py_entry *entry)
 {
     bool fresh = false;
     PyThreadState *state = PyGILState_GetThisThreadState();
-    if (fs_py_finalizing() && !is_finalizer())
+    if (!hold_off(interp, &entry->guard))
         return -1;
     if (now || !state || state == fs_py_dead || state->interp != interp->state) {
         if (interp->is_main)
@@ -313,14 +341,18 @@ static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
         else
             state = entry->temporary = new_state(interp->state);
     }
-    if (!state)
+    if (!state) {
+        if (FS_PY_GUARDS && entry->guard)
+            fs_py_guard_drop(entry->guard);
         return -1;
+    }
     if (now) {
         entry->swapped = PyThreadState_Swap(state);
     } else {
         PyEval_RestoreThread(state);
         entry->attached = true;
     }
+    has_attached(interp, entry);
     if (fresh)
         fs_py_reap();
     return 0;
@@ -341,6 +373,7 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
 {
     entry->swapped = NULL;
     entry->temporary = NULL;
+    entry->guard = NULL;
     entry->attached = false;
     entry->pending[0] = NULL;
     if (fs_unlikely(!__atomic_load_n(&interp->alive, __ATOMIC_ACQUIRE) || !fs_py_running_ready()))
@@ -371,9 +404,22 @@ void fs_py_leave(struct fs_py_entry *entry)
         PyEval_SaveThread();
     else if (entry->swapped)
         PyThreadState_Swap(entry->swapped);
+    if (FS_PY_GUARDS && fs_unlikely(entry->guard != NULL))
+        fs_py_guard_drop(entry->guard);
 }
 
 /* ---- for the drop-in, whose modules enter Python by PyGILState_Ensure() themselves ---------- */
+
+/* The main interpreter, unless it is being torn down. */
+static struct fs_py_interp *main_interp(void)
+{
+    struct fs_py_interp *interp;
+    pthread_mutex_lock(&lock);
+    for (interp = interps; interp && !(interp->is_main && interp->alive); interp = interp->next)
+        ;
+    pthread_mutex_unlock(&lock);
+    return interp;
+}
 
 bool fs_py_may_run(void)
 {
@@ -381,12 +427,7 @@ bool fs_py_may_run(void)
         return true;
     if (!is_finalizer())
         return false;
-    bool alive = false;
-    pthread_mutex_lock(&lock);
-    for (struct fs_py_interp *i = interps; i; i = i->next)
-        alive |= i->is_main && i->alive;
-    pthread_mutex_unlock(&lock);
-    return alive;
+    return main_interp() != NULL;
 }
 
 /* A destructor of this thread calls, after thread_exit(): take the state back, which PyGILState
@@ -419,11 +460,7 @@ bool fs_py_keep_state(void)
     PyThreadState *state = PyGILState_GetThisThreadState();
     if (fs_likely(state != NULL))
         return state != fs_py_dead || take_back();
-    struct fs_py_interp *interp;
-    pthread_mutex_lock(&lock);
-    for (interp = interps; interp && !(interp->is_main && interp->alive); interp = interp->next)
-        ;
-    pthread_mutex_unlock(&lock);
+    struct fs_py_interp *interp = main_interp();
     if (interp)
         own_state(interp, &fresh);
     return true; /* if there was no memory to keep a state, one is made for this call */
@@ -434,6 +471,14 @@ bool fs_py_keep_state(void)
  * own count keeps the module's PyGILState_Release() from deleting the state. */
 bool fs_py_enter_for_one_call(struct fs_py_one_call *once)
 {
+    if (FS_PY_GUARDS) {
+        const struct fs_py_interp *interp = main_interp();
+        fs_py_guard *guard = interp ? fs_py_guard_take(interp->view) : NULL;
+        once->token = guard ? fs_py_ensure(guard) : NULL;
+        if (guard)
+            fs_py_guard_drop(guard);
+        return once->token != NULL;
+    }
     if (FS_PY_NEW_STATE_FORKS) {
         once->ensured = PyGILState_Ensure();
         return true;
@@ -447,6 +492,10 @@ bool fs_py_enter_for_one_call(struct fs_py_one_call *once)
 
 void fs_py_leave_after_one_call(const struct fs_py_one_call *once)
 {
+    if (FS_PY_GUARDS) {
+        fs_py_unensure(once->token);
+        return;
+    }
     if (FS_PY_NEW_STATE_FORKS) {
         PyGILState_Release(once->ensured);
         return;

@@ -12,6 +12,7 @@
  * interpreter has gone. */
 struct fs_py_interp {
     PyInterpreterState *state;
+    fs_py_view *view; /* from 3.15 on */
     bool is_main;
     bool alive; /* atomic: false from the moment on which the interpreter's objects are torn down */
     struct fs_py_interp *next;
@@ -21,6 +22,7 @@ struct fs_py_interp {
 struct fs_py_entry {
     PyThreadState *swapped;   /* state of another interpreter to go back to, or NULL */
     PyThreadState *temporary; /* state made for this call, to be deleted, or NULL */
+    fs_py_guard *guard;       /* keeps a subinterpreter from ending during the call, or NULL */
     bool attached;            /* we took the GIL and must release it */
     PyObject *pending[3];     /* exception that the caller had set already */
 };
@@ -60,7 +62,8 @@ FS_HIDDEN bool fs_py_keep_state(void);
  * Unlike with PyGILState_Ensure(), a child that is forked meanwhile does not hang before 3.12.
  * False without memory, then nothing is held. */
 struct fs_py_one_call {
-    PyGILState_STATE ensured; /* from 3.12 on */
+    void *token;              /* from 3.15 on */
+    PyGILState_STATE ensured; /* from 3.12 */
     PyThreadState *state;     /* before */
 };
 FS_HIDDEN bool fs_py_enter_for_one_call(struct fs_py_one_call *once);
