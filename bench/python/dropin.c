@@ -78,8 +78,8 @@ static void *run(void *p)
     return 0;
 }
 
-/* The same from threads that Python has not made, each of which makes so many calls. -1 when a thread
- * could not be made. */
+/* The same from threads that Python has not made, each of which makes so many calls. -1 when a
+ * thread could not be made. */
 long long drive_threads(void *f, long calls, int threads)
 {
     enum { MOST = 64 };

@@ -347,7 +347,9 @@ def main() -> int:
         library = build(options.out.parent / "python")
         for name, row in scaling(library, options.seconds).items():
             low, rate, high = row["quartiles"]
-            print(f"{name:14} {row['ns']:8,.0f} ns  {rate:5.2f} of one thread  {low:.2f}-{high:.2f}")
+            print(
+                f"{name:14} {row['ns']:8,.0f} ns  {rate:5.2f} of one thread  {low:.2f}-{high:.2f}"
+            )
         return 0
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.worker:

@@ -33,8 +33,8 @@ static inline enum fs_turbo fs_turbo_of(const struct fs_py_cell *cell)
     return (enum fs_turbo)fs_py_load(&cell->turbo);
 }
 
-/* The first call has decided. `types`: what later ones are to know. Without the GIL several calls may
- * be the first; all decide the same. */
+/* The first call has decided. `types`: what later ones are to know. Without the GIL several calls
+ * may be the first; all decide the same. */
 FS_HIDDEN void fs_turbo_decide(struct fs_dropin *d, struct fs_py_cell *cell, bool ours,
                                uint32_t types);
 
@@ -44,9 +44,8 @@ extern FS_HIDDEN bool fs_turbo_off;
 /* May a closure that is made now? */
 static inline bool fs_dropin_may_turbo(const struct fs_dropin *d)
 {
-    return !d->no_turbo &&
-           (fs_py_load(&d->state) == FS_DROPIN_SERVED ? !fs_py_load(&fs_turbo_off)
-                                                      : fs_dropin_probing(d));
+    return !d->no_turbo && (fs_py_load(&d->state) == FS_DROPIN_SERVED ? !fs_py_load(&fs_turbo_off)
+                                                                      : fs_dropin_probing(d));
 }
 
 /* The probe's signature is int(short, double, void *): does this cif say so? */
@@ -68,8 +67,8 @@ FS_HIDDEN int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_stat
 /* How libffi says such an error. */
 FS_HIDDEN ffi_status fs_dropin_status(int error);
 
-/* The object of a closure that was prepared with `call` is about to be freed or cleared: no call of it
- * begins any more, and those that run keep used[]. A second time does nothing. */
+/* The object of a closure that was prepared with `call` is about to be freed or cleared: no call of
+ * it begins any more, and those that run keep used[]. A second time does nothing. */
 FS_HIDDEN void fs_dropin_finish(const ffi_static_closure *closure, ffi_static_handler call,
                                 const PyObject *object, PyObject *const used[FS_PY_KEPT]);
 

@@ -19,8 +19,8 @@ static int append(PyObject *list, PyObject *made)
 }
 
 /* Free the callbacks of a list. Blocks of ours go into cffi's free list. Stock blocks do not: in
- * place of each, the sink goes to the head of that list, unless it is there already. Without the GIL
- * other threads may be at that list, so stock blocks keep their callbacks, for good. */
+ * place of each, the sink goes to the head of that list, unless it is there already. Without the
+ * GIL other threads may be at that list, so stock blocks keep their callbacks, for good. */
 static int release(struct fs_cffi *c, PyObject *list)
 {
     struct fs_block *head = NULL;

@@ -201,12 +201,9 @@ static void hook_untrack(struct fs_dropin *d, void *object)
 FS_EACH_RECORD(FUNCTIONS, )
 
 static const struct fs_dropin_hook hooks[] = {
-    {"ffi_closure_alloc", FS_HOOKS(alloc)},
-    {"ffi_closure_free", FS_HOOKS(free)},
-    {"ffi_prep_closure_loc", FS_HOOKS(prep_loc)},
-    {"ffi_prep_closure", FS_HOOKS(prep)},
-    {"PyObject_GC_UnTrack", FS_HOOKS(untrack)},
-    {NULL, {NULL}},
+    {"ffi_closure_alloc", FS_HOOKS(alloc)},       {"ffi_closure_free", FS_HOOKS(free)},
+    {"ffi_prep_closure_loc", FS_HOOKS(prep_loc)}, {"ffi_prep_closure", FS_HOOKS(prep)},
+    {"PyObject_GC_UnTrack", FS_HOOKS(untrack)},   {NULL, {NULL}},
 };
 
 /* After uninstall() closures of ours still come to be freed. Without the GIL also to be prepared:

@@ -258,8 +258,8 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
             text(d->version), "state", states[d->state], "file",
             PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
             d->kind->about, "made", fs_py_load(&d->made), "freed", fs_py_load(&d->freed), "turbo",
-            fs_py_load(&d->turbo), "no_turbo",
-            why_no_turbo(d), "leftover", (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
+            fs_py_load(&d->turbo), "no_turbo", why_no_turbo(d), "leftover",
+            (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
         Py_XDECREF(each);

@@ -186,8 +186,8 @@ static FS_ALWAYS_INLINE bool convert(const struct use *use, void **args, PyObjec
         if (fs_likely(!(use->instances >> i & 1)))
             argv[i] = info->get(args[i], info->size);
         else
-            argv[i] = boxed((PyTypeObject *)PyTuple_GET_ITEM(use->converters, i), args[i],
-                            info->size);
+            argv[i] =
+                boxed((PyTypeObject *)PyTuple_GET_ITEM(use->converters, i), args[i], info->size);
         if (fs_unlikely(!argv[i])) {
             PyErr_Clear();
             while (i-- > 0)

@@ -22,8 +22,8 @@ FS_HIDDEN bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif);
 FS_HIDDEN bool fs_thunk_run(const struct fs_py_cell *cell, struct fs_py_running *running,
                             ffi_cif *cif, void *ret, void **args);
 
-/* The thunk is about to be freed, or cleared: no call of it begins any more, and calls that run keep
- * what they use. `call` is the handler of its closure. */
+/* The thunk is about to be freed, or cleared: no call of it begins any more, and calls that run
+ * keep what they use. `call` is the handler of its closure. */
 FS_HIDDEN void fs_thunk_finish(const PyObject *object, ffi_static_handler call);
 
 /* When C calls the probe's callback: check where things lie. Sets d->no_turbo to what is not as

@@ -66,8 +66,8 @@ enum {
 #endif
 };
 
-/* From 3.15 on (PEP 788) a thread without the GIL can hold off the end of an interpreter: with a guard,
- * which it gets from a view, unless the end has begun. */
+/* From 3.15 on (PEP 788) a thread without the GIL can hold off the end of an interpreter: with a
+ * guard, which it gets from a view, unless the end has begun. */
 #if PY_VERSION_HEX >= 0x030F0000
 #define FS_PY_GUARDS 1
 typedef PyInterpreterView fs_py_view;

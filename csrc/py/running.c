@@ -69,9 +69,9 @@ static void keep(struct fs_py_running *r, PyObject *const used[FS_PY_KEPT])
         r->kept[n++] = NULL;
 }
 
-/* A list that is made after the look at `lists` belongs to a thread that finds no callback: it takes
- * the lock of the cells after this thread, and reads the cell after that. During finalization no
- * other thread runs Python, and the stack of one that was in a call may be gone. */
+/* A list that is made after the look at `lists` belongs to a thread that finds no callback: it
+ * takes the lock of the cells after this thread, and reads the cell after that. During finalization
+ * no other thread runs Python, and the stack of one that was in a call may be gone. */
 void fs_py_running_finish(struct fs_py_cell *cell, PyObject *const used[FS_PY_KEPT])
 {
     void *ticket = fs_py_cell_ticket(cell);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* running.h - calls of callbacks that run, and what keeps the objects that they use alive
  *
- * Another thread may end a callback while C's call of it runs. With the GIL a call takes a reference
- * to the object that the callback belongs to. Without the GIL all threads that call one callback
- * would change that object's reference count, and then more threads are slower than one. So a call
- * takes no reference. It is noted in a list of its own thread. Who ends a callback looks into the
- * lists of all threads, and gives each noted call of it references to what the call uses.
+ * Another thread may end a callback while C's call of it runs. With the GIL a call takes a
+ * reference to the object that the callback belongs to. Without the GIL all threads that call one
+ * callback would change that object's reference count, and then more threads are slower than one.
+ * So a call takes no reference. It is noted in a list of its own thread. Who ends a callback looks
+ * into the lists of all threads, and gives each noted call of it references to what the call uses.
  *
  * A list has a lock, which only its thread takes, and who ends a callback. The steps of a call:
  *
@@ -15,8 +15,8 @@
  *   ... use it; Python may run ...
  *   fs_py_running_end()
  *
- * Between begin and seen the thread may not wait, and nothing may be freed. With the GIL, begin only
- * checks, and seen takes the reference.
+ * Between begin and seen the thread may not wait, and nothing may be freed. With the GIL, begin
+ * only checks, and seen takes the reference.
  */
 #ifndef FS_PY_RUNNING_H
 #define FS_PY_RUNNING_H

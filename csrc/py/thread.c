@@ -305,10 +305,10 @@ static void stash_error(struct fs_py_entry *entry)
         PyErr_Fetch(&entry->pending[0], &entry->pending[1], &entry->pending[2]);
 }
 
-/* Before a thread attaches a state of this interpreter: see to it that the interpreter does not begin
- * to end until the thread has done so. Then the thread does not wait for ever for a GIL that nobody
- * will give it. False: the end has begun, and this is not the thread that ends it. Before 3.15 it may
- * begin at any moment. */
+/* Before a thread attaches a state of this interpreter: see to it that the interpreter does not
+ * begin to end until the thread has done so. Then the thread does not wait for ever for a GIL that
+ * nobody will give it. False: the end has begun, and this is not the thread that ends it.
+ * Before 3.15 it may begin at any moment. */
 static bool hold_off(const struct fs_py_interp *interp, fs_py_guard **guard)
 {
     if (FS_PY_GUARDS)

@@ -15,8 +15,9 @@ version=$1
 shift
 
 SUITES="sid forky trixie"
-work=$PWD/build/py/free-threaded-$version
-kept=${XDG_CACHE_HOME:-$HOME/.cache}/ffi_static/python${version}t$(printf '%s' "$@" | tr -c 'a-z0-9' '-')
+name=python${version}t$(printf '%s' "$@" | tr -c 'a-z0-9' '-')
+work=$PWD/build/py/$name
+kept=${XDG_CACHE_HOME:-$HOME/.cache}/ffi_static/$name
 python=$kept/bin/python${version}t
 
 die() {
@@ -24,7 +25,7 @@ die() {
     exit 2
 }
 
-if [ -x "$python" ]; then
+if [ -e "$kept/.whole" ]; then
     echo "$python"
     exit 0
 fi
@@ -34,7 +35,6 @@ header:ffi.h|libffi-dev|ctypes
 header:zlib.h|zlib1g-dev|pip needs zlib
 header:openssl/ssl.h|libssl-dev|pip needs ssl
 header:sqlite3.h|libsqlite3-dev|pytest-xdist and coverage tools need sqlite3|optional
-dpkg-source|dpkg-dev|fetches the source package
 LIST
 
 mkdir -p "$work/source"
@@ -43,8 +43,9 @@ for suite in $SUITES; do suites+=("$suite" deb-src); done
 sh .ci/apt-root "$work/apt" "${suites[@]}" >&2
 export APT_CONFIG=$work/apt/apt.conf
 found=
-for release in $(apt-cache showsrc "python$version" | sed -n 's/^Version: //p'); do
-    if (cd "$work/source" && apt-get source -qq --download-only "python$version=$release") >&2; then
+for release in $(apt-cache showsrc "python$version" | sed -n 's/^Version: //p' |
+    sort -rV); do
+    if (cd "$work/source" && apt-get source -qq --download-only --tar-only "python$version=$release") >&2; then
         found=$work/source/python${version}_${release%-*}.orig.tar.xz
         break
     fi
@@ -59,6 +60,6 @@ mkdir -p "$work/build" "$kept"
     make -s -j2
     make -s install
 } >"$work/log" 2>&1 || die "the build of CPython ${version}t failed: $work/log"
-cd "$kept"
+touch "$kept/.whole"
 rm -rf "$work/build" "$work/python"
 echo "$python"

@@ -38,8 +38,9 @@ def run_with_the_gil() -> None:
 
 def the_gil_is_not_switched_on() -> None:
     before = has_gil()
-    import _cffi_backend
     import _ctypes
+
+    import _cffi_backend
 
     import ffi_static
 
@@ -55,7 +56,7 @@ def new_interpreter() -> tuple[Any, int]:
     from sysconfig import get_config_var
 
     if get_config_var("Py_GIL_DISABLED"):
-        skip("free-threaded Python refuses cffi, and modules that cffi generates, in subinterpreters")
+        skip("free-threaded Python refuses cffi and its modules in subinterpreters")
     sub = interpreters()
     if sys.version_info >= (3, 13):
         return sub, sub.create("legacy")
