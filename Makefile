@@ -164,7 +164,7 @@ test-quick: setup lib package ## [check] without the tests marked slow
 test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
 	$(PYTEST) tests/core/test_core.py tests/core/test_bad_days.py -k asan
 
-test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15: ONLY='3.9 3.15'
+test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15, 3.13t: ONLY='3.9 3.13t'
 	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))
 
 readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/results/benchmarks.md

@@ -11,9 +11,8 @@ turns in the same way. Time is the CPU time of the
 process. Ratios below 1 mean that the drop-in is faster. Start-up is in milliseconds of CPU time,
 the median over fresh interpreters, each of which has imported ctypes and cffi before.
 
---threads measures another thing: how many calls two threads of C make in the time in which one makes
-one, with one callback and in wall time. It needs two idle processors, and says something only where
-Python has no GIL.
+--threads measures another thing: the calls that two threads of C make, as a multiple of those that
+one thread makes in the same wall time. All call one callback. It needs two idle processors.
 """
 
 from __future__ import annotations
@@ -347,9 +346,7 @@ def main() -> int:
         library = build(options.out.parent / "python")
         for name, row in scaling(library, options.seconds).items():
             low, rate, high = row["quartiles"]
-            print(
-                f"{name:14} {row['ns']:8,.0f} ns  {rate:5.2f} of one thread  {low:.2f}-{high:.2f}"
-            )
+            print(f"{name:14} {row['ns']:8,.0f} ns  {rate:.2f} of one  {low:.2f}-{high:.2f}")
         return 0
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.worker:

@@ -6,9 +6,10 @@
     nox -f tests/python/noxfile.py -s wheel-3.9                 the wheel that `make wheels` built
 
 A version comes from PATH, from pyenv, or from Debian's unstable (root.sh beside this file makes a
-scratch root of it). 3.13t, without the GIL, is built from source (free_threaded.sh). Each gets an environment in build/py with the newest tools that it can run
-(requirements/any.txt), and the package built for it. Versions run one after another, because all
-build in this checkout. A version that is nowhere to be had is skipped, and the summary says so.
+scratch root of it). Those without the GIL are built from source (free_threaded.sh). Each gets an
+environment in build/py with the newest tools that it can run (requirements/any.txt), and the
+package built for it. Versions run one after another, because all build in this checkout. A version
+that is nowhere to be had is skipped, and the summary says so.
 """
 
 from __future__ import annotations
