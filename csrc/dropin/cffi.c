@@ -33,6 +33,19 @@ struct fs_block *fs_cffi_sink;
 /* What this thread has prepared and not yet tracked: our block, and whose place it takes. */
 static FS_PY_THREAD_LOCAL struct fs_block *pending, *pending_for;
 
+static bool has_the_size(const PyObject *object)
+{
+    return Py_TYPE(object)->tp_basicsize == sizeof(struct fs_cffi_callback);
+}
+
+static FS_NORETURN void die_of_gc(const struct fs_block *b)
+{
+    fs_die(
+        "ffi_static: C called the cffi callback at @ while the garbage collector destroys it; keep "
+        "a reference to it",
+        (uintptr_t)fs_slot_code(b->slot), 0);
+}
+
 /* ---- the handler ----------------------------------------------------------------------- */
 
 /* A callback's first call: does our dispatch run it? The probe's goes to cffi's handler, and its
@@ -63,9 +76,7 @@ static inline struct fs_invoke look(const struct fs_py_cell *cell, ffi_cif *cif)
     const struct fs_block *b = cell->served.data;
     PyObject *info = fs_py_load((PyObject **)&b->user_data);
     if (fs_unlikely(!info)) /* tp_clear has run, dealloc not yet */
-        fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
-               "destroys it; keep a reference to it",
-               (uintptr_t)fs_slot_code(b->slot), 0);
+        die_of_gc(b);
     return (struct fs_invoke){
         .handler = cell->served.handler,
         .info = info,
@@ -160,6 +171,26 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
     fs_py_add(&d->freed, b->use == FS_BLOCK_LIVE);
     fs_py_add(&fs_cffi_of(d)->out, (size_t)-1);
     b->use = FS_BLOCK_FREE;
+}
+
+/* The garbage collector has cleared a callback, and has not freed it yet. */
+static void call_cleared(ffi_cif *cif, void *ret, void **args, void *ticket)
+{
+    (void)cif;
+    (void)ret;
+    (void)args;
+    die_of_gc(fs_py_cell_of(ticket)->served.data);
+}
+
+/* Without the GIL: it is about to clear this object. */
+static void hook_clear(const struct fs_cffi_callback *o)
+{
+    struct fs_block *b = o->closure;
+    if (!has_the_size((const PyObject *)o) || !fs_block_is_ours(b) || b->use == FS_BLOCK_FREE)
+        return;
+    fs_py_running_finish(fs_py_cell_of(b->slot->user_data),
+                         (PyObject *const[FS_PY_KEPT]){b->user_data});
+    __atomic_store_n(&b->slot->handler, call_cleared, __ATOMIC_RELEASE);
 }
 
 /* A cell for the block's next callback. The slot is made once, the cell again when it is worn. */
@@ -347,17 +378,14 @@ static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_c
     return original(closure, cif, function, user_data, code);
 }
 
-static bool has_the_size(const PyObject *object)
-{
-    return Py_TYPE(object)->tp_basicsize == sizeof(struct fs_cffi_callback);
-}
-
 /* Is this a stock callback? Other objects of this size have something else at these places. */
 static bool is_stock(const struct fs_cffi_callback *o)
 {
     return has_the_size((const PyObject *)o) && o->closure && o->c_data == (void *)o->closure &&
            !fs_block_is_ours(o->closure);
 }
+
+static int (*const clears[FS_DROPIN_MODULES])(void *);
 
 static void hook_track(struct fs_dropin *d, void *object)
 {
@@ -367,6 +395,8 @@ static void hook_track(struct fs_dropin *d, void *object)
         if (same) {
             o->c_data = fs_slot_code(pending->slot);
             o->closure = pending;
+            if (FS_PY_NO_GIL)
+                fs_dropin_see_clears(d, Py_TYPE((PyObject *)object), clears[d->index]);
         }
         if (fs_dropin_probing(d)) {
             d->seen |= FS_SAW_TRACK;
@@ -424,8 +454,16 @@ static void hook_untrack(struct fs_dropin *d, void *object)
     static void untrack_##n(void *object)                                                          \
     {                                                                                              \
         hook_untrack(&fs_dropins[n], object);                                                      \
+    }                                                                                              \
+    static int clear_##n(void *object)                                                             \
+    {                                                                                              \
+        hook_clear(object);                                                                        \
+        return fs_dropins[n].clear(object);                                                        \
     }
 FS_EACH_RECORD(FUNCTIONS, )
+
+#define CLEAR_OF(n, unused) [n] = clear_##n,
+static int (*const clears[FS_DROPIN_MODULES])(void *) = {FS_EACH_RECORD(CLEAR_OF, )};
 
 /* A hook that is the same function for all records. */
 #define SAME(n, hook) [n] = (void *)(hook),

@@ -124,6 +124,8 @@ static bool returns_nothing(const ffi_cif *cif)
     return FS_PY_CTYPES_VOID_IS_INT && ((const struct thunk_end *)cif)->restype == Py_None;
 }
 
+static int (*const clears[FS_DROPIN_MODULES])(void *);
+
 /* Prepare a closure of ours. False when it is not ours: then nothing has happened. */
 static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
                       ffi_static_handler theirs, void *thunk, ffi_status *status)
@@ -138,6 +140,8 @@ static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
         if (fs_dropin_may_turbo(d))
             fs_py_store(&cell->turbo, FS_TURBO_ASKS);
         fs_py_enable_try(thunk);
+        if (FS_PY_NO_GIL)
+            fs_dropin_see_clears(d, Py_TYPE((PyObject *)thunk), clears[d->index]);
     }
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
@@ -165,11 +169,10 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
     return original(closure, cif, theirs, thunk);
 }
 
-/* ctypes frees the members of a thunk before the closure. Without the GIL a call may begin in
- * between. */
-static void hook_untrack(struct fs_dropin *d, void *object)
+/* ctypes gives up the members of a thunk, and then frees the closure. Without the GIL a call may
+ * begin in between. */
+static void hook_untrack(void *object)
 {
-    (void)d;
     if (is_thunk(object))
         fs_thunk_finish(object, call);
     PyObject_GC_UnTrack(object);
@@ -196,9 +199,17 @@ static void hook_untrack(struct fs_dropin *d, void *object)
     }                                                                                              \
     static void untrack_##n(void *object)                                                          \
     {                                                                                              \
-        hook_untrack(&fs_dropins[n], object);                                                      \
+        hook_untrack(object);                                                                      \
+    }                                                                                              \
+    static int clear_##n(void *thunk)                                                              \
+    {                                                                                              \
+        fs_thunk_finish(thunk, call);                                                              \
+        return fs_dropins[n].clear(thunk);                                                         \
     }
 FS_EACH_RECORD(FUNCTIONS, )
+
+#define CLEAR_OF(n, unused) [n] = clear_##n,
+static int (*const clears[FS_DROPIN_MODULES])(void *) = {FS_EACH_RECORD(CLEAR_OF, )};
 
 static const struct fs_dropin_hook hooks[] = {
     {"ffi_closure_alloc", FS_HOOKS(alloc)},       {"ffi_closure_free", FS_HOOKS(free)},

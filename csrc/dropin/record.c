@@ -48,6 +48,15 @@ struct fs_dropin *fs_dropin_that_holds(const void *code)
     return NULL;
 }
 
+void fs_dropin_see_clears(struct fs_dropin *d, void *type, int (*ours)(void *object))
+{
+    inquiry *at = &((PyTypeObject *)type)->tp_clear, before = fs_py_load(at);
+    if (before == (inquiry)(void *)ours)
+        return;
+    fs_py_store(&d->clear, (int (*)(void *))(void *)before);
+    fs_py_store(at, (inquiry)(void *)ours);
+}
+
 /* ---- which entries ------------------------------------------------------------------------- */
 
 static const struct fs_dropin_hook *hook_of(const struct fs_dropin_kind *kind, const char *symbol)

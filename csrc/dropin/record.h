@@ -67,6 +67,8 @@ struct fs_dropin {
     bool confirmed;              /* has it ever been served? */
     unsigned entries;
     struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
+    int (*clear)(
+        void *object);         /* tp_clear of its callbacks' type, where ours has taken its place */
     unsigned long made, freed; /* closures */
     unsigned long turbo;       /* of those made: how many our dispatch runs */
     const char *no_turbo;      /* why it runs none; NULL: it may */
@@ -135,6 +137,10 @@ static inline void fs_dropin_wrong(struct fs_dropin *d, const char *what)
 
 /* What `symbol` was before it was rebound. */
 FS_HIDDEN void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
+
+/* Without the GIL: before the garbage collector clears a callback of this type, our function is
+ * called, and calls the record's `clear` in the end. For good. */
+FS_HIDDEN void fs_dropin_see_clears(struct fs_dropin *d, void *type, int (*ours)(void *object));
 
 /* The record of the object that this code is of, or NULL. */
 FS_HIDDEN struct fs_dropin *fs_dropin_that_holds(const void *code);
