@@ -83,7 +83,7 @@ static inline bool fs_call_enter(struct fs_call *c, void *ticket, void *ret, boo
         PyEval_RestoreThread(known);
         c->attached = true;
         if (fs_unlikely(c->fresh))
-            fs_py_reap_if_any();
+            fs_py_has_a_new_state();
     }
     return true;
 }

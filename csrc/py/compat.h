@@ -90,6 +90,19 @@ typedef void fs_py_guard;
 #define fs_py_unensure(token) ((void)(token))
 #endif
 
+/* Is this state, which nobody has attached, kept from being attached, because another thread has
+ * stopped all threads? Only without the GIL. */
+static inline bool fs_py_is_stopped(const PyThreadState *state)
+{
+#if FS_PY_NO_GIL
+    enum { DETACHED = 0 };
+    return __atomic_load_n(&state->state, __ATOMIC_RELAXED) != DETACHED;
+#else
+    (void)state;
+    return false;
+#endif
+}
+
 /* Before PyThreadState_Delete() of a state whose thread has exited. From 3.12 on, the deletion of a
  * state that is bound to a thread's PyGILState clears the PyGILState of the *calling* thread. */
 static inline void fs_py_unbind_state(PyThreadState *state)

@@ -6,8 +6,9 @@
  * interpreter that made it, and the state of a foreign thread is kept until the thread exits.
  * The exiting thread cannot delete its state, because that needs the GIL, which the thread that
  * joins it may hold. So the state goes on a list, and a pending call on the main thread (or the
- * next callback of a new thread) deletes it. Only states of the main interpreter are kept. A
- * subinterpreter cannot end while states of other threads exist, so its states last for one call.
+ * next callback of a new thread) deletes it. Without the GIL the thread deletes its state itself.
+ * Only states of the main interpreter are kept. A subinterpreter cannot end while states of other
+ * threads exist, so its states last for one call.
  *
  * Fails when finalization has begun or the interpreter has ended; ending.c then decides what the C
  * caller gets. A thread that is already waiting for the GIL when finalization begins never gets the
@@ -42,6 +43,20 @@ static pthread_t finalizer; /* the thread that finalizes Python, or did ... */
 static bool have_finalizer; /* ... known once atexit has run */
 static bool forked_late;    /* this process is a child, forked by another thread */
 bool fs_py_exiting = true;
+static bool gil_is_on = !FS_PY_NO_GIL; /* atomic: as note_gil() saw it last */
+
+/* A free-threaded Python may have the GIL all the same: from its start, or since the import of a
+ * module that needs it. */
+static void note_gil(void)
+{
+    PyObject *ask = FS_PY_NO_GIL ? PySys_GetObject("_is_gil_enabled") : NULL;
+    PyObject *answer = ask ? PyObject_CallNoArgs(ask) : NULL;
+    if (answer)
+        __atomic_store_n(&gil_is_on, answer == Py_True, __ATOMIC_RELAXED);
+    else
+        PyErr_Clear();
+    Py_XDECREF(answer);
+}
 
 /* Has Python begun, and not begun to end? */
 static bool runs(void)
@@ -70,9 +85,44 @@ static int reap_pending(void *unused)
     return 0;
 }
 
+/* Without the GIL an exiting thread waits for nobody, unless all threads are stopped. And its state
+ * must not outlive it: CPython's allocator knows the owner of memory by a number that the system
+ * gives to the next thread, which then frees into heaps of this state while another thread deletes
+ * it. Where that cannot be helped, the state stays until Python ends: the interpreter is about to
+ * end, or all threads are stopped for a second, perhaps by one that waits for a thread that joins
+ * this one. */
+static void delete_own(struct record *r)
+{
+    enum { PATIENCE = 1000 };
+    for (struct record *next; r; r = next) {
+        next = r->next;
+        bool can = runs() && !fs_py_may_be_exiting() && r->interp->alive;
+        fs_py_guard *guard = FS_PY_GUARDS && can ? fs_py_guard_take(r->interp->view) : NULL;
+        can = can && (guard || !FS_PY_GUARDS);
+        for (int tries = 0; can && fs_py_is_stopped(r->state) && tries < PATIENCE; tries++)
+            usleep(1000);
+        if (can && !fs_py_is_stopped(r->state)) {
+            PyEval_RestoreThread(r->state);
+            PyThreadState_Clear(r->state);
+            PyThreadState_DeleteCurrent();
+        }
+        if (guard)
+            fs_py_guard_drop(guard);
+        free(r);
+        pthread_mutex_lock(&lock);
+        kept_count--;
+        pthread_mutex_unlock(&lock);
+    }
+}
+
 static void thread_exit(void *records)
 {
     bool queued = false;
+    if (FS_PY_NO_GIL && !__atomic_load_n(&gil_is_on, __ATOMIC_RELAXED)) {
+        mine = NULL;
+        delete_own(records);
+        return;
+    }
     pthread_mutex_lock(&lock);
     for (struct record *r = records, *next; r; r = next) {
         next = r->next;
@@ -120,6 +170,12 @@ void fs_py_reap_if_any(void)
 {
     if (fs_unlikely(__atomic_load_n(&zombie_count, __ATOMIC_RELAXED)))
         fs_py_reap();
+}
+
+void fs_py_has_a_new_state(void)
+{
+    note_gil();
+    fs_py_reap_if_any();
 }
 
 void fs_py_thread_counts(unsigned long *kept, unsigned long *gone)
@@ -354,7 +410,7 @@ static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
     }
     has_attached(interp, entry);
     if (fresh)
-        fs_py_reap();
+        fs_py_has_a_new_state();
     return 0;
 }
 

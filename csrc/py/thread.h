@@ -40,6 +40,9 @@ FS_HIDDEN void fs_py_leave(struct fs_py_entry *entry);
 FS_HIDDEN void fs_py_reap(void);
 FS_HIDDEN void fs_py_reap_if_any(void);
 
+/* For a thread that has just attached a state that will be kept. */
+FS_HIDDEN void fs_py_has_a_new_state(void);
+
 /* False while it is sure that finalization has not begun. Threads without the GIL read it. */
 extern FS_HIDDEN bool fs_py_exiting;
 static inline bool fs_py_may_be_exiting(void)
