@@ -116,7 +116,7 @@ typedef void *map(void *, size_t, int, int, int, off_t);
 static bool is_draining(const struct fs_dropin *d)
 {
     return fs_unlikely(fs_py_load(&fs_cffi_of(d)->stock.draining)) &&
-           pthread_equal(d->prober, pthread_self());
+           pthread_equal(fs_py_load(&d->prober), pthread_self());
 }
 
 static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, size_t size,

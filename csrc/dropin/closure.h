@@ -44,8 +44,9 @@ extern FS_HIDDEN bool fs_turbo_off;
 /* May a closure that is made now? */
 static inline bool fs_dropin_may_turbo(const struct fs_dropin *d)
 {
-    return !d->no_turbo && (fs_py_load(&d->state) == FS_DROPIN_SERVED ? !fs_py_load(&fs_turbo_off)
-                                                                      : fs_dropin_probing(d));
+    return !fs_py_load(&d->no_turbo) &&
+           (fs_py_load(&d->state) == FS_DROPIN_SERVED ? !fs_py_load(&fs_turbo_off)
+                                                      : fs_dropin_probing(d));
 }
 
 /* The probe's signature is int(short, double, void *): does this cif say so? */

@@ -68,7 +68,7 @@ static int drain(struct fs_dropin *d, PyObject *list, bool (*more)(const struct 
 {
     struct fs_cffi *c = fs_cffi_of(d);
     int error = 0;
-    d->prober = pthread_self();
+    fs_py_store(&d->prober, pthread_self());
     fs_stock_begin(&c->stock);
     while (error == 0 && more(c)) {
         unsigned long before = c->stock.requests;

@@ -181,7 +181,7 @@ static bool is_integer(PyObject *ctype, const ffi_type *type)
 bool fs_invoke_learn(const struct fs_dropin *d, struct fs_invoke *in)
 {
     PyObject *signature = signature_of(in->info);
-    bool ours = !d->no_turbo && is_bound(d) && in->cif->nargs <= ON_STACK &&
+    bool ours = !fs_py_load(&d->no_turbo) && is_bound(d) && in->cif->nargs <= ON_STACK &&
                 PyTuple_CheckExact(signature) &&
                 PyTuple_GET_SIZE(signature) == ARGUMENTS + (Py_ssize_t)in->cif->nargs &&
                 is_plain(PyTuple_GET_ITEM(signature, RESULT));
@@ -307,11 +307,12 @@ static bool takes(const struct fs_invoke *in, void **args)
 void fs_invoke_check(struct fs_dropin *d, const struct fs_invoke *in, void **args)
 {
     if (!fs_object_holds(&d->object, (void *)fs_py_cffi_from_memory))
-        d->no_turbo = "it is another cffi than the one whose converters this package has";
+        fs_py_store(&d->no_turbo,
+                    "it is another cffi than the one whose converters this package has");
     else if (!is_right(PyTuple_GET_ITEM(in->info, TYPE)))
-        d->no_turbo = "its function types have another layout";
+        fs_py_store(&d->no_turbo, "its function types have another layout");
     else if (!is_bound(d))
-        d->no_turbo = "it does not call functions by PyObject_Call()";
+        fs_py_store(&d->no_turbo, "it does not call functions by PyObject_Call()");
     else if (!takes(in, args))
-        d->no_turbo = "its handler calls functions in another way";
+        fs_py_store(&d->no_turbo, "its handler calls functions in another way");
 }

@@ -85,8 +85,9 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
             return fail(ffi_static_error());
         d->seen = 0;
         d->probes = 0;
-        d->wrong = d->no_turbo = NULL;
-        d->prober = pthread_self();
+        d->wrong = NULL;
+        fs_py_store(&d->no_turbo, NULL);
+        fs_py_store(&d->prober, pthread_self());
         fs_py_store(&d->state, FS_DROPIN_PROBING);
     }
     return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
@@ -189,7 +190,8 @@ static PyObject *dropin_no_turbo(PyObject *self, PyObject *number)
     (void)self;
     if (!d)
         return NULL;
-    d->no_turbo = "a call of its callback by this package's dispatch gave a wrong answer";
+    fs_py_store(&d->no_turbo,
+                "a call of its callback by this package's dispatch gave a wrong answer");
     Py_RETURN_NONE;
 }
 
@@ -239,7 +241,8 @@ static PyObject *text(const char *utf8)
 /* NULL: callbacks that are made now may be run by our dispatch. */
 static const char *why_no_turbo(const struct fs_dropin *d)
 {
-    return d->no_turbo ? d->no_turbo : fs_turbo_off ? "turbo=False" : NULL;
+    const char *why = fs_py_load(&d->no_turbo);
+    return why ? why : fs_py_load(&fs_turbo_off) ? "turbo=False" : NULL;
 }
 
 static PyObject *dropin_records(PyObject *self, PyObject *unused)

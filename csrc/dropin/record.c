@@ -43,7 +43,8 @@ struct fs_dropin *fs_dropin_record(const struct fs_object *object)
 struct fs_dropin *fs_dropin_that_holds(const void *code)
 {
     for (unsigned i = 0; i < FS_DROPIN_MODULES; i++)
-        if (fs_dropins[i].state != FS_DROPIN_NONE && fs_object_holds(&fs_dropins[i].object, code))
+        if (fs_py_load(&fs_dropins[i].state) != FS_DROPIN_NONE &&
+            fs_object_holds(&fs_dropins[i].object, code))
             return &fs_dropins[i];
     return NULL;
 }

@@ -125,7 +125,7 @@ struct fs_dropin_kind {
 static inline bool fs_dropin_probing(const struct fs_dropin *d)
 {
     return fs_unlikely(__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == FS_DROPIN_PROBING) &&
-           pthread_equal(d->prober, pthread_self());
+           pthread_equal(__atomic_load_n(&d->prober, __ATOMIC_RELAXED), pthread_self());
 }
 
 /* Remember the first thing that is wrong with a probed module. */

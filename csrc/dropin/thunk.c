@@ -97,7 +97,7 @@ static ptrdiff_t distance; /* from the anchor to libffi's description */
 static bool learn_argument(PyObject *class, const ffi_type *type, bool *boxed)
 {
     uintptr_t anchor = anchor_of(class);
-    if (!anchor || (uintptr_t)type != anchor + (uintptr_t)distance)
+    if (!anchor || (uintptr_t)type != anchor + (uintptr_t)fs_py_load(&distance))
         return false; /* ctypes knows nothing of this class */
     const PyTypeObject *base = ((PyTypeObject *)class)->tp_base;
     *boxed = !info_of(type)->get || base != ancestor_of(base);
@@ -128,7 +128,7 @@ bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif)
 {
     struct fs_dropin *d = cell->served.data;
     uint32_t types = 0;
-    bool ours = !d->no_turbo && learn(cif, &types);
+    bool ours = !fs_py_load(&d->no_turbo) && learn(cif, &types);
     fs_turbo_decide(d, cell, ours, types);
     return ours;
 }
@@ -268,11 +268,12 @@ static const char *wrong_thunk(const struct fs_dropin *d, const ffi_cif *cif)
 }
 
 /* Is what ctypes knows of this simple class where it must be? */
-static bool is_right(const struct fs_dropin *d, PyObject *class, const ffi_type *type, char code)
+static bool is_right(const struct fs_dropin *d, PyObject *class, const ffi_type *type, char code,
+                     ptrdiff_t here)
 {
     const struct class_info *info = info_of(type);
     const PyTypeObject *base = PyType_Check(class) ? ((PyTypeObject *)class)->tp_base : NULL;
-    return base && (uintptr_t)type == anchor_of(class) + (uintptr_t)distance &&
+    return base && (uintptr_t)type == anchor_of(class) + (uintptr_t)here &&
            info->size == (Py_ssize_t)type->size && info->align == type->alignment &&
            info->length == 0 && is_code(info, code) && info->get && info->set &&
            fs_object_holds(&d->object, (void *)info->get) &&
@@ -284,16 +285,17 @@ static const char *wrong_classes(const struct fs_dropin *d, const struct thunk *
 {
     static const char codes[] = {'h', 'd', 'P'};
     PyObject *first = PyTuple_GET_ITEM(t->converters, 0);
-    const ptrdiff_t known = distance;
-    distance = (ptrdiff_t)((uintptr_t)t->arguments[0] - anchor_of(first));
-    bool right = (!known || distance == known) && is_right(d, t->restype, t->result, 'i') &&
+    const ptrdiff_t known = fs_py_load(&distance);
+    const ptrdiff_t here = (ptrdiff_t)((uintptr_t)t->arguments[0] - anchor_of(first));
+    bool right = (!known || here == known) && is_right(d, t->restype, t->result, 'i', here) &&
                  info_of(t->result)->set == t->set;
     for (unsigned i = 0; i < 3; i++)
-        right = right && is_right(d, PyTuple_GET_ITEM(t->converters, i), t->arguments[i], codes[i]);
-    if (right)
-        return NULL;
-    distance = known;
-    return "what it knows of a class has another layout";
+        right = right &&
+                is_right(d, PyTuple_GET_ITEM(t->converters, i), t->arguments[i], codes[i], here);
+    if (!right)
+        return "what it knows of a class has another layout";
+    fs_py_store(&distance, here);
+    return NULL;
 }
 
 /* Where the value of an instance is. */
@@ -318,11 +320,13 @@ static const char *wrong_instance(PyObject *class)
 
 void fs_thunk_check(struct fs_dropin *d, const ffi_cif *cif)
 {
-    d->no_turbo = wrong_thunk(d, cif);
-    if (!d->no_turbo)
-        d->no_turbo = wrong_classes(d, thunk_of(cif));
-    if (!d->no_turbo)
-        d->no_turbo = wrong_instance(PyTuple_GET_ITEM(thunk_of(cif)->converters, 0));
-    if (!d->no_turbo && (!SAYS(d, FS_PY_CTYPES_CALLING) || !SAYS(d, FS_PY_CTYPES_CONVERTING)))
-        d->no_turbo = "it words the report of an exception in another way";
+    const char *wrong = wrong_thunk(d, cif);
+    if (!wrong)
+        wrong = wrong_classes(d, thunk_of(cif));
+    if (!wrong)
+        wrong = wrong_instance(PyTuple_GET_ITEM(thunk_of(cif)->converters, 0));
+    if (!wrong && (!SAYS(d, FS_PY_CTYPES_CALLING) || !SAYS(d, FS_PY_CTYPES_CONVERTING)))
+        wrong = "it words the report of an exception in another way";
+    if (wrong)
+        fs_py_store(&d->no_turbo, wrong);
 }

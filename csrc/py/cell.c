@@ -74,7 +74,7 @@ struct fs_py_cell *fs_py_cell_new(enum fs_py_tenant tenant, unsigned long *count
     fs_py_cells_lock();
     struct fs_py_cell *cell = new_cell(tenant);
     if (cell && count)
-        ++*count;
+        fs_py_add(count, 1);
     fs_py_cells_unlock();
     return cell;
 }
@@ -83,7 +83,7 @@ void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
 {
     fs_py_cells_lock();
     if (count)
-        ++*count;
+        fs_py_add(count, 1);
     fs_py_store(&cell->callback, NULL);
     if (!fs_py_cell_is_worn(cell)) {
         cell->next = free_cells[cell->tenant];
