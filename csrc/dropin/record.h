@@ -10,7 +10,8 @@
  * (libffi.c), and cffi as it is on Linux, with an allocator of its own (cffi.c). Other objects that
  * make closures are only named (users.c). There is one record for each shared object. Records are
  * never given back, because a module may call us as long as a closure of it lives. The GIL guards
- * all of this, except what a call of a closure reads (call.h).
+ * all of this, except what a call of a closure reads (call.h). Without a GIL the lock of
+ * ffi_static/_dropin does, and words that other threads read as well are atomic.
  *
  * The room's words, of which cffi needs all five:
  *
