@@ -21,7 +21,7 @@ class Signature:
         family: int,
         swap_errno: bool,
         shape: object,
-        items: tuple[tuple[str, Any], ...],
+        items: tuple[tuple[Any, ...], ...],
         ctype: Any,
         helpers: tuple[Any, ...] | None,
         /,
@@ -29,7 +29,7 @@ class Signature:
     @property
     def text(self) -> str: ...
     @property
-    def items(self) -> tuple[tuple[str, Any], ...]: ...
+    def items(self) -> tuple[tuple[Any, ...], ...]: ...
     @property
     def ctype(self) -> Any: ...
     @property

@@ -85,6 +85,23 @@ static inline struct fs_invoke look(const struct fs_py_cell *cell, ffi_cif *cif)
     };
 }
 
+/* Nobody but the library can write to a sealed slot (tramp/seal.h). */
+static bool is_sealed(const struct fs_block *b)
+{
+    return fs_slot_is_sealed(fs_slot_ref(b->slot));
+}
+
+/* C calls a block's address after the callback has gone. */
+static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
+{
+    const struct fs_block *b = fs_py_cell_of(ticket)->served.data;
+    (void)cif;
+    (void)ret;
+    (void)args;
+    fs_die("ffi_static: the cffi callback at @ was called after it was freed",
+           (uintptr_t)fs_slot_code(b->slot), 0);
+}
+
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
@@ -103,6 +120,9 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
             fs_invoke_theirs(&in, ret, args);
         fs_py_running_end(&running);
     } else {
+        const struct fs_block *b = cell->served.data;
+        if (is_sealed(b) && b->use == FS_BLOCK_FREE && !fs_py_may_be_exiting())
+            call_freed(cif, ret, args, ticket);
         fs_py_closed_answer(ticket, ret, c.size);
     }
     fs_call_leave(&c);
@@ -147,17 +167,6 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
     return area;
 }
 
-/* C calls a block's address after the callback has gone. */
-static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
-{
-    const struct fs_block *b = fs_py_cell_of(ticket)->served.data;
-    (void)cif;
-    (void)ret;
-    (void)args;
-    fs_die("ffi_static: the cffi callback at @ was called after it was freed",
-           (uintptr_t)fs_slot_code(b->slot), 0);
-}
-
 /* The callback in this block ends. */
 static void end_callback(struct fs_dropin *d, struct fs_block *b)
 {
@@ -166,7 +175,7 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
     /* for threads that wait for the GIL, or call when Python has ended */
     fs_py_running_finish(cell, (PyObject *const[FS_PY_KEPT]){b->user_data});
-    if (!fs_py_may_be_exiting() || !fs_py_finalizing())
+    if (!is_sealed(b) && (!fs_py_may_be_exiting() || !fs_py_finalizing()))
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
     fs_py_add(&d->freed, b->use == FS_BLOCK_LIVE);
     fs_py_add(&fs_cffi_of(d)->out, (size_t)-1);
@@ -190,13 +199,14 @@ static void hook_clear(const struct fs_cffi_callback *o)
         return;
     fs_py_running_finish(fs_py_cell_of(b->slot->user_data),
                          (PyObject *const[FS_PY_KEPT]){b->user_data});
-    __atomic_store_n(&b->slot->handler, call_cleared, __ATOMIC_RELEASE);
+    if (!is_sealed(b))
+        __atomic_store_n(&b->slot->handler, call_cleared, __ATOMIC_RELEASE);
 }
 
 /* A cell for the block's next callback. The slot is made once, the cell again when it is worn. */
 static struct fs_py_cell *cell_of(struct fs_block *b)
 {
-    if (fs_likely(b->slot != NULL)) {
+    if (fs_likely(b->slot != NULL && b->slot->user_data)) {
         struct fs_py_cell *own = fs_py_cell_of(b->slot->user_data);
         if (fs_likely(!fs_py_cell_is_worn(own))) {
             if (FS_PY_NO_GIL)
@@ -268,13 +278,16 @@ static ffi_status fill(struct fs_block *b, ffi_cif *cif, ffi_static_handler func
     if (fs_unlikely(!cell))
         return FFI_BAD_TYPEDEF;
     fs_dropin_fill(cell, b->slot, cif, function, user_data, b);
-    /* Before prep: the slot keeps its cell even if it cannot be prepared. */
-    b->slot->user_data = fs_py_cell_ticket(cell);
+    void *ticket = fs_py_cell_ticket(cell);
+    if (fs_likely(!is_sealed(b))) /* before prep: the slot keeps its cell even if that fails */
+        b->slot->user_data = ticket;
     int error = store_error(cell, user_data);
     if (fs_likely(error == 0))
-        error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
+        error = ffi_static_prep(b->slot, cif, call, ticket, 0);
     if (fs_unlikely(error < 0)) {
         fs_py_store(&cell->callback, NULL);
+        if (!b->slot->user_data || fs_py_cell_of(b->slot->user_data) != cell)
+            fs_py_cell_free(cell, NULL);
         return fs_dropin_status(error);
     }
     b->cif = cif;
@@ -341,6 +354,9 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     fs_py_add(&c->out, 1);
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
     fs_py_add(&d->made, b->use == FS_BLOCK_LIVE);
+    const size_t live = fs_py_load(&d->made) - fs_py_load(&d->freed);
+    if (live > fs_py_load(&c->most))
+        fs_py_store(&c->most, live);
     if (fs_dropin_may_turbo(d))
         fs_py_store(&fs_py_cell_of(b->slot->user_data)->turbo, FS_TURBO_ASKS);
     pending = b;
@@ -410,6 +426,15 @@ static void hook_track(struct fs_dropin *d, void *object)
     PyObject_GC_Track(object);
 }
 
+/* If there is a sink, cffi takes that into its free list, and not the block. */
+static void sink(struct fs_cffi_callback *o)
+{
+    if (!fs_cffi_sink)
+        return;
+    fs_cffi_sink->user_data = o->closure->user_data;
+    o->closure = fs_cffi_sink;
+}
+
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
     struct fs_cffi_callback *o = object;
@@ -417,13 +442,13 @@ static void hook_untrack(struct fs_dropin *d, void *object)
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
         end_callback(d, o->closure);
+        if (!PyObject_GC_IsTracked(object))
+            sink(o);
     } else if (is_stock(object)) {
-        if (PyObject_GC_IsTracked(object)) {
+        if (PyObject_GC_IsTracked(object))
             fs_stock_ends(&fs_cffi_of(d)->stock, o->closure);
-        } else if (fs_cffi_sink) { /* cffi takes the sink into its free list, and not the block */
-            fs_cffi_sink->user_data = o->closure->user_data;
-            o->closure = fs_cffi_sink;
-        }
+        else
+            sink(o);
     }
     PyObject_GC_UnTrack(object);
 }

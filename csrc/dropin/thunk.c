@@ -232,7 +232,7 @@ bool fs_thunk_run(const struct fs_py_cell *cell, struct fs_py_running *running, 
         give(&use, ret, result);
     Py_XDECREF(result);
     for (Py_ssize_t i = 0; i < use.count; i++)
-        Py_DECREF(argv[i]);
+        Py_DECREF(argv[FS_PY_CTYPES_PASSES_TUPLE ? use.count - 1 - i : i]);
     return true;
 }
 

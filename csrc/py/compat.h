@@ -50,6 +50,7 @@
 #endif
 
 enum {
+    FS_PY_COUNTS_ALONE = !FS_PY_NO_GIL, /* a count tells of all threads' references */
 #if PY_VERSION_HEX >= 0x030C0000
     FS_PY_ATTACHED_IS_THREADS = 1, /* fs_py_attached() is the calling thread's own state ... */
     FS_PY_OWN_GILS = 1,            /* an interpreter may have a GIL of its own */
@@ -61,8 +62,10 @@ enum {
 #endif
 #if PY_VERSION_HEX >= 0x030A0000
     FS_PY_CTYPES_VOID_IS_INT = 0,
+    FS_PY_CTYPES_PASSES_TUPLE = 0,
 #else
-    FS_PY_CTYPES_VOID_IS_INT = 1, /* ctypes tells libffi so of a callback that returns nothing */
+    FS_PY_CTYPES_VOID_IS_INT = 1,  /* ctypes tells libffi so of a callback that returns nothing */
+    FS_PY_CTYPES_PASSES_TUPLE = 1, /* to a callback's function, and the last argument dies first */
 #endif
 };
 

@@ -7,11 +7,26 @@
  */
 #include "py/convert.h"
 
+/* cffi's own exception for p[0]. */
+static FS_COLD PyObject *points_nowhere(const struct fs_py_conv *conv)
+{
+    PyObject *name = PyObject_GetAttrString(conv->type, "cname");
+    if (name)
+        PyErr_Format(PyExc_RuntimeError, "cannot dereference null pointer from cdata '%U *'", name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
 #define INTEGER(name, ctype, make)                                                                 \
-    static PyObject *from_##name(const struct fs_py_conv *conv, void *data)                        \
+    static PyObject *from_##name(struct fs_py_conv *conv, void *data)                              \
     {                                                                                              \
         (void)conv;                                                                                \
         return make(*(ctype *)data);                                                               \
+    }                                                                                              \
+    static PyObject *from_pointed_##name(struct fs_py_conv *conv, void *data)                      \
+    {                                                                                              \
+        const ctype *at = *(ctype **)data;                                                         \
+        return fs_likely(at != NULL) ? make(*at) : points_nowhere(conv);                           \
     }
 INTEGER(i8, int8_t, PyLong_FromLong)
 INTEGER(u8, uint8_t, PyLong_FromLong)
@@ -68,7 +83,16 @@ BOTH(TO_SMALL, i64, int64_t)
 BOTH(TO_FLOATING, float, float)
 BOTH(TO_FLOATING, double, double)
 
-/* An unsigned 64-bit int. ctypes masks any int to the type's width. */
+/* An unsigned 64-bit int. cffi wants it in range; ctypes masks any int to the type's width. */
+static int to_u64_FS_PY_CFFI(const struct fs_py_conv *conv, void *ret, PyObject *value)
+{
+    long long x;
+    if (!PyLong_CheckExact(value) || !fs_py_compact(value, &x) || x < 0)
+        return fs_py_cffi_to_c(conv, ret, value);
+    *(unsigned long long *)ret = (unsigned long long)x;
+    return 0;
+}
+
 static int to_u64_FS_PY_CTYPES(const struct fs_py_conv *conv, void *ret, PyObject *value)
 {
     if (!PyLong_CheckExact(value))
@@ -79,20 +103,18 @@ static int to_u64_FS_PY_CTYPES(const struct fs_py_conv *conv, void *ret, PyObjec
 
 #define ENTRY(ffi, name)                                                                           \
     {                                                                                              \
-        FFI_TYPE_##ffi, from_##name,                                                               \
+        FFI_TYPE_##ffi, from_##name, from_pointed_##name,                                          \
         {                                                                                          \
             to_##name##_FS_PY_CFFI, to_##name##_FS_PY_CTYPES                                       \
         }                                                                                          \
     }
 static const struct {
     int type;
-    fs_py_from_c from_c;
+    fs_py_from_c from_c, from_pointed;
     fs_py_to_c to_c[2];
 } numbers[] = {
-    ENTRY(SINT8, i8),    ENTRY(UINT8, u8),
-    ENTRY(SINT16, i16),  ENTRY(UINT16, u16),
-    ENTRY(SINT32, i32),  ENTRY(UINT32, u32),
-    ENTRY(SINT64, i64),  {FFI_TYPE_UINT64, from_u64, {fs_py_cffi_to_c, to_u64_FS_PY_CTYPES}},
+    ENTRY(SINT8, i8),    ENTRY(UINT8, u8),      ENTRY(SINT16, i16), ENTRY(UINT16, u16),
+    ENTRY(SINT32, i32),  ENTRY(UINT32, u32),    ENTRY(SINT64, i64), ENTRY(UINT64, u64),
     ENTRY(FLOAT, float), ENTRY(DOUBLE, double),
 };
 
@@ -106,4 +128,18 @@ int fs_py_conv_number(struct fs_py_conv *conv, enum fs_py_family family)
         }
     PyErr_SetString(PyExc_SystemError, "ffi_static: a number of an unknown size");
     return -1;
+}
+
+static PyObject *from_pointed(struct fs_py_conv *conv, void *data)
+{
+    char *at = *(char **)data;
+    return at ? fs_py_cffi_from_memory(at, conv->type) : points_nowhere(conv);
+}
+
+void fs_py_conv_pointed(struct fs_py_conv *conv, bool number)
+{
+    conv->from_c = from_pointed;
+    for (size_t i = 0; number && i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].type == conv->ffi->type)
+            conv->from_c = numbers[i].from_pointed;
 }

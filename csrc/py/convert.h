@@ -16,7 +16,7 @@ enum fs_py_family { FS_PY_CFFI, FS_PY_CTYPES };
 struct fs_py_conv;
 
 /* New reference to the Python value of the C value at `data`. */
-typedef PyObject *(*fs_py_from_c)(const struct fs_py_conv *conv, void *data);
+typedef PyObject *(*fs_py_from_c)(struct fs_py_conv *conv, void *data);
 
 /* Write `value` to `ret`, at least an ffi_arg wide. */
 typedef int (*fs_py_to_c)(const struct fs_py_conv *conv, void *ret, PyObject *value);
@@ -28,12 +28,26 @@ struct fs_py_conv {
     PyObject *helpers; /* of ctypes types (convert_ctypes.c), else NULL; owned by the signature */
     ffi_type *ffi;
     size_t size;
-    bool is_object; /* the C value is an owned PyObject * (ctypes' py_object) */
+    bool is_object;   /* the C value is an owned PyObject * (ctypes' py_object) */
+    size_t at, weak;  /* in a cdata of `type`: its pointer, and its weak references; or 0 */
+    PyObject *unused; /* a cdata that nobody else knows; owned by the signature. Or NULL */
 };
+
+/* An argument's value after the call. A cdata to which nobody refers any more is not freed: the
+ * next call gets it, with another pointer. */
+static inline void fs_py_conv_done(struct fs_py_conv *conv, PyObject *value)
+{
+    if (conv->at && Py_REFCNT(value) == 1 && !conv->unused &&
+        !*(PyObject **)((char *)value + conv->weak))
+        conv->unused = value;
+    else
+        Py_DECREF(value);
+}
 
 /* Choose the functions of `conv`, whose `ffi` is set: for a number, or for a family's `code`. */
 FS_HIDDEN int fs_py_conv_number(struct fs_py_conv *conv, enum fs_py_family family);
 FS_HIDDEN void fs_py_conv_cffi(struct fs_py_conv *conv, int code);
+FS_HIDDEN void fs_py_conv_pointed(struct fs_py_conv *conv, bool number); /* p[0] of a pointer p */
 FS_HIDDEN void fs_py_conv_ctypes(struct fs_py_conv *conv, int code);
 
 /* The slow ways, to which the fast ones fall back: what cffi and ctypes themselves do. */

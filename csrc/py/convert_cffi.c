@@ -124,12 +124,25 @@ int fs_py_cffi_restore_errno(int *real)
     return *real;
 }
 
-static PyObject *from_any(const struct fs_py_conv *conv, void *data)
+static PyObject *from_any(struct fs_py_conv *conv, void *data)
 {
     return fs_py_cffi_from_memory(data, conv->type);
 }
 
-static PyObject *from_bool(const struct fs_py_conv *conv, void *data)
+/* cffi makes a cdata for a call, and frees it afterwards if the function has not kept it. The next
+ * call's cdata differs in its pointer only. So fs_py_conv_done() keeps the cdata, and the next call
+ * writes the pointer: Python sees the same, and the call costs less. */
+static PyObject *from_pointer(struct fs_py_conv *conv, void *data)
+{
+    PyObject *cdata = conv->unused;
+    if (fs_unlikely(!cdata))
+        return fs_py_cffi_from_memory(data, conv->type);
+    conv->unused = NULL;
+    *(void **)((char *)cdata + conv->at) = *(void **)data;
+    return cdata;
+}
+
+static PyObject *from_bool(struct fs_py_conv *conv, void *data)
 {
     unsigned char value = *(unsigned char *)data;
     if (value > 1)
@@ -160,6 +173,49 @@ int fs_py_cffi_to_c(const struct fs_py_conv *conv, void *ret, PyObject *value)
     return 0;
 }
 
+/* Where in two cdata of one type, the only word that differs holds `a` and `b`; or 0. */
+static size_t where(const PyObject *one, const PyObject *other, const void *a, const void *b)
+{
+    size_t at = 0, size = (size_t)Py_TYPE(one)->tp_basicsize;
+    for (size_t i = sizeof(PyObject); i + sizeof(void *) <= size; i += sizeof(void *)) {
+        void *const *mine = (void *const *)((const char *)one + i);
+        void *const *theirs = (void *const *)((const char *)other + i);
+        if (*mine == *theirs)
+            continue;
+        if (at || *mine != a || *theirs != b)
+            return 0;
+        at = i;
+    }
+    return at;
+}
+
+/* Learn whether cdata of this type can be used again: their layout is not documented. */
+static void learn_pointer(struct fs_py_conv *conv)
+{
+    int here[2];
+    void *a = &here[0], *b = &here[1], *back = NULL;
+    PyObject *one = fs_py_cffi_from_memory((char *)&a, conv->type);
+    PyObject *other = fs_py_cffi_from_memory((char *)&b, conv->type);
+    PyTypeObject *type = one ? Py_TYPE(one) : NULL;
+    if (FS_PY_COUNTS_ALONE && one && other && type == Py_TYPE(other) && Py_REFCNT(one) == 1 &&
+        !type->tp_itemsize && !PyType_IS_GC(type) &&
+        type->tp_weaklistoffset >= (Py_ssize_t)sizeof(PyObject) &&
+        !*(PyObject **)((char *)one + type->tp_weaklistoffset)) {
+        size_t at = where(one, other, a, b);
+        if (at)
+            *(void **)((char *)one + at) = b;
+        if (at && fs_py_cffi_to_memory((char *)&back, conv->type, one) == 0 && back == b &&
+            PyObject_RichCompareBool(one, other, Py_EQ) == 1) {
+            conv->at = at;
+            conv->weak = (size_t)type->tp_weaklistoffset;
+            conv->from_c = from_pointer;
+        }
+    }
+    PyErr_Clear();
+    Py_XDECREF(one);
+    Py_XDECREF(other);
+}
+
 void fs_py_conv_cffi(struct fs_py_conv *conv, int code)
 {
     conv->to_c = fs_py_cffi_to_c;
@@ -168,4 +224,6 @@ void fs_py_conv_cffi(struct fs_py_conv *conv, int code)
         conv->from_c = from_bool;
     else if (code == 'v')
         conv->to_c = to_void;
+    else if (code == 'p')
+        learn_pointer(conv);
 }

@@ -46,7 +46,7 @@ static int leak(PyObject *value)
 }
 
 /* Structures, pointers, function pointers and subclasses of the simple types: a copy, boxed. */
-static PyObject *from_boxed(const struct fs_py_conv *conv, void *data)
+static PyObject *from_boxed(struct fs_py_conv *conv, void *data)
 {
     PyObject *instance = instance_of(conv);
     if (instance)
@@ -55,7 +55,7 @@ static PyObject *from_boxed(const struct fs_py_conv *conv, void *data)
 }
 
 /* Simple types without a fast way: what `instance.value` is. */
-static PyObject *from_simple(const struct fs_py_conv *conv, void *data)
+static PyObject *from_simple(struct fs_py_conv *conv, void *data)
 {
     PyObject *instance = from_boxed(conv, data);
     PyObject *value = instance ? PyObject_GetAttr(instance, helper(conv, VALUE)) : NULL;
@@ -63,13 +63,13 @@ static PyObject *from_simple(const struct fs_py_conv *conv, void *data)
     return value;
 }
 
-static PyObject *from_bool(const struct fs_py_conv *conv, void *data)
+static PyObject *from_bool(struct fs_py_conv *conv, void *data)
 {
     (void)conv;
     return PyBool_FromLong(*(unsigned char *)data != 0);
 }
 
-static PyObject *from_pointer(const struct fs_py_conv *conv, void *data)
+static PyObject *from_pointer(struct fs_py_conv *conv, void *data)
 {
     void *pointer = *(void **)data;
     (void)conv;
@@ -78,7 +78,7 @@ static PyObject *from_pointer(const struct fs_py_conv *conv, void *data)
     return PyLong_FromVoidPtr(pointer);
 }
 
-static PyObject *from_string(const struct fs_py_conv *conv, void *data)
+static PyObject *from_string(struct fs_py_conv *conv, void *data)
 {
     const char *string = *(const char **)data;
     (void)conv;
@@ -87,7 +87,7 @@ static PyObject *from_string(const struct fs_py_conv *conv, void *data)
     return PyBytes_FromString(string);
 }
 
-static PyObject *from_object(const struct fs_py_conv *conv, void *data)
+static PyObject *from_object(struct fs_py_conv *conv, void *data)
 {
     PyObject *object = *(PyObject **)data;
     (void)conv;

@@ -15,7 +15,7 @@ enum { RETURNING = -1, CALLING = -2 }; /* stages at which a call may fail; else 
 /* One call from C. */
 struct fs_py_call {
     struct fs_py_running running; /* keeps the three objects alive */
-    const fs_py_signature *signature;
+    fs_py_signature *signature;
     PyObject *function, *onerror;
     struct fs_py_cell *cell;
     void *ticket;
@@ -154,7 +154,7 @@ static PyObject *call_swapped(struct fs_py_call *call, PyObject **argv, size_t f
 /* Convert the arguments, call, convert the result. argv[-1] may be used by vectorcall. */
 static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ssize_t count)
 {
-    const fs_py_signature *sig = call->signature;
+    fs_py_signature *sig = call->signature;
     PyObject *result;
     for (Py_ssize_t i = 0; i < count; i++) {
         argv[i] = sig->arguments[i].from_c(&sig->arguments[i], call->args[i]);
@@ -171,7 +171,7 @@ static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ss
     else
         result = PyObject_Vectorcall(call->function, argv, flags, NULL);
     for (Py_ssize_t i = 0; i < count; i++)
-        Py_DECREF(argv[i]);
+        fs_py_conv_done(&sig->arguments[i], argv[i]);
     if (fs_unlikely(!result)) {
         fail(call, CALLING);
         return;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static ffi_type *scalar(Py_UCS4 code)
+ffi_type *fs_py_scalar(Py_UCS4 code)
 {
     switch (code) {
     case 'b':
@@ -84,7 +84,7 @@ static ffi_type *aggregate(PyObject *members)
 static ffi_type *type_of(PyObject *description)
 {
     if (PyUnicode_Check(description) && PyUnicode_GET_LENGTH(description) == 1) {
-        ffi_type *type = scalar(PyUnicode_READ_CHAR(description, 0));
+        ffi_type *type = fs_py_scalar(PyUnicode_READ_CHAR(description, 0));
         if (!type)
             PyErr_Format(PyExc_NotImplementedError, "libffi has no type %R on this architecture",
                          description);

@@ -15,6 +15,9 @@ struct fs_py_shape {
     ffi_type *types[];
 };
 
+/* The type that a letter stands for; NULL if none. */
+FS_HIDDEN ffi_type *fs_py_scalar(Py_UCS4 letter);
+
 /* Python's shape(result, arguments): a capsule. */
 FS_HIDDEN PyObject *fs_py_shape(PyObject *module, PyObject *args);
 

@@ -3,26 +3,35 @@
  *
  * Signature(text, family, swap_errno, shape, items, ctype, helpers): `items` holds (code, type),
  * first for the result and then for each argument. The code is the letter that chooses the
- * converter, and the type is the cffi ctype or ctypes class that the converter works for. `ctype`
- * is cffi's type of the function pointer, None for ctypes types; `helpers` is the tuple that
- * convert_ctypes.c needs, None for cffi's types. The Python side, which knows the types, makes
- * signatures.
+ * converter, and the type is the cffi ctype or ctypes class that the converter works for. An
+ * argument that is given as what it points at is ('*', type pointed at), and of a number its letter
+ * in shape.c. `ctype` is cffi's type of the function pointer, None for ctypes types; `helpers` is
+ * the tuple that convert_ctypes.c needs, None for cffi's types. The Python side, which knows the
+ * types, makes signatures.
  */
 #include "py/signature.h"
 
 static int choose(struct fs_py_conv *conv, enum fs_py_family family, PyObject *item, ffi_type *type,
                   PyObject *helpers)
 {
-    int code;
+    int code, number = 0;
     if (!PyTuple_Check(item)) {
         PyErr_SetString(PyExc_TypeError, "an item of a signature is (code, type)");
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "CO:item", &code, &conv->type))
+    if (!PyArg_ParseTuple(item, "CO|C:item", &code, &conv->type, &number))
         return -1;
     conv->helpers = helpers;
-    conv->ffi = type;
-    conv->size = type->size;
+    conv->ffi = number ? fs_py_scalar((Py_UCS4)number) : type;
+    if (!conv->ffi) {
+        PyErr_SetString(PyExc_TypeError, "no type has this letter");
+        return -1;
+    }
+    conv->size = conv->ffi->size;
+    if (code == '*') {
+        fs_py_conv_pointed(conv, number);
+        return 0;
+    }
     if (code == 'n')
         return fs_py_conv_number(conv, family);
     if (family == FS_PY_CFFI)
@@ -94,6 +103,8 @@ static int signature_traverse(fs_py_signature *self, visitproc visit, void *arg)
 static void signature_dealloc(fs_py_signature *self)
 {
     PyObject_GC_UnTrack(self);
+    for (Py_ssize_t i = 0; i < Py_SIZE(self); i++)
+        Py_XDECREF(self->arguments[i].unused);
     Py_XDECREF(self->text);
     Py_XDECREF(self->types);
     Py_XDECREF(self->ctype);

@@ -21,6 +21,7 @@ from ffi_static._errors import ClosedError, SignatureError
 
 if TYPE_CHECKING:
     import _ctypes
+    from collections.abc import Iterable
 
     import _cffi_backend
 
@@ -154,6 +155,7 @@ def callback(
     error: Any = ZERO,
     onerror: OnError | None = None,
     ffi: Any = None,
+    by_value: bool | Iterable[int] = False,
 ) -> Callback: ...
 
 
@@ -165,6 +167,7 @@ def callback(
     error: Any = ZERO,
     onerror: OnError | None = None,
     ffi: Any = None,
+    by_value: bool | Iterable[int] = False,
 ) -> Callable[[Callable[..., Any]], Callback]: ...
 
 
@@ -175,6 +178,7 @@ def callback(
     error: Any = ZERO,
     onerror: OnError | None = None,
     ffi: Any = None,
+    by_value: bool | Iterable[int] = False,
 ) -> Any:
     """Make a C function pointer that runs `func`. Without `func`, return a decorator.
 
@@ -190,11 +194,20 @@ def callback(
         caller gets its result, unless that is None.
     ffi
         A cffi FFI with a ``cdef`` of the types that the declaration names.
+    by_value
+        The numbers of the pointer arguments, the first being 0, of which `func` gets what they
+        point at: ``a[0]`` instead of ``a``. True: all arguments that point at a number. Not for
+        ctypes types.
 
     Raises SignatureError (a TypeError and ValueError), NotImplementedError (variadic functions,
     types that cannot be passed by value), TypeError (`func` is not callable), whatever the
     conversion of `error` raises, and NoProviderError (a MemoryError) when no provider works.
     """
+    if by_value:
+        made = signature_of(signature, ffi)
+        if made.ctype is None:
+            raise SignatureError("by_value= is for C declarations and cffi types, not for ctypes'")
+        signature = from_cffi(made.ctype, True if by_value is True else tuple(by_value))
     if func is not None:
         return _make(signature, func, error, onerror, ffi)
     signature_of(signature, ffi)  # a wrong signature raises where the decorator is written

@@ -69,7 +69,7 @@ def describe_cffi(ctype: Any) -> tuple[Description, str]:
     if kind == "void":
         return "v", "v"
     if kind in ("pointer", "function"):
-        return "p", "x"
+        return "p", "p"
     if kind in ("primitive", "enum"):
         return _describe_primitive(ctype, ctype.cname)
     if kind == "struct":
@@ -94,9 +94,35 @@ def _is_variadic(ctype: Any) -> bool:
     return False
 
 
+def _is_number(ctype: Any) -> bool:
+    return ctype.kind in ("primitive", "enum") and ctype.cname not in _CHARACTERS
+
+
+def _pointed(text: str, types: Any, by_value: bool | tuple[int, ...]) -> dict[int, Any]:
+    """Give {argument: type that it points at} of those that the function gets so."""
+    if by_value is True:
+        pointers = [i for i, ctype in enumerate(types) if ctype.kind == "pointer"]
+        by_value = tuple(i for i in pointers if _is_number(types[i].item))
+        if not by_value:
+            raise SignatureError(f"{text}: by_value=True, but no argument points at a number")
+    for i in by_value or ():
+        if not 0 <= i < len(types):
+            raise SignatureError(f"{text}: by_value names argument {i}, the first being 0")
+        ctype = types[i]
+        if ctype.kind != "pointer" or ctype.item.kind not in ("primitive", "enum", "pointer"):
+            raise SignatureError(
+                f"{text}: by_value names argument {i}, but '{ctype.cname}' points at no number, "
+                "character or pointer"
+            )
+    return {i: types[i].item for i in by_value or ()}
+
+
 @lru_cache(maxsize=1024)
-def from_cffi(ctype: Any) -> _lib.Signature:
-    """Make the signature of a cffi function ctype."""
+def from_cffi(ctype: Any, by_value: bool | tuple[int, ...] = ()) -> _lib.Signature:
+    """Make the signature of a cffi function ctype.
+
+    `by_value` has the arguments that the function gets as what they point at; True: all pointers.
+    """
     if ctype.kind != "function":
         raise SignatureError(f"a signature is a function type; got '{ctype.cname}'")
     text = ctype.cname.replace("(*)", "", 1)
@@ -107,6 +133,8 @@ def from_cffi(ctype: Any) -> _lib.Signature:
     except (SignatureError, NotImplementedError) as error:
         raise type(error)(f"{text}: {error}") from None
     shape = shape_of(described[0][0], tuple(d for d, _ in described[1:]))
-    types = (ctype.result, *ctype.args)
-    items = tuple((code, t) for (_, code), t in zip(described, types))
-    return _lib.Signature(text, CFFI, False, shape, items, ctype, None)
+    items: list[Any] = [(code, t) for (_, code), t in zip(described, (ctype.result, *ctype.args))]
+    for i, pointed in _pointed(text, ctype.args, by_value).items():
+        letter, code = describe_cffi(pointed)
+        items[1 + i] = ("*", pointed, *((letter,) if code == "n" else ()))
+    return _lib.Signature(text, CFFI, False, shape, tuple(items), ctype, None)

@@ -6,7 +6,6 @@ A description is a letter, or (size, alignment, members) of a struct (csrc/py/sh
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from ffi_static import _lib
@@ -20,17 +19,17 @@ CFFI, CTYPES = 0, 1
 ATTRIBUTE = "_ffi_static_signature_"
 
 _shapes: dict[Any, object] = {}
-_shapes_lock = threading.Lock()
 
 
 def shape_of(result: Description, arguments: tuple[Description, ...]) -> object:
-    """Return the libffi shape of these descriptions. A shape is made once and never freed."""
+    """Return the libffi shape of these descriptions. A shape is never freed."""
     key = (result, arguments)
-    with _shapes_lock:
-        shape = _shapes.get(key)
-        if shape is None:
-            shape = _shapes[key] = _lib.shape(result, arguments)
-        return shape
+    shape = _shapes.get(key)
+    if (
+        shape is None
+    ):  # no lock: a child, forked while another thread holds one, would wait for ever
+        shape = _shapes.setdefault(key, _lib.shape(result, arguments))
+    return shape
 
 
 def check_layout(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
+import weakref
 from typing import Any
 
 import cffi
@@ -329,3 +331,100 @@ def test_even_system_exceptions_do_not_reach_c(kind: str, unraisable: list[Any])
 
     assert ffi_static.callback("int(int)", function, error=4).cdata(1) == 4
     assert unraisable[0][2].__name__ == kind
+
+
+POINTER = "void(int *, int)"
+
+
+def kept_in_a_list(pointer: Any, kept: list[Any]) -> None:
+    kept.append(pointer)
+
+
+def kept_weakly(pointer: Any, kept: list[Any]) -> None:
+    kept.append(weakref.ref(pointer))
+
+
+def kept_by_a_view(pointer: Any, kept: list[Any]) -> None:
+    kept.append(ffi.buffer(pointer, 4))
+
+
+def kept_by_an_exception(pointer: Any, kept: list[Any]) -> None:
+    kept.append(KeyError(pointer))
+
+
+def kept_by_a_generator(pointer: Any, kept: list[Any]) -> None:
+    def later() -> Any:
+        yield pointer[0]
+
+    kept.append(later())
+
+
+KEEPERS = (kept_in_a_list, kept_weakly, kept_by_a_view, kept_by_an_exception, kept_by_a_generator)
+
+
+def what_is_kept(made: Any) -> Any:
+    if isinstance(made, weakref.ref):
+        return made()
+    if isinstance(made, KeyError):
+        return plain(made.args[0])
+    return plain(made) if isinstance(made, ffi.CData) else list(made)
+
+
+@pytest.mark.parametrize("keep", KEEPERS)
+def test_a_pointer_that_is_kept_stays_as_it_is(keep: Any) -> None:
+    answers = []
+    for make in (ffi.callback, lambda d, f: ffi_static.callback(d, f).cdata):
+        kept: list[Any] = []
+
+        def function(pointer: Any, depth: int) -> None:
+            if depth:
+                made(BUFFER + depth, depth - 1)  # noqa: B023
+            if depth % 2 == 0:
+                keep(pointer, kept)  # noqa: B023
+            assert pointer == BUFFER + depth + 1
+
+        made: Any = make(POINTER, function)
+        for i in (2, 0, 1):
+            made(BUFFER + 1 + i, i)
+        answers.append([what_is_kept(each) for each in kept])
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="a cdata is made for each call there"
+)
+def test_a_pointer_that_nobody_keeps_serves_the_next_call() -> None:
+    seen = []
+    made = ffi_static.callback(POINTER, lambda pointer, _: seen.append(id(pointer))).cdata
+    made(BUFFER, 0)
+    others = [ffi.cast("int *", i) for i in range(1000)]  # one of them would get its memory
+    made(BUFFER + 1, 0)
+    assert seen[0] == seen[1]
+    assert seen[0] not in map(id, others)
+
+
+@pytest.mark.parametrize(
+    "pointed", [c for c in VALUES if not c.startswith(("struct", "void", "operation"))]
+)
+def test_argument_by_value_is_the_first_item(pointed: str) -> None:
+    for value in VALUES[pointed]:
+        pointer = ffi.new(f"{pointed}[1]", [value])
+        seen: list[Any] = []
+
+        def function(first: Any, second: Any) -> None:
+            seen.append((plain(first), plain(second)))  # noqa: B023
+
+        declaration = f"void({ffi.getctype(pointed, '*')}, {ffi.getctype(pointed, '*')})"
+        made = ffi_static.callback(declaration, function, ffi=ffi, by_value=(1,))
+        made.cdata(pointer, pointer)
+        assert seen == [(plain(ffi.cast(f"{pointed} *", pointer)), plain(pointer[0]))]
+
+
+def test_null_by_value_is_reported_as_cffi_does(unraisable: list[Any]) -> None:
+    made = ffi_static.callback("int(int *, char *)", lambda *_: 1, error=-3, by_value=(0, 1))
+    for arguments, pointer in (((ffi.NULL, b"x"), "int *"), ((BUFFER, ffi.NULL), "char *")):
+        assert made.cdata(*arguments) == -3
+        with pytest.raises(RuntimeError) as caught:
+            ffi.cast(pointer, 0)[0]
+        _, _, kind, text = unraisable.pop()
+        assert (kind, text) == (RuntimeError, str(caught.value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 import sys
 import types
 from ctypes import c_long
@@ -381,3 +382,41 @@ def test_method_whose_function_takes_nothing_is_named() -> None:
 def test_function_with_defaults_takes_at_most() -> None:
     with pytest.raises(TypeError, match=r"passes 3 arguments, but .* takes at most 2"):
         ffi_static.callback("int(int, int, int)", lambda a, b=1: 0)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "which", "got"),
+    [
+        ("int(const int *a, char *b, int *c)", True, (5, "char *", 7)),
+        ("int(const int *a, char *b, int *c)", [2], ("int *", "char *", 7)),
+        ("int(const int *a, char *b, int *c)", range(2), (5, b"x", "int *")),
+        ("int(const int *a, char *b, int *c)", (), ("int *", "char *", "int *")),
+    ],
+)
+def test_by_value_names_arguments(declaration: str, which: Any, got: Any) -> None:
+    ffi = _lib.ffi
+    seen: list[Any] = []
+
+    def function(*args: Any) -> int:
+        seen.extend(ffi.typeof(a).cname if isinstance(a, ffi.CData) else a for a in args)
+        return 0
+
+    made = ffi_static.callback(declaration, by_value=which)(function)
+    made.cdata(ffi.new("int *", 5), ffi.new("char *", b"x"), ffi.new("int *", 7))
+    assert tuple(seen) == got
+
+
+@pytest.mark.parametrize(
+    ("signature", "which", "said"),
+    [
+        ("int(int *)", (1,), "names argument 1"),
+        ("int(int *)", (-1,), "names argument -1"),
+        ("int(int)", (0,), "'int' points at no number"),
+        ("int(void *)", (0,), "'void *' points at no number"),
+        ("int(char *, void *)", True, "no argument points at a number"),
+        (ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p), True, "not for ctypes'"),
+    ],
+)
+def test_by_value_of_what_has_none(signature: Any, which: Any, said: str) -> None:
+    with pytest.raises(ffi_static.SignatureError, match=re.escape(said)):
+        ffi_static.callback(signature, by_value=which)

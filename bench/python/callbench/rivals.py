@@ -77,7 +77,10 @@ def _cffi_extern(shape: Shape) -> Callback:
 def _ours(shape: Shape) -> Callback:
     import ffi_static
 
-    callback = ffi_static.callback(shape.signature, shape.function)
+    if shape.by_value:
+        callback = ffi_static.callback(shape.signature, shape.by_hand, by_value=True)
+    else:
+        callback = ffi_static.callback(shape.signature, shape.function)
     return Callback(callback.address, callback)
 
 

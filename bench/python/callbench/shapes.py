@@ -44,7 +44,8 @@ class Shape:
     """One signature.
 
     ``declaration`` is C, with ``{}`` where the name goes; ``ctypes_type`` the same for ctypes;
-    ``function`` is what runs; ``by_hand`` is what the hand-written C callback runs.
+    ``function`` is what runs; ``by_hand`` is what the hand-written C callback runs, and with
+    ``by_value`` also ours: it is told to read what the pointers point at.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Shape:
     ctypes_type: Any
     function: PythonFunction
     by_hand: PythonFunction
+    by_value: bool = False
 
     @property
     def signature(self) -> str:

@@ -9,7 +9,7 @@ otherwise (ctypes.PyDLL).
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable
 
 from .shapes import SHAPES, Shape
@@ -65,6 +65,8 @@ def _all_of_them(n: int) -> int:
     return n
 
 
+BY_VALUE = replace(SHAPES["compare"], by_value=True)
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -79,6 +81,7 @@ WORKLOADS = {
             "size_t(void *, size_t)", SHAPES["pointer"], "drive_pointer", "c_pointer", _pointer_sum
         ),
         Workload("qsort of 10,000", SHAPES["compare"], "drive_qsort", "c_compare", _all_of_them),
+        Workload("qsort, by value", BY_VALUE, "drive_qsort", "c_compare", _all_of_them),
         Workload("one foreign thread", SHAPES["int"], "drive_one_thread", "c_int", _int_sum),
         Workload(
             "a fresh thread per call", SHAPES["int"], "drive_fresh_threads", "c_int", _all_of_them

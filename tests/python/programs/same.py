@@ -33,7 +33,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
-        self.functions: dict[int, str] = {}
+        self.functions: list[tuple[Any, str]] = []  # kept: another object may get a dead one's id
         sys.unraisablehook = self.unraisable
         warnings.showwarning = self.warning  # type: ignore[assignment]
         warnings.simplefilter("always")
@@ -46,7 +46,8 @@ class Seen:
         """Be sys.unraisablehook."""
         frames = traceback.extract_tb(hooked.exc_traceback)
         lines = [f"{each.name}: {each.line}" for each in frames]
-        known = self.functions.get(id(hooked.object), plain(hooked.object))
+        names = [name for each, name in self.functions if each is hooked.object]
+        known = names[0] if names else plain(hooked.object)
         value = hooked.exc_value
         chain = [plain(value.__context__), plain(value.__cause__)] if value else []
         self.rows.append(("unraisable", [plain(hooked.err_msg), known, plain(value), lines, chain]))

@@ -101,7 +101,7 @@ def function(seen: Seen, name: str, result: object = None) -> Callable[..., Any]
             raise result
         return result
 
-    seen.functions[id(called)] = f"function of {name}"
+    seen.functions.append((called, f"function of {name}"))
     return called
 
 

@@ -11,12 +11,14 @@ import signal
 import sys
 import threading
 import time
+import types
 import warnings
 import weakref
-from typing import Callable
+from typing import Any, Callable
 
 import ffi_static
 from ffi_static import _lib
+from ffi_static._callback import shape, signature_of
 from tests.python.programs.caller import caller, holder, keep
 from tests.python.programs.fresh import run_with_the_gil
 from tests.python.programs.tools import MAKERS, Made
@@ -152,6 +154,29 @@ def fork_while_foreign_threads_are_alive() -> None:
             os._exit(0 if ok else 1)
         assert os.waitpid(pid, 0)[1] == 0
     assert [caller.step(t) for t in threads] == [1, 1, 1]
+
+
+@case()
+def fork_while_a_thread_makes_a_signature() -> None:
+    inside, done, make = threading.Event(), threading.Event(), shape._lib.shape
+
+    def slow(*given: Any) -> object:
+        inside.set()
+        done.wait()
+        return make(*given)
+
+    shape._lib = types.SimpleNamespace(shape=slow)  # type: ignore[assignment]
+    thread = threading.Thread(target=signature_of, args=("int(int, long, int)",))
+    thread.start()
+    inside.wait()
+    shape._lib = _lib
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os._exit(ffi_static.callback("int(long, int, long)", lambda *_: 5).cdata(1, 2, 3))
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
 
 
 @case()
