@@ -69,7 +69,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $@"))
 
 .PHONY: all help setup venv package lib install test test-quick test-asan test-py-all \
-        test-clean-root lint lint-ruff lint-types lint-stubs lint-sdist lint-c format readme clean
+        test-clean-root docs lint lint-ruff lint-types lint-stubs lint-sdist lint-hosted lint-c format readme clean
 all: lib
 
 # A target's line is `name: ... ## [group] what it does`, or `[more group]` for one that help shows
@@ -167,6 +167,10 @@ test-asan: setup lib ## [check] the C tests under the address and undefined beha
 test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15: ONLY='3.9 3.15'
 	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))
 
+docs: $(PACKAGE) ## [more measure] the site, build/docs/html/index.html, and the manual pages, build/docs/man
+	@$(PY) $(PIP) install -q -r requirements/docs.txt
+	@for to in html man; do $(PY) -m sphinx -q -E -W --keep-going -c docs -b $$to -d $(BUILD)/docs/trees . $(BUILD)/docs/$$to; done
+	@echo '<meta http-equiv="refresh" content="0; url=docs/index.html">' >$(BUILD)/docs/html/index.html
 readme: $(READY) ## [measure] the last benchmark's tables into README.md and docs/results/benchmarks.md
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
 	  --results docs/results/benchmarks.md
@@ -178,7 +182,7 @@ test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian r
 
 CFILES = $(shell find csrc tests bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp')
 
-lint: lint-ruff lint-types lint-stubs lint-sdist lint-c ## [check] ruff, mypy strict, pyright, sdist, clang-format
+lint: lint-ruff lint-types lint-stubs lint-sdist lint-hosted lint-c ## [check] ruff, mypy strict, pyright, sdist, workflows, clang-format
 lint-ruff: $(READY)
 	@$(PY) -m ruff check -q . && $(PY) -m ruff format -q --check .
 lint-types: $(READY)
@@ -188,6 +192,11 @@ lint-stubs: $(PACKAGE)
 	@$(PY) -m mypy.stubtest ffi_static._lib >$(NATIVE)/.stubs 2>&1 || { cat $(NATIVE)/.stubs; exit 1; }
 	@PYTHONPATH=. $(VENV)/bin/basedpyright --pythonpath $(PY) --ignoreexternal \
 	  --verifytypes ffi_static >$(NATIVE)/.stubs 2>&1 || { cat $(NATIVE)/.stubs; exit 1; }
+lint-hosted: $(READY) # workflows and forms of a hosted CI; of an sdist they are no part
+	@test ! -e .github || $(VENV)/bin/zizmor -q --offline --no-progress .github >/dev/null || \
+	  $(VENV)/bin/zizmor --offline --no-progress .github
+	@test ! -e .github || $(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*
+	@test ! -e .github || $(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*
 # The sdist has what git has.
 lint-sdist: $(READY)
 	@test ! -e .git || $(VENV)/bin/check-sdist --no-isolation >$(NATIVE)/.sdist 2>&1 || \
@@ -205,7 +214,7 @@ clean: ## [start] remove what was built (keeps .venv)
 -include csrc/nested/nested.mk
 -include tests/core/core.mk
 -include tests/nested/nested.mk
--include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk
+-include tests/arch/arch.mk tests/fuzz/fuzz.mk tests/unwind/unwind.mk tests/soak/soak.mk
 -include patches/libffi/libffi.mk # before bench.mk: it names rivals
 -include patches/libffi/deb.mk
 -include patches/gcc/gcc.mk
@@ -214,4 +223,5 @@ clean: ## [start] remove what was built (keeps .venv)
 -include tests/peers/peers.mk
 -include csrc/kernel/kmod.mk
 -include tests/kernel/vm.mk
+-include tests/cfi/cfi.mk
 -include bench/bench.mk

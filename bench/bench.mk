@@ -71,3 +71,12 @@ $(BENCH_OUT)/callbench: $(BENCH_OBJS)
 	$(call say,LD)
 	$(Q)$(CC) -o $@ $(BENCH_OBJS) $(CROSS_LDFLAGS) -ldl -lm
 -include $(BENCH_OBJS:.o=.d)
+
+# What sealed closures cost; needs no other rival. The static one is for a guest with keys.
+$(BUILD)/bench/sealed $(BUILD)/bench/sealed.static: bench/sealed/sealed.c $(LIB)/libffi_static.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) -O2 -g -pthread -Icsrc/include $(if $(filter %.static,$@),-static) -o $@ $^ -lffi
+
+.PHONY: bench-sealed
+bench-sealed: $(BUILD)/bench/sealed ## [more measure] what sealed closures cost, as a table
+	@sh bench/sealed/run.sh $<

@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from bench import processes  # noqa: E402
 from bench.reporting import machine, patched  # noqa: E402
 from bench.reporting.page import replace_between  # noqa: E402
+from bench.reporting.results import PATCHED, UPSTREAM  # noqa: E402
 
 STOCK = "system"  # what callbench calls its baseline: here, the stock build
 #: The same library once more, loaded last. With 1e6 closures live, the library that is loaded first
@@ -48,13 +49,13 @@ class BenchError(RuntimeError):
 def libraries(build: Path, suite: str, stock: str = STOCK) -> dict[str, Path]:
     """Name the libraries: patched and stock of `suite`, and upstream's static trampolines."""
     found = {
-        patched.PATCHED: build / "libffi" / suite / "lib/libffi.so.8",
+        PATCHED: build / "libffi" / suite / "lib/libffi.so.8",
         stock: build / "libffi" / suite / "stock/lib/libffi.so.8",
-        patched.UPSTREAM: build / "libffi/newest/upstream/lib/libffi.so.8",
+        UPSTREAM: build / "libffi/newest/upstream/lib/libffi.so.8",
     }
     for name, path in found.items():
         if not path.exists():
-            where = "newest" if name == patched.UPSTREAM else suite
+            where = "newest" if name == UPSTREAM else suite
             inside = path.relative_to(build)
             raise BenchError(f"{inside} is not built: make libffi SUITE={where}")
     return found
@@ -201,8 +202,8 @@ def main() -> int:
         stock = python[STOCK]
         lines = [
             f"* ctypes, {what}: {value:.0f} ns on patched, {stock[what]:.0f} on stock, "
-            f"{python[patched.UPSTREAM][what]:.0f} on upstream\n"
-            for what, value in python[patched.PATCHED].items()
+            f"{python[UPSTREAM][what]:.0f} on upstream\n"
+            for what, value in python[PATCHED].items()
             if what in patched.CTYPES
         ]
         where = "; ".join(about[key] for key in ("processor", "kernel", "distribution"))

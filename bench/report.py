@@ -11,7 +11,8 @@ and ``chart.svg`` there::
                            [--readme README.md] [--results docs/results/benchmarks.md]
 
 ``--readme`` puts five rows, ``--results`` every table, between the marks ``<!-- bench: begin -->``
-and ``<!-- bench: end -->`` of that file. Exit status 1 when there is nothing to report.
+and ``<!-- bench: end -->`` of that file; ``chart.svg`` goes beside the results, and so does
+``calls.svg`` with the calls alone. Exit status 1 when there is nothing to report.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench.reporting import chart, machine, patched, tables, targets  # noqa: E402
 from bench.reporting.page import replace_between  # noqa: E402
-from bench.reporting.results import Results, load  # noqa: E402
+from bench.reporting.results import PATCHED, STOCK, Results, load  # noqa: E402
 
 PARTS = {
     "c.json": "C calls, closures, memory",
@@ -82,7 +83,7 @@ def describe(results: Results) -> dict[str, str]:
         if name == results.baseline:
             named["system libffi"] = machine.libffi(rival.get("path"), rival.get("version"))
         elif rival.get("kind") == "libffi":
-            base = results.ctypes.get("base") if name in (patched.PATCHED, patched.STOCK) else None
+            base = results.ctypes.get("base") if name in (PATCHED, STOCK) else None
             version = rival.get("version") or base  # older releases do not say theirs
             named[f"rival {name}"] = f"libffi {version or 'of unknown version'}"
         elif name == "ours":
@@ -129,7 +130,7 @@ def _judge(results: Results, named: dict[str, str]) -> list[targets.Verdict]:
     verdicts = targets.judge(results)
     if patched.measured(results.c):
         again = results.baseline if _stock_is_system(results, named) else ""
-        verdicts += patched.judge(patched.Run(results.c, patched.STOCK, again))
+        verdicts += patched.judge(patched.Run(results.c, STOCK, again))
     return verdicts
 
 
@@ -159,7 +160,7 @@ def page(results: Results, named: dict[str, str]) -> str:
     for table in (tables.calls, tables.live, tables.memory, tables.python, tables.ctypes):
         made = table(results)
         parts += [made.markdown()] if made.rows else []
-    parts.append("### Not measured\n")
+    parts.append("## Not measured\n")
     holes = [f"* {hole}" for hole in results.not_measured]
     parts.append("\n".join(holes or ["* everything that was asked for was measured"]) + "\n")
     return "\n".join(parts)
@@ -182,19 +183,26 @@ def results_part(results: Results, named: dict[str, str]) -> str:
     makers = (tables.calls, tables.live, tables.memory, tables.python, tables.ctypes)
     made = [_verdicts(results, named), *(table(results) for table in makers)]
     body = [f"Measured by `make bench` on: {_where(named)}.\n", _warning(results)]
+    body += ["![all of it as bars](chart.svg)\n"]
     body += [table.markdown() for table in made if table.rows]
     return "\n".join(part for part in body if part)
 
 
-def write(results: Results, folder: Path) -> dict[str, str]:
-    """Write report.md, report.json and chart.svg; give the description of the machine."""
-    named = describe(results)
-    results.ctypes["same_as_system"] = _stock_is_system(results, named)
-    (folder / "report.md").write_text(page(results, named))
+def draw(results: Results, named: dict[str, str], folder: Path) -> None:
+    """Write chart.svg, and calls.svg for the README."""
     caption = "; ".join(named[key] for key in ("processor", "kernel", "distribution"))
     if "system libffi" in named:
         caption += f"; {named['system libffi']}"
     (folder / "chart.svg").write_text(chart.draw(results, caption))
+    (folder / "calls.svg").write_text(chart.draw(results, caption, calls_only=True))
+
+
+def write(results: Results, folder: Path) -> dict[str, str]:
+    """Write report.md, report.json and the charts; give the description of the machine."""
+    named = describe(results)
+    results.ctypes["same_as_system"] = _stock_is_system(results, named)
+    (folder / "report.md").write_text(page(results, named))
+    draw(results, named, folder)
     merged = {
         "format": 1,
         "machine": named,
@@ -231,6 +239,8 @@ def main() -> int:
         for page_, part in ((options.readme, readme_part), (options.results, results_part)):
             if page_:
                 replace_between(page_, "bench", part(results, named))
+        if options.results:
+            draw(results, named, options.results.parent)
     except (OSError, ValueError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 1
@@ -240,7 +250,7 @@ def main() -> int:
     for hole in results.not_measured:
         print(f"not measured: {hole}")
     print(_warning(results), end="")
-    print(f"written to {options.out}: report.md, report.json, chart.svg")
+    print(f"written to {options.out}: report.md, report.json, chart.svg, calls.svg")
     return 0
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import instructions, libffi, processes  # noqa: E402
-from bench.reporting import patched  # noqa: E402
+from bench.reporting.results import STOCK  # noqa: E402
 
 STEPS = 5
 EXCUSE = "the patched libffi, its stock and upstream's"
@@ -60,7 +60,7 @@ class Run:
     def _libraries(self) -> dict[str, Path]:
         """Name the patched libffi and its rivals, or excuse them."""
         try:
-            return libffi.libraries(self.build, self.suite, patched.STOCK)
+            return libffi.libraries(self.build, self.suite, STOCK)
         except libffi.BenchError as error:
             self.excuses.append(f"{EXCUSE}: {error}")
             return {}

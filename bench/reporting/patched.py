@@ -12,9 +12,9 @@ import statistics
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from .results import OURS, PATCHED, STOCK, UPSTREAM
 from .targets import MISSING, Judgement, Verdict
 
-PATCHED, STOCK, UPSTREAM, OURS = "patched", "stock", "upstream", "ours"
 #: Without these three in one run there is nothing to hold against each other.
 RIVALS = (PATCHED, STOCK, UPSTREAM)
 MANY = 100_000

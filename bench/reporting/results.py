@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 OURS = "ours"
 OURS_TEXT = "ours (text)"  # the same on closures of mapped tables, in the calls alone
 CONTROL = "records"
+PATCHED, STOCK, UPSTREAM = "patched", "stock", "upstream"  # what `make bench-rivals` builds
+#: How far two measurements of the same libffi may be apart in a row that says anything.
+SAME = (0.9, 1.1)
+
+Cells = dict[str, dict[str, Any]]  # of one row: what was measured of each rival
 
 
 def load(path: Path) -> Any:
@@ -65,6 +70,16 @@ class Results:
             if found["id"] == row:
                 return dict(found["rivals"].get(rival, {}))
         return {}
+
+    def is_measurable(self, cells: Cells) -> bool:
+        """Tell whether the same libffi, loaded twice, was equally fast twice (the A/A control).
+
+        Where it was not, the place of the code or of the closures decides. A run without the
+        control has nothing against its rows.
+        """
+        again = cells.get(STOCK, {}).get("times_as_fast")
+        same = self.ctypes.get("same_as_system", False)
+        return not (same and again) or SAME[0] <= float(again) <= SAME[1]
 
     def live(self, what: str, order: str, live: int, rival: str) -> dict[str, Any]:
         """Give the cell of one measurement with ``live`` closures."""

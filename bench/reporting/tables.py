@@ -8,17 +8,22 @@ hand-written C-API callback (less is better).
 
 from __future__ import annotations
 
-import textwrap
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import rich.box
+import rich.console
+import rich.markup
+import rich.table
+
 from . import patched
-from .results import CONTROL, OURS, OURS_TEXT
+from .results import CONTROL, OURS, OURS_TEXT, PATCHED, STOCK, UPSTREAM
 
 if TYPE_CHECKING:
     from .results import Results
 
-LAST_WIDTH = 76  # characters of a last column in the terminal
+LOG_WIDTH = 140  # columns of what is not printed to a terminal
 LIVE = [10, 1_000, 10_000, 100_000, 1_000_000]
 
 
@@ -35,31 +40,29 @@ class Table:
     def markdown(self) -> str:
         """Give the table as Markdown, with its title as a heading."""
         marks = ["---" if i in self.left else "---:" for i in range(len(self.header))]
-        lines = [f"### {self.title}", ""] if self.title else []
+        lines = [f"## {self.title}", ""] if self.title else []
         lines += [self.remark, ""] if self.remark else []
         lines += [_bar(cells) for cells in (self.header, marks)]
         lines += [_bar([cell.replace("|", "\\|") for cell in row]) for row in self.rows]
         return "\n".join(lines) + "\n"
 
-    def text(self) -> str:
-        """Give the table as aligned text for a terminal."""
-        rows = [line for row in self.rows for line in _wrapped(row)]
-        widths = [max(map(len, column)) for column in zip(self.header, *rows)]
-        lines = [f"{self.title}"]
-        lines += [self.remark] if self.remark else []
-        for row in (self.header, ["-" * width for width in widths], *rows):
-            cells = [
-                cell.ljust(width) if i in self.left else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths))
-            ]
-            lines.append("  ".join(cells).rstrip())
-        return "\n".join(lines) + "\n"
-
-
-def _wrapped(row: list[str]) -> list[list[str]]:
-    """Break a long last cell into lines of its own."""
-    first, *more = textwrap.wrap(row[-1], LAST_WIDTH) or [""]
-    return [[*row[:-1], first], *[[*[""] * (len(row) - 1), line] for line in more]]
+    def text(self, width: int | None = None) -> str:
+        """Give the table as text for a terminal, as wide as that is (or ``width`` columns)."""
+        shown = rich.table.Table(
+            title=self.title, caption=self.remark, box=rich.box.SIMPLE, title_justify="left"
+        )
+        for i, name in enumerate(self.header):
+            last = i == len(self.header) - 1
+            shown.add_column(
+                name, justify="left" if i in self.left else "right", ratio=1 if last else None
+            )
+        for row in self.rows:
+            shown.add_row(*(rich.markup.escape(cell) for cell in row))
+        width = width or (None if sys.stdout.isatty() else LOG_WIDTH)
+        console = rich.console.Console(width=width, color_system=None)
+        with console.capture() as captured:
+            console.print(shown)
+        return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
 def _bar(cells: list[str]) -> str:
@@ -70,9 +73,21 @@ def _number(value: Any, form: str = ".1f", unit: str = "") -> str:
     return "-" if value is None else format(value, form) + unit
 
 
-def _fast(cell: dict[str, Any]) -> str:
+def _fast(cell: dict[str, Any], *, sure: bool = True) -> str:
     ratio = cell.get("times_as_fast")
-    return f"{ratio:.2f}x" if ratio else "-"
+    return f"{ratio:.2f}x{'' if sure else NOT_MEASURABLE}" if ratio else "-"
+
+
+#: Behind a ratio of a row whose control is off.
+NOT_MEASURABLE = "?"
+ABOUT_IT = (
+    " `?`: not measurable; the system's libffi, built again and loaded a second time, differs from "
+    "itself by more than a tenth in this row."
+)
+
+
+def _about(results: Results, rows: list[dict[str, Any]]) -> str:
+    return "" if all(results.is_measurable(row["rivals"]) for row in rows) else ABOUT_IT
 
 
 def _label(results: Results, name: str) -> str:
@@ -83,7 +98,7 @@ def _label(results: Results, name: str) -> str:
 def _shown(results: Results, names: list[str]) -> list[str]:
     """Leave out stock where the system's libffi is the same version: a column of 1.00x."""
     same = results.ctypes.get("same_as_system", False)
-    return [name for name in names if not (same and name == patched.STOCK)]
+    return [name for name in names if not (same and name == STOCK)]
 
 
 # ---- the one table of ratios
@@ -91,13 +106,14 @@ def _shown(results: Results, names: list[str]) -> list[str]:
 
 def _c_line(results: Results, what: str, cells: dict[str, dict[str, Any]]) -> list[str]:
     base = cells.get(results.baseline, {}).get("ns")
+    sure = results.is_measurable(cells)
     others = [
-        f"{name} {_fast(cell)}"
+        f"{name} {_fast(cell, sure=sure)}"
         for name, cell in cells.items()
         if name not in (OURS, results.baseline, CONTROL)
     ]
     ours = cells.get(OURS, {})
-    shown = _fast(ours)
+    shown = _fast(ours, sure=sure)
     if shown == "-" and ours.get("note"):
         shown = str(ours["note"])
     elif shown != "-":
@@ -156,8 +172,8 @@ def _ctypes_lines(results: Results) -> list[list[str]]:
     found = results.ctypes.get("ctypes", {})
     lines = []
     for what in patched.CTYPES if found else ():
-        ns = found[patched.STOCK][what]
-        others = [f"{n} {ns / found[n][what]:.2f}x" for n in (patched.PATCHED, patched.UPSTREAM)]
+        ns = found[STOCK][what]
+        others = [f"{n} {ns / found[n][what]:.2f}x" for n in (PATCHED, UPSTREAM)]
         lines.append([f"ctypes, {what}", f"{ns:,.0f} ns, on stock libffi", "-", ", ".join(others)])
     return lines
 
@@ -174,6 +190,7 @@ def one_table(results: Results) -> Table:
         remark=(
             "C, and ctypes on each libffi: times as fast as the reference, more is better. "
             'Python: "x the time", less is.'
+            + _about(results, [*results.c.get("calls", []), *results.c.get("live", [])])
         ),
         left=frozenset({0, 3}),
     )
@@ -228,17 +245,19 @@ def calls(results: Results) -> Table:
             "included. `hand` is a hand-written C callback that builds `args[]` and calls the "
             "same handler: the limit. `direct` calls a C function. `text`: on closures of mapped "
             "tables, where each one after the 256th of a process is."
+            + _about(results, results.c.get("calls", []))
         ),
     )
     for row in results.c.get("calls", []):
         counted = results.instructions.get(row["id"], {})
+        sure = results.is_measurable(row["rivals"])
         cells = [row["row"]]
         for name in names:
             cell = row["rivals"].get(name, {})
             count = f" ({counted[name]:.0f})" if name in counted else ""
             cells.append(_number(cell.get("ns")) + count)
             if name not in (results.baseline, "hand", "direct"):
-                cells.append(_fast(cell))
+                cells.append(_fast(cell, sure=sure))
         table.rows.append(cells)
     means = [results.geometric_mean(name) for name in names]
     last = ["**geometric mean**"]
@@ -266,14 +285,18 @@ def live(results: Results) -> Table:
             "`alloc+prep+free` replaces one of the live closures; `all freed, all made` frees "
             "every one, then makes as many again, per closure. Random order means that each "
             "closure is cold; `plain records` shows what 64-byte records in an array cost then."
+            + _about(results, results.c.get("live", []))
         ),
     )
     words = {"calls": "calls", "replace": "alloc+prep+free", "drain": "all freed, all made"}
     for row in results.c.get("live", []):
+        sure = results.is_measurable(row["rivals"])
         cells = [f"{words[row['what']]}, {row['order']}", f"{int(row['live']):,}"]
         for name in [*names, CONTROL]:
             cell = row["rivals"].get(name, {})
-            ratio = f" ({_fast(cell)})" if name not in (results.baseline, CONTROL) else ""
+            ratio = (
+                f" ({_fast(cell, sure=sure)})" if name not in (results.baseline, CONTROL) else ""
+            )
             shown = _number(cell.get("ns")) + ratio
             cells.append(cell.get("note", "-") if cell.get("ns") is None else shown)
         table.rows.append(cells)
@@ -337,6 +360,6 @@ def ctypes(results: Results) -> Table:
     )
     for what in patched.CTYPES if found else ():
         cells = [_number(found[name][what], ".0f") for name in patched.RIVALS]
-        ratio = found[patched.STOCK][what] / found[patched.PATCHED][what]
+        ratio = found[STOCK][what] / found[PATCHED][what]
         table.rows.append([what, *cells, f"{ratio:.2f}x"])
     return table

@@ -60,8 +60,12 @@ struct fs_abi {
     bool home;           /* general registers are saved where the caller says, where that varies */
     /* Where floating registers are saved once for each width: how many there are to the last. */
     unsigned singles, doubles, quads;
-    unsigned words;   /* general ones, where floating arguments leave some of them empty */
-    unsigned shape;   /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
+    unsigned words; /* general ones, where floating arguments leave some of them empty */
+    unsigned shape; /* FS_SHAPE_* of arch.h, where entries know more of the arguments */
+#ifdef FS_SLOT_REST
+    unsigned order; /* a 1, then a bit for each argument: is it in a vector register? Or 0 */
+    bool in_order;  /* argument i is word i behind FS_FRAME_GPR, on the stack, too */
+#endif
     bool only_gpr;    /* every argument so far is one scalar in the next general register */
     bool only_vec;    /* ... in the next vector register */
     bool only_single; /* ... a float, where that is another thing than the former */
@@ -82,6 +86,12 @@ FS_HIDDEN void *fs_abi_quick_entry(const ffi_cif *cif);
 /* The entry made for the shape that `abi` has found after the last argument, or NULL when there
  * is none but the planned ones. */
 FS_HIDDEN void *fs_abi_entry(const struct fs_abi *abi, unsigned nargs);
+
+/* Where FS_SLOT_REST is: the same for shapes whose entries find in the slot where they go on; that
+ * is written to *body. */
+union fs_slot_body;
+FS_HIDDEN void *fs_abi_shaped_entry(const struct fs_abi *abi, unsigned nargs,
+                                    union fs_slot_body *body);
 
 /* The entry that walks a plan in the slot, saving the registers that `abi` has used. NULL: there is
  * none for this ABI, but fs_entry_long. */

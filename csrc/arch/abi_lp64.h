@@ -24,6 +24,7 @@
 #define FS_FLOAT_CLASS (FS_FLEN >= 4 ? VEC : GPR)
 #define FS_DOUBLE_CLASS (FS_FLEN >= 8 ? VEC : GPR)
 #include "arch/abi_common.h"
+#include "arch/slot.h"
 
 enum { REGISTERS = 8, IN_REGISTERS_MAX = 16 };
 
@@ -171,6 +172,8 @@ int fs_abi_begin(struct fs_abi *abi, const ffi_cif *cif)
     *abi = (struct fs_abi){.stack = FS_FRAME_STACK,
                            .tail = FS_TAIL_WORD,
                            .vec_stride = 8,
+                           .order = 1,
+                           .in_order = true,
                            .only_gpr = true,
                            .only_vec = true};
     int error = begin_with_result(abi, cif);
@@ -342,12 +345,27 @@ static unsigned one_shape(const struct fs_abi *abi, const ffi_type *t, const str
     return place->at == first_general ? FS_ONE_GG : 0;
 }
 
+/* Another argument: in the order of a few scalars, or of words. */
+static void mind_order(struct fs_abi *abi, const ffi_type *t, unsigned index,
+                       const struct fs_place *place)
+{
+    bool scalar = !is_aggregate(t) && t->size <= 8 && place->at < FS_FRAME_STACK;
+    if (!scalar || index >= FS_MIXED)
+        abi->order = 0;
+    if (abi->order)
+        abi->order = abi->order << 1 | is_saved_floating(place->at);
+    abi->in_order &= place->way == FS_DIRECT && place->at == FS_FRAME_GPR + 8 * index;
+}
+
 int fs_abi_argument(struct fs_abi *abi, const ffi_type *t, unsigned index, struct fs_place *place)
 {
     int error = place_argument(abi, t, index, place);
-    if (!error && index == 0)
+    if (error)
+        return error;
+    if (index == 0)
         abi->shape = one_shape(abi, t, place);
-    return error;
+    mind_order(abi, t, index, place);
+    return 0;
 }
 
 extern FS_HIDDEN void *const fs_one[FS_ONE_SHAPES][FS_ONE_TAILS];
@@ -360,6 +378,36 @@ static void *one_entry(const struct fs_abi *abi)
     if (tail >= FS_TAIL_MEM)
         tail = FS_TAIL_DD8 + 1 + (tail - FS_TAIL_MEM);
     return fs_one[abi->shape - 1][tail];
+}
+
+extern FS_HIDDEN const char fs_entry_words[], fs_words_end[];
+#if FS_FLEN
+extern FS_HIDDEN const char fs_entry_mixed[];
+extern FS_HIDDEN const void *const fs_mixed_rest[FS_MIXED - 1][FS_FAST_TAILS];
+
+static void *mixed_entry(const struct fs_abi *abi, unsigned nargs, union fs_slot_body *body)
+{
+    body->rest.code = fs_mixed_rest[nargs - 2][abi->tail];
+    return (void *)(fs_entry_mixed + FS_MIXED_SIZE * (abi->order - 4));
+}
+#else
+static void *mixed_entry(const struct fs_abi *abi, unsigned nargs, union fs_slot_body *body)
+{
+    return (void)abi, (void)nargs, (void)body, NULL;
+}
+#endif
+
+void *fs_abi_shaped_entry(const struct fs_abi *abi, unsigned nargs, union fs_slot_body *body)
+{
+    if (abi->order && abi->gpr && abi->vec && abi->tail < FS_FAST_TAILS)
+        return mixed_entry(abi, nargs, body);
+    bool has_tail = abi->tail < FS_TAIL_SECOND(1) && abi->tail != FS_TAIL_MEM;
+    if (abi->in_order && has_tail && nargs > FS_SCALAR_G && nargs <= FS_WORDS) {
+        body->plan.tail = fs_abi_tail_code(abi);
+        body->rest.code = fs_words_end - FS_WORD_SIZE * nargs;
+        return (void *)fs_entry_words;
+    }
+    return NULL;
 }
 
 extern FS_HIDDEN void *const fs_planned_u[FS_GPR_BUCKETS][FS_VEC_BUCKETS];

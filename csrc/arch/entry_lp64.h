@@ -17,15 +17,17 @@
  * writes nothing returns 0, a null pointer, 0.0, and not what lay on the stack. Only memory that
  * the caller gave for a result (FS_TAIL_MEM) is the caller's, and stays as it is.
  *
- * Four kinds, chosen when the closure is prepared (abi_lp64.h):
+ * Six kinds, chosen when the closure is prepared (abi_lp64.h):
  *   fs_entry_<class><n>_<tail>  n scalars of one register class; straight-line code
+ *   fs_entry_mixed              a few scalars of both classes; the same
  *   fs_entry_one_<shape>_<tail>  one argument of any kind; the same
+ *   fs_entry_words              more integers than there are registers for; the same
  *   fs_entry_plan_<kind>_<g>_<v>  up to 12 arguments, walked from the slot, after saving g general
  *                               and v vector registers
  *   fs_entry_long               anything else: the same frame; the plan is in memory of its own,
  * and what has pieces to gather is walked by C (plan/run.c)
  */
-#define FS_TAIL_LANDING
+#define FS_TAIL_LANDING FS_LANDING
 #define FS_TAIL_FILL 0 /* no instruction */
 #include "arch/entry.h"
 
@@ -42,6 +44,7 @@
     ADDI(SP, SP, -\size)
     .cfi_def_cfa_offset \size
     SD(RA, \link, SP)
+    PUSH_RA
     .cfi_offset FS_DWARF_RA, \link - \size
 .endm
 
@@ -51,6 +54,7 @@
     .cfi_restore FS_DWARF_RA
     ADDI(SP, SP, \size)
     .cfi_def_cfa_offset 0
+    POP_RA
     RET
     .cfi_restore_state
 .endm
@@ -120,6 +124,13 @@
 .macro fs_scalar_something class, n, tail
     fs_enter_frame SCALAR_FRAME, SCALAR_RA
     fs_save_\class \n, 0
+    .ifc \class, g
+    .if \n > 1 && \n <= FS_MIXED /* entry_order_lp64.h goes on here */
+fs_mixed_\n\()_\tail:
+    FS_LANDING
+    fs_is_next_in fs_mixed_rest, fs_mixed_\n\()_\tail
+    .endif
+    .endif
     fs_scalar_arguments \n
     .if \tail != FS_TAIL_NONE
     SD(ZERO, SCALAR_RET, SP)
@@ -145,6 +156,7 @@
     FS_END(fs_entry_\class\n\()_\tail)
 .endm
 
+    fs_table_of_entries fs_mixed_rest
     fs_scalars g, FS_SCALAR_G
     fs_scalars v, FS_SCALAR_V
 
@@ -325,6 +337,8 @@ fs_plan_body_\kind:
     fs_planned_entries \kind, 8
     fs_planned_body \kind
     .endr
+
+#include "arch/entry_order_lp64.h"
 
 /* --- long signatures: avalue is as long as it must be, below the frame -------------------------
  *

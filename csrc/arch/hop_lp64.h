@@ -12,6 +12,7 @@
 /* clang-format off */
 /* JUMP is loaded before SLOT is, and SLOT last. */
 .macro fs_hop_by_jump c, d
+    FS_LANDING
     LD(JUMP, FS_SLOT_HOP_CODE, SLOT)
     LD(X(\d), FS_SLOT_HOP_DATA, SLOT)
     .if \c != FS_HOP_SP && \c != FS_HOP_SPENT
@@ -21,6 +22,7 @@
 .endm
 
 .macro fs_hop_by_slot c
+    FS_LANDING
     LD(JUMP, FS_SLOT_HOP_DATA, SLOT)
     LD(SLOT, FS_SLOT_HOP_CODE, SLOT)
     .if \c != FS_HOP_SP && \c != FS_HOP_R

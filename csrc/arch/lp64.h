@@ -15,6 +15,7 @@
 /* --- a slot that is a closure: offsets of its words, as libffi has them --------------------- */
 #define FS_SLOT_ENTRY 0
 #define FS_SLOT_PLAN 8
+#define FS_SLOT_REST 16 /* where an entry that has saved the arguments goes on */
 #define FS_SLOT_CIF 24
 #define FS_SLOT_HANDLER 32
 #define FS_SLOT_DATA 40
@@ -24,7 +25,9 @@
 #define FS_SLOT_HOP_DATA 16
 #define FS_HOP_REGISTERS 32
 #define FS_HOP_ZERO 0
+#ifndef FS_HOP_SIZE
 #define FS_HOP_SIZE 16
+#endif
 
 /* --- the plan inside the slot (struct fs_plan) ------------------------------------------------ */
 #define FS_PLAN_NARGS 8        /* byte: arguments */
@@ -113,6 +116,24 @@
 #define FS_ONE_SHAPES 2
 #endif
 #define FS_ONE_TAILS 22 /* up to FS_TAIL_DD8, then from FS_TAIL_MEM on */
+
+/* Scalars of both classes in registers have entries by their number, up to FS_MIXED, and order.
+ * With more integers than there are registers, up to FS_WORDS, argument i is word i of the frame.
+ */
+#if FS_FLEN
+#define FS_MIXED 6
+#else
+#define FS_MIXED 0
+#endif
+/* Bytes of code each; a landing pad and a push on the shadow stack are 4 each. */
+#ifdef __riscv_landing_pad
+#define FS_MIXED_SIZE 48
+#define FS_WORD_SIZE 12
+#else
+#define FS_MIXED_SIZE 40
+#define FS_WORD_SIZE 8
+#endif
+#define FS_WORDS 32
 
 /* Scalar entries, for so many scalars and fewer, in general registers and in vector ones. Planned
  * entries, by how many they save: 0, 2, 4, 6 or 8 general ones; 0, 2, 4 or 8 vector ones. */

@@ -70,6 +70,12 @@ union fs_slot_body {
     struct fs_plan plan;
     struct fs_long *spill; /* fs_entry_long: memory that the slot owns */
 #endif
+#ifdef FS_SLOT_REST
+    struct {
+        char counts[FS_SLOT_REST - FS_SLOT_PLAN]; /* of `plan`, its tail among them */
+        const void *code;
+    } rest; /* fs_abi_shaped_entry() */
+#endif
 #ifdef FS_HOP_REGISTERS
     struct {
 #if FS_SLOT_HOP_DATA < FS_SLOT_HOP_CODE
@@ -122,6 +128,9 @@ _Static_assert(FS_PLAN_MORE + 1 == FS_PLAN_NARGS, "entries compare both as one n
 _Static_assert(FS_PLAN_MORE == FS_PLAN_NARGS + 1, "entries compare both as one number");
 #endif
 _Static_assert(offsetof(struct fs_slot, body.plan.tail) == FS_PLAN_TAIL, "tail");
+#endif
+#ifdef FS_SLOT_REST
+_Static_assert(offsetof(struct fs_slot, body.rest.code) == FS_SLOT_REST, "the rest");
 #endif
 #ifdef FS_HOP_REGISTERS
 _Static_assert(offsetof(struct fs_slot, body.hop.code) == FS_SLOT_HOP_CODE, "code");

@@ -13,6 +13,8 @@
 #include "base/lock.h"
 #include "plan/plan.h"
 #include "tramp/find.h"
+#include "tramp/pool.h"
+#include "tramp/seal.h"
 
 FS_IS_A_SLOT(ffi_static_closure, handler);
 _Static_assert(sizeof(ffi_static_closure) == FS_SLOT_SIZE, "a closure is a slot, to the last byte");
@@ -39,25 +41,40 @@ static FS_ALWAYS_INLINE int find(const void *closure, const char *doing, struct 
     return fs_likely(!error) ? 0 : not_found(closure, doing, error);
 }
 
+static FS_COLD void *alloc_specially(size_t size, unsigned flags, void **code)
+{
+    if (flags & ~FFI_STATIC_SEALED)
+        fs_fail(-EINVAL, "ffi_static_alloc: unknown flags 0x%x; pass 0 or FFI_STATIC_SEALED",
+                flags);
+    else if (size < sizeof(ffi_static_closure) || size > FFI_STATIC_MAX_SIZE)
+        fs_fail(-EINVAL, "ffi_static_alloc: size %zu is not in %zu .. %u", size,
+                sizeof(ffi_static_closure), FFI_STATIC_MAX_SIZE);
+    else if (size != sizeof(ffi_static_closure))
+        fs_fail(-EINVAL,
+                "ffi_static_alloc: size %zu is not %zu: a sealed closure has no room for bytes of "
+                "its owner, which could not write there",
+                size, sizeof(ffi_static_closure));
+    else
+        return fs_slot_alloc_sealed(code);
+    errno = EINVAL;
+    return NULL;
+}
+
 ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code)
 {
-    if (fs_unlikely(flags || size < sizeof(ffi_static_closure) || size > FFI_STATIC_MAX_SIZE)) {
-        if (flags)
-            fs_fail(-EINVAL, "ffi_static_alloc: unknown flags 0x%x; pass 0", flags);
-        else
-            fs_fail(-EINVAL, "ffi_static_alloc: size %zu is not in %zu .. %u", size,
-                    sizeof(ffi_static_closure), FFI_STATIC_MAX_SIZE);
-        errno = EINVAL;
-        return NULL;
-    }
+    if (fs_unlikely(flags || size < sizeof(ffi_static_closure) || size > FFI_STATIC_MAX_SIZE))
+        return alloc_specially(size, flags, code);
     return fs_slot_alloc((unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE), code);
 }
+
+#define PREP "ffi_static_prep"
+#define FREE "ffi_static_free"
 
 int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler handler,
                     void *user_data, unsigned flags)
 {
     struct fs_ref ref;
-    int error = find(closure, "ffi_static_prep", &ref);
+    int error = find(closure, PREP, &ref);
     if (error)
         return error;
     if (flags)
@@ -68,6 +85,11 @@ int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handle
     struct fs_planned plan;
     if (!entry && (error = fs_plan_compile(cif, &plan)))
         return error;
+    if (fs_slot_is_sealed(ref)) {
+        if (entry)
+            plan = (struct fs_planned){.entry = entry};
+        return fs_plan_put(slot_of(closure), &plan, cif, (void *)handler, user_data, PREP);
+    }
     fs_plan_release(slot_of(closure));
     if (!entry) {
         slot_of(closure)->body = plan.body;
@@ -150,10 +172,41 @@ int ffi_static_free(ffi_static_closure *closure)
     struct fs_ref ref;
     if (!closure)
         return 0;
-    int error = find(closure, "ffi_static_free", &ref);
+    int error = find(closure, FREE, &ref);
     if (error)
         return error;
+    if (fs_slot_is_sealed(ref))
+        return fs_plan_free_sealed(slot_of(closure), FREE);
     fs_plan_release(slot_of(closure));
     fs_slot_free(ref);
     return 0;
+}
+
+int ffi_static_seal(void)
+{
+    struct fs_why why;
+    int error = fs_pool_end(&why);
+    return error ? fs_fail(error, "ffi_static_seal: %s", why.text) : 0;
+}
+
+int ffi_static_sealing(const char **method)
+{
+    struct fs_why why;
+    const char *by;
+    if (!method)
+        return fs_fail(-EINVAL, "ffi_static_sealing: the room for the answer is NULL");
+    int error = fs_seal_method(&by);
+    if (!error && (error = fs_seal_try(&why)))
+        return fs_fail(error, "ffi_static_sealing: %s", why.text);
+    if (error)
+        return error;
+    *method = by;
+    return fs_seal_all();
+}
+
+/* A protection key is for threads that are younger than it, so it is made when the library is
+ * loaded. */
+__attribute__((constructor)) static void decide(void)
+{
+    (void)fs_seal_all();
 }

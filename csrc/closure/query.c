@@ -85,6 +85,7 @@ int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size)
         .unmaps = now.unmaps,
         .stamps = stamps,
         .copies = copies,
+        .sealed = now.sealed,
     };
     memcpy(stats, &all, all.size);
     return 0;

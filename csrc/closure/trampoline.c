@@ -56,6 +56,20 @@ static int find_entry(const struct ffi_static_trampoline *what, void **entry)
     return 0;
 }
 
+static int bind(void *slot, void *entry, const struct ffi_static_trampoline *what)
+{
+    struct fs_slot image = {0};
+    if (!fs_slot_is_sealed(fs_slot_ref(slot))) {
+        fs_hop_bind(slot, entry, what->code, what->data);
+        return 0;
+    }
+    fs_hop_bind(&image, entry, what->code, what->data);
+    int error = fs_slot_put(slot, &image, entry, "ffi_static_trampoline_alloc");
+    if (error)
+        (void)fs_slot_free_sealed(slot, "ffi_static_trampoline_alloc");
+    return error;
+}
+
 int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what, unsigned flags,
                                 void **address)
 {
@@ -63,20 +77,24 @@ int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what, unsign
     if (!what || !address)
         return fs_fail(-EINVAL, "ffi_static_trampoline_alloc: %s is NULL",
                        what ? "the room for the address" : "the description");
-    if (flags)
-        return fs_fail(-EINVAL, "ffi_static_trampoline_alloc: unknown flags 0x%x; pass 0", flags);
+    if (flags & ~FFI_STATIC_SEALED)
+        return fs_fail(-EINVAL,
+                       "ffi_static_trampoline_alloc: unknown flags 0x%x; pass 0 or "
+                       "FFI_STATIC_SEALED",
+                       flags);
     if (!what->code)
         return fs_fail(-EINVAL, "ffi_static_trampoline_alloc: the code to go to is NULL");
     int error = find_entry(what, &entry);
     if (error)
         return error;
     void *code;
-    void *slot = fs_slot_alloc(1, &code);
+    void *slot = flags ? fs_slot_alloc_sealed(&code) : fs_slot_alloc(1, &code);
     if (!slot)
         return -errno; /* with a sentence */
-    fs_hop_bind(slot, entry, what->code, what->data);
-    *address = code;
-    return 0;
+    error = bind(slot, entry, what);
+    if (!error)
+        *address = code;
+    return error;
 }
 
 /* A live trampoline: where its slot is, what it loads and where it goes. */
@@ -138,6 +156,8 @@ int ffi_static_trampoline_free(void *address)
     int error = find(address, "ffi_static_trampoline_free", &t);
     if (error)
         return error;
+    if (fs_slot_is_sealed(t.ref))
+        return fs_slot_free_sealed(fs_code_slot(address), "ffi_static_trampoline_free");
     fs_slot_free(t.ref);
     return 0;
 }

@@ -55,6 +55,23 @@ static inline bool is_ours(struct fs_py_cell *cell, ffi_cif *cif, void **args, P
     return cell->turbo == FS_TURBO_ASKS && ask(cell, cif, args, info);
 }
 
+/* Nobody but the library can write to a sealed slot (tramp/seal.h). */
+static bool is_sealed(const struct fs_block *b)
+{
+    return fs_slot_is_sealed(fs_slot_ref(b->slot));
+}
+
+/* C calls a block's address after the callback has gone. */
+static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
+{
+    const struct fs_block *b = fs_py_cell_of(ticket)->served.data;
+    (void)cif;
+    (void)ret;
+    (void)args;
+    fs_die("ffi_static: the cffi callback at @ was called after it was freed",
+           (uintptr_t)fs_slot_code(b->slot), 0);
+}
+
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
@@ -72,6 +89,9 @@ static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
         else
             fs_invoke_theirs(cell->served.handler, cif, ret, args, b->user_data);
     } else {
+        const struct fs_block *b = cell->served.data;
+        if (is_sealed(b) && b->use == FS_BLOCK_FREE && !fs_py_exiting)
+            call_freed(cif, ret, args, ticket);
         fs_py_closed_answer(ticket, ret, c.size);
     }
     fs_call_leave(&c);
@@ -115,17 +135,6 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
     return area;
 }
 
-/* C calls a block's address after the callback has gone. */
-static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
-{
-    const struct fs_block *b = fs_py_cell_of(ticket)->served.data;
-    (void)cif;
-    (void)ret;
-    (void)args;
-    fs_die("ffi_static: the cffi callback at @ was called after it was freed",
-           (uintptr_t)fs_slot_code(b->slot), 0);
-}
-
 /* The callback in this block ends. */
 static void end_callback(struct fs_dropin *d, struct fs_block *b)
 {
@@ -133,7 +142,7 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
         return;
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
     cell->callback = NULL; /* for threads that wait for the GIL, or call when Python has ended */
-    if (!fs_py_exiting || !fs_py_finalizing())
+    if (!is_sealed(b) && (!fs_py_exiting || !fs_py_finalizing()))
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
     d->freed += b->use == FS_BLOCK_LIVE;
     fs_cffi_of(d)->out--;
@@ -143,7 +152,7 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
 /* A cell for the block's next callback. The slot is made once, the cell again when it is worn. */
 static struct fs_py_cell *cell_of(struct fs_block *b)
 {
-    if (fs_likely(b->slot != NULL)) {
+    if (fs_likely(b->slot != NULL && b->slot->user_data)) {
         struct fs_py_cell *own = fs_py_cell_of(b->slot->user_data);
         if (fs_likely(!fs_py_cell_is_worn(own))) {
             fs_py_cell_renew(own);
@@ -211,13 +220,16 @@ static ffi_status fill(struct fs_block *b, ffi_cif *cif, ffi_static_handler func
     if (fs_unlikely(!cell))
         return FFI_BAD_TYPEDEF;
     fs_dropin_fill(cell, b->slot, cif, function, user_data, b);
-    /* Before prep: the slot keeps its cell even if it cannot be prepared. */
-    b->slot->user_data = fs_py_cell_ticket(cell);
+    void *ticket = fs_py_cell_ticket(cell);
+    if (fs_likely(!is_sealed(b))) /* before prep: the slot keeps its cell even if that fails */
+        b->slot->user_data = ticket;
     int error = store_error(cell, user_data);
     if (fs_likely(error == 0))
-        error = ffi_static_prep(b->slot, cif, call, b->slot->user_data, 0);
+        error = ffi_static_prep(b->slot, cif, call, ticket, 0);
     if (fs_unlikely(error < 0)) {
         cell->callback = NULL;
+        if (!b->slot->user_data || fs_py_cell_of(b->slot->user_data) != cell)
+            fs_py_cell_free(cell, NULL);
         return fs_dropin_status(error);
     }
     b->cif = cif;
@@ -284,6 +296,8 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     c->out++;
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
     d->made += b->use == FS_BLOCK_LIVE;
+    if (d->made - d->freed > c->most)
+        c->most = d->made - d->freed;
     if (fs_dropin_may_turbo(d))
         fs_py_cell_of(b->slot->user_data)->turbo = FS_TURBO_ASKS;
     pending = b;
@@ -354,6 +368,15 @@ static void hook_track(struct fs_dropin *d, void *object)
     PyObject_GC_Track(object);
 }
 
+/* If there is a sink, cffi takes that into its free list, and not the block. */
+static void sink(struct fs_cffi_callback *o)
+{
+    if (!fs_cffi_sink)
+        return;
+    fs_cffi_sink->user_data = o->closure->user_data;
+    o->closure = fs_cffi_sink;
+}
+
 static void hook_untrack(struct fs_dropin *d, void *object)
 {
     struct fs_cffi_callback *o = object;
@@ -361,13 +384,13 @@ static void hook_untrack(struct fs_dropin *d, void *object)
         if (fs_dropin_probing(d))
             d->seen |= FS_SAW_FREE;
         end_callback(d, o->closure);
+        if (!PyObject_GC_IsTracked(object))
+            sink(o);
     } else if (is_stock(object)) {
-        if (PyObject_GC_IsTracked(object)) {
+        if (PyObject_GC_IsTracked(object))
             fs_stock_ends(&fs_cffi_of(d)->stock, o->closure);
-        } else if (fs_cffi_sink) { /* cffi takes the sink into its free list, and not the block */
-            fs_cffi_sink->user_data = o->closure->user_data;
-            o->closure = fs_cffi_sink;
-        }
+        else
+            sink(o);
     }
     PyObject_GC_UnTrack(object);
 }

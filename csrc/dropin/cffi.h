@@ -15,6 +15,7 @@ struct fs_cffi {
     PyObject *withheld;          /* a list: callbacks whose blocks of ours are kept from cffi */
     size_t given;                /* blocks of ours that cffi has ... */
     size_t out;                  /* ... and those of them that are not in its free list */
+    size_t most;                 /* callbacks of ours that were alive at a time */
     bool clean;                  /* the free list holds no stock block */
     struct fs_stock stock;
 };
@@ -35,7 +36,7 @@ struct fs_cffi_callback {
     struct fs_block *closure;
 };
 
-/* While a drained stock callback is freed: the block that goes into cffi's free list instead. */
+/* While a drained callback is freed: the block that goes into cffi's free list instead. */
 extern FS_HIDDEN struct fs_block *fs_cffi_sink;
 
 #endif

@@ -96,7 +96,8 @@ bool fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static
         return true;
     }
     int error = ffi_static_free(closure);
-    if (fs_unlikely(error < 0)) {
+    /* A sealed one whose page cannot be opened stays, and finds no callback any more. */
+    if (fs_unlikely(error == -EINVAL || error == -EALREADY)) {
         if (!fs_dropin_is_ours(closure))
             return false;
         fs_die(error == -EALREADY ? "ffi_static: the closure at @ is freed twice"

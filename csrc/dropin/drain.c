@@ -9,6 +9,9 @@
 
 #include "dropin/cffi.h"
 
+/* Blocks of ours that cffi keeps besides. */
+enum { SPARE = 64 };
+
 /* Add a callback to a list, hidden from gc.get_objects(), which shows objects to everybody. */
 static int append(PyObject *list, PyObject *made)
 {
@@ -18,23 +21,33 @@ static int append(PyObject *list, PyObject *made)
     return error;
 }
 
-/* Free the callbacks of a list. Blocks of ours go into cffi's free list. Stock blocks do not: in
- * place of each, the sink goes to the head of that list, unless it is there already. */
+/* Free the callbacks of a list. Blocks of ours go into cffi's free list, but for those that cffi
+ * has more of than callbacks were ever alive: a block of ours takes the place of each stock block
+ * that comes back after install(), so there would be more each time. Neither they nor stock blocks
+ * go there: in place of each, the sink goes to the head of that list, unless it is there already.
+ */
 static int release(struct fs_cffi *c, PyObject *list)
 {
     struct fs_block *head = NULL;
+    size_t excess = c->given > c->most + SPARE ? c->given - c->most - SPARE : 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
         struct fs_cffi_callback *o = (struct fs_cffi_callback *)PyList_GET_ITEM(list, i);
         if ((PyObject *)o == Py_None || !fs_block_is_ours(o->closure))
             continue;
+        if (excess) {
+            excess--;
+            continue;
+        }
         head = o->closure;
         Py_INCREF(Py_None);
         PyList_SetItem(list, i, Py_None);
     }
     void *next = head ? head->link : NULL;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        if (PyList_GET_ITEM(list, i) == Py_None)
+        const struct fs_cffi_callback *o = (void *)PyList_GET_ITEM(list, i);
+        if ((const PyObject *)o == Py_None)
             continue;
+        struct fs_block *ours = fs_block_is_ours(o->closure) ? o->closure : NULL;
         if (!head) {
             head = fs_block_new();
             if (!head) { /* they stay in the list */
@@ -48,6 +61,10 @@ static int release(struct fs_cffi *c, PyObject *list)
         Py_INCREF(Py_None);
         PyList_SetItem(list, i, Py_None);
         fs_cffi_sink = NULL;
+        if (ours) {
+            fs_block_undo(ours);
+            c->given--;
+        }
         if (head->link == head) /* it was at the head already */
             head->link = next;
         else

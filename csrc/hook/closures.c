@@ -10,10 +10,52 @@
  */
 #include "hook/libffi_closure.h"
 
+#include "base/error.h"
+#include "tramp/seal.h"
+
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Keys are made when the library is loaded (tramp/seal.h). */
+__attribute__((constructor)) static void decide(void)
+{
+    (void)fs_seal_all();
+}
+
+/* libffi has no sentences, and a program that is told NULL seldom says why. Once. */
+static FS_COLD void *not_sealed(const char *why)
+{
+    static bool said; /* atomic */
+    if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED)) {
+        static const char what[] = "libffi: FFI_STATIC_HARDEN: ffi_closure_alloc() gives NULL: ";
+        const struct iovec line[] = {
+            {(void *)(uintptr_t)what, sizeof what - 1},
+            {(void *)(uintptr_t)why, strlen(why)},
+            {(void *)(uintptr_t) "\n", 1},
+        };
+        if (writev(STDERR_FILENO, line, 3) < 0)
+            return NULL; /* nothing can be done about a closed standard error */
+    }
+    return NULL;
+}
+
+static FS_COLD void *alloc_sealed(size_t size, void **code)
+{
+    if (size > sizeof(ffi_closure))
+        return not_sealed(
+            "it is asked for bytes behind a closure, which is sealed, so nobody could "
+            "write there");
+    void *closure = fs_slot_alloc_sealed(code);
+    return closure ? closure : not_sealed(fs_error_text());
+}
+
 void *ffi_closure_alloc(size_t size, void **code)
 {
     if (!code || size > (size_t)FS_RUN_MAX * FS_SLOT_SIZE)
         return NULL;
+    if (fs_unlikely(fs_seal_all()))
+        return alloc_sealed(size, code);
     return fs_slot_alloc(size ? (unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE) : 1, code);
 }
 

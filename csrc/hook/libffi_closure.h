@@ -61,4 +61,20 @@ static inline bool fs_hook_is_ours(const ffi_closure *closure)
     return fs_hook_find(closure, &ref) || fs_hook_look_closer(closure);
 }
 
+/* Is the live slot sealed? */
+static inline bool fs_hook_is_sealed(const ffi_closure *closure)
+{
+    return fs_slot_is_sealed(fs_slot_ref(closure));
+}
+
+/* libffi's callers take a closure that is not prepared for one that is. */
+static inline int fs_hook_put(int error, const ffi_closure *closure)
+{
+    if (fs_unlikely(error))
+        fs_die("libffi: ffi_prep_closure_loc(@): the page of this sealed closure could not be "
+               "opened (mprotect, or memory for its plan)",
+               (uintptr_t)closure, 0);
+    return 1;
+}
+
 #endif

@@ -10,7 +10,12 @@
 void ffi_closure_free(void *closure)
 {
     struct fs_ref ref;
-    if (fs_likely(fs_hook_find(closure, &ref)) || fs_hook_look_for_free(closure, &ref))
+    void *slot = closure;
+    if (fs_unlikely(!fs_hook_find(closure, &ref)) && !(slot = fs_hook_look_for_free(closure, &ref)))
+        return;
+    if (fs_slot_is_sealed(ref)) /* if its page cannot be opened, it stays as it is */
+        (void)fs_slot_free_sealed(slot, "ffi_closure_free");
+    else
         fs_slot_free(ref);
 }
 
@@ -19,6 +24,11 @@ int fs_hook_bind(ffi_closure *closure, ffi_cif *cif, fs_hook_handler *handler, v
 {
     if (!fs_hook_is_ours(closure))
         return 0;
+    if (fs_hook_is_sealed(closure)) {
+        struct fs_slot image = {.cif = cif, .handler = (void *)handler, .user_data = user_data};
+        return fs_hook_put(fs_slot_put(closure, &image, (void *)entry, "ffi_prep_closure_loc"),
+                           closure);
+    }
     fs_hook_store(closure, cif, handler, user_data);
     fs_slot_enter(closure, (void *)entry);
     return 1;

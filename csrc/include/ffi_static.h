@@ -45,13 +45,13 @@ extern "C" {
 #define FFI_STATIC_API __attribute__((visibility("default")))
 #endif
 
-/* The most arguments that a prepared closure may take. */
+/** The most arguments that a prepared closure may take. */
 #define FFI_STATIC_MAX_ARGS 65535u
 
-/* The largest `size` that ffi_static_alloc() serves, in bytes. */
+/** The largest `size` that ffi_static_alloc() serves, in bytes. */
 #define FFI_STATIC_MAX_SIZE 8192u
 
-/* What a closure runs; the same type as libffi's.
+/** What a closure runs; the same type as libffi's.
  *   - `ret` is room for the result: at least sizeof(ffi_arg) bytes; for a struct or complex result,
  *     its size. Integers shorter than ffi_arg may be written at their own width or widened to
  *     ffi_arg; big-endian machines need them widened.
@@ -64,14 +64,14 @@ extern "C" {
  * lost, and what is read there means nothing. */
 typedef void (*ffi_static_handler)(ffi_cif *cif, void *ret, void **args, void *user_data);
 
-/* The words before a closure's cif: as many as libffi's own ffi_closure has there. */
+/** The words before a closure's cif: as many as libffi's own ffi_closure has there. */
 #if defined __aarch64__ || defined __arm__ || defined __riscv || defined __loongarch__
 #define FFI_STATIC_HEAD 3
 #else
 #define FFI_STATIC_HEAD 4
 #endif
 
-/* A closure. Its words belong to the library. The struct is declared so that you can embed it as
+/** A closure. Its words belong to the library. The struct is declared so that you can embed it as
  * the *first* member of a larger struct, and allocate that struct with ffi_static_alloc(). On a
  * 64-bit machine a closure is exactly one slot: 64 bytes, one cache line. */
 typedef struct ffi_static_closure {
@@ -82,11 +82,18 @@ typedef struct ffi_static_closure {
     void *reserved_tail[8 - 3 - FFI_STATIC_HEAD];
 } ffi_static_closure;
 
-/* Allocate a closure of `size` bytes, sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE. The bytes
+/** A sealed closure lies in pages that are read-only, but while this library prepares or frees it:
+ * its words, and all that decide where a call goes, cannot be overwritten. A call costs nothing
+ * more. You may read its words, not write them, and it has no bytes of yours behind it. With
+ * FFI_STATIC_HARDEN=1 in the environment all closures are sealed, whatever the flags say; where one
+ * cannot be, it is not made. docs/use/sealed.md says what that is worth, and what it costs. */
+#define FFI_STATIC_SEALED 1u
+
+/** Allocate a closure of `size` bytes, sizeof(ffi_static_closure) .. FFI_STATIC_MAX_SIZE. The bytes
  * behind the closure itself are yours, and are zero. Unless `code` is NULL, *code is set to the
- * address that C code will call. `flags` must be 0. The code address is final: preparing the
- * closure again changes what the address does, not where it is. Calling the address before
- * ffi_static_prep() aborts the process with a message.
+ * address that C code will call. `flags` is 0 or FFI_STATIC_SEALED. The code address is final:
+ * preparing the closure again changes what the address does, not where it is. Calling the address
+ * before ffi_static_prep() aborts the process with a message.
  *
  * When no slot is free, the calling thread makes a table of slots. Provider "file" opens the
  * library's file for that. If the file system does not answer, the call waits, and is not cancelled
@@ -95,10 +102,13 @@ typedef struct ffi_static_closure {
  *
  * Returns NULL with errno set: EINVAL (size, flags, or a name in FFI_STATIC_PROVIDER that does
  * not exist), ENOSYS (every provider of trampolines refused, or memory is short;
- * ffi_static_error() lists each one's reason). */
+ * ffi_static_error() lists each one's reason). Of a sealed one also what mprotect() answered where
+ * its page cannot be opened or shut, EINVAL for a FFI_STATIC_HARDEN that means nothing, ENOTSUP for
+ * bytes behind it, and what pkey_alloc() answered (EBUSY: there are other threads already) with
+ * FFI_STATIC_HARDEN=keys. */
 FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags, void **code);
 
-/* How to describe types for which libffi has no words: set `size` and `alignment` of the
+/** How to describe types for which libffi has no words: set `size` and `alignment` of the
  * FFI_TYPE_STRUCT by hand, as C has them (sizeof, _Alignof), and list the members.
  *   - a union: all members, in their order; an array as one struct of its elements. All members are
  *     needed, because the psABI passes a union by the merged classes of its members: {long double,
@@ -122,34 +132,50 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  * On AArch64 they differ over packed long doubles on the stack: closures do what gcc and AAPCS64
  * do. */
 
-/* Make `closure` run `handler` with the signature of `cif`. ffi_prep_cif() has prepared the cif.
+/** Make `closure` run `handler` with the signature of `cif`. ffi_prep_cif() has prepared the cif.
  * The cif and its types must outlive the closure. The signature is compiled here, once. The
  * function may be called again on a live closure when no thread is entering it. `flags` must be 0.
  *
  * -EINVAL: NULL, misaligned or not a closure of ours, unknown flags, a broken cif (more than
  *          FFI_STATIC_MAX_ARGS arguments, an incomplete or recursive type, void as an argument)
  * -ENOTSUP: an ABI or a type that this architecture's closures do not take
- * -EALREADY: the closure has been freed      -ENOMEM: no memory for a long signature's plan */
+ * -EALREADY: the closure has been freed      -ENOMEM: no memory for a long signature's plan
+ * of a sealed one: -EPERM after ffi_static_seal(), or what mprotect() answered; nothing is
+ * changed then */
 FFI_STATIC_API int ffi_static_prep(ffi_static_closure *closure, ffi_cif *cif,
                                    ffi_static_handler handler, void *user_data, unsigned flags);
 
-/* The code address of a live closure, or NULL (with errno EINVAL) if `closure` is not one. */
+/** The code address of a live closure, or NULL (with errno EINVAL) if `closure` is not one. */
 FFI_STATIC_API void *ffi_static_address(const ffi_static_closure *closure);
 
-/* The closure behind a code address, or NULL (with errno EINVAL) if it is not a live one's. */
+/** The closure behind a code address, or NULL (with errno EINVAL) if it is not a live one's. */
 FFI_STATIC_API ffi_static_closure *ffi_static_from_address(const void *code);
 
-/* Free a closure; NULL is allowed and does nothing. The code address may be handed out again.
+/** Free a closure; NULL is allowed and does nothing. The code address may be handed out again.
  * A handler may free the closure that it is running for: the call under way returns normally.
  * Another thread must not be *entering* the closure at the time. Until the address is handed out
  * again, calling it aborts the process with a line that names the address. If so many closures were
  * freed that the address's whole table was unmapped, calling it is a segmentation fault.
  *
  * -EINVAL: not a closure of ours (foreign, misaligned, inside one)   -EALREADY: a double free
- * In both cases nothing is changed. */
+ * of a sealed one: -EPERM after ffi_static_seal(), or what mprotect() answered
+ * In all cases nothing is changed. */
 FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
 
-/* --- The general form: (code, data, register) -------------------------------------------------
+/** Seal all sealed closures and sealed trampolines that there are for ever: the kernel keeps their
+ * pages as they are, mseal(2). They can be called, and neither prepared nor freed again, and the
+ * library cannot be unloaded. New closures come from new tables.
+ *
+ * -ENOSYS, or what else mseal() answered: it needs Linux 6.10 and 64 bits. Some may be sealed for
+ * ever then. */
+FFI_STATIC_API int ffi_static_seal(void);
+
+/** How closures are sealed here: set *method to "pages" (mprotect(2)) or "keys" (pkeys(7)). 1 if
+ * all are (FFI_STATIC_HARDEN), 0 if those are that ask for it, or why none can be: -errno, as
+ * ffi_static_alloc() has it. */
+FFI_STATIC_API int ffi_static_sealing(const char **method);
+
+/** --- The general form: (code, data, register) -------------------------------------------------
  *
  * Simpler than closures, for compilers and language runtimes: an address that, called or jumped to,
  * loads `data` into the register that you name and jumps to `code`. The code finds every other
@@ -168,7 +194,7 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
  * hold no data. Where indirect branches are tracked (Intel CET, Arm
  * BTI), `code` must begin with a landing pad, as C functions that are compiled for it do. */
 
-/* A general-purpose register, neither the stack pointer nor one that is always zero: the psABI's
+/** A general-purpose register, neither the stack pointer nor one that is always zero: the psABI's
  * DWARF number + 1. */
 enum ffi_static_register {
     FFI_STATIC_NO_REGISTER = 0,
@@ -357,26 +383,32 @@ enum ffi_static_register {
 };
 
 struct ffi_static_trampoline {
-    const void *code;  /* where it goes: an address that may be called; not NULL */
-    void *data;        /* what it loads, never looked at */
-    int data_register; /* where to; not FFI_STATIC_NO_REGISTER */
-    int code_register; /* `code` is loaded into this one besides; or FFI_STATIC_NO_REGISTER */
+    /** where it goes: an address that may be called; not NULL */
+    const void *code;
+    /** what it loads, never looked at */
+    void *data;
+    /** where to; not FFI_STATIC_NO_REGISTER */
+    int data_register;
+    /** `code` is loaded into this one besides; or FFI_STATIC_NO_REGISTER */
+    int code_register;
 };
 
-/* Make a trampoline and set *address to what is called. `flags` must be 0. `what` is copied.
+/** Make a trampoline and set *address to what is called. `flags` is 0 or FFI_STATIC_SEALED. `what`
+ * is copied.
  *
  * -EINVAL: NULL, unknown flags, no such register, the stack pointer, the same register twice, or a
  *          name in FFI_STATIC_PROVIDER that does not exist
- * -ENOTSUP: an architecture without this      -ENOSYS: every provider of trampolines refused */
+ * -ENOTSUP: an architecture without this      -ENOSYS: every provider of trampolines refused
+ * of a sealed one, all that ffi_static_alloc() and ffi_static_prep() say */
 FFI_STATIC_API int ffi_static_trampoline_alloc(const struct ffi_static_trampoline *what,
                                                unsigned flags, void **address);
 
-/* Set *what to what the live trampoline at `address` does. -EINVAL: `address` is not a live
+/** Set *what to what the live trampoline at `address` does. -EINVAL: `address` is not a live
  * trampoline's (a closure's and a freed trampoline's are not), or `what` is NULL. */
 FFI_STATIC_API int ffi_static_trampoline_query(const void *address,
                                                struct ffi_static_trampoline *what);
 
-/* Free the trampoline at `address`; NULL is allowed and does nothing. As with a freed closure,
+/** Free the trampoline at `address`; NULL is allowed and does nothing. As with a freed closure,
  * calling the address aborts the process with a line that names it, until the address is handed out
  * again. Code that the trampoline led to may free the trampoline, and runs on.
  *
@@ -384,7 +416,7 @@ FFI_STATIC_API int ffi_static_trampoline_query(const void *address,
  * In both cases nothing is changed. */
 FFI_STATIC_API int ffi_static_trampoline_free(void *address);
 
-/* --- Stamps: copies of a page of code that you bring -------------------------------------------
+/** --- Stamps: copies of a page of code that you bring -------------------------------------------
  *
  * For compilers and language runtimes with trampolines of their own. You write a page of them, or
  * several, at build time: a *template*, position-independent code in your own text that finds its
@@ -403,7 +435,7 @@ FFI_STATIC_API int ffi_static_trampoline_free(void *address);
  * linker refuses with -z text, and must not refer to anything outside of the copy but by its data.
  * docs/use/stamp.md shows how one is written. */
 
-/* What a template's address, its size and the distance of its data should be multiples of, so that
+/** What a template's address, its size and the distance of its data should be multiples of, so that
  * they are whole pages on every kernel of the architecture. */
 #if defined __x86_64__ || defined __i386__ || defined __s390x__
 #define FFI_STATIC_STAMP_ALIGN 4096
@@ -411,26 +443,30 @@ FFI_STATIC_API int ffi_static_trampoline_free(void *address);
 #define FFI_STATIC_STAMP_ALIGN 65536
 #endif
 
-/* How many bytes a copy may reach before and behind its code's first byte. */
+/** How many bytes a copy may reach before and behind its code's first byte. */
 #define FFI_STATIC_STAMP_MAX 0x10000000u
 
 struct ffi_static_template {
-    const void *code;  /* the first byte of the template; a multiple of the page size */
-    size_t code_size;  /* in bytes; a multiple of the page size */
-    ptrdiff_t data_at; /* bytes from a copy's code to its data: a multiple of the page size, at
-                          least code_size, or at most -data_size */
-    size_t data_size;  /* in bytes, not 0; rounded up to pages */
+    /** the first byte of the template; a multiple of the page size */
+    const void *code;
+    /** in bytes; a multiple of the page size */
+    size_t code_size;
+    /** bytes from a copy's code to its data: a multiple of the page size, at least code_size, or at
+     * most -data_size */
+    ptrdiff_t data_at;
+    /** in bytes, not 0; rounded up to pages */
+    size_t data_size;
 };
 
-/* The template's indirect targets all begin with a landing pad (`bti c` and the like). On AArch64
+/** The template's indirect targets all begin with a landing pad (`bti c` and the like). On AArch64
  * the copies are then guarded pages, PROT_BTI, also those of `file` and `memfd`. (Copies of `text`
  * are guarded where the template is.) Elsewhere it changes nothing. */
 #define FFI_STATIC_STAMP_LANDING 1u
 
-/* A template that was found good. */
+/** A template that was found good. */
 typedef struct ffi_static_stamp ffi_static_stamp;
 
-/* Look at a template and set *stamp to what copies it. `flags` is 0 or FFI_STATIC_STAMP_LANDING.
+/** Look at a template and set *stamp to what copies it. `flags` is 0 or FFI_STATIC_STAMP_LANDING.
  * `what` is copied. Reads /proc/self/maps and /proc/self/pagemap, once: open the stamp before
  * entering a sandbox that has no /proc. From here to ffi_static_stamp_close() the template stays
  * where it is: its program or library stays loaded, and nobody writes to it or calls it.
@@ -446,7 +482,7 @@ typedef struct ffi_static_stamp ffi_static_stamp;
 FFI_STATIC_API int ffi_static_stamp_open(const struct ffi_static_template *what, unsigned flags,
                                          ffi_static_stamp **stamp);
 
-/* Make a copy and set *code to its first byte, a multiple of the smallest power of two that is not
+/** Make a copy and set *code to its first byte, a multiple of the smallest power of two that is not
  * less than `code_size`. So masking any address in the copy's code gives *code. Its data begins at
  * *code + data_at. What lies between both is not accessible. Every byte of the code was compared
  * with the template. A copy is two mappings of the process, or three if data and code do not touch;
@@ -463,15 +499,17 @@ FFI_STATIC_API int ffi_static_stamp_copy(ffi_static_stamp *stamp, void **code);
 
 struct ffi_static_copy {
     ffi_static_stamp *stamp;
-    void *code, *data;    /* the first bytes of both */
-    const char *provider; /* its name */
+    /** the first bytes of both */
+    void *code, *data;
+    /** its name */
+    const char *provider;
 };
 
-/* Set *copy to the live copy in whose code `address` lies, at any byte. Costs one look-up for each
+/** Set *copy to the live copy in whose code `address` lies, at any byte. Costs one look-up for each
  * open stamp. -EINVAL: there is none (data, a template, a freed copy), or `copy` is NULL. */
 FFI_STATIC_API int ffi_static_stamp_query(const void *address, struct ffi_static_copy *copy);
 
-/* Unmap the copy whose code begins at `code`, with its data; NULL is allowed and does nothing. No
+/** Unmap the copy whose code begins at `code`, with its data; NULL is allowed and does nothing. No
  * thread may be running in the copy. Calling it later is a segmentation fault, or another copy.
  *
  * -EINVAL: not a live copy's first byte (a double free, a foreign address, one inside)
@@ -479,45 +517,45 @@ FFI_STATIC_API int ffi_static_stamp_query(const void *address, struct ffi_static
  * In both cases nothing is changed. */
 FFI_STATIC_API int ffi_static_stamp_free(void *code);
 
-/* Close a stamp whose copies are all freed; NULL is allowed and does nothing. Then the template's
+/** Close a stamp whose copies are all freed; NULL is allowed and does nothing. Then the template's
  * library may be unloaded.
  *
  * -EINVAL: not an open stamp (a double close)      -EBUSY: it has live copies
  * In both cases nothing is changed. */
 FFI_STATIC_API int ffi_static_stamp_close(ffi_static_stamp *stamp);
 
-/* The text of this thread's last failure in this library: what was tried, what the system
+/** The text of this thread's last failure in this library: what was tried, what the system
  * answered, what you can do. Never NULL; "" when there was none. Valid until the thread's next
  * failing call. */
 FFI_STATIC_API const char *ffi_static_error(void);
 
-/* The library's version, "0.1.0". */
+/** The library's version, "0.1.0". */
 FFI_STATIC_API const char *ffi_static_version(void);
 
-/* Providers: where R-X trampolines come from, in the order in which they are asked.
+/** Providers: where R-X trampolines come from, in the order in which they are asked.
  * FFI_STATIC_PROVIDER=name[,name...] in the environment replaces the order (ignored in
  * set-user-id programs); a wrong name makes every allocation fail and lists the legal ones.
  * FFI_STATIC_UNWIND=1 describes mapped tables to the process's unwinder (for profilers). */
 
-/* How many providers this build has. */
+/** How many providers this build has. */
 FFI_STATIC_API unsigned ffi_static_provider_count(void);
 
-/* The name of provider `index` in the default order; NULL past the end. */
+/** The name of provider `index` in the default order; NULL past the end. */
 FFI_STATIC_API const char *ffi_static_provider_name(unsigned index);
 
-/* One sentence on how provider `name` works; NULL for an unknown name. */
+/** One sentence on how provider `name` works; NULL for an unknown name. */
 FFI_STATIC_API const char *ffi_static_provider_about(const char *name);
 
-/* Try provider `name` now: make one table, compare its bytes, unmap it again. 0 if it works
+/** Try provider `name` now: make one table, compare its bytes, unmap it again. 0 if it works
  * here, else -errno, and in `why` (of `size` bytes, may be NULL) the reason in words, cut to
  * fit. -EINVAL and a list of the legal names for an unknown name. */
 FFI_STATIC_API int ffi_static_provider_probe(const char *name, char *why, size_t size);
 
-/* The name of the provider that the live closure or trampoline at `code` came from; NULL if it is
+/** The name of the provider that the live closure or trampoline at `code` came from; NULL if it is
  * neither. */
 FFI_STATIC_API const char *ffi_static_provider_of(const void *code);
 
-/* Counters. `size` is the caller's sizeof(struct ffi_static_stats), so that the struct may grow.
+/** Counters. `size` is the caller's sizeof(struct ffi_static_stats), so that the struct may grow.
  * Fields that the library does not know stay as they are. */
 struct ffi_static_stats {
     uint64_t size;         /* set by the library: bytes filled in */
@@ -530,12 +568,13 @@ struct ffi_static_stats {
     uint64_t unmaps;       /* tables unmapped since the start */
     uint64_t stamps;       /* open ones */
     uint64_t copies;       /* of all stamps, live */
+    uint64_t sealed;       /* of the live slots, those in sealed tables */
 };
 
-/* 0, or -EINVAL when `stats` is NULL or `size` is too small for its first field. */
+/** 0, or -EINVAL when `stats` is NULL or `size` is too small for its first field. */
 FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size);
 
-/* Check every table's invariants (bitmap against slot words, trampolines' bytes against the
+/** Check every table's invariants (bitmap against slot words, trampolines' bytes against the
  * library's own), and the bytes of every stamp's copies against the template. 0, or -EUCLEAN with
  * the finding in ffi_static_error(). A debug build (-DFS_DEBUG) runs it after each allocation and
  * each free that takes the lock, and aborts with the finding. */

@@ -10,6 +10,7 @@
 #include "nested/order.h"
 #include "tramp/find.h"
 #include "tramp/pool.h"
+#include "tramp/seal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static FS_NORETURN FS_COLD void die_without_slots(void)
 
 struct fs_nested *fs_nested_take(void)
 {
+    fs_seal_never(); /* the links of the order are in the slots */
     struct fs_nested *n = fs_slot_alloc(1, NULL);
     if (!n)
         die_without_slots();

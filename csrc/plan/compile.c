@@ -230,6 +230,10 @@ int fs_plan_compile(const ffi_cif *cif, struct fs_planned *out)
     *out = (struct fs_planned){.entry = fs_abi_entry(&d.abi, cif->nargs)};
     if (out->entry && !SCALARS_READ_PLACES)
         return 0;
+#ifdef FS_SLOT_REST
+    if ((out->entry = fs_abi_shaped_entry(&d.abi, cif->nargs, &out->body)))
+        return 0;
+#endif
     if (!out->entry && d.fits)
         out->entry = fs_abi_plan_entry(&d.abi);
     if (!out->entry) /* or none of the planned ones does it */

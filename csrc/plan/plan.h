@@ -43,6 +43,13 @@ static inline void fs_plan_release(const struct fs_slot *slot)
         free(slot->body.spill);
 }
 
+/* Make a sealed slot a closure, and free one. What the slot owns is a read-only copy of the plan
+ * (tramp/seal.h). The plan's own memory goes in any case. 0, or errors as fs_slot_put(), and
+ * -ENOMEM. */
+FS_HIDDEN int fs_plan_put(struct fs_slot *slot, const struct fs_planned *plan, void *cif,
+                          void *handler, void *user_data, const char *doing);
+FS_HIDDEN int fs_plan_free_sealed(struct fs_slot *slot, const char *doing);
+
 /* How fs_entry_long calls a handler: `frame` is the entry's frame, the result what
  * fs_abi_tail_code() said of the signature. */
 struct fs_frame;

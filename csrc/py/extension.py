@@ -63,6 +63,7 @@ int ffi_static_prep(ffi_static_closure *, ffi_cif *, ffi_static_handler, void *,
 void *ffi_static_address(const ffi_static_closure *);
 ffi_static_closure *ffi_static_from_address(const void *code);
 int ffi_static_free(ffi_static_closure *);
+int ffi_static_sealing(const char **method);
 const char *ffi_static_error(void);
 const char *ffi_static_version(void);
 unsigned ffi_static_provider_count(void);
@@ -71,7 +72,7 @@ const char *ffi_static_provider_about(const char *name);
 int ffi_static_provider_probe(const char *name, char *why, size_t size);
 const char *ffi_static_provider_of(const void *code);
 struct ffi_static_stats {
-    uint64_t size, live, cached, slots, tables, empty_tables, maps, unmaps, stamps, copies;
+    uint64_t size, live, cached, slots, tables, empty_tables, maps, unmaps, stamps, copies, sealed;
 };
 int ffi_static_get_stats(struct ffi_static_stats *, size_t size);
 int ffi_static_check(void);

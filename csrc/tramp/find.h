@@ -106,12 +106,27 @@ static inline int fs_code_find(const void *code, struct fs_ref *ref)
     return fs_find(code, FS_AMONG_CODE, ref);
 }
 
+/* Is this slot in a sealed table? Then nothing but seal.c may write to it. */
+static inline bool fs_slot_is_sealed(struct fs_ref ref)
+{
+    return fs_unlikely(ref.table->sealed);
+}
+
 /* Where an address is that is known to be a slot, whatever its state; the table is NULL if the
  * address is not even that. */
 static inline struct fs_ref fs_slot_ref(const void *slot)
 {
     struct fs_spot s = fs_locate(slot, FS_AMONG_SLOTS);
     return (struct fs_ref){fs_spot_table(s), (unsigned)(s.at / FS_SLOT_SIZE)};
+}
+
+/* The slot of what is known to be a code address, by arithmetic: what a sealed table's book-keeping
+ * says is not believed. */
+static inline void *fs_code_slot(const void *code)
+{
+    struct fs_spot s = fs_locate(code, FS_AMONG_CODE);
+    char *slots = s.is_resident ? (char *)fs_resident_slots : s.table + FS_TABLE_CODE;
+    return slots + s.at / FS_TRAMP_SIZE * FS_SLOT_SIZE;
 }
 
 /* The code address of what is known to be a slot. */

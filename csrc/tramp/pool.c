@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "tramp/find.h"
 #include "tramp/provider.h"
+#include "tramp/seal.h"
 #include "tramp/spare.h"
 
 #include <pthread.h>
@@ -17,56 +18,71 @@
 /* How many partly used tables a run is looked for in, before the emptiest and then a new one. */
 #define RUN_TRIES 4
 
-static struct fs_table *open_tables; /* with a free slot; empty ones last */
-static struct fs_table *open_last;
-static struct fs_spare spare; /* how many tables there are, and how many empty ones to keep */
-static bool keeps_none;       /* of the empty ones: the library is being unloaded */
-static bool forgets;          /* its book-keeping after the last table; the same */
+/* Plain tables, and sealed ones. */
+static struct pool {
+    struct fs_table *open, *last; /* with a free slot; empty ones last */
+    struct fs_spare spare;        /* how many tables there are, and how many empty ones to keep */
+} pools[2];
+static bool keeps_none; /* of the empty ones: the library is being unloaded */
+static bool forgets;    /* its book-keeping after the last table; the same */
+
+static struct pool *pool_of(const struct fs_table *t)
+{
+    return &pools[t->sealed];
+}
 
 /* --- lists of tables, under the lock -------------------------------------------------------- */
 
 static void list_remove(struct fs_table *t)
 {
+    struct pool *p = pool_of(t);
     if (t->prev_open)
         t->prev_open->next_open = t->next_open;
     else
-        open_tables = t->next_open;
+        p->open = t->next_open;
     if (t->next_open)
         t->next_open->prev_open = t->prev_open;
     else
-        open_last = t->prev_open;
+        p->last = t->prev_open;
     t->next_open = t->prev_open = NULL;
 }
 
 static void list_push_front(struct fs_table *t)
 {
+    struct pool *p = pool_of(t);
     t->prev_open = NULL;
-    t->next_open = open_tables;
-    if (open_tables)
-        open_tables->prev_open = t;
+    t->next_open = p->open;
+    if (p->open)
+        p->open->prev_open = t;
     else
-        open_last = t;
-    open_tables = t;
+        p->last = t;
+    p->open = t;
 }
 
 static void list_push_back(struct fs_table *t)
 {
+    struct pool *p = pool_of(t);
     t->next_open = NULL;
-    t->prev_open = open_last;
-    if (open_last)
-        open_last->next_open = t;
+    t->prev_open = p->last;
+    if (p->last)
+        p->last->next_open = t;
     else
-        open_tables = t;
-    open_last = t;
+        p->open = t;
+    p->last = t;
 }
 
 /* --- bits, under the lock ------------------------------------------------------------------- */
 
-/* The slots of bitmap word `w` get their entries before the first of them is handed out. */
+/* The slots of bitmap word `w` get their entries before the first of them is handed out. Sealed
+ * ones have theirs by now (try_sealed()). */
 static void fill_word(struct fs_table *t, unsigned w)
 {
     if (fs_bit_is_set(t->filled, w))
         return;
+    if (fs_unlikely(t->sealed)) {
+        fs_bit_set(t->filled, w);
+        return;
+    }
     uint64_t usable = fs_table_usable(t, w);
     for (unsigned b = 0; b < FS_WORD_SLOTS; b++)
         if (usable >> b & 1)
@@ -84,7 +100,7 @@ static void leave_empties(struct fs_table *t)
 {
     if (fs_table_is_resident(t) || t->nfree != t->usable)
         return;
-    spare.empty--;
+    pool_of(t)->spare.empty--;
     list_remove(t);
     list_push_front(t);
 }
@@ -120,17 +136,17 @@ static void join_empties(struct fs_table *t)
 {
     if (t->nfree != t->usable || fs_table_is_resident(t))
         return;
-    spare.empty++;
+    pool_of(t)->spare.empty++;
     list_remove(t);
     list_push_back(t);
 }
 
-static void close_superfluous(void)
+static void close_superfluous(struct pool *p)
 {
-    while (keeps_none ? spare.empty : fs_spare_too_many(&spare)) {
-        struct fs_table *t = open_last;
+    while (keeps_none ? p->spare.empty : fs_spare_too_many(&p->spare)) {
+        struct fs_table *t = p->last;
         list_remove(t);
-        fs_spare_closed(&spare);
+        fs_spare_closed(&p->spare);
         fs_table_close(t);
     }
 }
@@ -185,12 +201,12 @@ static int find_run(const struct fs_table *t, unsigned count)
 /* 0, or -ENOSPC when no table has so many slots in a row. */
 static int alloc_run(unsigned count, struct fs_ref *ref)
 {
-    struct fs_table *t = open_tables;
+    struct fs_table *t = pools[0].open;
     int index = t ? find_run(t, count) : -1;
     for (unsigned tries = 0; index < 0 && t && tries < RUN_TRIES; tries++)
         if ((t = t->next_open))
             index = find_run(t, count);
-    if (index < 0 && (t = open_last))
+    if (index < 0 && (t = pools[0].last))
         index = find_run(t, count);
     if (index < 0)
         return -ENOSPC;
@@ -205,11 +221,12 @@ static int alloc_run(unsigned count, struct fs_ref *ref)
  */
 static int fill_cache(struct fs_thread *cache)
 {
+    struct pool *pool = &pools[0];
     struct fs_table *t;
-    if (!open_tables)
+    if (!pool->open)
         return -ENOSPC;
     void **bottom = cache->slot, **p = bottom + FS_POOL_BATCH;
-    while (p > bottom && (t = open_tables)) {
+    while (p > bottom && (t = pool->open)) {
         unsigned w = (unsigned)__builtin_ctzll(t->summary);
         struct fs_slot *slots = fs_table_slot(t, w * FS_WORD_SLOTS);
         uint64_t left = t->free[w];
@@ -223,6 +240,34 @@ static int fill_cache(struct fs_thread *cache)
     if (fs_unlikely(p > bottom))
         memmove(bottom, p, n * sizeof *p);
     __atomic_store_n(&cache->count, n, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* A sealed slot, handed out. Bits and lists are data that somebody may have written to; whether the
+ * slot is free its own entry says. 0, -ENOSPC when there is none, or why its page stays shut. */
+static int try_sealed(struct fs_want *want)
+{
+    struct fs_table *t = pools[1].open;
+    static const struct fs_slot blank;
+    int error = 0;
+    if (!t)
+        return -ENOSPC;
+    unsigned w = (unsigned)__builtin_ctzll(t->summary);
+    unsigned b = (unsigned)__builtin_ctzll(t->free[w]);
+    struct fs_slot *page = fs_table_slot(t, w * FS_WORD_SLOTS), *slot = page + b;
+    unsigned from = fs_table_usable(t, w) & 1 ? 0 : 1; /* not the header */
+    if (!slot->entry)
+        error = fs_seal_fill(page + from, FS_WORD_SLOTS - from, (void *)fs_freed, &want->why);
+    if (!error && slot->entry != (void *)fs_freed)
+        fs_die("ffi_static: the sealed closure at @ is in use, but the book-keeping says that it "
+               "is free: somebody has written to it",
+               (uintptr_t)slot, 0);
+    if (!error)
+        error = fs_seal_store(slot, &blank, (void *)fs_unprepared, &want->why);
+    if (error)
+        return error;
+    take_word(t, w, UINT64_C(1) << b);
+    want->slot = slot;
     return 0;
 }
 
@@ -251,19 +296,22 @@ void fs_pool_empty(struct fs_thread *t, unsigned n)
     }
     if (bits)
         give_word(table, w, bits);
-    close_superfluous();
+    close_superfluous(&pools[0]);
 }
 
 /* A cut leaves the tables and their bits true (base/lock.h); the rest is made again from them. */
 static void on_cut(void)
 {
     fs_table_mend();
-    open_tables = open_last = NULL;
-    spare.mapped = spare.empty = spare.closed = 0;
+    fs_seal_mend();
+    memset(pools, 0, sizeof pools);
     for (struct fs_table *t = fs_tables; t; t = t->next) {
-        spare.mapped += !fs_table_is_resident(t);
+        struct fs_spare *spare = &pool_of(t)->spare;
+        spare->mapped += !fs_table_is_resident(t);
+        if (t->sealed && fs_seal_is_ended(t->slots))
+            continue;
         if (!fs_table_is_resident(t) && t->nfree == t->usable) {
-            spare.empty++;
+            spare->empty++;
             list_push_back(t);
         } else if (t->nfree) {
             list_push_front(t);
@@ -279,7 +327,7 @@ static void bury(void)
     if (fs_likely(!forgets))
         return;
     fs_lock();
-    if (!spare.mapped)
+    if (!pools[0].spare.mapped && !pools[1].spare.mapped)
         fs_table_forget_all();
     fs_unlock();
 }
@@ -290,7 +338,8 @@ static void on_unload(bool alone)
     fs_lock();
     keeps_none = true;
     forgets = alone;
-    close_superfluous();
+    close_superfluous(&pools[0]);
+    close_superfluous(&pools[1]);
     fs_unlock();
     bury();
 }
@@ -315,7 +364,7 @@ static int add_table(struct fs_table *t)
     if (error)
         return error;
     if (!fs_table_is_resident(t))
-        fs_spare_opened(&spare);
+        fs_spare_opened(&pool_of(t)->spare);
     list_push_front(t);
     return 0;
 }
@@ -323,6 +372,8 @@ static int add_table(struct fs_table *t)
 /* Under the lock. 0, or -ENOSPC when there has to be another table. */
 static int try_to_serve(struct fs_want *w)
 {
+    if (fs_unlikely(w->sealed))
+        return try_sealed(w);
     return w->cache ? fill_cache(w->cache) : alloc_run(w->count, &w->ref);
 }
 
@@ -330,7 +381,7 @@ static int try_to_serve(struct fs_want *w)
 static int serve_from(struct fs_want *w, struct fs_table **fresh)
 {
     int error = add_table(*fresh);
-    if (error == -ENOMEM)
+    if (error && error != -EALREADY)
         return error;
     *fresh = NULL; /* in the list, or, the resident one, there already */
     return try_to_serve(w);
@@ -348,17 +399,20 @@ static int serve(struct fs_want *w)
         if (fresh && (error = serve_from(w, &fresh)) != -ENOSPC)
             break;
         fs_unlock();
-        made = fs_table_make(&fresh);
+        made = fs_table_make(w->sealed, &fresh);
         fs_lock();
     }
-    if (w->cache)
-        fs_spare_tick(&spare);
+    if (w->cache || w->sealed)
+        fs_spare_tick(&pools[w->sealed].spare);
     fs_unlock();
     if (fresh)
         fs_table_discard(fresh);
-    if (error == -ENOMEM)
-        return fs_fail(-ENOSYS, "no memory for the registry of tables (is RLIMIT_AS or "
-                                "RLIMIT_DATA reached?)");
+    if (error && error != -ENOSPC && w->why.text[0])
+        return fs_fail(error, "no sealed closure: %s", w->why.text);
+    if (error && error != -ENOSPC)
+        return fs_fail(-ENOSYS,
+                       "no memory for the registry of tables (is RLIMIT_AS, RLIMIT_DATA or "
+                       "vm.max_map_count reached?)");
     return error == -ENOSPC ? made : error;
 }
 
@@ -382,14 +436,47 @@ void fs_pool_give(struct fs_ref ref, struct fs_thread *cache)
     while (ref.index + count < t->nslots && fs_slot_is_inner(t, ref.index + count))
         count++;
     give_run(t, ref.index, count);
-    fs_spare_tick(&spare);
+    fs_spare_tick(&pools[0].spare);
     if (cache && cache->count == FS_CACHE_SLOTS)
         fs_pool_empty(cache, FS_POOL_BATCH);
     else
-        close_superfluous();
+        close_superfluous(&pools[0]);
     fs_unlock();
     bury();
     FS_CHECK_TABLES();
+}
+
+int fs_pool_give_sealed(struct fs_slot *slot, struct fs_why *why)
+{
+    fs_lock();
+    int error = slot->entry == (void *)fs_freed ? -EALREADY : 0;
+    if (!error)
+        error = fs_seal_store(slot, NULL, (void *)fs_freed, why);
+    struct fs_ref ref = fs_slot_ref(slot);
+    if (!error && ref.table) {
+        give_word(ref.table, ref.index / FS_WORD_SLOTS, UINT64_C(1) << ref.index % FS_WORD_SLOTS);
+        fs_spare_tick(&pools[1].spare);
+        close_superfluous(&pools[1]);
+    }
+    fs_unlock();
+    bury();
+    FS_CHECK_TABLES();
+    return error;
+}
+
+int fs_pool_end(struct fs_why *why)
+{
+    int error = 0;
+    fs_lock();
+    for (struct fs_table *t = fs_tables; t && !error; t = t->next) {
+        if (!t->sealed || t->nfree == t->usable || fs_seal_is_ended(t->slots))
+            continue;
+        error = fs_table_end(t, why);
+        if (!error && t->nfree)
+            list_remove(t);
+    }
+    fs_unlock();
+    return error;
 }
 
 void fs_pool_stats(struct fs_tramp_stats *out)
@@ -398,9 +485,10 @@ void fs_pool_stats(struct fs_tramp_stats *out)
     for (struct fs_table *t = fs_tables; t; t = t->next) {
         out->slots += t->usable;
         out->live += t->usable - t->nfree;
+        out->sealed += t->sealed ? t->usable - t->nfree : 0;
     }
-    out->tables = spare.mapped;
-    out->empty_tables = spare.empty;
+    out->tables = pools[0].spare.mapped + pools[1].spare.mapped;
+    out->empty_tables = pools[0].spare.empty + pools[1].spare.empty;
     out->maps = fs_table_maps;
     out->unmaps = fs_table_unmaps;
 }

@@ -16,6 +16,7 @@
 #define FS_POOL_H
 
 #include "base/base.h"
+#include "base/error.h"
 #include "base/thread.h"
 #include "tramp/table.h"
 #include "tramp/tramp.h"
@@ -23,11 +24,15 @@
 /* Caches are filled and emptied by halves. */
 #define FS_POOL_BATCH (FS_CACHE_SLOTS / 2)
 
-/* What a thread wants: its empty cache filled or, without one, a run of `count` slots. */
+/* What a thread wants: its empty cache filled or, without one, a run of `count` slots, or a sealed
+ * slot. */
 struct fs_want {
     struct fs_thread *cache;
     unsigned count;
     struct fs_ref ref; /* of the run; set on success */
+    bool sealed;
+    struct fs_slot *slot; /* the sealed one, handed out; set on success */
+    struct fs_why why;    /* why a page could not be opened */
 };
 
 /* Serve it, by a new table if need be. 0, or -errno with a sentence as fs_table_make() has. Not
@@ -40,6 +45,14 @@ FS_HIDDEN void fs_pool_empty(struct fs_thread *cache, unsigned n);
 /* Give back a run, whose first entry is fs_freed, and a full cache's half with it. Not under the
  * lock. `cache` may be NULL. */
 FS_HIDDEN void fs_pool_give(struct fs_ref ref, struct fs_thread *cache);
+
+/* Free a sealed slot. 0, or -errno with *why, and nothing is changed: -EALREADY when it is free.
+ * Not under the lock. */
+FS_HIDDEN int fs_pool_give_sealed(struct fs_slot *slot, struct fs_why *why);
+
+/* Seal every sealed table that has a slot in use for ever. 0, or -errno with *why; some may be
+ * sealed then. Not under the lock. */
+FS_HIDDEN int fs_pool_end(struct fs_why *why);
 
 /* All counters but those of the caches. Under the lock. */
 FS_HIDDEN void fs_pool_stats(struct fs_tramp_stats *out);

@@ -11,12 +11,14 @@
 #include "tramp/copy.h"
 #include "tramp/provider.h"
 #include "tramp/registry.h"
+#include "tramp/seal.h"
 #include "tramp/unwind.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 _Static_assert(FS_TABLE_CODE + FS_TABLE_DATA <= FS_TABLE_SPAN, "a table fits its span");
 _Static_assert(FS_TABLE_CODE % 0x10000 == 0 && FS_TABLE_DATA % 0x10000 == 0,
@@ -87,13 +89,20 @@ static struct fs_slot *slots_behind(char *code)
     return (struct fs_slot *)(void *)(code + FS_TABLE_CODE);
 }
 
-static int map_table(const struct fs_provider *p, char *want, char **out, struct fs_why *why)
+/* The header is written before the slots are shut, so all their pages are one mapping's for ever,
+ * and become one again after each change (seal.h). */
+static int map_table(const struct fs_provider *p, char *want, bool sealed, char **out,
+                     struct fs_why *why)
 {
     char *base;
     int error = fs_copy_make(p, &fs_table_template, want, &base, why);
     if (error)
         return error;
     slots_behind(base)->entry = (void *)fs_enter_slot;
+    if (sealed && (error = fs_seal_shut(slots_behind(base), FS_TABLE_DATA, why))) {
+        (void)fs_copy_release(p, &fs_table_template, base);
+        return error;
+    }
     *out = base;
     return 0;
 }
@@ -137,7 +146,13 @@ static void give_struct_back(struct fs_table *t)
     fs_unlock();
 }
 
-static int make_mapped(const struct fs_provider *p, struct fs_table **out, struct fs_why *why)
+/* What fs_table_make() asks each provider for. */
+struct order {
+    bool sealed;
+    struct fs_table *table;
+};
+
+static int make_mapped(const struct fs_provider *p, struct order *o, struct fs_why *why)
 {
     struct fs_table *t;
     int error = take_struct(&t);
@@ -149,7 +164,7 @@ static int make_mapped(const struct fs_provider *p, struct fs_table **out, struc
                          FS_BOOKS_CHUNK / 1024, fs_errno_text(error, answer, sizeof answer));
     }
     char *base = NULL;
-    error = map_table(p, t->home, &base, why);
+    error = map_table(p, t->home, o->sealed, &base, why);
     if (error) {
         give_struct_back(t);
         return error;
@@ -157,46 +172,74 @@ static int make_mapped(const struct fs_provider *p, struct fs_table **out, struc
     t->code = t->home = base;
     t->slots = slots_behind(base);
     t->provider = p;
+    t->sealed = o->sealed;
     t->nslots = FS_TABLE_SLOTS;
     t->unwind = FS_DESCRIPTORS ? NULL : fs_unwind_add(base, FS_TABLE_CODE);
     init_bits(t);
-    *out = t;
+    o->table = t;
     return 0;
 }
 
-static int make_resident(struct fs_table **out, struct fs_why *why)
+#define RESIDENT_BYTES (FS_RESIDENT_SLOTS * FS_SLOT_SIZE)
+
+/* Under the lock. Where all slots are sealed, these are, too, if they are whole pages. */
+static int open_resident(bool sealed, bool all, struct fs_why *why)
 {
-    fs_lock();
-    bool taken = resident_open;
-    fs_unlock();
-    if (taken)
+    if (resident_open)
         return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
-    *out = &fs_resident;
-    return 0;
+    if (!sealed)
+        return 0;
+    if (!all)
+        return fs_refuse(why, -ENOTSUP, "its slots are sealed where FFI_STATIC_HARDEN seals all");
+    if (RESIDENT_BYTES % sysconf(_SC_PAGESIZE) ||
+        (uintptr_t)fs_resident_slots % (uintptr_t)sysconf(_SC_PAGESIZE))
+        return fs_refuse(why, -ENOTSUP,
+                         "its slots share pages with other data, so they cannot be "
+                         "sealed");
+    fs_resident.sealed = true;
+    return fs_seal_shut(fs_resident_slots, RESIDENT_BYTES, why);
 }
 
-/* `data` is where the table goes. */
+static int make_resident(struct order *o, struct fs_why *why)
+{
+    bool all = o->sealed && fs_seal_all();
+    fs_lock();
+    int error = open_resident(o->sealed, all, why);
+    fs_unlock();
+    if (!error)
+        o->table = &fs_resident;
+    return error;
+}
+
 static int make_from(const struct fs_provider *p, void *data, struct fs_why *why)
 {
-    struct fs_table **out = data;
-    return p->map ? make_mapped(p, out, why) : make_resident(out, why);
+    return p->map ? make_mapped(p, data, why) : make_resident(data, why);
 }
 
-int fs_table_make(struct fs_table **out)
+int fs_table_make(bool sealed, struct fs_table **out)
 {
-    return fs_provider_ask(make_from, out, "no provider can make more trampolines here");
+    struct order o = {.sealed = sealed};
+    int error = fs_provider_ask(make_from, &o, "no provider can make more trampolines here");
+    if (!error)
+        *out = o.table;
+    return error;
 }
 
 int fs_table_add(struct fs_table *t)
 {
+    int error;
+    if (fs_table_is_resident(t) && resident_open)
+        return -EALREADY;
+    if (!fs_table_is_resident(t) && (error = fs_registry_add((uintptr_t)t->code, t)))
+        return error;
+    if (t->sealed && (error = fs_seal_add(t->slots))) {
+        if (!fs_table_is_resident(t))
+            fs_registry_remove((uintptr_t)t->code);
+        return error;
+    }
     if (fs_table_is_resident(t)) {
-        if (resident_open)
-            return -EALREADY;
         init_bits(t);
     } else {
-        int error = fs_registry_add((uintptr_t)t->code, t);
-        if (error)
-            return error;
         if (!lowest || t->code < lowest)
             lowest = t->code;
         fs_table_maps++;
@@ -216,6 +259,15 @@ static void unlink_table(struct fs_table *t)
         t->next->prev = t->prev;
 }
 
+int fs_table_end(struct fs_table *t, struct fs_why *why)
+{
+    if (fs_table_is_resident(t))
+        return fs_seal_end(t->slots, RESIDENT_BYTES, t->slots, RESIDENT_BYTES, why);
+    char *from = t->code - t->provider->before;
+    size_t size = (size_t)((char *)t->slots - from) + FS_TABLE_DATA;
+    return fs_seal_end(t->slots, FS_TABLE_DATA, from, size, why);
+}
+
 void fs_table_discard(struct fs_table *t)
 {
     if (fs_table_is_resident(t))
@@ -228,6 +280,8 @@ void fs_table_discard(struct fs_table *t)
 void fs_table_close(struct fs_table *t)
 {
     FS_ASSERT(!fs_table_is_resident(t) && t->nfree == t->usable);
+    if (t->sealed)
+        fs_seal_remove(t->slots);
     unlink_table(t);
     fs_step();
     fs_registry_remove((uintptr_t)t->code);
@@ -298,7 +352,7 @@ int fs_table_try(const struct fs_provider *p, char *why_out, size_t size)
     fs_provider_ask_again(p);
     if (p->map) {
         char *base;
-        error = map_table(p, NULL, &base, &why);
+        error = map_table(p, NULL, false, &base, &why);
         if (!error)
             fs_copy_release(p, &fs_table_template, base);
     }

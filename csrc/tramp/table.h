@@ -35,6 +35,7 @@
 
 struct fs_provider;
 struct fs_template;
+struct fs_why;
 
 struct fs_table {
     char *code;
@@ -44,6 +45,7 @@ struct fs_table {
     unsigned usable; /* holes not counted */
     unsigned nfree;
     unsigned ninner;                                /* slots inside runs; atomic */
+    bool sealed;                                    /* see seal.h; for good */
     struct fs_table *next, *prev;                   /* all tables */
     struct fs_table *next_open, *prev_open;         /* those with a free slot */
     void *unwind;                                   /* see unwind.h */
@@ -68,14 +70,17 @@ extern FS_HIDDEN const struct fs_template fs_table_template;
 /* Slots of word `w` that can be handed out, holes left out. */
 FS_HIDDEN uint64_t fs_table_usable(const struct fs_table *t, unsigned w);
 
-/* Make a table by asking the providers in order; it is nobody's yet. 0: add it or discard it.
- * -ENOSYS when all refused, -EINVAL when the environment names an unknown one; the sentence has
- * every reason. Not under the lock. */
-FS_HIDDEN int fs_table_make(struct fs_table **out);
+/* Make a table, sealed or not, by asking the providers in order; it is nobody's yet. 0: add it or
+ * discard it. -ENOSYS when all refused, -EINVAL when the environment names an unknown one; the
+ * sentence has every reason. Not under the lock. */
+FS_HIDDEN int fs_table_make(bool sealed, struct fs_table **out);
 
 /* Put a table that was made where addresses are looked up. 0; -EALREADY for the resident table,
  * which another thread has added since; -ENOMEM. The caller discards what was not added. */
 FS_HIDDEN int fs_table_add(struct fs_table *t);
+
+/* Seal a sealed table for ever; see fs_seal_end(). */
+FS_HIDDEN int fs_table_end(struct fs_table *t, struct fs_why *why);
 
 /* Undo fs_table_make(). Not under the lock. */
 FS_HIDDEN void fs_table_discard(struct fs_table *t);

@@ -13,6 +13,7 @@
 #include "tramp/find.h"
 #include "tramp/pool.h"
 #include "tramp/provider.h"
+#include "tramp/seal.h"
 #include "tramp/table.h"
 
 #include <string.h>
@@ -27,6 +28,15 @@ static inline void hand_out(struct fs_slot *slot, size_t size)
 
 static FS_COLD void *alloc_slowly(unsigned slots, void **code)
 {
+    if (fs_unlikely(fs_seal_all())) {
+        if (slots == 1)
+            return fs_slot_alloc_sealed(code);
+        fs_fail(-ENOTSUP, "FFI_STATIC_HARDEN: a sealed closure has no room for bytes of its owner, "
+                          "which could not write there; allocate those apart, and the closure with "
+                          "its own size");
+        errno = ENOTSUP;
+        return NULL;
+    }
     struct fs_thread *t = fs_thread_get();
     struct fs_want w = {.cache = slots == 1 ? t : NULL, .count = slots};
     int error = w.cache && t->count ? 0 : fs_pool_serve(&w);
@@ -57,6 +67,48 @@ void *fs_slot_alloc(unsigned slots, void **code)
         *code = fs_slot_code(slot);
     FS_ASSERT(fs_slot_code(slot) == fs_ref_code(fs_slot_ref(slot)));
     return slot;
+}
+
+void *fs_slot_alloc_sealed(void **code)
+{
+    struct fs_want w = {.sealed = true};
+    const char *method;
+    int error = fs_seal_method(&method);
+    if (!error)
+        error = fs_pool_serve(&w);
+    if (error) {
+        errno = -error;
+        return NULL;
+    }
+    if (code)
+        *code = fs_slot_code(w.slot);
+    return w.slot;
+}
+
+static int not_put(int error, void *slot, const char *doing, const struct fs_why *why)
+{
+    if (error == -EALREADY)
+        return fs_fail(error, "%s: the closure at %p has been freed already", doing, slot);
+    return error
+               ? fs_fail(error, "%s: the closure at %p stays as it is: %s", doing, slot, why->text)
+               : 0;
+}
+
+int fs_slot_put(void *slot, const struct fs_slot *image, void *entry, const char *doing)
+{
+    struct fs_why why;
+    fs_lock();
+    int error = ((struct fs_slot *)slot)->entry == (void *)fs_freed ? -EALREADY : 0;
+    if (!error)
+        error = fs_seal_store(slot, image, entry, &why);
+    fs_unlock();
+    return not_put(error, slot, doing, &why);
+}
+
+int fs_slot_free_sealed(void *slot, const char *doing)
+{
+    struct fs_why why;
+    return not_put(fs_pool_give_sealed(slot, &why), slot, doing, &why);
 }
 
 static bool starts_run(struct fs_ref ref)

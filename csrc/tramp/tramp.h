@@ -39,15 +39,27 @@ FS_HIDDEN void fs_unprepared(void);
  * ENOSYS when every provider refused. */
 FS_HIDDEN void *fs_slot_alloc(unsigned slots, void **code);
 
-/* Give back the run that starts at `ref`. From here on calling it reports and aborts. */
+/* The same for one sealed slot (seal.h), which fs_slot_put() alone may write to. Where the whole
+ * process is sealed, fs_slot_alloc() comes here, and refuses runs. errno besides: what the system
+ * answered where it opens no page, EINVAL for FFI_STATIC_HARDEN, ENOTSUP for a run. */
+FS_HIDDEN void *fs_slot_alloc_sealed(void **code);
+
+/* Give back the run that starts at `ref`, which is not sealed. From here on calling it reports and
+ * aborts. */
 FS_HIDDEN void fs_slot_free(struct fs_ref ref);
+
+/* Of a sealed slot: put *image and then the entry into it; and free it. 0, or -errno with a
+ * sentence that begins with `doing`, and nothing is changed: -EPERM when it is sealed for ever,
+ * -EALREADY when it is free. */
+FS_HIDDEN int fs_slot_put(void *slot, const struct fs_slot *image, void *entry, const char *doing);
+FS_HIDDEN int fs_slot_free_sealed(void *slot, const char *doing);
 
 /* The name of the table's provider. Under the lock, unless the slot is the caller's own: as soon as
  * a table is closed, its struct may become another table's. */
 FS_HIDDEN const char *fs_ref_provider(struct fs_ref ref);
 
 struct fs_tramp_stats {
-    uint64_t live, cached, slots, tables, empty_tables, maps, unmaps;
+    uint64_t live, cached, slots, tables, empty_tables, maps, unmaps, sealed;
 };
 FS_HIDDEN void fs_tramp_stats(struct fs_tramp_stats *out);
 

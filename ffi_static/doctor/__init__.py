@@ -50,6 +50,26 @@ def _version() -> str:
     return str(_lib.ffi.string(_lib.lib.ffi_static_version()).decode())
 
 
+def _sealing() -> dict[str, Any]:
+    """Tell how closures are sealed, and whether all are (FFI_STATIC_HARDEN)."""
+    result: dict[str, Any] = {"override": os.environ.get("FFI_STATIC_HARDEN"), "works": False}
+    try:
+        from ffi_static import _lib
+    except ImportError as error:
+        return {**result, "method": None, "all": False, "reason": f"not loadable: {error}"}
+    ffi, lib = _lib.ffi, _lib.lib
+    method = ffi.new("const char **")
+    status = lib.ffi_static_sealing(method)
+    works = status >= 0
+    return {
+        **result,
+        "works": works,
+        "method": ffi.string(method[0]).decode() if works else None,
+        "all": status == 1,
+        "reason": "" if works else ffi.string(lib.ffi_static_error()).decode(errors="replace"),
+    }
+
+
 def _providers() -> dict[str, Any]:
     override = os.environ.get("FFI_STATIC_PROVIDER")
     result: dict[str, Any] = {"override": override, "list": []}
@@ -105,6 +125,7 @@ def examine(modules: Sequence[str] = ()) -> dict[str, Any]:
         "schema": SCHEMA,
         "system": _system(),
         "providers": _providers(),
+        "sealing": _sealing(),
         "policies": policies.policies(),
         "trials": policies.trials(),
         "callbacks": _callbacks(),

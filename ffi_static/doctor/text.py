@@ -44,6 +44,15 @@ def _render_providers(providers: dict[str, Any]) -> list[str]:
     ]
 
 
+def _render_sealing(sealing: dict[str, Any]) -> list[str]:
+    which = "all closures" if sealing["all"] else "those that ask for it"
+    about = f"{which}, by {sealing['method']}" if sealing["works"] else sealing["reason"]
+    return [
+        _row("sealed", "yes" if sealing["works"] else "NO", about),
+        f"  {'FFI_STATIC_HARDEN':<20} {sealing['override'] or 'not set'}",
+    ]
+
+
 def _render_policies(policies: dict[str, Any]) -> list[str]:
     rows = [_row(name, each["state"], each["about"]) for name, each in policies.items()]
     context = policies["selinux"]["context"]
@@ -105,6 +114,7 @@ def render(report: dict[str, Any], *, coloured: bool = False) -> str:
         *_verdict(report),
         *_heading("System", [f"  {name:<20} {value}" for name, value in report["system"].items()]),
         *_heading("Providers of trampolines, in order", _render_providers(report["providers"])),
+        *_heading("Sealed closures", _render_sealing(report["sealing"])),
         *_heading(
             "Policies on memory that is writable and executable",
             _render_policies(report["policies"]),

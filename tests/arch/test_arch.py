@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.arch import elf, same
-from tests.arch.isas import ISAS
+from tests.arch.isas import ISAS, Isa
 from tests.support import process
 from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
 from tests.support.process import output
@@ -145,16 +145,20 @@ def test_every_trampoline_is_where_it_should_be(isa: str) -> None:
     assert wrong == []
 
 
-def aarch64_object(source: str, folder: Path) -> Path:
-    """Give one of AArch64's objects, by whichever compiler of this machine can make it."""
-    isa, csrc = ISAS["aarch64"], ROOT / "csrc"
+def object_of(isa: Isa, source: str, folder: Path, *flags: str) -> Path:
+    """Make one of an architecture's objects, by whichever compiler of this machine can."""
+    csrc = ROOT / "csrc"
     compilers = same.tools(isa, folder)
     if not compilers:
-        pytest.skip(f"not installed: {isa.gcc}, and clang does not know aarch64")
-    command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/aarch64", "-c"]
+        pytest.skip(f"not installed: {isa.gcc}, and clang does not know {isa.name}")
+    command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/{isa.name}", *flags, "-c"]
     made = folder / "made.o"
-    process.run([*command, f"{csrc}/arch/aarch64/{source}", "-o", made])
+    process.run([*command, f"{csrc}/arch/{isa.name}/{source}", "-o", made])
     return made
+
+
+def aarch64_object(source: str, folder: Path) -> Path:
+    return object_of(ISAS["aarch64"], source, folder)
 
 
 def instructions(made: Path) -> tuple[int, ...]:
@@ -208,6 +212,53 @@ def test_aarch64_hops_jump_by_the_registers_that_landing_pads_allow(tmp_path: Pa
     jumps = [w >> 5 & 31 for w in words if w & 0xFFFFFC1F == 0xD61F0000]
     assert len(jumps) == 31 * 31
     assert set(jumps) == {16, 17}
+
+
+LPAD = struct.pack("<I", 0x17)  # auipc zero, 0
+PADS = "-D__riscv_landing_pad=1"
+
+
+def riscv64_object(source: str, folder: Path) -> elf.Object:
+    """Make one as compilers for Zicfilp do, which may be newer than this machine's."""
+    return elf.read(object_of(ISAS["riscv64"], source, folder, PADS))
+
+
+@pytest.mark.parametrize("source", ["table.S", "entry.S", "hop.S"])
+def test_riscv64_landing_pads(source: str, tmp_path: Path) -> None:
+    """What a trampoline or a slot leads to begins with one, and the object says so."""
+    made = riscv64_object(source, tmp_path)
+    text = made.sections[".text"].data
+    (bits,) = struct.unpack_from("<I", made.sections[".note.gnu.property"].data, 24)
+    assert bits == 1
+    at = {s.name: s.value for s in made.symbols if s.where == ".text" and s.name}
+    if source == "table.S":
+        of_table = [i for i in range(1, 4096) if (i + 1) % 256]
+        places = [at["fs_table_code"] + 16 * i for i in of_table]
+        places += [at["fs_resident_code"] + 16 * i for i in range(256)]
+        places += [at[name] for name in ("fs_enter_slot", "fs_freed", "fs_unprepared")]
+    elif source == "entry.S":
+        places = [value for name, value in at.items() if name.startswith("fs_entry_")]
+        places += [at["fs_tails"] + 64 * i for i in range(18) if i != 6]  # the tail that is not
+    else:
+        hops = [(code, data) for code in range(32) for data in range(1, 32)]
+        places = [at["fs_hops"] + 20 * (32 * code + data) for code, data in hops
+                  if data not in {2, code} and code != 0]  # fmt: skip
+    assert len(places) > 100
+    assert [hex(p) for p in places if text[p : p + 4] != LPAD] == []
+
+
+@pytest.mark.parametrize("flag", ["", PADS])
+@pytest.mark.parametrize("source", ["table.S", "entry.S", "hop.S"])
+def test_riscv64_jumps_are_neither_returns_nor_unguarded(
+    source: str, flag: str, tmp_path: Path
+) -> None:
+    """By ra and t0 a jump is predicted as a return; by these and t2 it needs no landing pad."""
+    isa = ISAS["riscv64"]
+    made = object_of(isa, source, tmp_path, *([flag] if flag else []))
+    lines = output([isa.objdump, "-d", "--no-show-raw-insn", "-M", "no-aliases", str(made)])
+    found = re.findall(r"\t(?:c\.)?(?:jr|jalr)\t(?:(?:zero|ra),0\()?(\w+)", lines)
+    assert {"table.S": 19, "entry.S": 814, "hop.S": 900}[source] <= len(found)
+    assert set(found) <= {"ra", "t1", "t3", "t4"}
 
 
 # ---- arch-same, which compares two trees' machine code

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import processes  # noqa: E402
 from bench.report import read  # noqa: E402
-from bench.reporting import tables, targets  # noqa: E402
+from bench.reporting import chart, tables, targets  # noqa: E402
 from bench.reporting.results import Results  # noqa: E402
 from tests.support import process  # noqa: E402
 from tests.support.ctests import build  # noqa: E402
@@ -293,7 +293,10 @@ def test_chart_is_an_svg_with_a_bar_per_row(results: Path) -> None:
     assert _report(results).returncode == 0
     svg = ET.fromstring((results / "chart.svg").read_text())
     bars = svg.findall("{http://www.w3.org/2000/svg}rect")
-    assert len(bars) == 1 + len(_c(results)["calls"]) + 1  # background, rows, geometric mean
+    measured = _c(results)
+    calls = len(measured["calls"]) + 1  # the geometric mean
+    memory = 2 * len(measured["memory"])  # the system's libffi, and ours
+    assert len(bars) == 1 + calls + len(measured["live"]) + memory  # 1: the background
 
 
 def test_report_takes_pytest_benchmarks_json(results: Path, tmp_path: Path) -> None:
@@ -329,8 +332,9 @@ def test_results_page_gets_every_table(results: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- bench: begin -->\n<!-- bench: end -->\n")
     assert _report(results, "--results", page).returncode == 0
-    titles = [line for line in page.read_text().splitlines() if line.startswith("### ")]
-    assert titles[:2] == ["### Targets", "### Calls"]
+    titles = [line for line in page.read_text().splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["## Targets", "## Calls"]
+    assert all((tmp_path / name).stat().st_size for name in ("chart.svg", "calls.svg"))
 
 
 def test_stock_is_no_column_where_it_is_the_systems_libffi(results: Path) -> None:
@@ -339,6 +343,28 @@ def test_stock_is_no_column_where_it_is_the_systems_libffi(results: Path) -> Non
     assert any("stock" in cell for cell in tables.calls(found).header)
     found.ctypes["same_as_system"] = True
     assert not any("stock" in cell for cell in tables.calls(found).header)
+
+
+def test_row_whose_control_is_off_is_marked(results: Path) -> None:
+    found = read(results, [])
+    first, second = found.c["calls"][:2]
+    first["rivals"]["stock"] = {"times_as_fast": 1.2}
+    second["rivals"]["stock"] = {"times_as_fast": 1.05}
+    found.ctypes["same_as_system"] = True
+    rows = tables.calls(found).rows
+    assert any(cell.endswith("x?") for cell in rows[0])
+    assert not any(cell.endswith("x?") for cell in rows[1])
+    assert "not measurable" in tables.calls(found).remark
+    drawn = chart.draw(found, "here")
+    assert drawn.count("(not measurable)") == 1
+    first["rivals"]["stock"] = {"times_as_fast": 1.0}
+    assert "not measurable" not in tables.calls(found).remark + chart.draw(found, "here")
+
+
+def test_terminals_table_is_as_wide_as_the_terminal(results: Path) -> None:
+    table = tables.one_table(read(results, []))
+    for width in (80, 120):
+        assert max(map(len, table.text(width=width).splitlines())) <= width
 
 
 def test_readme_without_marks_is_refused_and_kept(results: Path, tmp_path: Path) -> None:

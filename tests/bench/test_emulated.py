@@ -87,3 +87,12 @@ def test_means_are_over_the_rows_that_all_columns_have() -> None:
     }
     assert isas.means(counts) == {"system": 4.0, "ours": 2.0, "hand": 2.0}
     assert "| `c` | n/a | 100 | 100 |" in isas.table("x", counts, "3.8.0")
+
+
+def test_the_summary_has_means_with_and_without_long_doubles() -> None:
+    counts = {
+        "a": {"system": 8.0, "ours": 2.0, "hand": 1.0},
+        "longdouble": {"system": 9.0, "ours": 9.0, "hand": 9.0},
+    }
+    line = isas.summary({"x": counts}, "3.8.0")[2]
+    assert line == "| x | 8.5 |  | 4.2 | 3.0 | 2.00 | 1.41 | 2.83 | 4.00 | 2.00 |"

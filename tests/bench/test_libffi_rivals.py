@@ -107,7 +107,7 @@ def test_ctypes_has_its_lines_and_its_table() -> None:
     one = dict(zip(patched.CTYPES, (100.0, 200.0, 300.0)))
     found = {"patched": one, "stock": {k: 2 * v for k, v in one.items()}, "upstream": one}
     results = Results(ctypes={"base": "3.4.4", "ctypes": found})
-    assert "patched 2.00x, upstream 2.00x" in tables.one_table(results).text()
+    assert "patched 2.00x, upstream 2.00x" in tables.one_table(results).text(width=200)
     assert "| callback | 100 | 200 | 100 | 2.00x |" in tables.ctypes(results).markdown()
 
 

@@ -9,9 +9,10 @@ TEST_CFLAGS := -std=gnu11 $(WARN) -Wpointer-arith -Wno-psabi -O2 -g -pthread -Ic
                -Itests/core/c -Itests/core/c/$(ISA) -Itests/core/abi/$(ISA)
 TEST_SUPPORT := harness fs_test days fs_maps seccomp
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
-# hop has a probe for each architecture, stamp a page, and device writes x86-64's code.
+# hop has a probe for each architecture, stamp a page, and device writes x86-64's code. books looks
+# inside of the static library.
 TESTS_C_ONLY_x86_64 := device
-TESTS_C  := $(filter-out $(if $(wildcard tests/core/c/$(ISA)),,hop) \
+TESTS_C  := $(filter-out books $(if $(wildcard tests/core/c/$(ISA)),,hop) \
               $(if $(wildcard tests/core/c/$(ISA)/page.h),,stamp) $(if $(TESTS_C_ONLY_$(ISA)),,device), \
               $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c)))
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
@@ -21,7 +22,7 @@ OWN_BUILD_SRCS := $(SRCS)
 CXX_FOR_TESTS = $(if $(filter default,$(origin CXX)),$(patsubst %gcc,%g++,$(CC)),$(CXX))
 
 .PHONY: tests-c
-tests-c: $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(BUILD)/tests/core/c/provider_env.static
+tests-c: $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(BUILD)/tests/core/c/provider_env.static $(BUILD)/tests/core/c/books.static
 
 # gcc's undefined behaviour checks trap nothing by default: make each finding fatal. The code
 # that a sanitizer puts in hides from the compiler what is initialised: that warning is left to
@@ -47,7 +48,8 @@ TESTS_LINKED := $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(TESTS_ABI:%=$(BUILD)/test
 $(TESTS_LINKED): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
 	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) $(CROSS_LDFLAGS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
-$(BUILD)/tests/core/c/provider_env.static: $(BUILD)/tests/core/c/provider_env.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
+$(BUILD)/tests/core/c/books.o: TEST_CFLAGS += -Icsrc -Icsrc/arch/$(ISA)
+$(BUILD)/tests/core/c/%.static: $(BUILD)/tests/core/c/%.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
 	$(CC) -pthread -o $@ $^ $(CROSS_LDFLAGS) -lffi -lm
 
 define fs_variant
@@ -79,3 +81,7 @@ $(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
 .PHONY: test-tsan
 test-tsan: tests-tsan ## [more slow] eight threads under ThreadSanitizer, a whole minute each
 	FS_TSAN_SECONDS=60 $(or $(wildcard .venv/bin/python),python3) -m pytest tests/core/test_bad_days.py -k tsan
+
+.PHONY: test-sealed-vm
+test-sealed-vm: $(READY) ## [more slow] sealed closures where the processor has protection keys: in QEMU
+	@$(PY) -m tests.core.sealed_vm

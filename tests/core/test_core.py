@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,8 +22,16 @@ from tests.support.ctests import (
     run,
 )
 
-PROGRAMS = ("api", "alloc", "tables", "hop", "stamp", "device")
-ALL = [(program, case) for program in PROGRAMS for case in cases("c", program)]
+PROGRAMS = ("api", "alloc", "tables", "hop", "stamp", "device", "sealed")
+# Cases that need a variable of their own: test_sealed_*.
+HARDENED = {"nothing_is_made_unsealed", "a_hardened_process_has_no_other"}
+SEALED = [case for case in cases("c", "sealed") if case not in HARDENED]
+ALL = [
+    (program, case) for program in PROGRAMS for case in cases("c", program) if case not in HARDENED
+]
+
+if TYPE_CHECKING:
+    import subprocess
 
 # The cases whose size says something that smaller ones do not: plain builds only.
 LARGE = {"a_million_live_then_all_freed_at_random"}
@@ -66,6 +76,64 @@ def test_stamp_on_each_provider(provider: str, case: str) -> None:
     judge(
         run(BUILD / "tests" / "core" / "c" / "stamp", case, env={"FFI_STATIC_PROVIDER": provider})
     )
+
+
+def sealed(case: str, **env: str) -> subprocess.CompletedProcess[str]:
+    build("tests-c")
+    return run(BUILD / "tests" / "core" / "c" / "sealed", case, env=env)
+
+
+@pytest.mark.parametrize("provider", ["default", *(p for p in WITH_MODULE if p != "resident")])
+@pytest.mark.parametrize("case", [*SEALED, "a_hardened_process_has_no_other"])
+def test_sealed_all_on_each_provider(case: str, provider: str) -> None:
+    needs_module(provider)
+    env = {} if provider == "default" else {"FFI_STATIC_PROVIDER": provider}
+    judge(sealed(case, FFI_STATIC_HARDEN="1", **env))
+
+
+@pytest.mark.parametrize("harden", ["0", "1"])
+def test_a_page_left_writable_is_found(harden: str) -> None:
+    done = sealed("no_store_reaches_a_sealed_table", FFI_STATIC_HARDEN=harden, FS_TEST_HOLE="1")
+    # Found by the count, in the parent or in a child; or by a call that went elsewhere.
+    told = re.search(r"written\) is [1-9]|[1-9]\d* stores done|answers", done.stderr)
+    assert done.returncode == 99 or (done.returncode == 1 and told), done
+
+
+@pytest.mark.parametrize("harden", ["0", "1"])
+@pytest.mark.parametrize("case", cases("c", "books"))
+def test_book_keeping_is_not_believed(case: str, harden: str) -> None:
+    build("tests-c")
+    plain = "dies_when_a_plain_table_is_called_a_sealed_one"
+    if harden == "1" and case == plain:
+        pytest.skip("there are no plain tables")
+    program = BUILD / "tests" / "core" / "c" / "books.static"
+    done = run(program, case, env={"FFI_STATIC_HARDEN": harden})
+    if not case.startswith("dies_"):
+        judge(done)
+        return
+    assert done.returncode == -signal.SIGABRT, done
+    assert re.fullmatch(r"ffi_static: .*0x[0-9a-f]+ .*written to.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("harden", ["2", "yes", "keys "])
+def test_a_hardening_that_means_nothing_makes_nothing(harden: str) -> None:
+    assert "pass 1 (by pages), keys, or 0" in judge(
+        sealed("nothing_is_made_unsealed", FFI_STATIC_HARDEN=harden)
+    )
+
+
+def test_keys_where_there_are_none_make_nothing() -> None:
+    if " pku " in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has protection keys")
+    said = judge(sealed("nothing_is_made_unsealed", FFI_STATIC_HARDEN="keys"))
+    assert "pkey_alloc" in said and "FFI_STATIC_HARDEN=1 needs none" in said
+
+
+@pytest.mark.parametrize("case", SEALED)
+def test_sealed_by_keys(case: str) -> None:
+    if " pku " not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no protection keys: the guest of `make test-sealed-vm` has")
+    judge(sealed(case, FFI_STATIC_HARDEN="keys"))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
@@ -134,7 +202,7 @@ def test_every_case_of_the_sources_is_in_its_program() -> None:
 
 def test_no_program_is_left_out() -> None:
     sources = {path.stem for path in (ROOT / "tests" / "core" / "c").glob("*.c")}
-    assert sources == {*PROGRAMS, "provider_env"}  # the last by test_bad_days.py
+    assert sources == {*PROGRAMS, "books", "provider_env"}  # the last by test_bad_days.py
 
 
 def test_first_closure_makes_no_system_call() -> None:

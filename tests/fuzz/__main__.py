@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,39 @@ from pathlib import Path
 from . import build
 from .isa import HERE, ISAS
 from .signature import draw
+
+#: How many signatures lie between two stores of the state.
+PART = 1000
+
+
+def in_parts(o: build.Options, count: int, state: Path) -> build.Outcome:
+    """Run `count` signatures, and store after each part how far it went; go on from there.
+
+    The file is of one seed, architecture and back end; another's begins anew. A part that fails is
+    not stored as done, so that the next run meets its failures again.
+    """
+    which = [o.seed, o.isa.folder, o.backend, o.odd, o.rounds]
+    try:
+        done = json.loads(state.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        done = {}
+    if done.get("which") != which:
+        done = {"which": which, "signatures": 0, "calls": 0, "args": 0}
+    total = build.Outcome(done["signatures"], done["calls"], done["args"])
+    if total.signatures:
+        print(f"fuzz: {total.signatures} signatures were run before ({state})", flush=True)
+    while total.signatures < count and not total.failures:
+        first = total.signatures
+        seen = build.fuzz(o, range(first, min(first + PART, count)))
+        total.add(seen)
+        if seen.failures or seen.signatures != min(PART, count - first):
+            break
+        done.update(signatures=total.signatures, calls=total.calls, args=total.args)
+        unfinished = state.with_suffix(".new")
+        unfinished.write_text(json.dumps(done), encoding="ascii")
+        unfinished.replace(state)
+        print(f"fuzz: {total.signatures} of {count}, {total.calls} calls", flush=True)
+    return total
 
 
 def main() -> int:
@@ -30,6 +64,7 @@ def main() -> int:
         "--isa", choices=sorted(ISAS), default=HERE, help="whose closures; default: %(default)s"
     )
     p.add_argument("--limit", type=int, default=defaults.limit, help="stop after N failures")
+    p.add_argument("--state", type=Path, help="go on where this file says, and keep it up to date")
     p.add_argument("--show", action="store_true", help="print the prototypes and do nothing")
     p.add_argument("--odd", action="store_true", help="draw unions and packed structs")
     a = p.parse_args()
@@ -49,7 +84,7 @@ def main() -> int:
         flush=True,
     )
     try:
-        seen = build.fuzz(o, indices, tell=True)
+        seen = in_parts(o, a.count, a.state) if a.state else build.fuzz(o, indices, tell=True)
     except build.BuildError as e:
         print(f"fuzz: {e}", file=sys.stderr)
         return 2

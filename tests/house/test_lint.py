@@ -17,7 +17,7 @@ import pytest
 from tests.support.process import make, run
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ("lint-ruff", "lint-types", "lint-stubs", "lint-sdist", "lint-c")
+TOOLS = ("lint-ruff", "lint-types", "lint-stubs", "lint-sdist", "lint-hosted", "lint-c")
 
 
 @pytest.mark.parametrize("target", TOOLS)

@@ -7,6 +7,7 @@ what it printed on both streams, and how it ended.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import textwrap
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.process import output
+from tests.support.process import ROOT, output
 from tests.support.process import run as start
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
@@ -289,8 +290,10 @@ def test_wrong_usage_is_explained_with_status_2(words: tuple[str, ...], sentence
 def test_help_is_on_stdout() -> None:
     said = python("--help", run=True)
     assert (said.returncode, said.stderr) == (0, "")
-    for option in ("--mdwe", "--no-memfd", "--report", "--keep-thread-state", "--no-turbo"):
-        assert option in said.stdout
+    options = set(re.findall(r"(?m)^ +(--[a-z-]+)", said.stdout))
+    assert options == {"--mdwe", "--no-memfd", "--report", "--keep-thread-state", "--no-turbo"}
+    page = (ROOT / "docs" / "use" / "command.md").read_text(encoding="utf-8")
+    assert options == set(re.findall(r"(?m)^\* `(--[a-z-]+)`", page))
 
 
 def test_after_two_dashes_comes_the_program(program: Any) -> None:

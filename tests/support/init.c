@@ -28,6 +28,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -205,6 +206,7 @@ int main(void)
     }
     puts("@@ done");
     fflush(stdout);
+    tcdrain(STDOUT_FILENO); /* or the kernel's last line goes between */
     sync();
     reboot(RB_AUTOBOOT); /* QEMU has -no-reboot; to power off takes ACPI */
     return 1;

@@ -200,8 +200,8 @@ def write_jobs(jobs: list[Job], top: Path) -> None:
     (top / "jobs").write_text(text, encoding="utf-8")
 
 
-def sharing_jobs(modules: Path, top: Path) -> list[Job]:
-    """Copy the modules that sharing the host's files takes; the jobs that load them, in order."""
+def kernel_modules(names: tuple[str, ...], modules: Path, top: Path) -> list[Job]:
+    """Copy a kernel's modules and those that they need; the jobs that load them, in order."""
     order: list[str] = []
 
     def visit(name: str) -> None:
@@ -219,9 +219,14 @@ def sharing_jobs(modules: Path, top: Path) -> list[Job]:
         if name not in order:
             order.append(name)
 
-    for name in SHARING:
+    for name in names:
         visit(name)
-    return [*(Job(f"insmod /{name}.ko", 60) for name in order), Job("share", 60)]
+    return [Job(f"insmod /{name}.ko", 60) for name in order]
+
+
+def sharing_jobs(modules: Path, top: Path) -> list[Job]:
+    """Copy the modules that sharing the host's files takes; the jobs that load them and share."""
+    return [*kernel_modules(SHARING, modules, top), Job("share", 60)]
 
 
 def command(
@@ -310,7 +315,13 @@ def boot(
     share: bool = False,
     append: str = "",
 ) -> Outcome:
-    """Boot, follow the console to the end, and give what was said.
+    """Boot, follow the console to the end, and give what was said."""
+    words = command(machine, kernel, packed, share=share, append=append)
+    return follow(words, jobs, log=log, label=label)
+
+
+def follow(words: list[str], jobs: list[Job], *, log: Path, label: str) -> Outcome:
+    """Run a machine whose console is its output.
 
     The guest kills a job that takes too long; the host ends a guest that has not finished a
     minute after the last of them should have.
@@ -318,7 +329,7 @@ def boot(
     began = time.monotonic()
     console = Console(jobs, log, label)
     with subprocess.Popen(
-        command(machine, kernel, packed, share=share, append=append),
+        words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

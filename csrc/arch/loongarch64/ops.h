@@ -53,6 +53,10 @@
 #define J(to) b to
 #define JR(r) jr r
 #define JALR(r) jirl $ra, r, 0
-#define CALL(symbol) bl symbol
+#define CALL(symbol) la.local T0, symbol; jirl $ra, T0, 0 /* a bl reaches 128 MiB */
 #define RET jr $ra
+#define FS_WHOLE_WORDS /* all instructions have 4 bytes */
+#define FS_ANY_WORDS
+#define PUSH_RA
+#define POP_RA
 /* clang-format on */

@@ -48,7 +48,8 @@
     addi.d $fp, $sp, 16
     move $a0, $t0
     move $a1, $ra
-    bl \to
+    la.local $t1, \to /* a bl reaches 128 MiB */
+    jirl $ra, $t1, 0
     FS_TRAP
 .endm
 

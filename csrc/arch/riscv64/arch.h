@@ -15,6 +15,11 @@
  *
  * `hot` is one pointer per table and leads to fs_enter_slot: ld t3, 0(t1); jr t3. There is room for
  * those two in place of the jump; arch/table_code.h says why they are not there.
+ *
+ * Control-flow integrity (CFI: Zicfilp, Zicfiss) is compiled in where the compiler does so in C,
+ * which is -fcf-protection and a -march with the two; nobody enforces it in a program that has
+ * other code. Then a landing pad takes the place of the ebreak, before the auipc. It has no label,
+ * and t2, where a caller may have put one, is in no trampoline's way.
  */
 #ifndef FS_ARCH_H
 #define FS_ARCH_H
@@ -23,8 +28,6 @@
 
 /* --- tables: what is not as in sizes.h ------------------------------------------------------ */
 #define FS_TEXT_ALIGN 0x10000 /* pages may grow beyond today's 4 KiB */
-/* Landing pads (Zicfilp) for mapped code would need them in libffi's own entries. */
-#define FS_PROT_LANDING 0
 #include "arch/sizes.h"
 
 /* --- closures: as LoongArch has them ---------------------------------------------------------- */
@@ -36,7 +39,12 @@
 #define FS_FLEN 0
 #endif
 #define FS_HOP_SP 2
-#define FS_HOP_CHAIN 7 /* GCC's static chain: t2 */
+#ifdef __riscv_landing_pad
+#define FS_HOP_CHAIN 28 /* GCC's static chain: t3, because t2 has labels */
+#define FS_HOP_SIZE 20
+#else
+#define FS_HOP_CHAIN 7 /* t2 */
+#endif
 #define FS_HOP_R 6
 #define FS_HOP_SPENT 28 /* what trampolines jump through */
 #include "arch/lp64.h"
@@ -54,6 +62,23 @@
 /* clang-format off */
 #ifdef __ASSEMBLER__
 #define FS_TRAP ebreak
+/* The bits of the property note (RISC-V ELF psABI, "Program Property"): landing pads without labels
+ * are 1, shadow stacks 2. `lpad 0` is spelled as the hint that it is. */
+#ifdef __riscv_landing_pad
+#define FS_LANDING auipc zero, 0
+#define FS_PROPERTY_LANDING 1
+#else
+#define FS_PROPERTY_LANDING 0
+#endif
+#ifdef __riscv_shadow_stack
+#define FS_PROPERTY_STACK 2
+#else
+#define FS_PROPERTY_STACK 0
+#endif
+#if defined __riscv_landing_pad || defined __riscv_shadow_stack
+#define FS_PROPERTY_TYPE 0xc0000000
+#define FS_PROPERTY_BITS (FS_PROPERTY_LANDING | FS_PROPERTY_STACK)
+#endif
 #include "arch/asm.h"
 #endif
 /* clang-format on */

@@ -11,11 +11,13 @@
 #define SLOT t1 /* R of arch.h */
 #define JUMP t3 /* what trampolines spend */
 #define BASE t2
-#define T0 t0
-#define T1 t3
-#define T2 t4
-#define T3 t5
-#define T4 t6
+/* Calls and jumps go by T0 and T1. Neither is t0: that would be predicted as a return, and no landing
+ * pad would be asked for. */
+#define T0 t3
+#define T1 t4
+#define T2 t5
+#define T3 t6
+#define T4 t0
 #define SP sp
 #define FP s0
 #define RA ra
@@ -57,4 +59,15 @@
 #define JALR(r) jalr r
 #define CALL(symbol) call symbol
 #define RET ret
+/* Between these, every instruction has 4 bytes. */
+#define FS_WHOLE_WORDS .option push; .option norvc
+#define FS_ANY_WORDS .option pop
+/* A return address that is saved, behind that, and one that was loaded, before it is used. */
+#ifdef __riscv_shadow_stack
+#define PUSH_RA sspush ra
+#define POP_RA sspopchk ra
+#else
+#define PUSH_RA
+#define POP_RA
+#endif
     /* clang-format on */

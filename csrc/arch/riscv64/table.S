@@ -4,6 +4,9 @@
  * A trampoline does two things: it puts its slot's address into t1 and goes to static code by
  * t3. It touches no other register and no stack, so it can stand in front of any calling
  * convention. Register state at fs_enter_slot: the caller's, but t1 = slot and t3 is spent.
+ *
+ * A jump by t3 must arrive at a landing pad where the processor enforces them. So a resident
+ * trampoline that begins with one has no room for the jump through its slot.
  */
 #include "arch.h"
 
@@ -21,9 +24,15 @@
 .endm
 
 .macro fs_trampoline
+#ifdef __riscv_landing_pad
+    FS_LANDING
+    fs_near t1, "addi t1, t1, fs_low", FS_TABLE_CODE + fs_i * (FS_SLOT_SIZE - FS_TRAMP_SIZE) - 4
+    j 1f
+#else
     fs_near t1, "addi t1, t1, fs_low", FS_TABLE_CODE + fs_i * (FS_SLOT_SIZE - FS_TRAMP_SIZE)
     j 1f
     FS_TRAP
+#endif
 .endm
 
 .macro fs_stub
@@ -33,13 +42,19 @@
 .endm
 
 .macro fs_resident
+    FS_LANDING
     lla t1, fs_resident_slots + fs_i * FS_SLOT_SIZE
+#ifdef __riscv_landing_pad
+    j .Lenter
+#else
     ld t3, FS_SLOT_ENTRY(t1)
     jr t3
+#endif
 .endm
 
 /* Kept: everything but t3. */
 .macro fs_enter
+.Lenter:
     ld t3, FS_SLOT_ENTRY(t1)
     jr t3
 .endm

@@ -9,6 +9,8 @@ emitter and checker do the rest.
 
 from __future__ import annotations
 
+from itertools import product
+
 from tests.fuzz import model as m
 from tests.fuzz.signature import Signature
 
@@ -117,6 +119,7 @@ RESULTS = {
     "nine-doubles": "ddddddddd",
     "both": "idididididididididid",
 }
+_RETURNED = (m.INT64, m.INT32, m.UINT32, m.INT16, m.UINT16, m.INT8, m.UINT8, None)
 _MANY = 1000
 _LETTER: dict[str, m.Type] = {"i": _I, "d": _D, "c": m.INT8, "x": m.LDOUBLE, "f": m.FLOAT}
 
@@ -149,8 +152,13 @@ def all_cases() -> dict[str, list[Signature]]:
         add(name, "eleven, taken and given", kind, [kind] * 11)
         for result, letters in RESULTS.items():
             add(name, f"returned, {result}", build(shapes, name), _spread(letters))
-    for count in (0, 1, 2, 6, 7, 8, 9, 14, 15, 16, 17, 63, 64, 255, 256, 257, _MANY):
+    for count in (0, 1, 2, 6, 7, 8, 9, 14, 15, 16, 17, 32, 33, 63, 64, 255, 256, 257, _MANY):
         for letters in ("i", "d", "c", "id", "x", "cd"):
             args = _spread((letters * count)[:count])
             add("count", f"{count} of {letters}", m.INT16 if count % 2 else None, args)
+    for count in range(2, 7):
+        for n, order in enumerate(product("id", repeat=count)):
+            results = _RETURNED if count == 2 else _RETURNED[n % len(_RETURNED) :][:1]
+            for returned in results:
+                add("order", "".join(order), returned, _spread("".join(order)))
     return cases

@@ -90,6 +90,24 @@ CASE(wide_arguments_behind_the_registers)
             check(abis[a], &ffi_type_uint, nargs, types);
 }
 
+/* No compiler makes callers of these two, so any signature may be drawn of what libffi passes. */
+CASE(random_signatures_of_pascal_and_register)
+{
+    static ffi_type *const drawn[] = {&ffi_type_sint,   &ffi_type_uint,       &ffi_type_schar,
+                                      &ffi_type_uchar,  &ffi_type_sshort,     &ffi_type_ushort,
+                                      &ffi_type_sint64, &ffi_type_pointer,    &ffi_type_float,
+                                      &ffi_type_double, &ffi_type_longdouble, &a_struct};
+    enum { DRAWN = sizeof drawn / sizeof *drawn, RESULTS = DRAWN - 2 };
+    unsigned random = 1;
+    for (unsigned n = 0; n < 20000; n++) {
+        ffi_type *types[MOST];
+        unsigned nargs = n / (2 * RESULTS) % (MOST + 1);
+        for (unsigned i = 0; i < nargs; i++)
+            types[i] = drawn[((random = random * 1664525u + 1013904223u) >> 16) % DRAWN];
+        check(n % 2 ? FFI_PASCAL : FFI_REGISTER, drawn[n / 2 % RESULTS], nargs, types);
+    }
+}
+
 /* libffi's caller puts the hidden pointer where it puts the first argument. */
 CASE(a_struct_returned_by_pascal_or_register_is_enotsup)
 {

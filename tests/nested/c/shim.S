@@ -27,6 +27,11 @@
 #define GO(chain) mov r1, chain; b nested_body
 #define GCC ip
 #define NEST ip
+#elif defined __riscv_landing_pad
+#define LANDING auipc zero, 0
+#define GO(chain) mv a1, chain; tail nested_body
+#define GCC t3
+#define NEST t3
 #elif defined __riscv
 #define LANDING
 #define GO(chain) mv a1, chain; tail nested_body

@@ -14,7 +14,7 @@
 /* What a callee keeps, and what it may change, without the arguments' and T0. */
 #define SAVED_G s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
 #define SAVED_F fs0, fs1, fs2, fs3, fs4, fs5, fs6, fs7, fs8, fs9, fs10, fs11
-#define SPARE_G t1, t2, t3, t4, t5, t6
+#define SPARE_G t0, t1, t2, t4, t5, t6
 #define SPARE_F ft0, ft1, ft2, ft3, ft4, ft5, ft6, ft7, ft8, ft9, ft10, ft11
 
 #define NOT(r) not r, r

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""sealed_vm - the cases of tests/core/c/sealed.c in a machine whose processor has protection keys
+
+    python -m tests.core.sealed_vm [--kernel 6.12]        (`make test-sealed-vm`)
+
+QEMU's `-cpu max` has them, and Debian's 6.12 kernel has mseal(2). The cases run plain, hardened by
+pages, and hardened by keys. Every boot also asks for keys where none are left, and where there is a
+thread before the key: both must make nothing. At its end bench/sealed/sealed.c measures each state;
+emulated times compare with each other only.
+
+Exit status: 0 when all passed, 1 when one failed, 2 when the guest could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+
+from tests.support.ctests import ROOT, SKIPPED, cases
+from tests.support.machine import (
+    MACHINES,
+    CannotRunError,
+    Job,
+    boot,
+    debian_kernel,
+    fresh_folder,
+    need,
+    pack,
+    run,
+    write_jobs,
+)
+
+PROGRAMS = ("tests-static", "vm-programs-x86_64", "build/bench/sealed.static")
+OWN = ("nothing_is_made_unsealed", "a_hardened_process_has_no_other")
+
+
+def jobs() -> list[Job]:
+    """List each case by each method, and what must be refused."""
+    listed = [
+        Job(f"FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /sealed {case}", 300)
+        for harden in ("0", "1", "keys")
+        for case in cases("c", "sealed")
+        if case not in OWN or (case == OWN[1] and harden != "0")
+    ]
+    for first in ("keys", "thread"):
+        words = f"FFI_STATIC_HARDEN=keys FS_TEST_FIRST={first} /sealed {OWN[0]}"
+        listed.append(Job(words, 60))
+    listed += [
+        Job(f"FFI_STATIC_HARDEN={harden} FFI_STATIC_PROVIDER={provider} /sealed.static", 60)
+        for harden in ("0", "1", "keys")
+        for provider in ("resident", "text")
+    ]
+    hole = "FS_TEST_HOLE=1 FS_TEST_DIVIDE=8 /sealed no_store_reaches_a_sealed_table"
+    listed.append(Job(f"FFI_STATIC_HARDEN=1 {hole}", 60, fails=True))
+    return listed
+
+
+def main() -> int:
+    """Boot, and judge."""
+    p = argparse.ArgumentParser(prog="sealed_vm", description=__doc__)
+    p.add_argument("--kernel", default="6.12")
+    kernel = p.parse_args().kernel
+    machine = MACHINES["x86_64"]
+    out = ROOT / "build" / "vm" / f"{kernel}-sealed"
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        need(machine)
+        run("the guest's programs", "make", "-s", *PROGRAMS)
+        image, _ = debian_kernel(kernel, "x86_64")
+    except (CannotRunError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    listed = jobs()
+    top = fresh_folder(out / "root")
+    for path in ("static/core/c/sealed", "vm/bin/x86_64/init", "bench/sealed.static"):
+        shutil.copy(ROOT / "build" / path, top)
+    write_jobs(listed, top)
+    packed = pack(top, out / "initramfs.gz")
+    outcome = boot(machine, image, packed, listed, log=out / "log", label=f"{kernel} sealed")
+    bad = 0
+    for job in listed:
+        good = job.status not in (0, SKIPPED, None) if job.fails else job.status in (0, SKIPPED)
+        bad += not good
+        what = "skipped" if job.status == SKIPPED else "passed" if good else "FAILED"
+        said = " / ".join(line for line in job.output if line.strip())
+        print(f"{what:8}{job.words}: {said[:240]}")
+    print(f"{outcome.kernel}: {len(listed)} jobs, {bad} failed, {outcome.seconds:.0f} s")
+    if outcome.splats or not outcome.done:
+        print(f"the guest stopped before the end, or its kernel said: {outcome.splats[:1]}")
+        return 1
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
