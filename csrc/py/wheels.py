@@ -88,9 +88,20 @@ def compiler(target: Target, folder: Path) -> None:
     place = os.path.relpath(zig, folder)
     cc = f"cc -target {target.triple} -fno-sanitize=undefined"
     machine = f'[ "$1" != -dumpmachine ] || {{ echo {target.suffix}; exit; }}\n'  # zig tells none
+    alpine = ""
+    if "musl" in target.policy:  # a module names musl's libc as Alpine's do: auditwheel wants that
+        patchelf = os.path.relpath(TOOLS / "patchelf", folder)
+        renamed = f"--replace-needed libc.so libc.musl-{target.machine}.so.1"
+        alpine = (
+            'case " $* " in *" -shared "*) ;; *) exit 0 ;; esac\n'
+            'here=$(dirname "$0")\nwhile [ "$1" != -o ]; do shift; done\n'
+            f'exec "$here/{patchelf}" {renamed} "$2"\n'
+        )
     for name, command in (("cc", cc), ("ar", "ar"), ("ranlib", "ranlib")):
         script = folder / name
-        script.write_text(f'#!/bin/sh\n{machine}exec "$(dirname "$0")/{place}" {command} "$@"\n')
+        call = f'"$(dirname "$0")/{place}" {command} "$@"'
+        named = f"{call} || exit\n{alpine}" if alpine and name == "cc" else f"exec {call}\n"
+        script.write_text(f"#!/bin/sh\n{machine}{named}")
         script.chmod(0o755)
 
 

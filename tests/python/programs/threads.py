@@ -125,18 +125,18 @@ def fork_while_foreign_threads_are_alive() -> None:
 
 @case()
 def fork_while_a_thread_makes_a_signature() -> None:
-    inside, done, make = threading.Event(), threading.Event(), shape._lib.shape
+    inside, done, make = threading.Event(), threading.Event(), _lib.shape
 
     def slow(*given: Any) -> object:
         inside.set()
         done.wait()
         return make(*given)
 
-    shape._lib = types.SimpleNamespace(shape=slow)  # type: ignore[assignment]
+    vars(shape)["_lib"] = types.SimpleNamespace(shape=slow)
     thread = threading.Thread(target=signature_of, args=("int(int, long, int)",))
     thread.start()
     inside.wait()
-    shape._lib = _lib
+    vars(shape)["_lib"] = _lib
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
