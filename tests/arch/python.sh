@@ -106,7 +106,7 @@ inside_it /usr/bin/true 2>"$root.log" || {
 echo "Building the package on an emulated $debian ..."
 # shellcheck disable=SC2016 # expanded inside
 inside_it sh -euc 'cd /src; ldconfig; python3 -m pip install -q --no-build-isolation --no-deps \
-    --no-index --break-system-packages --root-user-action=ignore . && mkdir -p build && touch build/.system'
+    --no-index --break-system-packages --root-user-action=ignore . && mkdir -p build && touch build/.compiler build/.system'
 echo "Testing it ..."
 cannot=()
 if [ -e "tests/arch/$isa/python.txt" ]; then

@@ -125,18 +125,19 @@ def fork_while_foreign_threads_are_alive() -> None:
 
 @case()
 def fork_while_a_thread_makes_a_signature() -> None:
-    inside, done, make = threading.Event(), threading.Event(), _lib.shape
+    place: Any = shape  # its _lib is exchanged
+    inside, done, make = threading.Event(), threading.Event(), place._lib.shape
 
     def slow(*given: Any) -> object:
         inside.set()
         done.wait()
         return make(*given)
 
-    vars(shape)["_lib"] = types.SimpleNamespace(shape=slow)
+    place._lib = types.SimpleNamespace(shape=slow)
     thread = threading.Thread(target=signature_of, args=("int(int, long, int)",))
     thread.start()
     inside.wait()
-    vars(shape)["_lib"] = _lib
+    place._lib = _lib
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
