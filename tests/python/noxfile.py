@@ -130,12 +130,10 @@ def test_in_root(session: nox.Session, version: str) -> None:
     run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
 
 
-def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
+def test_wheel(session: nox.Session, python: str | None, version: str, libc: str) -> None:
     """Install the wheel of dist/ for this machine, and run the tests far from the checkout."""
     tag = f"cp{version.replace('.', '')}"
-    wheels = sorted(
-        (ROOT / "dist").glob(f"ffi_static-*-{tag}-*manylinux*_{os.uname().machine}.whl")
-    )
+    wheels = sorted((ROOT / "dist").glob(f"ffi_static-*-{tag}-*{libc}*_{os.uname().machine}.whl"))
     if not wheels:
         session.error(f"dist/ has no wheel for CPython {version}: make wheels ONLY={version}")
     far = ROOT / "build/py" / session.name
@@ -150,16 +148,22 @@ def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
     shutil.copy(wheels[-1], far)
     script = """
         cd "$1"
-        python -m venv venv
-        venv/bin/python -m pip --disable-pip-version-check install -q -r "$2" ./*.whl
+        python -m venv $2 venv
+        venv/bin/python -m pip --disable-pip-version-check install -q $3 ./*.whl
+        shift 3
         cd tests/python && exec ../../venv/bin/python -m pytest -q -c ../../pyproject.toml \
-            --rootdir ../.. -n 2 "$3"
+            --rootdir ../.. -n 2 "$@"
     """
+    venv, packages = "--clear", "-r ../../../requirements/any.txt"
     session.chdir(ROOT)
     where = str(far.relative_to(ROOT))
-    words = ["sh", "-euc", script, "sh", where, "../../../requirements/any.txt"]
+    if libc == "musllinux":  # its CPython has the tests' packages, and no TLS to fetch any
+        venv, packages = "--system-site-packages", "--no-index"
+    words = ["sh", "-euc", script, "sh", where, venv, packages]
     given = session.posargs or (".",)
-    if python is None:
+    if libc == "musllinux":
+        words = ["bash", "tests/python/musl.sh", *words]
+    elif python is None:
         words = ["bash", "tests/python/root.sh", version, *words]
     else:
         session.env["PATH"] = f"{Path(python).parent}:{os.environ['PATH']}"
@@ -176,7 +180,12 @@ for each in VERSIONS + FREE_THREADED:
     nox.session(do, name=f"tests-{each}", python=False)
     if each in FREE_THREADED:
         continue
-    do = partial(test_wheel, python=path, version=each)
+    do = partial(test_wheel, python=path, version=each, libc="manylinux")
     do.__doc__ = "the wheel of dist/"
     do.__name__ = f"wheel-{each}"  # type: ignore[attr-defined]
     nox.session(do, name=f"wheel-{each}", python=False, default=False)
+
+do = partial(test_wheel, python=None, version="3.13", libc="musllinux")  # musl.sh's version
+do.__doc__ = "the wheel of dist/ for musl"
+do.__name__ = "wheel-musl"  # type: ignore[attr-defined]
+nox.session(do, name="wheel-musl", python=False, default=False)
