@@ -30,9 +30,15 @@ include tests/arch/cross.mk # ISA=aarch64: its compiler is CC, and BUILD is buil
 endif
 -include csrc/arch/$(ISA)/link.mk # may set ARCH_CFLAGS and ARCH_LDFLAGS
 CFLAGS  ?= -O2 -g
-WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-FS_CFLAGS := -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -pthread $(ARCH_CFLAGS) \
-             -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CFLAGS)
+# A warning of a compiler that we have not tried ends our own runs, and no packager's.
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+WARN    := $(WARNINGS) -Werror
+test test-quick test-asan: export WERROR := -Werror
+FS_CFLAGS := -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(ARCH_CFLAGS) \
+             -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CPPFLAGS) $(CFLAGS)
+LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noexecstack
+FILL    = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+            -e 's|@VERSION@|$(VERSION)|'
 
 ROOMS   := $(patsubst arch,arch/$(ISA),$(shell sed -n 's/^\([a-z]*\) .*\blib\b.*/\1/p' csrc/rooms.txt))
 SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
@@ -41,19 +47,23 @@ LIB     := $(BUILD)/lib
 # Why closures do not run there; empty where they do.
 CANNOT  := $(shell sh csrc/arch/runs.sh $(ISA))
 
-# The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks.
+# The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks. The library
+# needs a compiler and libffi's header alone.
 VENV    := .venv
 PY      := $(VENV)/bin/python
+COMPILER := $(NATIVE)/.compiler
 SYSTEM  := $(NATIVE)/.system
 GROUND  := $(or $(CROSS_GROUND),$(SYSTEM))
+LIB_GROUND := $(or $(CROSS_GROUND),$(COMPILER))
 READY   := $(VENV)/.ready
 PACKAGE := $(NATIVE)/.package
 PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
 
-# Debian's releases whose libffi has a series; `newest` is upstream's, as Debian's unstable has it.
-SUITES  := bookworm trixie newest
+# Releases whose libffi has a series; `newest` is upstream's, as Debian's unstable has it, and `el9`
+# what Enterprise Linux 9 has.
+SUITES  := bookworm trixie newest el9
 SUITE   ?= bookworm
 # What a slow target is to do of its whole: words of the names, each target says of which.
 ONLY    ?=
@@ -90,9 +100,12 @@ venv: $(READY) ## [more start] the private Python environment in .venv
 package: $(PACKAGE) ## [start] the Python package, built into .venv
 lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, in build/lib; ISA=aarch64: for that machine, in build/aarch64/lib
 
-$(SYSTEM): .ci/packages
+$(COMPILER): .ci/packages
 	@mkdir -p $(@D)
-	@sh .ci/packages $(PYTHON) $(NATIVE_CC)
+	@CC="$(NATIVE_CC)" sh .ci/packages --lib
+	@touch $@
+$(SYSTEM): .ci/packages | $(COMPILER)
+	@CC="$(NATIVE_CC)" PYTHON="$(PYTHON)" sh .ci/packages
 	@touch $@
 
 $(READY): requirements/build.txt requirements/dev.txt | $(SYSTEM)
@@ -110,14 +123,14 @@ $(PACKAGE): $(READY) setup.py pyproject.toml $(wildcard ffi_static*.*) csrc/py/e
 	@$(PY) $(PIP) install -q --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(BUILD)/obj/%.c.o: csrc/%.c | $(GROUND)
+$(BUILD)/obj/%.c.o: csrc/%.c | $(LIB_GROUND)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
-$(BUILD)/obj/%.S.o: csrc/%.S | $(GROUND)
+	$(Q)$(CC) $(FS_CFLAGS) $(WERROR) -MMD -MP -c $< -o $@
+$(BUILD)/obj/%.S.o: csrc/%.S | $(LIB_GROUND)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(FS_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(FS_CFLAGS) $(WERROR) -MMD -MP -c $< -o $@
 -include $(OBJS:.o=.d)
 
 ifneq ($(CANNOT),)
@@ -129,25 +142,25 @@ else
 $(LIB)/libffi_static.a: $(OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$(ISA)/link.mk)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static.so.0 \
-	  -Wl,--version-script=csrc/libffi_static.map -Wl,-z,relro,-z,now,-z,noexecstack \
+	$(Q)$(LINK) -Wl,-soname,libffi_static.so.0 -Wl,--version-script=csrc/libffi_static.map \
 	  $(ARCH_LDFLAGS) -o $@ $(OBJS)
 	$(Q)ln -sf libffi_static.so.0 $(LIB)/libffi_static.so
 endif
 
-install: lib ## [start] header, library and pkg-config file: PREFIX=/usr/local DESTDIR=
-	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
+CMAKEDIR = $(LIBDIR)/cmake/ffi_static
+install: lib ## [start] header, libraries, pkg-config and CMake files: PREFIX=/usr/local LIBDIR= INCLUDEDIR= DESTDIR=
+	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(CMAKEDIR)"
 	install -m 644 csrc/include/ffi_static.h "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 $(LIB)/libffi_static.a "$(DESTDIR)$(LIBDIR)/"
 	install -m 755 $(LIB)/libffi_static.so.0 "$(DESTDIR)$(LIBDIR)/"
 	ln -sf libffi_static.so.0 "$(DESTDIR)$(LIBDIR)/libffi_static.so"
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	  -e 's|@VERSION@|$(VERSION)|' csrc/libffi_static.pc.in \
-	  >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc"
+	$(FILL) csrc/libffi_static.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc"
+	$(FILL) csrc/ffi_static-config.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config.cmake"
+	$(FILL) csrc/ffi_static-config-version.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config-version.cmake"
 
 # ---- tests
 
@@ -164,7 +177,7 @@ test-quick: setup lib package ## [check] without the tests marked slow
 test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
 	$(PYTEST) tests/core/test_core.py tests/core/test_bad_days.py -k asan
 
-test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15: ONLY='3.9 3.15'
+test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15, 3.13t: ONLY='3.9 3.13t'
 	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))
 
 docs: $(PACKAGE) ## [more measure] the site, build/docs/html/index.html, and the manual pages, build/docs/man
@@ -221,6 +234,7 @@ clean: ## [start] remove what was built (keeps .venv)
 -include csrc/py/wheels.mk # after libffi.mk: wheels have libffi inside
 -include tests/libffi/clients.mk tests/libffi/bad_days.mk
 -include tests/peers/peers.mk
+-include packaging/packaging.mk
 -include csrc/kernel/kmod.mk
 -include tests/kernel/vm.mk
 -include tests/cfi/cfi.mk

@@ -56,6 +56,13 @@ if sys.version_info >= (3, 15):
 SETUPTOOLS, CFFI = (61, 0), (1, 15, 1)
 
 
+def version() -> str:
+    """The library's version, which stands in its header."""
+    with open("csrc/include/ffi_static.h", encoding="utf-8") as file:
+        text = file.read()
+    return ".".join(re.findall(r"^#define FFI_STATIC_VERSION_\w+ (\d+)$", text, re.MULTILINE))
+
+
 def release(version: str) -> tuple[int, ...]:
     """The numbers that `version` starts with."""
     return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))  # type: ignore[index]
@@ -121,8 +128,6 @@ def check_system() -> None:
         sys.exit("ffi_static needs CPython; this is " + platform.python_implementation())
     if not sys.platform.startswith("linux"):
         sys.exit("ffi_static needs Linux; this is " + sys.platform)
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        sys.exit("ffi_static does not support free-threaded builds of Python yet")
     build = runpy.run_path(BUILD_FILE)
     build["check_isa"]()
     missing = []
@@ -177,6 +182,7 @@ class BuildPy(build_py):
 
 check_build_packages()
 setup(
+    version=version(),
     cffi_modules=[f"{BUILD_FILE}:ffibuilder"],
     cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
 )

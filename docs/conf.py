@@ -23,9 +23,13 @@ TOP = Path(__file__).resolve().parents[1]
 project = "ffi_static"
 author = "the ffi_static authors"
 project_copyright = author
-version = release = re.findall(
-    r'^version = "(.*)"', (TOP / "pyproject.toml").read_text(), re.MULTILINE
-)[0]
+version = release = ".".join(
+    re.findall(
+        r"^#define FFI_STATIC_VERSION_\w+ (\d+)$",
+        (TOP / "csrc/include/ffi_static.h").read_text(),
+        re.MULTILINE,
+    )
+)
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "hawkmoth"]
 root_doc = "docs/index"

@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 
 try:
-    import ffi_static._lib as _extension  # noqa: F401
+    import ffi_static._lib as _extension
 except ModuleNotFoundError as _error:
     if _error.name != "ffi_static._lib":
         raise
@@ -57,7 +57,8 @@ __all__ = [
     "installed",
     "uninstall",
 ]
-__version__ = "0.1.0"
+_numbers = (_extension.lib.FFI_STATIC_VERSION_MAJOR, _extension.lib.FFI_STATIC_VERSION_MINOR)
+__version__ = "{}.{}.{}".format(*_numbers, _extension.lib.FFI_STATIC_VERSION_PATCH)
 
 TYPE_CHECKING = False  # as typing's, without its import
 if TYPE_CHECKING:

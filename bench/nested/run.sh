@@ -21,7 +21,7 @@ inside "$PWD/$build/nested/root-trixie" "$PWD" bash -euc '
 cd /shared
 own=$1/nested/lib/x86_64-linux-gnu
 mkdir -p "$own"
-touch "$own/.system"
+touch "$own/.compiler"
 make -s nested CC=x86_64-linux-gnu-gcc BUILD="$own"
 work=$(mktemp -d)
 common="-O2 -falign-functions=64 -fPIC -shared bench/nested/variant.c"

@@ -73,6 +73,11 @@ def _number(value: Any, form: str = ".1f", unit: str = "") -> str:
     return "-" if value is None else format(value, form) + unit
 
 
+def _rate(nanoseconds: float | None) -> str:
+    """Give how many calls a second holds, one after the other on one processor."""
+    return f"{1000 / nanoseconds:.0f} million" if nanoseconds else ""
+
+
 def _fast(cell: dict[str, Any], *, sure: bool = True) -> str:
     ratio = cell.get("times_as_fast")
     return f"{ratio:.2f}x{'' if sure else NOT_MEASURABLE}" if ratio else "-"
@@ -237,6 +242,7 @@ def calls(results: Results) -> Table:
     for name in names:
         header += [f"{_label(results, name)} ns (instr.)"]
         header += ["times as fast"] if name not in (results.baseline, "hand", "direct") else []
+    header.append("ffi_static, calls per second")
     table = Table(
         "Calls",
         header,
@@ -258,6 +264,7 @@ def calls(results: Results) -> Table:
             cells.append(_number(cell.get("ns")) + count)
             if name not in (results.baseline, "hand", "direct"):
                 cells.append(_fast(cell, sure=sure))
+        cells.append(_rate(row["rivals"].get(OURS, {}).get("ns")))
         table.rows.append(cells)
     means = [results.geometric_mean(name) for name in names]
     last = ["**geometric mean**"]
@@ -269,7 +276,7 @@ def calls(results: Results) -> Table:
             last.append(shown)
         else:
             last += ["", shown]
-    table.rows.append(last)
+    table.rows.append([*last, ""])
     return table
 
 

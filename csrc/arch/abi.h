@@ -14,6 +14,7 @@
 #ifndef FS_ABI_H
 #define FS_ABI_H
 
+#include "arch.h" /* says which members struct fs_abi has */
 #include "base/base.h"
 
 #include <ffi.h>

@@ -59,6 +59,15 @@ void *ffi_closure_alloc(size_t size, void **code)
     return fs_slot_alloc(size ? (unsigned)((size + FS_SLOT_SIZE - 1) / FS_SLOT_SIZE) : 1, code);
 }
 
+/* A program that cannot know at build time which libffi it will run with asks the one that it has
+ * for this name (cffi does, by patches/cffi). It means: a child of fork() has closures of its own,
+ * and no memory is writable and executable. */
+int ffi_static_survives_fork(void);
+int ffi_static_survives_fork(void)
+{
+    return 1;
+}
+
 void *fs_hook_look_for_free(void *closure, struct fs_ref *ref)
 {
     if (!closure)

@@ -223,4 +223,3 @@ module_misc_device(device);
 MODULE_DESCRIPTION("Trampolines that the kernel writes, to static code");
 MODULE_AUTHOR("ffi_static");
 MODULE_LICENSE("Dual MIT/GPL");
-MODULE_VERSION("0.1.0");

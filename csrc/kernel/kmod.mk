@@ -7,7 +7,7 @@ KMOD   := $(BUILD)/kmod
 KMOD_SOURCES := $(wildcard csrc/kernel/*.[ch]) csrc/kernel/Kbuild $(wildcard csrc/kernel/*.sh) \
                 csrc/kernel/include/uapi/linux/trampfd.h
 
-.PHONY: kmod kmod-all lint-kmod patch-linux test-linux-patch \
+.PHONY: kmod kmod-all install-dkms lint-kmod patch-linux test-linux-patch \
         test-kmod-selinux
 
 kmod: $(KMOD)/$(or $(KERNEL),6.1)-$(or $(ARCH),x86_64)/trampfd.ko ## [kernel] the trampfd kernel module: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64|ppc64el|riscv64|s390x
@@ -15,6 +15,13 @@ kmod-all: $(foreach k,6.1-x86_64 6.12-x86_64 newest-x86_64 6.1-arm64 6.12-arm64 
 
 $(KMOD)/%/trampfd.ko: $(KMOD_SOURCES)
 	@sh csrc/kernel/build.sh $(firstword $(subst -, ,$*)) $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
+
+DKMSDIR = $(DESTDIR)/usr/src/trampfd-$(VERSION)
+install-dkms: ## [more kernel] the module's sources where DKMS looks for them; DESTDIR=
+	install -d "$(DKMSDIR)/include/uapi/linux"
+	install -m 644 csrc/kernel/*.[ch] csrc/kernel/Kbuild "$(DKMSDIR)/"
+	install -m 644 csrc/kernel/include/uapi/linux/trampfd.h "$(DKMSDIR)/include/uapi/linux/"
+	$(FILL) csrc/kernel/dkms.conf.in >"$(DKMSDIR)/dkms.conf"
 
 lint-kmod: ## [more kernel] sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh

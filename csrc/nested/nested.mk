@@ -22,13 +22,12 @@ else
 $(LIB)/libffi_static-nested.a: $(NESTED_OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(LIB)/libffi_static-nested.so.0: $(NESTED_OBJS) csrc/nested/nested.map $(wildcard csrc/arch/$(ISA)/link.mk)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) -shared -pthread -Wl,-soname,libffi_static-nested.so.0 \
-	  -Wl,--version-script=csrc/nested/nested.map -Wl,-z,relro,-z,now,-z,noexecstack,-z,nodelete \
-	  $(ARCH_LDFLAGS) -o $@ $(NESTED_OBJS)
+	$(Q)$(LINK) -Wl,-soname,libffi_static-nested.so.0 -Wl,--version-script=csrc/nested/nested.map \
+	  -Wl,-z,nodelete $(ARCH_LDFLAGS) -o $@ $(NESTED_OBJS)
 	$(Q)ln -sf libffi_static-nested.so.0 $(LIB)/libffi_static-nested.so
 endif
 
@@ -37,5 +36,4 @@ install-nested: $(NESTED_LIBS)
 	install -m 644 $(LIB)/libffi_static-nested.a "$(DESTDIR)$(LIBDIR)/"
 	install -m 755 $(LIB)/libffi_static-nested.so.0 "$(DESTDIR)$(LIBDIR)/"
 	ln -sf libffi_static-nested.so.0 "$(DESTDIR)$(LIBDIR)/libffi_static-nested.so"
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	  csrc/nested/nested.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static-nested.pc"
+	$(FILL) csrc/nested/nested.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static-nested.pc"

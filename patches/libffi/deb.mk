@@ -5,7 +5,7 @@
 # is in build/libffi/<suite>/deb, in scratch roots made there, so root is needed. See
 # docs/maintain/libffi-packages.md.
 DEB_SCRIPTS := patches/libffi/deb
-DEB_SUITES  := $(filter-out newest,$(SUITES))
+DEB_SUITES  := $(filter-out newest el9,$(SUITES))
 CHECK ?=
 
 .PHONY: deb deb-suite deb-again test-deb test-rpm test-musl

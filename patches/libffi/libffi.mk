@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # libffi.mk - recipes of patches/libffi: the patched libffi, its testsuite, its benchmark
 #
-# SUITE chooses the base: bookworm, trixie (Debian's own source packages) or newest (upstream's
-# latest release, as Debian's unstable carries it). Everything is under build/libffi/<suite>.
+# SUITE chooses the base: bookworm, trixie (Debian's own source packages), newest (upstream's
+# latest release, as Debian's unstable carries it) or el9 (Enterprise Linux 9's). Everything is under build/libffi/<suite>.
 LIBFFI  := $(NATIVE)/libffi
 LIBFFI_RECIPES := patches/libffi/build.sh
 LIBFFI_SERIES  := $(wildcard patches/libffi/*.patch patches/libffi/series.*)
@@ -10,7 +10,7 @@ LIBFFI_SERIES  := $(wildcard patches/libffi/*.patch patches/libffi/series.*)
 .PHONY: libffi libffi-all libffi-refresh test-libffi bench-libffi
 .SECONDARY: $(foreach f,version .patched .stock .asan .clang .cet,$(SUITES:%=$(LIBFFI)/%/$(f)))
 
-libffi: $(if $(filter $(SUITE),$(SUITES)),$(LIBFFI)/$(SUITE)/.built,libffi-what) ## [libffi] patched libffi.so.8: SUITE=bookworm|trixie|newest
+libffi: $(if $(filter $(SUITE),$(SUITES)),$(LIBFFI)/$(SUITE)/.built,libffi-what) ## [libffi] patched libffi.so.8: SUITE=bookworm|trixie|newest|el9
 	@echo "Patched libffi $$(cat $(LIBFFI)/$(SUITE)/version): $(LIBFFI)/$(SUITE)/lib/libffi.so.8"
 libffi-what:
 	@echo "make libffi: no SUITE '$(SUITE)'; there are: $(SUITES)" >&2; exit 2
@@ -71,6 +71,12 @@ test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.built) $(TEST_BUILDS) $(LIBFFI)/deny v
 	@$(PYTEST) -q tests/libffi/test_libffi.py
 	@$(TEST_LIBFFI)
 endif
+
+# ---- the patches that are upstream's to take, each alone: ONLY='1 4', ISA=aarch64, FULL=1
+.PHONY: test-upstream
+test-upstream: $(NATIVE)/libffi/newest/version $(CROSS_TOOLS) $(READY) ## [more libffi] upstream's testsuite after each patch for it: ONLY='1 all', ISA=aarch64
+	@$(PYTEST) -q tests/libffi/test_libffi.py -k of_upstream
+	@$(PY) -m tests.libffi.upstream --build $(NATIVE) --arch $(ISA) $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
 
 # ---- the benchmark: `make bench` has them as rivals, bench-libffi measures nothing else
 

@@ -139,13 +139,15 @@ def is_guarded(build: Build) -> bool:
     return "BTI" in run("readelf", ["readelf", "-nW", str(library)], build.folder)
 
 
-def closure_tests(build: Build, provider: str, full: bool) -> dict[str, str]:
-    """Run closure.exp; the outcome of each test by its name."""
+def closure_tests(
+    build: Build, provider: str, full: bool, tests: str = "closure.exp"
+) -> dict[str, str]:
+    """Run closure.exp, or other tests ("": all); the outcome of each test by its name."""
     levels = {} if full else {"LIBFFI_TEST_OPTIMIZATION": "-O2"}
     chosen = {"FFI_STATIC_PROVIDER": provider} if provider else {}
     summary = build.folder / "testsuite" / "libffi.sum"
     summary.unlink(missing_ok=True)
-    flags = "--target_board=fs-qemu-user closure.exp"
+    flags = f"--target_board=fs-qemu-user {tests}".strip()
     said = run(
         "make check",
         ["make", "-k", "-i", "check", f"RUNTESTFLAGS={flags}"],

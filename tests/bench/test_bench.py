@@ -268,6 +268,7 @@ def test_report_names_rows_machine_and_targets(results: Path) -> None:
     for text in (os.uname().release, "system libffi", "times as fast", "other"):
         assert text in page
         assert text in done.stdout
+    assert re.search(r"\| ffi_static, calls per second \|(.*\n){3}.* \d+ million \|", page)
     for name, _, _ in targets.TARGETS:
         assert f"| {name} |" in page
     assert "not a measurement" in page

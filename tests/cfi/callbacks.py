@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any, NoReturn
 
 import ffi_static
@@ -36,3 +37,4 @@ ffi_static.install()
 made = [unary(lambda x, n=n: x + n) for n in range(300)]
 right += sum(f(5) == 5 + n for n, f in enumerate(made))
 print(right, "of 700 Python callbacks")
+sys.exit(right != 700)

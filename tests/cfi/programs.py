@@ -116,9 +116,9 @@ class Kit:
 
     def marks_of_objects(self, archive: str) -> str:
         """Give what all objects of an archive have in common, whatever the system's files have."""
-        made = str(self.out / "objects.so")
-        whole = ("-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
-        self.cc("-shared", "-nostdlib", "-o", made, *whole)
+        made = str(self.out / "objects")
+        alone = ("-nostdlib", "-static", "-no-pie", "-Wl,--unresolved-symbols=ignore-all,-e,0")
+        self.cc(*alone, "-o", made, "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
         return self.marks(made)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -94,6 +95,8 @@ def test_installed_files_are_these_and_no_others(prefix: Path) -> None:
         "lib/libffi_static-nested.so",
         "lib/libffi_static-nested.so.0",
         "lib/pkgconfig/libffi_static-nested.pc",
+        "lib/cmake/ffi_static/ffi_static-config.cmake",
+        "lib/cmake/ffi_static/ffi_static-config-version.cmake",
     }
     assert (prefix / "lib/libffi_static.so").readlink() == Path("libffi_static.so.0")
 
@@ -155,6 +158,123 @@ def test_nested_functions_build_with_pkg_config_and_run(
     options += ["-static"] * (linked == "static")
     run(tool("gcc"), "-Wall", "-Werror", "-o", str(program), str(source), *options)
     assert run(str(program), LD_LIBRARY_PATH=str(prefix / "lib")) == "42\n"
+
+
+EXAMPLE = ROOT / "examples/closures"
+SORTED = "by column 1: 2 3 1\n", "5 4 3 2 1\n"
+
+
+def answers(folder: Path, prefix: Path) -> tuple[str, str]:
+    """What the C example and the C++ one print."""
+    env = {"LD_LIBRARY_PATH": str(prefix / "lib")}
+    return run(str(folder / "sort"), **env), run(str(folder / "lambda"), **env)
+
+
+def test_examples_build_with_cmake_and_run(tool: Any, prefix: Path, tmp_path: Path) -> None:
+    find = f"-DCMAKE_PREFIX_PATH={prefix}"
+    run(tool("cmake"), "-S", str(EXAMPLE), "-B", str(tmp_path), find)
+    run("cmake", "--build", str(tmp_path))
+    assert answers(tmp_path, prefix) == SORTED
+    needed = [run("readelf", "-dW", str(tmp_path / name)) for name in ("sort", "lambda")]
+    assert ["libffi_static.so.0" in each for each in needed] == [True, False]
+
+
+def test_examples_build_with_meson_and_run(tool: Any, prefix: Path, tmp_path: Path) -> None:
+    tool("pkg-config")
+    env = {"PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"}
+    run(tool("meson"), "setup", str(tmp_path), str(EXAMPLE), **env)
+    run("meson", "compile", "-C", str(tmp_path))
+    assert answers(tmp_path, prefix) == SORTED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("0.1", True), ("0.1.0", True), ("0.0.9", False), ("0.2", False)]
+)
+def test_cmake_finds_versions_with_this_interface_only(
+    tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: bool
+) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(asks C)\n"
+        f"find_package(ffi_static {wanted})\nmessage(STATUS found=${{ffi_static_FOUND}})\n",
+        encoding="ascii",
+    )
+    find = f"-DCMAKE_PREFIX_PATH={prefix}"
+    said = run(tool("cmake"), "-S", str(tmp_path), "-B", str(tmp_path / "b"), find)
+    assert f"found={1 if found else 0}\n" in said
+
+
+#: All that `make install` runs, apart from the compiler's own parts.
+PLAIN_TOOLS = (
+    *("gcc", "as", "ld", "ar", "sh", "sed", "id", "paste", "basename", "dirname", "uname", "cut"),
+    *("mkdir", "rm", "ln", "touch", "cat", "install", "grep", "printf", "sort", "tr"),
+)
+
+
+def test_library_needs_a_compiler_and_a_header_and_nothing_else(tmp_path: Path) -> None:
+    """Neither is there Python, nor apt, nor anything of the tests; nothing is installed as root."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in PLAIN_TOOLS:
+        (tools / name).symlink_to(str(shutil.which(name)))
+    path = str(shutil.which("make"))
+    places = (f"BUILD={tmp_path / 'build'}", f"DESTDIR={tmp_path / 'stage'}", "PREFIX=/usr")
+    run(path, "-s", "-j4", "-C", str(ROOT), "install", *places, PATH=str(tools))
+    assert (tmp_path / "stage/usr/lib/libffi_static.so.0").exists()
+
+
+def commands(*words: str) -> dict[str, list[str]]:
+    """What make would run for `words`: the lines that compile the library, and that link it."""
+    lines = run("make", "-C", str(ROOT), "-n", "-B", *words, "V=1", "BUILD=build").splitlines()
+    compiling = [line for line in lines if re.search(r" -c csrc/\S+ -o build/obj/", line)]
+    joined = " ".join(lines).replace("\\ ", "").split("@")[0]
+    linking = re.findall(r"\S+ [^;]*?-shared .*? -o build/lib/\S+", joined)
+    return {"compile": compiling, "link": linking, "archive": re.findall(r"(\S+) rcs ", joined)}
+
+
+def test_packagers_flags_are_honoured_and_no_warning_ends_their_build() -> None:
+    given = ("CC=some-cc", "CFLAGS=-O1 -DA", "CPPFLAGS=-DB", "LDFLAGS=-Wl,-C", "AR=some-ar")
+    seen = commands("lib", "ISA=x86_64", *given)
+    assert len(seen["compile"]) > 20
+    for line in seen["compile"]:
+        words = line.split()
+        assert words[0] == "some-cc"
+        assert {"-O1", "-DA", "-DB"} <= set(words)
+        assert "-Werror" not in words
+    assert [("some-cc -O1 -DA -Wl,-C -shared" in line) for line in seen["link"]] == [True, True]
+    assert seen["archive"] == ["some-ar", "some-ar"]
+
+
+def test_our_own_runs_end_at_a_warning() -> None:
+    seen = commands("test-quick")["compile"]
+    assert len(seen) > 20
+    assert all("-Werror" in line.split() for line in seen)
+
+
+def test_library_linked_by_lld_runs_and_has_its_marks(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    tool("ld.lld")
+    folder = f"BUILD={tmp_path}"
+    run("make", "-s", "-j4", "-C", str(ROOT), "lib", folder, "LDFLAGS=-fuse-ld=lld")
+    built = tmp_path / "lib/libffi_static.so.0"
+    assert "LLD" in run("readelf", "-p", ".comment", str(built))
+    notes = [run("readelf", "-nW", str(so)) for so in (built, prefix / "lib" / built.name)]
+    ours, ld = (re.findall(r"Properties: .*", each) for each in notes)
+    assert ours == ld
+    options = ["-I", str(ROOT / "csrc/include"), str(built), "-lffi", f"-Wl,-rpath,{built.parent}"]
+    run("gcc", "-o", str(tmp_path / "sort"), str(EXAMPLE / "sort.c"), *options)
+    assert run(str(tmp_path / "sort")) == SORTED[0]
+
+
+def test_fakeroot_is_no_root_that_installs_packages(tmp_path: Path) -> None:
+    for name, says in (("id", "echo 0"), ("apt-get", f"touch {tmp_path}/asked")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n", encoding="ascii")
+        (tmp_path / name).chmod(0o755)
+    need = ["sh", str(ROOT / ".ci/need"), "this"]
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "FAKEROOTKEY": "1"}
+    done = process.run(need, status=2, input="header:no/such.h|a-package|why\n", env=env)
+    assert "As root: apt-get install --no-install-recommends a-package" in done.stderr
+    assert not (tmp_path / "asked").exists()
 
 
 def make_lib(*options: str, root: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:

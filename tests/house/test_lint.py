@@ -70,7 +70,7 @@ def test_pre_commit_runs_tools_of_the_environment_only() -> None:
 
 def test_shell_scripts_parse() -> None:
     scripts = [path for path in sorted((ROOT / ".ci").iterdir()) if path.is_file()]
-    for room in ("tests", "patches", "csrc"):
+    for room in ("tests", "packaging", "patches", "csrc"):
         scripts += sorted((ROOT / room).rglob("*.sh"))
     assert len(scripts) > 10
     for script in scripts:

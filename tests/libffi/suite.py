@@ -7,7 +7,7 @@ same base, built by the same compiler, and none may fail that stock passes. The 
 run again under the policies of a hardened system (``deny.c``) and, for one base, in other builds;
 what stock does under the same policies is shown beside, as information. ::
 
-    python tests/libffi/suite.py [--libffi build/libffi] [--full] [--suites bookworm,trixie,newest]
+    python tests/libffi/suite.py [--libffi build/libffi] [--full] [--suites bookworm,el9]
 
 A run is not repeated while its library, the testsuite, the compiler and what it was asked for are
 the same (``--again`` repeats all), so stock's runs outlive every change of csrc; ``--stock`` makes
@@ -392,7 +392,7 @@ def main() -> int:
     """Run what is asked for and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--libffi", type=Path, default=Path("build/libffi"), help="the builds")
-    parser.add_argument("--suites", default="bookworm,trixie,newest", help="which, with commas")
+    parser.add_argument("--suites", default="bookworm,trixie,newest,el9", help="which, with commas")
     parser.add_argument("--full", action="store_true", help="every level of optimisation")
     parser.add_argument("--again", action="store_true", help="repeat runs of an unchanged library")
     parser.add_argument("--stock", action="store_true", help="only stock's runs, and no report")

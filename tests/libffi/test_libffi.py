@@ -12,6 +12,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +20,16 @@ from typing import Any
 
 import pytest
 
+from tests.libffi import upstream
+from tests.support.ctests import build
 from tests.support.process import output, run
 
 ROOT = Path(__file__).resolve().parents[2]
 SERIES = ROOT / "patches/libffi"
 HERE = ROOT / "tests/libffi"
 BUILT = ROOT / os.environ.get("BUILD", "build") / "libffi"
-SUITES = ("bookworm", "trixie", "newest")
-VERSIONS = ("3.4.4", "3.4.8", "3.8.0")
+SUITES = ("bookworm", "trixie", "newest", "el9")
+VERSIONS = ("3.4.2", "3.4.4", "3.4.8", "3.8.0")
 HOOKS = [SERIES / f"ffi-static-hooks-{version}.patch" for version in VERSIONS]
 BODY = SERIES / "ffi-static-body.patch"
 #: Folders of csrc whose files are in the body.
@@ -173,17 +176,87 @@ def test_series_applies_to_the_pristine_source_without_fuzz(base: Path, tmp_path
         assert not re.search(r"offset|fuzz", done.stdout), done.stdout
 
 
-@pytest.mark.parametrize(
-    "patch", sorted((SERIES / "upstream").glob("*.patch")), ids=lambda p: p.stem
-)
-def test_mended_faults_of_upstream_apply_to_its_release(patch: Path, tmp_path: Path) -> None:
+UPSTREAM = sorted((SERIES / "upstream").glob("*.patch"))
+#: Not a fault's: an idea of this project's, with a head to send and a test.
+SENT = [patch for patch in UPSTREAM if patch.name[0].isdigit()]
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
     """3.8.0's: `make libffi SUITE=newest` gets it, and so do the builds for other machines."""
     source = BUILT / "newest" / "source"
     if not (source / "configure.ac").exists():
         pytest.skip("not there: make libffi SUITE=newest (needs a Debian mirror)")
-    shutil.copytree(source / "src", tmp_path / "src")
-    done = run(["patch", "-p1", "--fuzz=0", "-i", patch], cwd=tmp_path)
+    return Path(shutil.copytree(source, tmp_path / "tree", symlinks=True))
+
+
+@pytest.mark.parametrize("patch", UPSTREAM, ids=lambda p: p.stem)
+def test_patch_of_upstream_applies_to_its_release(patch: Path, release: Path) -> None:
+    done = run(["patch", "-p1", "--fuzz=0", "-i", patch], cwd=release)
     assert not re.search(r"offset|fuzz", done.stdout), done.stdout
+
+
+DAYS = BUILT.parent / "tests" / "libffi" / "bad_days" / "days"
+
+
+def hardened(suite: str, case: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
+    library = BUILT / suite / "lib" / "libffi.so.8"
+    if not library.exists():
+        pytest.skip(f"not built here: make libffi SUITE={suite} (needs a Debian mirror)")
+    build("tests-libffi-bad-days")
+    env = {"DAYS_LIBFFI": str(library), "FFI_STATIC_HARDEN": "1"}
+    return run([DAYS, case], status=status, env=env)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("case", ["as_it_is", "prepared_again", "fork_child_makes_its_own", "exec"])
+def test_hardened_libffi_makes_sealed_closures(suite: str, case: str) -> None:
+    hardened(suite, case)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_hardened_libffi_says_what_it_cannot_seal(suite: str) -> None:
+    said = hardened(suite, "sizes_to_262080", status=None).stderr
+    assert said.startswith("libffi: FFI_STATIC_HARDEN: ffi_closure_alloc() gives NULL: ")
+    assert "bytes behind a closure" in said.splitlines()[0]
+    written = hardened(suite, "cleared_before_free", status=None)
+    assert written.returncode == -signal.SIGSEGV
+
+
+def test_patches_of_upstream_apply_one_after_the_other(release: Path) -> None:
+    for patch in UPSTREAM:
+        run(["patch", "-p1", "--fuzz=0", "-i", patch], cwd=release)
+
+
+@pytest.mark.parametrize("patch", SENT, ids=lambda p: p.stem)
+def test_patch_of_upstream_is_small_with_a_test_and_a_letter(patch: Path) -> None:
+    letter, *files = re.split(r"^diff --git .*\n", patch.read_text(), flags=re.MULTILINE)
+    body = "".join(
+        re.sub(r"\A.*?^\+\+\+ .*?$", "", f, flags=re.MULTILINE | re.DOTALL) for f in files
+    )
+    assert 0 < len(re.findall(r"^[-+]", body, re.MULTILINE)) < 150
+    tests = re.findall(r"^\+\+\+ b/testsuite/(\S+\.c)$", "".join(files), re.MULTILINE)
+    assert len(tests) == 1
+    assert re.search(rf"^\+\t.*\b{tests[0]} ", body, re.MULTILINE), "not in Makefile.am"
+    assert "{ dg-do run" in body
+    assert letter.startswith("From ")
+    assert f"testsuite/{tests[0]}: New test." in letter
+    for part in ("Subject: [PATCH] ", "What it costs: ", "What it does not do: ", "Tests: "):
+        assert letter.count(f"\n{part}") == 1, part
+
+
+def test_judgement_of_a_patch_of_upstream_can_say_no() -> None:
+    own, other = "libffi.closures/tramp_no_fd.c", "libffi.threads/fork.c"
+    release = {"x.c": "PASS", f"{own} -O2": "FAIL", f"{other} -O2": "FAIL"}
+    assert upstream.judge(release, {"x.c": "PASS", f"{own} -O2": "PASS"}, "1") == []
+    assert upstream.judge(release, {"x.c": "FAIL", f"{own} -O2": "PASS"}, "1") == ["FAIL: x.c"]
+    assert upstream.judge(release, {"x.c": "PASS", f"{own} -O2": "FAIL"}, "1") == [f"{own}: FAIL"]
+    assert len(upstream.judge(release, {"x.c": "PASS"}, "1")) == 2
+    assert upstream.judge(release, {**release, f"{own} -O2": "PASS"}, "all")
+
+
+def test_six_patches_of_upstream_are_numbered() -> None:
+    assert [patch.name[0] for patch in SENT] == list("123456")
 
 
 def others(base: Path) -> list[Path]:
@@ -198,8 +271,14 @@ def symbols(prefix: Path) -> set[tuple[str, ...]]:
 SO = "lib/libffi.so.8"
 
 
-def test_exports_and_versions_are_those_of_stock(base: Path) -> None:
+def test_exports_and_versions_are_those_of_stock_and_our_mark(base: Path) -> None:
+    mark = {
+        ("T", "ffi_static_survives_fork@@FFI_STATIC_1.0"),
+        ("A", "FFI_STATIC_1.0"),
+    }
     exported = symbols(base)
+    assert mark & exported == mark
+    exported -= mark
     assert any("ffi_closure_alloc@@LIBFFI_CLOSURE_8.0" in names for names in exported)
     for other in others(base):
         assert exported == symbols(other)

@@ -10,6 +10,10 @@ test-peers: $(READY) $(PACKAGE) ## [slow] ctypes' and cffi's own tests on every 
 	@sh tests/peers/needs.sh
 	@$(PY) -m tests.peers both --only '$(ONLY)'
 
+.PHONY: test-cffi-patch
+test-cffi-patch: $(READY) $(PACKAGE) $(LIBFFI)/$(SUITE)/.built ## [slow] patches/cffi: cffi's own tests and a fork, on the patched libffi: ONLY='test_c-2.0.0'
+	@$(PY) -m tests.peers.patched $(LIBFFI)/$(SUITE) --only '$(ONLY)'
+
 .PHONY: test-peers-selinux
 test-peers-selinux: $(READY) $(PACKAGE) ## [more slow] ctypes and cffi under SELinux without execmem, in an emulated machine
 	@$(PY) -m tests.peers.selinux

@@ -25,6 +25,10 @@ STARTUP = ("ffi_static_start.py", "ffi_static.pth", "ffi_static.start")
 SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", *STARTUP, "ffi_static", "csrc")
 #: What of csrc is not in the wheel.
 ELSEWHERE = ("csrc/hook/", "csrc/kernel/")
+#: Ends the version of a cffi that patches/cffi changed.
+PATCHED = "+patched"
+PATCH = ROOT / "patches/cffi/libffi-closures-on-linux.patch"
+SO = "lib/libffi.so.8"
 TOOLS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "py==1.11.0", "setuptools==80.9.0", "wheel")
 
 
@@ -98,9 +102,33 @@ def environment(python: str, cffi: str) -> Path:
         run(pythons()[python], "-m", "venv", "--clear", venv)
         pip = (venv / "bin/python", "-m", "pip", "install", "-q")
         run(*pip, *TOOLS)
-        run(*pip, "--only-binary=cffi", f"cffi=={cffi}")
+        if not cffi.endswith(PATCHED):
+            run(*pip, "--only-binary=cffi", f"cffi=={cffi}")
         ready.touch()
     return venv / "bin/python"
+
+
+def patch_digest(libffi: Path) -> str:
+    """A number for what a patched cffi is made of."""
+    return hashlib.sha256(PATCH.read_bytes() + (libffi / SO).read_bytes()).hexdigest()[:12]
+
+
+def with_patched(python: str, cffi: str, libffi: Path) -> tuple[Path, bool]:
+    """Give an environment with cffi, patched, on `libffi`; and whether it is new."""
+    interpreter = environment(python, cffi + PATCHED)
+    ready, made_of = interpreter.parent.parent / ".patched", patch_digest(libffi)
+    if ready.exists() and ready.read_text(encoding="ascii") == made_of:
+        return interpreter, False
+    copy = PEERS / "patched" / cffi
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(cffi_source(cffi), copy)
+    strip = "-p1" if (copy / "src/c").exists() else "-p2"
+    run("patch", strip, "--fuzz=0", "-d", copy, "-i", PATCH)
+    pip = (interpreter, "-m", "pip", "install", "-q", "--no-build-isolation", "--force-reinstall")
+    flags = {"CFLAGS": f"-I{libffi}/include", "LDFLAGS": f"-L{libffi}/lib -Wl,-rpath,{libffi}/lib"}
+    run(*pip, copy, PKG_CONFIG_PATH=f"{libffi}/lib/pkgconfig", **flags)
+    ready.write_text(made_of, encoding="ascii")
+    return interpreter, True
 
 
 def with_ours(python: str, cffi: str) -> Path:
@@ -136,6 +164,7 @@ def wheel(python: str, cffi: str) -> Path:
 
 def cffi_source(version: str) -> Path:
     """Give the unpacked source package of cffi, fetched with pip."""
+    version = version.replace(PATCHED, "")
     place = PEERS / "source"
     top = place / f"cffi-{version}"
     if not top.exists():

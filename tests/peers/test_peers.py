@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.peers.modes import HERE, MODES, once, outcomes
-from tests.peers.places import cffi_source, copy_sources
+from tests.peers.places import PATCH, cffi_source, copy_sources
 from tests.peers.suites import pytest_command, pytest_environment
 from tests.peers.table import GOOD, compare
 from tests.support import process
@@ -77,6 +78,26 @@ def test_their_own_tests_end_with_the_drop_in_as_without(
     if "stock-strict" in found:
         assert compare(found["stock"], found["dropin-strict"]) == []
         assert compare(found["stock"], found["stock-strict"]), "the policy was not in force"
+
+
+def test_patch_of_cffi_is_small_and_applies_to_its_source(tmp_path: Path) -> None:
+    import cffi
+
+    head, _, diff = PATCH.read_text(encoding="utf-8").partition("\n--- ")
+    assert {"Description", "Author", "Forwarded", "Last-Update"} <= set(
+        re.findall("(?m)^([A-Z][A-Za-z-]+): ", head)
+    )
+    assert len(re.findall(r"^@@ ", diff, re.MULTILINE)) == 1
+    lines = diff.splitlines()[3:]
+    assert [line for line in lines if not line.startswith(("+", " "))] == []
+    assert len([line for line in lines if line.startswith(" ")]) == 4
+    try:
+        source = cffi_source(cffi.__version__)
+    except SystemExit as why:
+        pytest.skip(f"cffi's source package cannot be fetched: {str(why).splitlines()[-1]}")
+    shutil.copytree(source / "src/c", tmp_path / "src/c")
+    done = process.run(["patch", "-p1", "--fuzz=0", "-d", tmp_path, "-i", PATCH])
+    assert "fuzz" not in done.stdout
 
 
 def test_a_test_that_kills_its_interpreter_is_told_from_one_that_passes(tmp_path: Path) -> None:

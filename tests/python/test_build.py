@@ -6,7 +6,9 @@ Where they said nothing, pip installed a package without its extension and calle
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import platform
 import re
 import runpy
 import shutil
@@ -37,7 +39,8 @@ def setup(before: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     (tmp_path / "ffi_static").mkdir()
     shutil.copy(ROOT / "ffi_static/__init__.py", tmp_path / "ffi_static")
     (tmp_path / "csrc/py").mkdir(parents=True, exist_ok=True)
-    for file in ("csrc/rooms.txt", "csrc/py/extension.py"):
+    (tmp_path / "csrc/include").mkdir(exist_ok=True)
+    for file in ("csrc/rooms.txt", "csrc/py/extension.py", "csrc/include/ffi_static.h"):
         shutil.copy(ROOT / file, tmp_path / file)
     name = "import runpy; sys.argv = ['setup.py', '--name']; runpy.run_path('setup.py')"
     return python(tmp_path, "-c", f"import sys\n{before}\n{name}")
@@ -103,7 +106,7 @@ def test_build_with_another_machines_compiler_ends_in_a_sentence(tmp_path: Path)
     done = build(tmp_path, CC="gcc", _PYTHON_HOST_PLATFORM="linux-ppc64le")
     assert done.returncode == 1
     (said,) = done.stderr.splitlines()
-    assert "the compiler (gcc) builds for x86_64" in said
+    assert f"the compiler (gcc) builds for {platform.machine()}" in said
     assert "this Python's extension modules are for powerpc64le; set CC to a compiler" in said
 
 
@@ -210,12 +213,9 @@ def test_import_without_the_extension_says_so(tmp_path: Path) -> None:
     assert "pip install" in last
 
 
-def test_version_is_one_in_all_files() -> None:
+def test_version_is_that_of_the_header() -> None:
     header = (ROOT / "csrc/include/ffi_static.h").read_text("utf-8")
     numbers = re.findall(
         r"^#define FFI_STATIC_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", header, re.MULTILINE
     )
-    (project,) = re.findall(
-        r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE
-    )
-    assert ".".join(numbers) == project == ffi_static.__version__
+    assert ".".join(numbers) == ffi_static.__version__ == importlib.metadata.version("ffi_static")

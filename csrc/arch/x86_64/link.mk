@@ -6,6 +6,7 @@
 # The linker drops the mark when libc's start files lack it (Debian's crti.o and libc_nonshared.a
 # do). It is put back, and made true: of their code only crti.o's _init and _fini, which serve
 # gprof, would be reached by indirect calls, and naming functions that do not exist leaves them out
-# of the dynamic section. tests/unwind/test_cet.py checks every other target.
-ARCH_LDFLAGS := -Wl,-z,ibt -Wl,-z,shstk -Wl,-init=fs_no_init -Wl,-fini=fs_no_fini
+# of the dynamic section. tests/unwind/test_cet.py checks every other target. lld calls the option
+# force-ibt, and warns of each of libc's start files.
+ARCH_LDFLAGS := -Wl,-z,$(if $(findstring lld,$(LDFLAGS)),force-ibt,ibt) -Wl,-z,shstk -Wl,-init=fs_no_init -Wl,-fini=fs_no_fini
 ARCH_CFLAGS := -fcf-protection=full

@@ -16,6 +16,7 @@ import argparse
 import ctypes
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -132,6 +133,17 @@ def fork(count: int) -> int:
     return kept + (ended != 0)
 
 
+def descriptors(count: int) -> int:
+    """Give how many descriptors of memory that holds closures a program started by us inherits."""
+    kept = [ADD(lambda a, b, n=n: a + b + n) for n in range(count)]
+    child = subprocess.run(
+        ["ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, text=True, check=True
+    )
+    del kept
+    lines = child.stdout.splitlines()
+    return sum("memfd:" in line or "(deleted)" in line or "libffi" in line for line in lines)
+
+
 def main() -> int:
     """Run all of it and give the exit status."""
     arguments = argparse.ArgumentParser(description="callbacks through ctypes")
@@ -142,7 +154,8 @@ def main() -> int:
         under_mdwe()
     where = "under PR_SET_MDWE" if options.mdwe else "without a policy"
     bad = False
-    for what, run in (("four shapes", shapes), ("qsort", sort), ("fork", fork)):
+    parts = {"four shapes": shapes, "qsort": sort, "descriptors": descriptors, "fork": fork}
+    for what, run in parts.items():
         print(f"{where}: {what}: ", end="", flush=True)  # a crash leaves this behind
         try:
             wrong = run(options.count)

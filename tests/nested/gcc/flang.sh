@@ -11,7 +11,7 @@ cd /shared
 here=tests/nested/gcc
 lib=/shared/$1/lib/flang/lib
 mkdir -p "$1/lib/flang"
-touch "$1/lib/flang/.system"
+touch "$1/lib/flang/.compiler"
 make -s nested BUILD="$1/lib/flang"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

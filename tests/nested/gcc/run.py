@@ -241,7 +241,7 @@ def build(target: Target) -> list[Line]:
     line = Line(f"{target.isa} make nested")
     folder = target.lib.parent
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ".system").touch()  # a root has what is needed
+    (folder / ".compiler").touch()  # a root has what is needed
     command = ["make", "-s", "-j2", "-C", str(ROOT), "nested", f"CC={target.tool('gcc')}"]
     line.count("make", run([*command, f"BUILD={folder}"])[0])
     return [line]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""test_packaging - what of the packages can be checked without a root of a distribution
+
+`make package-deb` and `make package-rpm` build them, and install, use and remove them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.process import MAKE, output, run
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGING = ROOT / "packaging"
+DEBIAN = PACKAGING / "debian"
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The files that end in .in, with the version filled in."""
+    build = tmp_path_factory.mktemp("recipes")
+    run(["make", "-s", "-C", ROOT, "package-recipes", f"BUILD={build}"], without=MAKE)
+    return {path.name: path.read_text("utf-8") for path in (build / "packaging").iterdir()}
+
+
+def test_recipes_have_the_version_of_the_header(recipes: dict[str, str]) -> None:
+    header = (ROOT / "csrc/include/ffi_static.h").read_text("utf-8")
+    version = ".".join(re.findall(r"^#define FFI_STATIC_VERSION_\w+ (\d+)$", header, re.MULTILINE))
+    assert set(recipes) == {path.stem for path in PACKAGING.rglob("*.in")}
+    for name, text in recipes.items():
+        assert version in text, name
+        assert "@" not in re.sub(r"\S+@packages\.example\.org|\"\$@\"", "", text), name
+
+
+def test_version_stands_in_no_recipe() -> None:
+    """A package's list of symbols names the version that each came with; nothing else has one."""
+    for path in (p for p in PACKAGING.rglob("*") if p.is_file() and p.suffix != ".symbols"):
+        text = path.read_text("utf-8")
+        assert not re.search(
+            r"(?<!Standards-V)(ersion|pkgver)\S*\s*[:=]\s*\"?\d+\.\d+\.\d", text
+        ), path
+
+
+@pytest.mark.parametrize("name", ["APKBUILD", "PKGBUILD"])
+def test_recipes_that_are_shell_parse(recipes: dict[str, str], name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(recipes[name], encoding="utf-8")
+    run(["bash", "-n", tmp_path / name])
+
+
+def test_same_files_give_the_same_tarball(tmp_path: Path) -> None:
+    made = [tmp_path / folder / "ffi_static-1.tar.gz" for folder in ("a", "b")]
+    for path in made:
+        run(["bash", PACKAGING / "source.sh", path], env={"SOURCE_DATE_EPOCH": "1700000000"})
+    assert made[0].read_bytes() == made[1].read_bytes()
+    names = output(["tar", "-tzf", made[0]]).splitlines()
+    assert {"ffi_static-1/Makefile", "ffi_static-1/packaging/debian/control"} <= set(names)
+    assert not [name for name in names if "/build/" in name or name.endswith((".so", ".o"))]
+
+
+def test_packages_hold_every_installed_file(library: Path, tmp_path: Path) -> None:
+    places = ("PREFIX=/usr", "LIBDIR=/usr/lib/triplet", f"DESTDIR={tmp_path}")
+    run(["make", "-s", "-C", ROOT, "install", "install-dkms", *places], without=MAKE)
+    listed = [p for f in DEBIAN.glob("*.install") for p in f.read_text("utf-8").split()]
+    held = {path for pattern in listed for each in tmp_path.glob(pattern) for path in below(each)}
+    assert held == set(below(tmp_path))
+
+
+def below(path: Path) -> list[Path]:
+    return [path] if not path.is_dir() else [p for p in path.rglob("*") if not p.is_dir()]
+
+
+def test_packages_own_tests_pass_here(tool: Any, library: Path) -> None:
+    tool("gcc")
+    for name, link in (("program", "-lffi_static -lffi"), ("nested", "-lffi_static-nested")):
+        options = ["-Icsrc/include", f"-L{library}", *link.split(), f"-Wl,-rpath,{library}"]
+        said = output(["sh", DEBIAN / "tests" / name, *options], cwd=ROOT)
+        assert said.endswith(": right\n")
+    listed = re.findall(r"debian/tests/(\S+)", (DEBIAN / "tests/control").read_text("utf-8"))
+    assert sorted(listed) == ["dropin.py", "nested", "program"]
+
+
+def test_packages_test_of_the_drop_in_passes_here_and_can_fail(mdwe_works: bool) -> None:
+    script = DEBIAN / "tests/dropin.py"
+    said = output([sys.executable, script], without=("FFI_STATIC_",))
+    assert "right: True; writable or shared code: []" in said
+    assert ("PR_SET_MDWE: set" in said) == mdwe_works
+    stock = run([sys.executable, "-S", script], status=None, env={"FFI_STATIC_INSTALL": "require"})
+    assert stock.returncode == 1
