@@ -17,6 +17,8 @@ $(DIST_TOOLS)/.ready: requirements/wheels.txt | $(SYSTEM)
 # pyroma: no URL and no e-mail can be named, because nothing is published.
 dist: $(DIST_TOOLS)/.ready ## [check] the sdist, in dist/, checked by twine and pyroma
 	@$(DIST_PY) -m build -q --sdist --outdir $(DIST) .
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+	  $(DIST_PY) csrc/py/repack.py $(DIST)/ffi_static-$(VERSION).tar.gz
 	@$(DIST_PY) -m twine check --strict $(DIST)/*.tar.gz
 	@$(DIST_TOOLS)/bin/pyroma --min 10 --skip-tests Url,AuthorEmail .
 
@@ -24,6 +26,9 @@ wheels: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] manylin
 	@$(DIST_PY) csrc/py/wheels.py --build $(NATIVE) --out $(DIST) \
 	  --libffi $(CURDIR)/$(LIBFFI)/newest/source $(ONLY)
 
-.PHONY: test-wheels
+release: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] every artefact in dist/, made twice and compared, SBOM, checksums: PARTS='sdist wheels deb'
+	@ONLY="$(ONLY)" bash packaging/release.sh $(DIST) $(PARTS)
+
+.PHONY: test-wheels release
 test-wheels: $(READY) ## [slow] the Python tests on the wheels in dist/, without this checkout: ONLY='3.9 3.15'
 	@$(PY) -m nox -f tests/python/noxfile.py -s $(addprefix wheel-,$(or $(ONLY),$(DIST_VERSIONS)))

@@ -262,13 +262,16 @@ static int try_sealed(struct fs_want *want)
         fs_die("ffi_static: the sealed closure at @ is in use, but the book-keeping says that it "
                "is free: somebody has written to it",
                (uintptr_t)slot, 0);
-    if (!error)
-        error = fs_seal_store(slot, &blank, (void *)fs_unprepared, &want->why);
     if (error)
         return error;
-    take_word(t, w, UINT64_C(1) << b);
-    want->slot = slot;
-    return 0;
+    take_word(t, w, UINT64_C(1) << b); /* before: a fork in between loses a free slot, no more */
+    fs_step();
+    error = fs_seal_store(slot, &blank, (void *)fs_unprepared, &want->why);
+    if (error)
+        give_word(t, w, UINT64_C(1) << b);
+    else
+        want->slot = slot;
+    return error;
 }
 
 /* --- in bulk ------------------------------------------------------------------------------- */

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# release.sh - a release's artefacts, made twice in different places and compared: `make release`
+#
+#   release.sh OUT [part ...]      parts: sdist wheels deb; without words, all of them
+#
+# The last commit is built, twice, each time in a clone of its own below build/release. OUT gets the
+# first one's artefacts, sbom.cdx.json (the wheel's parts, by cyclonedx-py), and SHA256SUMS. ONLY= and
+# SUITE= choose wheels and Debian's suite, as with `make wheels` and `make package-deb`.
+# Fails: when something is not committed, a version is not the CHANGELOG's, a build or a check
+# fails, or the two builds differ; the files that differ are named.
+set -eu
+cd "$(dirname "$0")/.."
+die() {
+    echo "release: $*" >&2
+    exit 1
+}
+out=$(realpath -m "$1")
+shift
+[ $# -gt 0 ] || set -- sdist wheels deb
+tools=$PWD/build/wheels/tools
+work=$PWD/build/release
+
+[ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: git status"
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+grep -q "^## \[$version\]" CHANGELOG.md || [ "${DRAFT:-}" = yes ] ||
+    die "CHANGELOG.md has no part [$version]: move what is Unreleased there (DRAFT=yes tries without)"
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+
+rm -rf "$work"
+mkdir -p "$work" "$out"
+for n in one another; do
+    git clone -q --no-hardlinks . "$work/$n"
+    ln -s "$PWD/.venv" "$work/$n/.venv"
+    mkdir -p "$work/$n/build"
+    touch "$work/$n/build/.system"
+    for part; do
+        case $part in
+            sdist) target=dist ;;
+            wheels) target=wheels ;;
+            deb) target=package-deb ;;
+            *) die "$part: parts are sdist, wheels and deb" ;;
+        esac
+        echo "$n: $part ..."
+        make -s -C "$work/$n" "$target" DIST=dist DIST_TOOLS="$tools" LIBFFI="$PWD/build/libffi" \
+            READY= ${ONLY:+"ONLY=$ONLY"} ${SUITE:+"SUITE=$SUITE"}
+    done
+    mkdir -p "$work/$n/all"
+    mkdir -p "$work/$n/dist" "$work/$n/build/packaging" # where the parts are that were made
+    find "$work/$n/dist" "$work/$n/build/packaging" -type f \
+        \( -name '*.tar.gz' -o -name '*.whl' -o -name '*.deb' -o -name '*.ddeb' \) \
+        -exec cp {} "$work/$n/all" \;
+done
+
+differ=0
+for file in "$work"/one/all/*; do
+    cmp -s "$file" "$work/another/all/${file##*/}" || {
+        echo "differs: ${file##*/}" >&2
+        differ=1
+    }
+done
+[ "$(ls "$work/one/all")" = "$(ls "$work/another/all")" ] || die "the two builds have not the same files"
+[ $differ = 0 ] || die "not reproducible; both are in $work"
+cp "$work"/one/all/* "$out"
+
+python3 -m venv "$work/sbom"
+"$work/sbom/bin/pip" -q --disable-pip-version-check install --no-deps cffi pycparser "$(ls "$work"/one/all/*.tar.gz 2>/dev/null | head -n 1 || echo .)"
+"$tools/bin/cyclonedx-py" environment --output-reproducible --of JSON -o "$out/sbom.cdx.json" "$work/sbom"
+(cd "$out" && sha256sum ./*.tar.gz ./*.whl ./*.deb ./sbom.cdx.json 2>/dev/null >SHA256SUMS || true; cat SHA256SUMS)
+echo "release $version: $(wc -l <"$out/SHA256SUMS") files in $out, each made twice with the same bytes"
