@@ -22,7 +22,7 @@ tools=$PWD/build/wheels/tools
 work=$PWD/build/release
 
 [ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: git status"
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+version=$(sed -n 's/^#define FFI_STATIC_VERSION_[A-Z]* //p' csrc/include/ffi_static.h | paste -sd.)
 grep -q "^## \[$version\]" CHANGELOG.md || [ "${DRAFT:-}" = yes ] ||
     die "CHANGELOG.md has no part [$version]: move what is Unreleased there (DRAFT=yes tries without)"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
