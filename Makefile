@@ -177,7 +177,7 @@ test-quick: setup lib package ## [check] without the tests marked slow
 test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
 	$(PYTEST) tests/core/test_core.py tests/core/test_bad_days.py -k asan
 
-test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15: ONLY='3.9 3.15'
+test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15, 3.13t: ONLY='3.9 3.13t'
 	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))
 
 docs: $(PACKAGE) ## [more measure] the site, build/docs/html/index.html, and the manual pages, build/docs/man

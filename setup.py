@@ -128,8 +128,6 @@ def check_system() -> None:
         sys.exit("ffi_static needs CPython; this is " + platform.python_implementation())
     if not sys.platform.startswith("linux"):
         sys.exit("ffi_static needs Linux; this is " + sys.platform)
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        sys.exit("ffi_static does not support free-threaded builds of Python yet")
     build = runpy.run_path(BUILD_FILE)
     build["check_isa"]()
     missing = []

@@ -23,6 +23,7 @@ API long long drive_mixed_6(void *f, long calls);
 API long long drive_buffer(void *f, long calls);
 API long long drive_pair(void *f, long calls);
 API long long drive_thread(void *f, long calls);
+API long long drive_threads(void *f, long calls, int threads);
 
 long long drive_int_1(void *f, long calls)
 {
@@ -77,12 +78,28 @@ static void *run(void *p)
     return 0;
 }
 
-/* The same from a thread that Python has not made. -1 when no thread could be made. */
+/* The same from threads that Python has not made, each of which makes so many calls. -1 when a
+ * thread could not be made. */
+long long drive_threads(void *f, long calls, int threads)
+{
+    enum { MOST = 64 };
+    struct job jobs[MOST];
+    pthread_t ids[MOST];
+    long long sum = 0;
+    int made = 0;
+    for (; made < threads && made < MOST; made++) {
+        jobs[made] = (struct job){f, calls, -1};
+        if (pthread_create(&ids[made], 0, run, &jobs[made]))
+            break;
+    }
+    for (int i = 0; i < made; i++) {
+        pthread_join(ids[i], 0);
+        sum += jobs[i].sum;
+    }
+    return made == threads ? sum : -1;
+}
+
 long long drive_thread(void *f, long calls)
 {
-    struct job job = {f, calls, -1};
-    pthread_t thread;
-    if (pthread_create(&thread, 0, run, &job) == 0)
-        pthread_join(thread, 0);
-    return job.sum;
+    return drive_threads(f, calls, 1);
 }

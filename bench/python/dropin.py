@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """dropin - what install() costs and brings: ctypes and cffi with the drop-in against themselves.
 
-    python bench/python/dropin.py [--seconds 2] [--out build/bench/dropin.json]
+    python bench/python/dropin.py [--seconds 2] [--out build/bench/dropin.json] [--threads]
 
 Calls: in one process, a callback made before install() and one made after take turns on slices of
 about two milliseconds, and the ratio is taken in each round; the median is reported. Making: two
@@ -10,6 +10,9 @@ processes, one with the drop-in (or with ffi_static.callback() in the module's p
 turns in the same way. Time is the CPU time of the
 process. Ratios below 1 mean that the drop-in is faster. Start-up is in milliseconds of CPU time,
 the median over fresh interpreters, each of which has imported ctypes and cffi before.
+
+--threads measures another thing: the calls that two threads of C make, as a multiple of those that
+one thread makes in the same wall time. All call one callback. It needs two idle processors.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from typing import Any, Callable
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SLICE = 0.002  # seconds
+LONG = 0.05  # seconds, beside which the beginning of a thread is nothing
 INTERPRETERS = 15
 
 INT = ctypes.c_int
@@ -116,14 +120,17 @@ def build(folder: Path) -> ctypes.CDLL:
 
 
 def alternate(
-    stock: Callable[[int], float], ours: Callable[[int], float], seconds: float
+    stock: Callable[[int], float],
+    ours: Callable[[int], float],
+    seconds: float,
+    slice_: float = SLICE,
 ) -> dict[str, Any]:
     """Let both do slices in turns; each gives the seconds that `n` of them took."""
     n = 1
-    while stock(n) < SLICE / 2:
+    while stock(n) < slice_ / 2:
         n *= 2
     m = n
-    while ours(m) < SLICE / 2:
+    while ours(m) < slice_ / 2:
         m *= 2
     ratios: list[float] = []
     per_call: list[float] = []
@@ -195,6 +202,38 @@ def calls(library: ctypes.CDLL, seconds: float) -> dict[tuple[str, str], dict[st
     stock = caller(library, "drive_thread", before["cffi", "int(int)"][1])
     ours = caller(library, "drive_thread", after["cffi", "int(int)"][1])
     found["cffi", "foreign thread"] = alternate(stock, ours, seconds)
+    return found
+
+
+def scaling(library: ctypes.CDLL, seconds: float) -> dict[str, dict[str, Any]]:
+    """Compare the rate of two threads that call one callback with that of one thread."""
+    import ffi_static
+
+    def in_threads(address: int, threads: int) -> Callable[[int], float]:
+        drive = library["drive_threads"]
+        drive.argtypes = [ctypes.c_void_p, ctypes.c_long, INT]
+        drive.restype = ctypes.c_longlong
+
+        def turn(n: int) -> float:
+            start = time.perf_counter()
+            if drive(address, n * 128, threads) != n * 8128 * threads:
+                raise SystemExit("dropin: drive_threads: a wrong answer")
+            return time.perf_counter() - start
+
+        return turn
+
+    prototype, text, function, _ = CALLS["int(int)"]
+    make = makers()
+    made = {f"{m}, stock": make[m](prototype, text, function) for m in make}
+    ffi_static.install(keep_thread_state=True)
+    made |= {m: make[m](prototype, text, function) for m in make}
+    ours = ffi_static.callback(text, function)
+    made["callback()"] = ours, ours.address
+    found = {}
+    for name, (_made, address) in made.items():
+        row = alternate(in_threads(address, 1), in_threads(address, 2), seconds, LONG)
+        rates = sorted(2 / quartile for quartile in row["quartiles"])
+        found[name] = {"rate": rates[1], "quartiles": rates, "ns": row["ns"] / 128}
     return found
 
 
@@ -300,8 +339,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2.0, help="for each row (2)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "dropin.json")
+    parser.add_argument("--threads", action="store_true", help="two threads against one")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.threads:
+        library = build(options.out.parent / "python")
+        for name, row in scaling(library, options.seconds).items():
+            low, rate, high = row["quartiles"]
+            print(f"{name:14} {row['ns']:8,.0f} ns  {rate:.2f} of one  {low:.2f}-{high:.2f}")
+        return 0
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.worker:
         worker(*options.worker)

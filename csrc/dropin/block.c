@@ -5,6 +5,8 @@
  */
 #include "dropin/block.h"
 
+#include "py/cell.h"
+
 #include <sys/mman.h>
 
 /* cffi asks for 1.3 times as much memory each time. Blocks in place of stock blocks come as many at
@@ -15,11 +17,11 @@ static struct area {
     size_t size;
 } areas[AREAS];
 static unsigned area_count;
-static struct fs_block *unused; /* linked by their first word */
+static struct fs_block *unused; /* linked by their first word; the cells' lock guards it */
 
 bool fs_block_is_ours(const void *block)
 {
-    for (unsigned i = area_count; i-- > 0;)
+    for (unsigned i = fs_py_load(&area_count); i-- > 0;)
         if ((uintptr_t)block - areas[i].start < areas[i].size)
             return true;
     return false;
@@ -27,32 +29,58 @@ bool fs_block_is_ours(const void *block)
 
 void *fs_block_area(size_t size)
 {
-    if (area_count == AREAS) {
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return p;
+    fs_py_cells_lock();
+    bool full = area_count == AREAS;
+    if (!full) {
+        areas[area_count] = (struct area){(uintptr_t)p, size};
+        fs_py_store(&area_count, area_count + 1);
+    }
+    fs_py_cells_unlock();
+    if (full) {
+        munmap(p, size);
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p != MAP_FAILED)
-        areas[area_count++] = (struct area){(uintptr_t)p, size};
     return p;
+}
+
+static void put(struct fs_block *b, size_t count)
+{
+    fs_py_cells_lock();
+    while (count-- > 0) {
+        b[count].link = unused;
+        unused = &b[count];
+    }
+    fs_py_cells_unlock();
 }
 
 void fs_block_undo(struct fs_block *b)
 {
-    b->link = unused;
-    unused = b;
+    put(b, 1);
+}
+
+static struct fs_block *get(void)
+{
+    fs_py_cells_lock();
+    struct fs_block *b = unused;
+    if (b)
+        unused = b->link;
+    fs_py_cells_unlock();
+    return b;
 }
 
 struct fs_block *fs_block_new(void)
 {
-    if (!unused) {
-        struct fs_block *b = fs_block_area(AREA_BYTES);
-        if ((void *)b == MAP_FAILED)
+    struct fs_block *b = get(), *more;
+    while (!b) {
+        more = fs_block_area(AREA_BYTES);
+        if ((void *)more == MAP_FAILED)
             return NULL;
-        for (size_t i = AREA_BYTES / sizeof *b; i-- > 0;)
-            fs_block_undo(&b[i]);
+        put(more, AREA_BYTES / sizeof *more);
+        b = get();
     }
-    struct fs_block *b = unused;
-    unused = b->link;
     return b;
 }

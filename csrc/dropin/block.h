@@ -2,7 +2,7 @@
 /* block.h - blocks of ours, which cffi takes for its own
  *
  * cffi's block, an ffi_closure, lies in memory that is writable and executable. Ours lies in memory
- * that is only writable, and has the words that cffi reads. The GIL is held.
+ * that is only writable, and has the words that cffi reads.
  */
 #ifndef FS_BLOCK_H
 #define FS_BLOCK_H

@@ -10,7 +10,7 @@ bool fs_call_keeps_states;
 
 enum fs_call_way fs_call_enter_slowly(struct fs_call *c, PyThreadState **known, bool keep_state)
 {
-    if (fs_py_exiting && !fs_py_may_run())
+    if (fs_py_may_be_exiting() && !fs_py_may_run())
         return FS_CALL_NO_PYTHON;
     if (*known ? *known == fs_py_dead : keep_state) {
         if (!fs_py_keep_state())

@@ -13,6 +13,7 @@
 #include "py/cell.h"
 #include "py/compat.h"
 #include "py/ending.h"
+#include "py/running.h"
 #include "py/thread.h"
 
 #include <ffi.h>
@@ -63,8 +64,12 @@ static inline bool fs_call_enter(struct fs_call *c, void *ticket, void *ret, boo
     c->size = fs_likely(fs_py_cell_same(cell, ticket)) ? size : 0;
     c->attached = c->foreign = c->fresh = false;
     fs_call_clear(c, ret);
+    if (fs_unlikely(!fs_py_running_ready())) {
+        fs_py_no_answer(NULL, ticket, ret, c->size);
+        return false;
+    }
     PyThreadState *known = PyGILState_GetThisThreadState();
-    if (fs_unlikely(!known || known == fs_py_dead || fs_py_exiting)) {
+    if (fs_unlikely(!known || known == fs_py_dead || fs_py_may_be_exiting())) {
         enum fs_call_way way = fs_call_enter_slowly(c, &known, keep_state);
         if (way == FS_CALL_NO_PYTHON)
             fs_py_no_answer(NULL, ticket, ret, c->size);
@@ -78,7 +83,7 @@ static inline bool fs_call_enter(struct fs_call *c, void *ticket, void *ret, boo
         PyEval_RestoreThread(known);
         c->attached = true;
         if (fs_unlikely(c->fresh))
-            fs_py_reap_if_any();
+            fs_py_has_a_new_state();
     }
     return true;
 }
@@ -91,25 +96,19 @@ static inline void fs_call_leave(const struct fs_call *c)
         fs_py_leave_after_one_call(&c->once);
 }
 
-/* Give up a reference that was held over a call. errno is what the call left. */
-static inline void fs_call_release(PyObject *object)
+/* Have the module's handler run a callback whose object the module owns, and may free meanwhile. */
+static inline void fs_call_theirs(const struct fs_call *c, const struct fs_py_running *r,
+                                  ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
+                                  void *ticket)
 {
-    if (fs_likely(Py_REFCNT(object) > 1)) {
-        Py_DECREF(object);
-    } else {
-        int saved = errno;
-        Py_DECREF(object);
-        errno = saved;
+    PyObject *owner = fs_py_running_owner(r);
+    if (fs_unlikely(!owner)) {
+        fs_py_closed_answer(ticket, ret, c->size);
+        return;
     }
-}
-
-/* Run the module's handler on `object`, which the handler may free. */
-static inline void fs_call_run(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
-                               PyObject *object)
-{
-    Py_INCREF(object);
-    handler(cif, ret, args, object);
-    fs_call_release(object);
+    handler(cif, ret, args, owner);
+    if (FS_PY_NO_GIL)
+        fs_py_release(owner);
 }
 
 #endif

@@ -33,26 +33,56 @@ struct fs_block *fs_cffi_sink;
 /* What this thread has prepared and not yet tracked: our block, and whose place it takes. */
 static FS_PY_THREAD_LOCAL struct fs_block *pending, *pending_for;
 
-/* ---- the handler ----------------------------------------------------------------------- */
-
-/* A callback's first call. The probe's goes to cffi's handler, and its second one to us. */
-static FS_COLD bool ask(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+static bool has_the_size(const PyObject *object)
 {
-    struct fs_dropin *d = fs_dropin_that_holds((void *)cell->served.handler);
-    if (d && fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
-        d->seen |= FS_SAW_CALL;
-        fs_invoke_check(d, cell, cif, args, info);
-        return false;
-    }
-    return fs_invoke_learn(cell, cif, info);
+    return Py_TYPE(object)->tp_basicsize == sizeof(struct fs_cffi_callback);
 }
 
-/* Does our dispatch run this callback? */
-static inline bool is_ours(struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+static FS_NORETURN void die_of_gc(const struct fs_block *b)
 {
-    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
-        return true;
-    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif, args, info);
+    fs_die(
+        "ffi_static: C called the cffi callback at @ while the garbage collector destroys it; keep "
+        "a reference to it",
+        (uintptr_t)fs_slot_code(b->slot), 0);
+}
+
+/* ---- the handler ----------------------------------------------------------------------- */
+
+/* A callback's first call: does our dispatch run it? The probe's goes to cffi's handler, and its
+ * second one to us. */
+static FS_COLD bool ask(struct fs_py_cell *cell, void *ticket, struct fs_invoke *in, void **args)
+{
+    struct fs_py_running now;
+    struct fs_dropin *d = fs_dropin_that_holds((void *)in->handler);
+    if (!d)
+        return false;
+    if (fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
+        d->seen |= FS_SAW_CALL;
+        fs_invoke_check(d, in, args);
+        return false;
+    }
+    bool ours = fs_invoke_learn(d, in);
+    if (fs_py_running_begin(&now, cell, ticket)) {
+        fs_turbo_decide(d, cell, ours, in->integer);
+        fs_py_running_seen(&now, in->info);
+        fs_py_running_end(&now);
+    }
+    return ours;
+}
+
+/* What a call uses of its callback, which may end during the call. */
+static inline struct fs_invoke look(const struct fs_py_cell *cell, ffi_cif *cif)
+{
+    const struct fs_block *b = cell->served.data;
+    PyObject *info = fs_py_load((PyObject **)&b->user_data);
+    if (fs_unlikely(!info)) /* tp_clear has run, dealloc not yet */
+        die_of_gc(b);
+    return (struct fs_invoke){
+        .handler = cell->served.handler,
+        .info = info,
+        .cif = cif,
+        .integer = __atomic_load_n(&cell->types, __ATOMIC_RELAXED) != 0,
+    };
 }
 
 /* Nobody but the library can write to a sealed slot (tramp/seal.h). */
@@ -75,22 +105,23 @@ static void call_freed(ffi_cif *cif, void *ret, void **args, void *ticket)
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_py_running running;
     struct fs_call c;
     if (!fs_call_enter(&c, ticket, ret, true))
         return;
-    if (fs_likely(fs_py_cell_valid(cell, ticket))) {
-        const struct fs_block *b = cell->served.data;
-        if (fs_unlikely(!b->user_data)) /* tp_clear has run, dealloc not yet */
-            fs_die("ffi_static: C called the cffi callback at @ while the garbage collector "
-                   "destroys it; keep a reference to it",
-                   (uintptr_t)fs_slot_code(b->slot), 0);
-        if (fs_likely(is_ours(cell, cif, args, b->user_data)))
-            fs_invoke_run(cell, cif, ret, args, b->user_data);
+    if (fs_likely(fs_py_running_begin(&running, cell, ticket))) {
+        const enum fs_turbo turbo = fs_turbo_of(cell);
+        struct fs_invoke in = look(cell, cif);
+        fs_py_running_seen(&running, in.info);
+        if (fs_likely(turbo == FS_TURBO_RUNS ||
+                      (turbo == FS_TURBO_ASKS && ask(cell, ticket, &in, args))))
+            fs_invoke_run(&in, ret, args);
         else
-            fs_invoke_theirs(cell->served.handler, cif, ret, args, b->user_data);
+            fs_invoke_theirs(&in, ret, args);
+        fs_py_running_end(&running);
     } else {
         const struct fs_block *b = cell->served.data;
-        if (is_sealed(b) && b->use == FS_BLOCK_FREE && !fs_py_exiting)
+        if (is_sealed(b) && b->use == FS_BLOCK_FREE && !fs_py_may_be_exiting())
             call_freed(cif, ret, args, ticket);
         fs_py_closed_answer(ticket, ret, c.size);
     }
@@ -104,7 +135,8 @@ typedef void *map(void *, size_t, int, int, int, off_t);
 /* Does this thread drain? */
 static bool is_draining(const struct fs_dropin *d)
 {
-    return fs_unlikely(fs_cffi_of(d)->stock.draining) && pthread_equal(d->prober, pthread_self());
+    return fs_unlikely(fs_py_load(&fs_cffi_of(d)->stock.draining)) &&
+           pthread_equal(fs_py_load(&d->prober), pthread_self());
 }
 
 static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, size_t size,
@@ -119,7 +151,7 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    if (d->state == FS_DROPIN_RESTORED) { /* cffi gets stock memory again */
+    if (fs_py_load(&d->state) == FS_DROPIN_RESTORED) { /* cffi gets stock memory again */
         void *theirs = original(where, size, rights, flags, fd, offset);
         if (theirs == MAP_FAILED || fs_stock_mapped(&c->stock, theirs, size) == 0)
             return theirs;
@@ -129,8 +161,8 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
     }
     void *area = fs_block_area(size);
     if (area != MAP_FAILED) {
-        c->stock.accounted += size / sizeof(struct fs_block);
-        c->given += size / sizeof(struct fs_block);
+        fs_py_add(&c->stock.accounted, size / sizeof(struct fs_block));
+        fs_py_add(&c->given, size / sizeof(struct fs_block));
     }
     return area;
 }
@@ -141,12 +173,34 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
     if (b->use == FS_BLOCK_FREE)
         return;
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
-    cell->callback = NULL; /* for threads that wait for the GIL, or call when Python has ended */
-    if (!is_sealed(b) && (!fs_py_exiting || !fs_py_finalizing()))
+    /* for threads that wait for the GIL, or call when Python has ended */
+    fs_py_running_finish(cell, (PyObject *const[FS_PY_KEPT]){b->user_data});
+    if (!is_sealed(b) && (!fs_py_may_be_exiting() || !fs_py_finalizing()))
         __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
-    d->freed += b->use == FS_BLOCK_LIVE;
-    fs_cffi_of(d)->out--;
+    fs_py_add(&d->freed, b->use == FS_BLOCK_LIVE);
+    fs_py_add(&fs_cffi_of(d)->out, (size_t)-1);
     b->use = FS_BLOCK_FREE;
+}
+
+/* The garbage collector has cleared a callback, and has not freed it yet. */
+static void call_cleared(ffi_cif *cif, void *ret, void **args, void *ticket)
+{
+    (void)cif;
+    (void)ret;
+    (void)args;
+    die_of_gc(fs_py_cell_of(ticket)->served.data);
+}
+
+/* Without the GIL: it is about to clear this object. */
+static void hook_clear(const struct fs_cffi_callback *o)
+{
+    struct fs_block *b = o->closure;
+    if (!has_the_size((const PyObject *)o) || !fs_block_is_ours(b) || b->use == FS_BLOCK_FREE)
+        return;
+    fs_py_running_finish(fs_py_cell_of(b->slot->user_data),
+                         (PyObject *const[FS_PY_KEPT]){b->user_data});
+    if (!is_sealed(b))
+        __atomic_store_n(&b->slot->handler, call_cleared, __ATOMIC_RELEASE);
 }
 
 /* A cell for the block's next callback. The slot is made once, the cell again when it is worn. */
@@ -155,7 +209,11 @@ static struct fs_py_cell *cell_of(struct fs_block *b)
     if (fs_likely(b->slot != NULL && b->slot->user_data)) {
         struct fs_py_cell *own = fs_py_cell_of(b->slot->user_data);
         if (fs_likely(!fs_py_cell_is_worn(own))) {
+            if (FS_PY_NO_GIL)
+                fs_py_cells_lock();
             fs_py_cell_renew(own);
+            if (FS_PY_NO_GIL)
+                fs_py_cells_unlock();
             return own;
         }
     }
@@ -227,7 +285,7 @@ static ffi_status fill(struct fs_block *b, ffi_cif *cif, ffi_static_handler func
     if (fs_likely(error == 0))
         error = ffi_static_prep(b->slot, cif, call, ticket, 0);
     if (fs_unlikely(error < 0)) {
-        cell->callback = NULL;
+        fs_py_store(&cell->callback, NULL);
         if (!b->slot->user_data || fs_py_cell_of(b->slot->user_data) != cell)
             fs_py_cell_free(cell, NULL);
         return fs_dropin_status(error);
@@ -291,15 +349,16 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
     theirs->user_data = user_data; /* cffi checks this word */
     if (!known) {                  /* our block goes to cffi when the object is freed */
         fs_stock_retire(&c->stock, theirs);
-        c->given++;
+        fs_py_add(&c->given, 1);
     }
-    c->out++;
+    fs_py_add(&c->out, 1);
     b->use = is_draining(d) ? FS_BLOCK_DRAINED : FS_BLOCK_LIVE;
-    d->made += b->use == FS_BLOCK_LIVE;
-    if (d->made - d->freed > c->most)
-        c->most = d->made - d->freed;
+    fs_py_add(&d->made, b->use == FS_BLOCK_LIVE);
+    const size_t live = fs_py_load(&d->made) - fs_py_load(&d->freed);
+    if (live > fs_py_load(&c->most))
+        fs_py_store(&c->most, live);
     if (fs_dropin_may_turbo(d))
-        fs_py_cell_of(b->slot->user_data)->turbo = FS_TURBO_ASKS;
+        fs_py_store(&fs_py_cell_of(b->slot->user_data)->turbo, FS_TURBO_ASKS);
     pending = b;
     pending_for = theirs;
     if (fs_dropin_probing(d))
@@ -310,7 +369,7 @@ static ffi_status hook_prep(struct fs_dropin *d, struct fs_block *theirs, ffi_ci
 /* After uninstall() cffi goes on with blocks of ours that it has, and with stock blocks. */
 static bool is_stocks(const struct fs_dropin *d, const ffi_closure *closure)
 {
-    return d->state == FS_DROPIN_RESTORED && !fs_block_is_ours(closure);
+    return fs_py_load(&d->state) == FS_DROPIN_RESTORED && !fs_block_is_ours(closure);
 }
 
 static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
@@ -318,7 +377,7 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
 {
     if (!is_stocks(d, closure))
         return hook_prep(d, (void *)closure, cif, function, user_data);
-    fs_cffi_of(d)->clean = false;
+    fs_py_store(&fs_cffi_of(d)->clean, false);
     fs_ffi_prep *original = (fs_ffi_prep *)fs_dropin_original(d, "ffi_prep_closure");
     return original(closure, cif, function, user_data);
 }
@@ -329,15 +388,10 @@ static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_c
     if (code == closure) {
         if (!is_stocks(d, closure))
             return hook_prep(d, (void *)closure, cif, function, user_data);
-        fs_cffi_of(d)->clean = false;
+        fs_py_store(&fs_cffi_of(d)->clean, false);
     }
     fs_ffi_prep_loc *original = (fs_ffi_prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
     return original(closure, cif, function, user_data, code);
-}
-
-static bool has_the_size(const PyObject *object)
-{
-    return Py_TYPE(object)->tp_basicsize == sizeof(struct fs_cffi_callback);
 }
 
 /* Is this a stock callback? Other objects of this size have something else at these places. */
@@ -347,6 +401,8 @@ static bool is_stock(const struct fs_cffi_callback *o)
            !fs_block_is_ours(o->closure);
 }
 
+static int (*const clears[FS_DROPIN_MODULES])(void *);
+
 static void hook_track(struct fs_dropin *d, void *object)
 {
     struct fs_cffi_callback *o = object;
@@ -355,6 +411,8 @@ static void hook_track(struct fs_dropin *d, void *object)
         if (same) {
             o->c_data = fs_slot_code(pending->slot);
             o->closure = pending;
+            if (FS_PY_NO_GIL)
+                fs_dropin_see_clears(d, Py_TYPE((PyObject *)object), clears[d->index]);
         }
         if (fs_dropin_probing(d)) {
             d->seen |= FS_SAW_TRACK;
@@ -362,7 +420,7 @@ static void hook_track(struct fs_dropin *d, void *object)
                 fs_dropin_wrong(d, "its callback objects have another layout");
         }
         pending = NULL;
-    } else if (d->state == FS_DROPIN_RESTORED && is_stock(object)) {
+    } else if (fs_py_load(&d->state) == FS_DROPIN_RESTORED && is_stock(object)) {
         fs_stock_begins(&fs_cffi_of(d)->stock, o->closure);
     }
     PyObject_GC_Track(object);
@@ -421,8 +479,16 @@ static void hook_untrack(struct fs_dropin *d, void *object)
     static void untrack_##n(void *object)                                                          \
     {                                                                                              \
         hook_untrack(&fs_dropins[n], object);                                                      \
+    }                                                                                              \
+    static int clear_##n(void *object)                                                             \
+    {                                                                                              \
+        hook_clear(object);                                                                        \
+        return fs_dropins[n].clear(object);                                                        \
     }
 FS_EACH_RECORD(FUNCTIONS, )
+
+#define CLEAR_OF(n, unused) [n] = clear_##n,
+static int (*const clears[FS_DROPIN_MODULES])(void *) = {FS_EACH_RECORD(CLEAR_OF, )};
 
 /* A hook that is the same function for all records. */
 #define SAME(n, hook) [n] = (void *)(hook),
@@ -451,7 +517,7 @@ static bool still_needed(const struct fs_dropin *d, const char *symbol)
 static bool has_nothing(const struct fs_dropin *d)
 {
     const struct fs_cffi *c = fs_cffi_of(d);
-    return c->given == c->out && c->stock.area_count == 0;
+    return fs_py_load(&c->given) == fs_py_load(&c->out) && c->stock.area_count == 0;
 }
 
 static void forget(const struct fs_dropin *d)

@@ -48,10 +48,20 @@ void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, 
     /* a reader that sees this size sees the cell's new generation as well */
     __atomic_store_n(&cell->result_size, (uint32_t)size, __ATOMIC_RELEASE);
     cell->closure = closure;
-    cell->callback = object;
     cell->served.handler = handler;
     cell->served.data = data;
-    cell->turbo = FS_TURBO_OFF;
+    fs_py_store(&cell->turbo, FS_TURBO_OFF);
+    fs_py_store(&cell->callback, object);
+}
+
+void fs_turbo_decide(struct fs_dropin *d, struct fs_py_cell *cell, bool ours, uint32_t types)
+{
+    uint8_t asks = FS_TURBO_ASKS;
+    __atomic_store_n(&cell->types, types, __ATOMIC_RELAXED);
+    if (__atomic_compare_exchange_n(&cell->turbo, &asks, ours ? FS_TURBO_RUNS : FS_TURBO_OFF, false,
+                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&
+        ours && !fs_dropin_probing(d))
+        __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
 }
 
 int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
@@ -66,10 +76,10 @@ int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler
     int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
     if (fs_unlikely(error < 0)) {
         fs_py_cell_free(cell, NULL);
-        --d->made;
+        fs_py_add(&d->made, -1UL);
     } else if (fs_unlikely(was == call)) { /* prepared a second time */
         fs_py_cell_free(fs_py_cell_of(before), NULL);
-        --d->made;
+        fs_py_add(&d->made, -1UL);
     }
     if (error == -EALREADY)
         fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
@@ -82,16 +92,26 @@ ffi_status fs_dropin_status(int error)
     return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
 }
 
+void fs_dropin_finish(const ffi_static_closure *closure, ffi_static_handler call,
+                      const PyObject *object, PyObject *const used[FS_PY_KEPT])
+{
+    if (!fs_dropin_is_ours(closure) || closure->handler != call)
+        return;
+    struct fs_py_cell *cell = fs_py_cell_of(closure->user_data);
+    if (fs_py_load(&cell->callback) == object)
+        fs_py_running_finish(cell, used);
+}
+
 bool fs_dropin_free(struct fs_dropin *d, ffi_static_closure *closure, ffi_static_handler call)
 {
     /* The closure may be libffi's: libffi's closures have these two words as well. */
     struct fs_py_cell *cell = closure->handler == call ? fs_py_cell_of(closure->user_data) : NULL;
-    if (fs_unlikely(fs_py_exiting) && fs_py_finalizing()) {
+    if (fs_unlikely(fs_py_may_be_exiting()) && fs_py_finalizing()) {
         if (!fs_dropin_is_ours(closure))
             return false;
         if (cell) { /* both stay: C may call until the process ends */
-            cell->callback = NULL;
-            ++d->freed;
+            fs_py_store(&cell->callback, NULL);
+            fs_py_add(&d->freed, 1);
         }
         return true;
     }

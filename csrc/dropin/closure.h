@@ -9,6 +9,7 @@
 
 #include "dropin/record.h"
 #include "py/cell.h"
+#include "py/running.h"
 
 #include <ffi.h>
 
@@ -27,13 +28,25 @@ enum fs_turbo {
     FS_TURBO_RUNS, /* ours: the same conversions, chosen once */
 };
 
+static inline enum fs_turbo fs_turbo_of(const struct fs_py_cell *cell)
+{
+    return (enum fs_turbo)fs_py_load(&cell->turbo);
+}
+
+/* The first call has decided. `types`: what later ones are to know. Without the GIL several calls
+ * may be the first; all decide the same. */
+FS_HIDDEN void fs_turbo_decide(struct fs_dropin *d, struct fs_py_cell *cell, bool ours,
+                               uint32_t types);
+
 /* install(turbo=False): closures that are made from now on do not run by our dispatch. */
 extern FS_HIDDEN bool fs_turbo_off;
 
 /* May a closure that is made now? */
 static inline bool fs_dropin_may_turbo(const struct fs_dropin *d)
 {
-    return !d->no_turbo && (d->state == FS_DROPIN_SERVED ? !fs_turbo_off : fs_dropin_probing(d));
+    return !fs_py_load(&d->no_turbo) &&
+           (fs_py_load(&d->state) == FS_DROPIN_SERVED ? !fs_py_load(&fs_turbo_off)
+                                                      : fs_dropin_probing(d));
 }
 
 /* The probe's signature is int(short, double, void *): does this cif say so? */
@@ -54,6 +67,11 @@ FS_HIDDEN int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_stat
 
 /* How libffi says such an error. */
 FS_HIDDEN ffi_status fs_dropin_status(int error);
+
+/* The object of a closure that was prepared with `call` is about to be freed or cleared: no call of
+ * it begins any more, and those that run keep used[]. A second time does nothing. */
+FS_HIDDEN void fs_dropin_finish(const ffi_static_closure *closure, ffi_static_handler call,
+                                const PyObject *object, PyObject *const used[FS_PY_KEPT]);
 
 /* Free a closure that was prepared with `call`, or not at all. When Python ends, the closure and
  * its cell stay, so that late calls are answered (py/ending.h). False, and nothing has changed,

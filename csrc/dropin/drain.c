@@ -25,7 +25,8 @@ static int append(PyObject *list, PyObject *made)
  * has more of than callbacks were ever alive: a block of ours takes the place of each stock block
  * that comes back after install(), so there would be more each time. Neither they nor stock blocks
  * go there: in place of each, the sink goes to the head of that list, unless it is there already.
- */
+ * Without the GIL other threads may be at that list. Then all blocks of ours go there, and stock
+ * blocks keep their callbacks, for good. */
 static int release(struct fs_cffi *c, PyObject *list)
 {
     struct fs_block *head = NULL;
@@ -34,7 +35,7 @@ static int release(struct fs_cffi *c, PyObject *list)
         struct fs_cffi_callback *o = (struct fs_cffi_callback *)PyList_GET_ITEM(list, i);
         if ((PyObject *)o == Py_None || !fs_block_is_ours(o->closure))
             continue;
-        if (excess) {
+        if (excess && !FS_PY_NO_GIL) {
             excess--;
             continue;
         }
@@ -47,6 +48,12 @@ static int release(struct fs_cffi *c, PyObject *list)
         const struct fs_cffi_callback *o = (void *)PyList_GET_ITEM(list, i);
         if ((const PyObject *)o == Py_None)
             continue;
+        if (FS_PY_NO_GIL) {
+            Py_INCREF(PyList_GET_ITEM(list, i));
+            Py_INCREF(Py_None);
+            PyList_SetItem(list, i, Py_None);
+            continue;
+        }
         struct fs_block *ours = fs_block_is_ours(o->closure) ? o->closure : NULL;
         if (!head) {
             head = fs_block_new();
@@ -79,7 +86,7 @@ static int drain(struct fs_dropin *d, PyObject *list, bool (*more)(const struct 
 {
     struct fs_cffi *c = fs_cffi_of(d);
     int error = 0;
-    d->prober = pthread_self();
+    fs_py_store(&d->prober, pthread_self());
     fs_stock_begin(&c->stock);
     while (error == 0 && more(c)) {
         unsigned long before = c->stock.requests;
@@ -102,7 +109,7 @@ static bool to_the_end(const struct fs_cffi *c)
 
 static bool to_our_last(const struct fs_cffi *c)
 {
-    return c->given != c->out && !c->stock.refused;
+    return fs_py_load(&c->given) != fs_py_load(&c->out) && !c->stock.refused;
 }
 
 /* The list of what is withheld, hidden from the garbage collector. NULL with an exception. */

@@ -137,7 +137,7 @@ bool fs_object_contains(const struct fs_object *object, const void *bytes, size_
 }
 
 /* The parts of r_info, for which <link.h> has no name of both classes. */
-#if __ELF_NATIVE_CLASS == 64
+#if UINTPTR_MAX > UINT32_MAX /* musl defines no __ELF_NATIVE_CLASS */
 #define SYMBOL_OF(info) ELF64_R_SYM(info)
 #define TYPE_OF(info) ELF64_R_TYPE(info)
 #else

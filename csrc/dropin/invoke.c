@@ -79,21 +79,20 @@ static FS_COLD void give_up(const ffi_cif *cif, void *ret, PyObject *info, const
 }
 
 /* Have cffi's handler do the rest with `result`, or with the exception that is set. */
-static FS_COLD bool hand_on(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
-                            PyObject *info, PyObject *result)
+static FS_COLD bool hand_on(const struct fs_invoke *in, void *ret, void **args, PyObject *result)
 {
-    const struct fs_dropin *d = fs_dropin_that_holds((void *)handler);
+    const struct fs_dropin *d = fs_dropin_that_holds((void *)in->handler);
     if (fs_unlikely(!d || !is_bound(d))) {
-        give_up(cif, ret, info, result);
+        give_up(in->cif, ret, in->info, result);
         return false;
     }
-    struct handed mine = {.callable = PyTuple_GET_ITEM(info, FUNCTION), .result = result};
+    struct handed mine = {.callable = PyTuple_GET_ITEM(in->info, FUNCTION), .result = result};
     struct handed *before = handed;
     if (!result)
         PyErr_Fetch(&mine.exception[0], &mine.exception[1], &mine.exception[2]);
     Py_XINCREF(result);
     handed = &mine;
-    handler(cif, ret, args, info);
+    in->handler(in->cif, ret, args, in->info);
     handed = before;
     if (mine.taken)
         return true;
@@ -105,12 +104,11 @@ static FS_COLD bool hand_on(ffi_static_handler handler, ffi_cif *cif, void *ret,
 
 /* A call in the middle of another one, whose handler has not yet taken what it is handed: Python
  * may run anything when the handler makes the arguments. */
-void fs_invoke_theirs(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
-                      PyObject *info)
+void fs_invoke_theirs(const struct fs_invoke *in, void *ret, void **args)
 {
     struct handed *before = handed;
     handed = NULL;
-    fs_call_run(handler, cif, ret, args, info);
+    in->handler(in->cif, ret, args, in->info);
     handed = before;
 }
 
@@ -180,18 +178,14 @@ static bool is_integer(PyObject *ctype, const ffi_type *type)
            to_and_back(ctype, -1) == (is_signed(type) ? -1 : -2);
 }
 
-bool fs_invoke_learn(struct fs_py_cell *cell, const ffi_cif *cif, PyObject *info)
+bool fs_invoke_learn(const struct fs_dropin *d, struct fs_invoke *in)
 {
-    struct fs_dropin *d = fs_dropin_that_holds((void *)cell->served.handler);
-    PyObject *signature = signature_of(info);
-    bool ours = d && !d->no_turbo && is_bound(d) && cif->nargs <= ON_STACK &&
+    PyObject *signature = signature_of(in->info);
+    bool ours = !fs_py_load(&d->no_turbo) && is_bound(d) && in->cif->nargs <= ON_STACK &&
                 PyTuple_CheckExact(signature) &&
-                PyTuple_GET_SIZE(signature) == ARGUMENTS + (Py_ssize_t)cif->nargs &&
+                PyTuple_GET_SIZE(signature) == ARGUMENTS + (Py_ssize_t)in->cif->nargs &&
                 is_plain(PyTuple_GET_ITEM(signature, RESULT));
-    if (ours && !fs_dropin_probing(d))
-        __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
-    cell->types = ours && is_integer(PyTuple_GET_ITEM(signature, RESULT), cif->rtype);
-    cell->turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
+    in->integer = ours && is_integer(PyTuple_GET_ITEM(signature, RESULT), in->cif->rtype);
     return ours;
 }
 
@@ -236,34 +230,28 @@ static FS_ALWAYS_INLINE bool convert(PyObject *signature, Py_ssize_t count, void
     return true;
 }
 
-void fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args,
-                   PyObject *info)
+void fs_invoke_run(const struct fs_invoke *in, void *ret, void **args)
 {
     PyObject *stack[ON_STACK + 1], **argv = stack + 1;
-    PyObject *signature = signature_of(info);
-    const ffi_static_handler handler = cell->served.handler;
-    const Py_ssize_t count = (Py_ssize_t)cif->nargs;
-    const bool integer = cell->types;
+    PyObject *info = in->info, *signature = signature_of(info);
+    const Py_ssize_t count = (Py_ssize_t)in->cif->nargs;
     int *real = &errno, saved = *real;
-    Py_INCREF(info); /* Python may free the callback from here on */
     if (fs_unlikely(!convert(signature, count, args, argv))) {
         *real = saved;
-        fs_invoke_theirs(handler, cif, ret, args, info);
-        fs_call_release(info);
+        fs_invoke_theirs(in, ret, args);
         return;
     }
     int *theirs = fs_py_cffi_errno(real, saved);
     PyObject *result = PyObject_Vectorcall(PyTuple_GET_ITEM(info, FUNCTION), argv,
                                            (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    if (fs_unlikely(!result ||
-                    !give(PyTuple_GET_ITEM(signature, RESULT), cif->rtype, integer, ret, result))) {
+    if (fs_unlikely(!result || !give(PyTuple_GET_ITEM(signature, RESULT), in->cif->rtype,
+                                     in->integer, ret, result))) {
         *real = theirs ? *theirs : fs_py_cffi_restore_errno(real);
-        hand_on(handler, cif, ret, args, info, result);
+        hand_on(in, ret, args, result);
     }
     for (Py_ssize_t i = count; i-- > 0;) /* from the end, as a tuple of arguments goes */
         Py_DECREF(argv[i]);
     Py_XDECREF(result);
-    Py_DECREF(info);
     *real = theirs ? *theirs : fs_py_cffi_restore_errno(real);
 }
 
@@ -304,27 +292,27 @@ static bool is_right(PyObject *ctype)
 }
 
 /* Does the handler take what it is handed? */
-static bool takes(const struct fs_py_cell *cell, ffi_cif *cif, void **args, PyObject *info)
+static bool takes(const struct fs_invoke *in, void **args)
 {
     union {
         ffi_sarg whole;
         ffi_arg room;
     } ret = {0};
     PyObject *number = PyLong_FromLong(-12);
-    bool taken = number && hand_on(cell->served.handler, cif, &ret, args, info, number);
+    bool taken = number && hand_on(in, &ret, args, number);
     Py_XDECREF(number);
     return taken && ret.whole == -12;
 }
 
-void fs_invoke_check(struct fs_dropin *d, const struct fs_py_cell *cell, ffi_cif *cif, void **args,
-                     PyObject *info)
+void fs_invoke_check(struct fs_dropin *d, const struct fs_invoke *in, void **args)
 {
     if (!fs_object_holds(&d->object, (void *)fs_py_cffi_from_memory))
-        d->no_turbo = "it is another cffi than the one whose converters this package has";
-    else if (!is_right(PyTuple_GET_ITEM(info, TYPE)))
-        d->no_turbo = "its function types have another layout";
+        fs_py_store(&d->no_turbo,
+                    "it is another cffi than the one whose converters this package has");
+    else if (!is_right(PyTuple_GET_ITEM(in->info, TYPE)))
+        fs_py_store(&d->no_turbo, "its function types have another layout");
     else if (!is_bound(d))
-        d->no_turbo = "it does not call functions by PyObject_Call()";
-    else if (!takes(cell, cif, args, info))
-        d->no_turbo = "its handler calls functions in another way";
+        fs_py_store(&d->no_turbo, "it does not call functions by PyObject_Call()");
+    else if (!takes(in, args))
+        fs_py_store(&d->no_turbo, "its handler calls functions in another way");
 }

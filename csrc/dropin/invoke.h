@@ -14,23 +14,28 @@
 
 #include "dropin/closure.h"
 
-/* A callback's first call: is ours the dispatch of its calls? `info` is what cffi's handler is
- * given: (function type, function, error result, onerror). */
-FS_HIDDEN bool fs_invoke_learn(struct fs_py_cell *cell, const ffi_cif *cif, PyObject *info);
+/* What a call works with. */
+struct fs_invoke {
+    ffi_static_handler handler; /* cffi's ... */
+    PyObject *info;             /* ... and what it is given: (function type, function, error result,
+                                   onerror); the caller keeps it alive */
+    ffi_cif *cif;
+    bool integer; /* the result's type is one */
+};
+
+/* A callback's first call: is ours the dispatch of its calls? Sets in->integer. */
+FS_HIDDEN bool fs_invoke_learn(const struct fs_dropin *d, struct fs_invoke *in);
 
 /* Run the callback. When an argument does not convert, cffi's handler runs it, and nothing has
  * happened by then that a program could see. */
-FS_HIDDEN void fs_invoke_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args,
-                             PyObject *info);
+FS_HIDDEN void fs_invoke_run(const struct fs_invoke *in, void *ret, void **args);
 
 /* Have cffi's handler run the callback. */
-FS_HIDDEN void fs_invoke_theirs(ffi_static_handler handler, ffi_cif *cif, void *ret, void **args,
-                                PyObject *info);
+FS_HIDDEN void fs_invoke_theirs(const struct fs_invoke *in, void *ret, void **args);
 
 /* When C calls the probe's callback: check where things lie, and that the handler can be handed a
  * result. Sets d->no_turbo to what is not as expected. */
-FS_HIDDEN void fs_invoke_check(struct fs_dropin *d, const struct fs_py_cell *cell, ffi_cif *cif,
-                               void **args, PyObject *info);
+FS_HIDDEN void fs_invoke_check(struct fs_dropin *d, const struct fs_invoke *in, void **args);
 
 /* In place of PyObject_Call(). */
 FS_HIDDEN PyObject *fs_invoke_hook(PyObject *callable, PyObject *args, PyObject *kwargs);

@@ -14,8 +14,18 @@
 
 #include <string.h>
 
+static bool is_thunk(const PyObject *object)
+{
+    return strcmp(Py_TYPE(object)->tp_name, "_ctypes.CThunkObject") == 0;
+}
+
 static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
 {
+    if (FS_PY_NO_GIL && fs_py_load(&d->state) == FS_DROPIN_RESTORED) {
+        void *(*original)(size_t, void **) =
+            (void *(*)(size_t, void **))fs_dropin_original(d, "ffi_closure_alloc");
+        return original(size, code);
+    }
     size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
     fs_py_reap_if_any();
     void *closure = code ? ffi_static_alloc(whole, 0, code) : NULL;
@@ -28,38 +38,53 @@ static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
     return closure;
 }
 
+/* The call goes to ctypes' handler. */
+static bool to_theirs(const struct fs_py_cell *cell, struct fs_py_running *running)
+{
+    fs_py_running_seen(running, cell->callback);
+    return false;
+}
+
 /* A callback's first call. The probe's goes to ctypes' handler, and its second one to us. */
-static FS_COLD bool ask(struct fs_py_cell *cell, const ffi_cif *cif)
+static FS_COLD bool ask(struct fs_py_cell *cell, struct fs_py_running *running, ffi_cif *cif,
+                        void *ret, void **args)
 {
     struct fs_dropin *d = cell->served.data;
     if (fs_dropin_probing(d) && !(d->seen & FS_SAW_CALL)) {
         d->seen |= FS_SAW_CALL;
+        (void)to_theirs(cell, running);
         fs_thunk_check(d, cif);
         return false;
     }
-    return fs_thunk_learn(cell, cif);
+    return fs_thunk_learn(cell, cif) ? fs_thunk_run(cell, running, cif, ret, args)
+                                     : to_theirs(cell, running);
 }
 
-/* Does our dispatch run this callback? */
-static inline bool is_ours(struct fs_py_cell *cell, const ffi_cif *cif)
+/* Run the callback by our dispatch. False: ctypes' handler has to run it. */
+static inline bool run(struct fs_py_cell *cell, struct fs_py_running *running, ffi_cif *cif,
+                       void *ret, void **args)
 {
-    if (fs_likely(cell->turbo == FS_TURBO_RUNS))
-        return true;
-    return cell->turbo == FS_TURBO_ASKS && ask(cell, cif);
+    const enum fs_turbo turbo = fs_turbo_of(cell);
+    if (fs_likely(turbo == FS_TURBO_RUNS))
+        return fs_thunk_run(cell, running, cif, ret, args);
+    return turbo == FS_TURBO_ASKS ? ask(cell, running, cif, ret, args) : to_theirs(cell, running);
 }
 
 static void call(ffi_cif *cif, void *ret, void **args, void *ticket)
 {
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
+    struct fs_py_running running;
     struct fs_call c;
-    if (!fs_call_enter(&c, ticket, ret, fs_call_keeps_states))
+    if (!fs_call_enter(&c, ticket, ret, fs_py_load(&fs_call_keeps_states)))
         return;
-    if (fs_unlikely(!fs_py_cell_valid(cell, ticket)))
+    if (fs_likely(fs_py_running_begin(&running, cell, ticket))) {
+        const ffi_static_handler handler = cell->served.handler;
+        if (fs_unlikely(!run(cell, &running, cif, ret, args)))
+            fs_call_theirs(&c, &running, handler, cif, ret, args, ticket);
+        fs_py_running_end(&running);
+    } else {
         fs_py_closed_answer(ticket, ret, c.size);
-    else if (fs_likely(is_ours(cell, cif)))
-        fs_thunk_run(cell, cif, ret, args);
-    else
-        fs_call_run(cell->served.handler, cif, ret, args, cell->callback);
+    }
     fs_call_leave(&c);
 }
 
@@ -81,7 +106,7 @@ static void check(struct fs_dropin *d, const ffi_cif *cif, ffi_static_handler th
     fs_dropin_check_cif(d, cif);
     if (!fs_object_holds(&d->object, (void *)theirs))
         fs_dropin_wrong(d, "its closures run a function that is not its own");
-    if (!user_data || strcmp(Py_TYPE((PyObject *)user_data)->tp_name, "_ctypes.CThunkObject") != 0)
+    if (!user_data || !is_thunk(user_data))
         fs_dropin_wrong(d, "what its closures are given is not the object that is known");
 }
 
@@ -99,6 +124,8 @@ static bool returns_nothing(const ffi_cif *cif)
     return FS_PY_CTYPES_VOID_IS_INT && ((const struct thunk_end *)cif)->restype == Py_None;
 }
 
+static int (*const clears[FS_DROPIN_MODULES])(void *);
+
 /* Prepare a closure of ours. False when it is not ours: then nothing has happened. */
 static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
                       ffi_static_handler theirs, void *thunk, ffi_status *status)
@@ -111,7 +138,10 @@ static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
         if (returns_nothing(cif))
             cell->result_size = 0;
         if (fs_dropin_may_turbo(d))
-            cell->turbo = FS_TURBO_ASKS;
+            fs_py_store(&cell->turbo, FS_TURBO_ASKS);
+        fs_py_enable_try(thunk);
+        if (FS_PY_NO_GIL)
+            fs_dropin_see_clears(d, Py_TYPE((PyObject *)thunk), clears[d->index]);
     }
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
@@ -139,6 +169,15 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
     return original(closure, cif, theirs, thunk);
 }
 
+/* ctypes gives up the members of a thunk, and then frees the closure. Without the GIL a call may
+ * begin in between. */
+static void hook_untrack(void *object)
+{
+    if (is_thunk(object))
+        fs_thunk_finish(object, call);
+    PyObject_GC_UnTrack(object);
+}
+
 #define FUNCTIONS(n, unused)                                                                       \
     static void *alloc_##n(size_t size, void **code)                                               \
     {                                                                                              \
@@ -157,20 +196,33 @@ static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_c
                                void *thunk)                                                        \
     {                                                                                              \
         return hook_prep_old(&fs_dropins[n], closure, cif, theirs, thunk);                         \
+    }                                                                                              \
+    static void untrack_##n(void *object)                                                          \
+    {                                                                                              \
+        hook_untrack(object);                                                                      \
+    }                                                                                              \
+    static int clear_##n(void *thunk)                                                              \
+    {                                                                                              \
+        fs_thunk_finish(thunk, call);                                                              \
+        return fs_dropins[n].clear(thunk);                                                         \
     }
 FS_EACH_RECORD(FUNCTIONS, )
 
+#define CLEAR_OF(n, unused) [n] = clear_##n,
+static int (*const clears[FS_DROPIN_MODULES])(void *) = {FS_EACH_RECORD(CLEAR_OF, )};
+
 static const struct fs_dropin_hook hooks[] = {
-    {"ffi_closure_alloc", FS_HOOKS(alloc)},
-    {"ffi_closure_free", FS_HOOKS(free)},
-    {"ffi_prep_closure_loc", FS_HOOKS(prep_loc)},
-    {"ffi_prep_closure", FS_HOOKS(prep)},
-    {NULL, {NULL}},
+    {"ffi_closure_alloc", FS_HOOKS(alloc)},       {"ffi_closure_free", FS_HOOKS(free)},
+    {"ffi_prep_closure_loc", FS_HOOKS(prep_loc)}, {"ffi_prep_closure", FS_HOOKS(prep)},
+    {"PyObject_GC_UnTrack", FS_HOOKS(untrack)},   {NULL, {NULL}},
 };
 
-/* After uninstall() closures of ours still come to be freed. */
+/* After uninstall() closures of ours still come to be freed. Without the GIL also to be prepared:
+ * uninstall() may come between the two calls by which ctypes makes a closure. */
 static bool still_needed(const struct fs_dropin *d, const char *symbol)
 {
+    if (FS_PY_NO_GIL)
+        return true;
     return d->made != d->freed && strcmp(symbol, "ffi_closure_free") == 0;
 }
 
@@ -179,7 +231,8 @@ const struct fs_dropin_kind fs_dropin_libffi = {
     .about = "its imports ffi_closure_alloc, ffi_closure_free and ffi_prep_closure_loc",
     .needs = {{{"ffi_closure_alloc"}},
               {{"ffi_closure_free"}},
-              {{"ffi_prep_closure_loc", "ffi_prep_closure"}}},
+              {{"ffi_prep_closure_loc", "ffi_prep_closure"}},
+              {{FS_PY_NO_GIL ? "PyObject_GC_UnTrack" : NULL}}},
     .proof = FS_SAW_ALLOC | FS_SAW_PREP | FS_SAW_FREE,
     .hooks = hooks,
     .still_needed = still_needed,

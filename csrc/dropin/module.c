@@ -70,7 +70,7 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
 {
     const char *name, *version;
     PyObject *function;
-    static struct fs_object object; /* under the GIL */
+    struct fs_object object;
     (void)self;
     if (!PyArg_ParseTuple(args, "ssO!:dropin_bind", &name, &version, &PyCFunction_Type, &function))
         return NULL;
@@ -85,9 +85,10 @@ static PyObject *dropin_bind(PyObject *self, PyObject *args)
             return fail(ffi_static_error());
         d->seen = 0;
         d->probes = 0;
-        d->wrong = d->no_turbo = NULL;
-        d->prober = pthread_self();
-        d->state = FS_DROPIN_PROBING;
+        d->wrong = NULL;
+        fs_py_store(&d->no_turbo, NULL);
+        fs_py_store(&d->prober, pthread_self());
+        fs_py_store(&d->state, FS_DROPIN_PROBING);
     }
     return Py_BuildValue("IsO", d->index, d->kind->name, done ? Py_True : Py_False);
 }
@@ -120,10 +121,10 @@ static PyObject *dropin_confirm(PyObject *self, PyObject *args)
         return fail("it made a callback without using what was rebound");
     if (fs_drain_retire(d, writable_code) < 0)
         return NULL;
-    d->made -= d->probes; /* which have all been freed */
-    d->freed -= d->probes;
+    fs_py_add(&d->made, -d->probes); /* which have all been freed */
+    fs_py_add(&d->freed, -d->probes);
     d->confirmed = true;
-    d->state = FS_DROPIN_SERVED;
+    fs_py_store(&d->state, FS_DROPIN_SERVED);
     Py_RETURN_NONE;
 }
 
@@ -166,7 +167,7 @@ static PyObject *dropin_keep(PyObject *self, PyObject *flag)
     (void)self;
     if (keep < 0)
         return NULL;
-    fs_call_keeps_states = keep;
+    fs_py_store(&fs_call_keeps_states, keep);
     Py_RETURN_NONE;
 }
 
@@ -177,7 +178,7 @@ static PyObject *dropin_turbo(PyObject *self, PyObject *flag)
     (void)self;
     if (on < 0)
         return NULL;
-    fs_turbo_off = !on;
+    fs_py_store(&fs_turbo_off, !on);
     Py_RETURN_NONE;
 }
 
@@ -189,7 +190,8 @@ static PyObject *dropin_no_turbo(PyObject *self, PyObject *number)
     (void)self;
     if (!d)
         return NULL;
-    d->no_turbo = "a call of its callback by this package's dispatch gave a wrong answer";
+    fs_py_store(&d->no_turbo,
+                "a call of its callback by this package's dispatch gave a wrong answer");
     Py_RETURN_NONE;
 }
 
@@ -239,7 +241,8 @@ static PyObject *text(const char *utf8)
 /* NULL: callbacks that are made now may be run by our dispatch. */
 static const char *why_no_turbo(const struct fs_dropin *d)
 {
-    return d->no_turbo ? d->no_turbo : fs_turbo_off ? "turbo=False" : NULL;
+    const char *why = fs_py_load(&d->no_turbo);
+    return why ? why : fs_py_load(&fs_turbo_off) ? "turbo=False" : NULL;
 }
 
 static PyObject *dropin_records(PyObject *self, PyObject *unused)
@@ -257,8 +260,9 @@ static PyObject *dropin_records(PyObject *self, PyObject *unused)
             (unsigned long long)(uintptr_t)d->object.dynamic, "module", text(d->name), "version",
             text(d->version), "state", states[d->state], "file",
             PyUnicode_DecodeFSDefault(d->object.path), "kind", d->kind->name, "about",
-            d->kind->about, "made", d->made, "freed", d->freed, "turbo", d->turbo, "no_turbo",
-            why_no_turbo(d), "leftover", (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
+            d->kind->about, "made", fs_py_load(&d->made), "freed", fs_py_load(&d->freed), "turbo",
+            fs_py_load(&d->turbo), "no_turbo", why_no_turbo(d), "leftover",
+            (Py_ssize_t)fs_stock_live(&fs_cffi_of(d)->stock));
         if (!each || PyList_Append(list, each) < 0)
             Py_CLEAR(list);
         Py_XDECREF(each);
@@ -295,12 +299,6 @@ static PyMethodDef functions[] = {
 
 PyMODINIT_FUNC PyInit__lib(void)
 {
-#ifdef Py_GIL_DISABLED
-    PyErr_SetString(PyExc_ImportError,
-                    "ffi_static does not support free-threaded builds of Python yet; use the "
-                    "ordinary build of this version");
-    return NULL;
-#endif
     PyObject *module = fs_py_module();
     if (module && (PyModule_AddFunctions(module, functions) < 0 ||
                    PyModule_AddFunctions(module, fs_dropin_users_functions) < 0))

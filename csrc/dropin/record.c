@@ -8,6 +8,7 @@
 #include "dropin/record.h"
 
 #include "base/error.h"
+#include "py/compat.h"
 
 #include <string.h>
 
@@ -42,9 +43,19 @@ struct fs_dropin *fs_dropin_record(const struct fs_object *object)
 struct fs_dropin *fs_dropin_that_holds(const void *code)
 {
     for (unsigned i = 0; i < FS_DROPIN_MODULES; i++)
-        if (fs_dropins[i].state != FS_DROPIN_NONE && fs_object_holds(&fs_dropins[i].object, code))
+        if (fs_py_load(&fs_dropins[i].state) != FS_DROPIN_NONE &&
+            fs_object_holds(&fs_dropins[i].object, code))
             return &fs_dropins[i];
     return NULL;
+}
+
+void fs_dropin_see_clears(struct fs_dropin *d, void *type, int (*ours)(void *object))
+{
+    inquiry *at = &((PyTypeObject *)type)->tp_clear, before = fs_py_load(at);
+    if (before == (inquiry)(void *)ours)
+        return;
+    fs_py_store(&d->clear, (int (*)(void *))(void *)before);
+    fs_py_store(at, (inquiry)(void *)ours);
 }
 
 /* ---- which entries ------------------------------------------------------------------------- */
@@ -136,12 +147,13 @@ int fs_dropin_bind(struct fs_dropin *d)
 
 void fs_dropin_unbind(struct fs_dropin *d, bool failed)
 {
-    bool all = failed && !d->confirmed && d->made == d->freed &&
+    /* Without the GIL another thread may be in the middle of making a closure. */
+    bool all = failed && !FS_PY_NO_GIL && !d->confirmed && d->made == d->freed &&
                (!d->kind->has_nothing || d->kind->has_nothing(d));
     for (unsigned i = 0; i < d->entries; i++)
         if (all || !d->kind->still_needed(d, d->entry[i].symbol))
             restore(d, &d->entry[i]);
     if (all && d->kind->forget)
         d->kind->forget(d);
-    d->state = FS_DROPIN_RESTORED;
+    __atomic_store_n(&d->state, FS_DROPIN_RESTORED, __ATOMIC_RELEASE);
 }

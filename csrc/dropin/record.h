@@ -10,7 +10,8 @@
  * (libffi.c), and cffi as it is on Linux, with an allocator of its own (cffi.c). Other objects that
  * make closures are only named (users.c). There is one record for each shared object. Records are
  * never given back, because a module may call us as long as a closure of it lives. The GIL guards
- * all of this, except what a call of a closure reads (call.h).
+ * all of this, except what a call of a closure reads (call.h). Without a GIL the lock of
+ * ffi_static/_dropin does, and words that other threads read as well are atomic.
  *
  * The room's words, of which cffi needs all five:
  *
@@ -67,6 +68,8 @@ struct fs_dropin {
     bool confirmed;              /* has it ever been served? */
     unsigned entries;
     struct fs_dropin_entry entry[FS_DROPIN_ENTRIES];
+    int (*clear)(
+        void *object);         /* tp_clear of its callbacks' type, where ours has taken its place */
     unsigned long made, freed; /* closures */
     unsigned long turbo;       /* of those made: how many our dispatch runs */
     const char *no_turbo;      /* why it runs none; NULL: it may */
@@ -122,7 +125,8 @@ struct fs_dropin_kind {
 /* Is this record being probed, by this thread? */
 static inline bool fs_dropin_probing(const struct fs_dropin *d)
 {
-    return fs_unlikely(d->state == FS_DROPIN_PROBING) && pthread_equal(d->prober, pthread_self());
+    return fs_unlikely(__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == FS_DROPIN_PROBING) &&
+           pthread_equal(__atomic_load_n(&d->prober, __ATOMIC_RELAXED), pthread_self());
 }
 
 /* Remember the first thing that is wrong with a probed module. */
@@ -134,6 +138,10 @@ static inline void fs_dropin_wrong(struct fs_dropin *d, const char *what)
 
 /* What `symbol` was before it was rebound. */
 FS_HIDDEN void *fs_dropin_original(const struct fs_dropin *d, const char *symbol);
+
+/* Without the GIL: before the garbage collector clears a callback of this type, our function is
+ * called, and calls the record's `clear` in the end. For good. */
+FS_HIDDEN void fs_dropin_see_clears(struct fs_dropin *d, void *type, int (*ours)(void *object));
 
 /* The record of the object that this code is of, or NULL. */
 FS_HIDDEN struct fs_dropin *fs_dropin_that_holds(const void *code);

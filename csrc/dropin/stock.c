@@ -14,6 +14,8 @@
  */
 #include "dropin/stock.h"
 
+#include "py/cell.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -151,14 +153,14 @@ void fs_stock_begin(struct fs_stock *s)
     }
     s->drained_count = 0;
     s->refused = 0;
-    s->accounted += s->uncounted;
+    fs_py_add(&s->accounted, s->uncounted);
     s->uncounted = 0;
-    s->draining = true;
+    fs_py_store(&s->draining, true);
 }
 
 void fs_stock_end(struct fs_stock *s)
 {
-    s->draining = false;
+    fs_py_store(&s->draining, false);
 }
 
 void fs_stock_refuse(struct fs_stock *s, const struct fs_object *object, size_t size)
@@ -205,14 +207,16 @@ static struct fs_stock_area *area_of(struct fs_stock *s, const void *block)
 
 int fs_stock_mapped(struct fs_stock *s, void *start, size_t size)
 {
+    fs_py_cells_lock();
     void *areas = grown(s->areas, s->area_count, &s->area_room, sizeof *s->areas);
-    if (!areas)
-        return -ENOMEM;
-    s->areas = areas;
-    s->areas[s->area_count++] = (struct fs_stock_area){
-        .start = (uintptr_t)start, .size = size, .blocks = size / FS_STOCK_BLOCK};
-    s->accounted += size / FS_STOCK_BLOCK;
-    return 0;
+    if (areas) {
+        s->areas = areas;
+        s->areas[s->area_count++] = (struct fs_stock_area){
+            .start = (uintptr_t)start, .size = size, .blocks = size / FS_STOCK_BLOCK};
+        fs_py_add(&s->accounted, size / FS_STOCK_BLOCK);
+    }
+    fs_py_cells_unlock();
+    return areas ? 0 : -ENOMEM;
 }
 
 static size_t *live_with(struct fs_stock *s, const void *block)
@@ -223,44 +227,54 @@ static size_t *live_with(struct fs_stock *s, const void *block)
 
 void fs_stock_begins(struct fs_stock *s, const void *block)
 {
+    fs_py_cells_lock();
     ++*live_with(s, block);
+    fs_py_cells_unlock();
 }
 
 void fs_stock_ends(struct fs_stock *s, const void *block)
 {
+    fs_py_cells_lock();
     size_t *live = live_with(s, block);
     if (*live)
         --*live;
+    fs_py_cells_unlock();
 }
 
 int fs_stock_reserve(struct fs_stock *s)
 {
-    if (!s->draining)
+    if (!fs_py_load(&s->draining))
         return 0;
+    fs_py_cells_lock();
     void *drained = grown(s->drained, s->drained_count, &s->drained_room, sizeof *s->drained);
-    if (!drained)
-        return -ENOMEM;
-    s->drained = drained;
-    return 0;
+    if (drained)
+        s->drained = drained;
+    fs_py_cells_unlock();
+    return drained ? 0 : -ENOMEM;
 }
 
 void fs_stock_retire(struct fs_stock *s, const void *block)
 {
+    fs_py_cells_lock();
     struct fs_stock_area *area = area_of(s, block);
     if (area) {
         area->retired++;
-        return;
+    } else {
+        fs_py_add(&s->accounted, 1);
+        /* Without the GIL two threads may have reserved the same room. */
+        if (fs_py_load(&s->draining) && s->drained_count < s->drained_room)
+            s->drained[s->drained_count++] = (uintptr_t)block;
     }
-    s->accounted++;
-    if (s->draining)
-        s->drained[s->drained_count++] = (uintptr_t)block;
+    fs_py_cells_unlock();
 }
 
 size_t fs_stock_live(const struct fs_stock *s)
 {
+    fs_py_cells_lock();
     size_t live = s->unknown;
     for (size_t i = 0; i < s->area_count; i++)
         live += s->areas[i].live;
+    fs_py_cells_unlock();
     return live;
 }
 
@@ -311,7 +325,7 @@ static void set_back(struct fs_stock *s)
     if (before(after(*s->pages), &unused, &now) < 0 ||
         before(after(s->pages_kept), &unused, &then) < 0 || now - then > s->accounted)
         return;
-    s->accounted -= now - then;
+    fs_py_add(&s->accounted, then - now);
     *s->pages = s->pages_kept;
 }
 
@@ -334,10 +348,13 @@ int fs_stock_settle(struct fs_stock *s, bool writable_code)
     } else {
         set_back(s);
     }
+    fs_py_cells_lock();
     unmap_areas(s);
-    free(s->drained);
+    uintptr_t *drained = s->drained;
     s->drained = NULL;
     s->drained_count = s->drained_room = 0;
+    fs_py_cells_unlock();
+    free(drained);
     if (error == 0 || !writable_code)
         return 0;
     s->watched = false;

@@ -97,15 +97,15 @@ static ptrdiff_t distance; /* from the anchor to libffi's description */
 static bool learn_argument(PyObject *class, const ffi_type *type, bool *boxed)
 {
     uintptr_t anchor = anchor_of(class);
-    if (!anchor || (uintptr_t)type != anchor + (uintptr_t)distance)
+    if (!anchor || (uintptr_t)type != anchor + (uintptr_t)fs_py_load(&distance))
         return false; /* ctypes knows nothing of this class */
     const PyTypeObject *base = ((PyTypeObject *)class)->tp_base;
     *boxed = !info_of(type)->get || base != ancestor_of(base);
     return !*boxed || is_plain((PyTypeObject *)class);
 }
 
-/* Bit n of cell->types says that argument n is an instance. */
-static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
+/* Bit n of *types says that argument n is an instance. */
+static bool learn(const ffi_cif *cif, uint32_t *types)
 {
     const struct thunk *t = thunk_of(cif);
     if ((t->flags & CALLS & ~PYTHON_API) != CDECL || cif->nargs > ON_STACK || !t->converters ||
@@ -115,12 +115,11 @@ static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
     /* Versions of ctypes differ in how they count references to a py_object result. */
     if (t->set && is_code(info_of(t->result), 'O'))
         return false;
-    cell->types = 0;
     for (unsigned i = 0; i < cif->nargs; i++) {
         bool boxed;
         if (!learn_argument(PyTuple_GET_ITEM(t->converters, i), cif->arg_types[i], &boxed))
             return false;
-        cell->types |= (uint32_t)boxed << i;
+        *types |= (uint32_t)boxed << i;
     }
     return true;
 }
@@ -128,14 +127,45 @@ static bool learn(struct fs_py_cell *cell, const ffi_cif *cif)
 bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif)
 {
     struct fs_dropin *d = cell->served.data;
-    bool ours = !d->no_turbo && learn(cell, cif);
-    if (ours && !fs_dropin_probing(d))
-        __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
-    cell->turbo = ours ? FS_TURBO_RUNS : FS_TURBO_OFF;
+    uint32_t types = 0;
+    bool ours = !fs_py_load(&d->no_turbo) && learn(cif, &types);
+    fs_turbo_decide(d, cell, ours, types);
     return ours;
 }
 
 /* ---- each call ------------------------------------------------------------------------------ */
+
+/* What a call uses of its thunk. Without the GIL another thread may free the thunk during the call,
+ * with the cif and the description of the arguments that lie in the thunk. */
+struct use {
+    PyObject *converters, *callable;
+    writer *set;
+    const ffi_type *result;
+    uint32_t instances; /* a mask: arguments that are instances */
+    Py_ssize_t count;
+    ffi_type **types;
+#if FS_PY_NO_GIL
+    ffi_type *copies[ON_STACK];
+#endif
+};
+
+static FS_ALWAYS_INLINE void look(struct use *use, const struct fs_py_cell *cell,
+                                  const ffi_cif *cif)
+{
+    const struct thunk *t = thunk_of(cif);
+    use->converters = t->converters;
+    use->callable = t->callable;
+    use->set = t->set;
+    use->result = t->result;
+    use->instances = __atomic_load_n(&cell->types, __ATOMIC_RELAXED);
+    use->count = (Py_ssize_t)cif->nargs;
+    use->types = cif->arg_types;
+#if FS_PY_NO_GIL
+    for (Py_ssize_t i = 0; i < use->count; i++)
+        use->copies[i] = cif->arg_types[i];
+    use->types = use->copies;
+#endif
+}
 
 /* An instance of the class with this value, or NULL. */
 static PyObject *boxed(PyTypeObject *class, const void *value, Py_ssize_t size)
@@ -148,69 +178,78 @@ static PyObject *boxed(PyTypeObject *class, const void *value, Py_ssize_t size)
     return instance;
 }
 
-/* Store the arguments in argv: how many there are, or -1 when one of them does not convert. */
-static FS_ALWAYS_INLINE Py_ssize_t convert(const struct fs_py_cell *cell, const ffi_cif *cif,
-                                           void **args, PyObject **argv)
+/* Store the arguments in argv. False: one of them does not convert. */
+static FS_ALWAYS_INLINE bool convert(const struct use *use, void **args, PyObject **argv)
 {
-    const uint32_t instances = cell->types;
-    const Py_ssize_t count = (Py_ssize_t)cif->nargs;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        const struct class_info *info = info_of(cif->arg_types[i]);
-        if (fs_likely(!(instances >> i & 1)))
+    for (Py_ssize_t i = 0; i < use->count; i++) {
+        const struct class_info *info = info_of(use->types[i]);
+        if (fs_likely(!(use->instances >> i & 1)))
             argv[i] = info->get(args[i], info->size);
         else
-            argv[i] = boxed((PyTypeObject *)PyTuple_GET_ITEM(thunk_of(cif)->converters, i), args[i],
-                            info->size);
+            argv[i] =
+                boxed((PyTypeObject *)PyTuple_GET_ITEM(use->converters, i), args[i], info->size);
         if (fs_unlikely(!argv[i])) {
             PyErr_Clear();
             while (i-- > 0)
                 Py_DECREF(argv[i]);
-            return -1;
+            return false;
         }
     }
-    return count;
+    return true;
 }
 
 /* Store the result. What ctypes' writer gives has to live as long as C uses the result. */
-static void give(const struct thunk *t, void *ret, PyObject *result)
+static void give(const struct use *use, void *ret, PyObject *result)
 {
-    const ffi_type *type = t->result;
+    const ffi_type *type = use->result;
     char *at = ret;
     if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && type->type != FFI_TYPE_FLOAT &&
         type->size < sizeof(ffi_arg))
         at += sizeof(ffi_arg) - type->size;
-    PyObject *kept = t->set(at, result, 0);
+    PyObject *kept = use->set(at, result, 0);
     if (fs_likely(kept == Py_None))
         Py_DECREF(kept);
     else if (!kept ||
              PyErr_WarnEx(PyExc_RuntimeWarning, "memory leak in callback function.", 1) == -1)
-        fs_py_ctypes_unraisable(FS_PY_CTYPES_CONVERTING, t->callable);
+        fs_py_ctypes_unraisable(FS_PY_CTYPES_CONVERTING, use->callable);
 }
 
-void fs_thunk_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args)
+bool fs_thunk_run(const struct fs_py_cell *cell, struct fs_py_running *running, ffi_cif *cif,
+                  void *ret, void **args)
 {
     PyObject *stack[ON_STACK + 1], **argv = stack + 1;
-    const struct thunk *t = thunk_of(cif);
-    const ffi_static_handler handler = cell->served.handler;
-    PyObject *owner = cell->callback; /* the thunk, which Python may free from here on */
-    Py_INCREF(owner);
+    struct use use;
+    look(&use, cell, cif);
+    fs_py_running_seen(running, cell->callback); /* Python may free the thunk from here on */
     /* Without a callable, the garbage collector destroys the callback. */
-    Py_ssize_t count = fs_likely(t->callable != NULL) ? convert(cell, cif, args, argv) : -1;
-    if (fs_unlikely(count < 0)) {
-        handler(cif, ret, args, owner);
-        fs_call_release(owner);
-        return;
-    }
-    PyObject *result = PyObject_Vectorcall(t->callable, argv,
-                                           (size_t)count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    if (fs_unlikely(!use.callable || !convert(&use, args, argv)))
+        return false;
+    PyObject *result = PyObject_Vectorcall(
+        use.callable, argv, (size_t)use.count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (fs_unlikely(!result))
-        fs_py_ctypes_unraisable(FS_PY_CTYPES_CALLING, t->callable);
-    else if (t->set)
-        give(t, ret, result);
+        fs_py_ctypes_unraisable(FS_PY_CTYPES_CALLING, use.callable);
+    else if (use.set)
+        give(&use, ret, result);
     Py_XDECREF(result);
-    for (Py_ssize_t i = 0; i < count; i++)
-        Py_DECREF(argv[FS_PY_CTYPES_PASSES_TUPLE ? count - 1 - i : i]);
-    fs_call_release(owner);
+    for (Py_ssize_t i = 0; i < use.count; i++)
+        Py_DECREF(argv[FS_PY_CTYPES_PASSES_TUPLE ? use.count - 1 - i : i]);
+    return true;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+void fs_thunk_finish(const PyObject *object, ffi_static_handler call)
+{
+    /* The beginning of ctypes' CThunkObject. */
+    const struct {
+        PyObject_VAR_HEAD ffi_static_closure *closure;
+        void *code;
+        struct thunk rest;
+    } *thunk = (const void *)object;
+    PyObject *const used[FS_PY_KEPT] = {thunk->rest.converters, thunk->rest.callable,
+                                        thunk->rest.restype};
+    if (thunk->closure)
+        fs_dropin_finish(thunk->closure, call, object, used);
 }
 
 /* ---- the probe ------------------------------------------------------------------------------ */
@@ -229,11 +268,12 @@ static const char *wrong_thunk(const struct fs_dropin *d, const ffi_cif *cif)
 }
 
 /* Is what ctypes knows of this simple class where it must be? */
-static bool is_right(const struct fs_dropin *d, PyObject *class, const ffi_type *type, char code)
+static bool is_right(const struct fs_dropin *d, PyObject *class, const ffi_type *type, char code,
+                     ptrdiff_t here)
 {
     const struct class_info *info = info_of(type);
     const PyTypeObject *base = PyType_Check(class) ? ((PyTypeObject *)class)->tp_base : NULL;
-    return base && (uintptr_t)type == anchor_of(class) + (uintptr_t)distance &&
+    return base && (uintptr_t)type == anchor_of(class) + (uintptr_t)here &&
            info->size == (Py_ssize_t)type->size && info->align == type->alignment &&
            info->length == 0 && is_code(info, code) && info->get && info->set &&
            fs_object_holds(&d->object, (void *)info->get) &&
@@ -245,16 +285,17 @@ static const char *wrong_classes(const struct fs_dropin *d, const struct thunk *
 {
     static const char codes[] = {'h', 'd', 'P'};
     PyObject *first = PyTuple_GET_ITEM(t->converters, 0);
-    const ptrdiff_t known = distance;
-    distance = (ptrdiff_t)((uintptr_t)t->arguments[0] - anchor_of(first));
-    bool right = (!known || distance == known) && is_right(d, t->restype, t->result, 'i') &&
+    const ptrdiff_t known = fs_py_load(&distance);
+    const ptrdiff_t here = (ptrdiff_t)((uintptr_t)t->arguments[0] - anchor_of(first));
+    bool right = (!known || here == known) && is_right(d, t->restype, t->result, 'i', here) &&
                  info_of(t->result)->set == t->set;
     for (unsigned i = 0; i < 3; i++)
-        right = right && is_right(d, PyTuple_GET_ITEM(t->converters, i), t->arguments[i], codes[i]);
-    if (right)
-        return NULL;
-    distance = known;
-    return "what it knows of a class has another layout";
+        right = right &&
+                is_right(d, PyTuple_GET_ITEM(t->converters, i), t->arguments[i], codes[i], here);
+    if (!right)
+        return "what it knows of a class has another layout";
+    fs_py_store(&distance, here);
+    return NULL;
 }
 
 /* Where the value of an instance is. */
@@ -279,11 +320,13 @@ static const char *wrong_instance(PyObject *class)
 
 void fs_thunk_check(struct fs_dropin *d, const ffi_cif *cif)
 {
-    d->no_turbo = wrong_thunk(d, cif);
-    if (!d->no_turbo)
-        d->no_turbo = wrong_classes(d, thunk_of(cif));
-    if (!d->no_turbo)
-        d->no_turbo = wrong_instance(PyTuple_GET_ITEM(thunk_of(cif)->converters, 0));
-    if (!d->no_turbo && (!SAYS(d, FS_PY_CTYPES_CALLING) || !SAYS(d, FS_PY_CTYPES_CONVERTING)))
-        d->no_turbo = "it words the report of an exception in another way";
+    const char *wrong = wrong_thunk(d, cif);
+    if (!wrong)
+        wrong = wrong_classes(d, thunk_of(cif));
+    if (!wrong)
+        wrong = wrong_instance(PyTuple_GET_ITEM(thunk_of(cif)->converters, 0));
+    if (!wrong && (!SAYS(d, FS_PY_CTYPES_CALLING) || !SAYS(d, FS_PY_CTYPES_CONVERTING)))
+        wrong = "it words the report of an exception in another way";
+    if (wrong)
+        fs_py_store(&d->no_turbo, wrong);
 }

@@ -16,9 +16,15 @@
 /* A callback's first call: is ours the dispatch of its calls? */
 FS_HIDDEN bool fs_thunk_learn(struct fs_py_cell *cell, const ffi_cif *cif);
 
-/* Run the callback. When an argument does not convert, or a class has changed, ctypes' handler runs
- * it, and nothing has happened by then that a program could see. */
-FS_HIDDEN void fs_thunk_run(const struct fs_py_cell *cell, ffi_cif *cif, void *ret, void **args);
+/* Run the callback, between fs_py_running_begin() and fs_py_running_end(). False: an argument does
+ * not convert, or a class has changed. Then ctypes' handler has to run it, and nothing has happened
+ * that a program could see. */
+FS_HIDDEN bool fs_thunk_run(const struct fs_py_cell *cell, struct fs_py_running *running,
+                            ffi_cif *cif, void *ret, void **args);
+
+/* The thunk is about to be freed, or cleared: no call of it begins any more, and calls that run
+ * keep what they use. `call` is the handler of its closure. */
+FS_HIDDEN void fs_thunk_finish(const PyObject *object, ffi_static_handler call);
 
 /* When C calls the probe's callback: check where things lie. Sets d->no_turbo to what is not as
  * expected. */

@@ -118,7 +118,7 @@ static PyObject *dropin_users(PyObject *self, PyObject *unused)
 
 static PyObject *dropin_object(PyObject *self, PyObject *function)
 {
-    static struct fs_object object; /* under the GIL */
+    struct fs_object object;
     (void)self;
     if (!PyCFunction_Check(function) ||
         fs_object_find((const void *)PyCFunction_GetFunction(function), &object) < 0)

@@ -8,16 +8,17 @@
  */
 #include "py/callback.h"
 
+#include "py/running.h"
 #include "py/thread.h"
 
 #include <structmember.h>
 
-static unsigned long made, freed; /* the GIL guards them */
+static unsigned long made, freed;
 
 void fs_py_callback_counts(unsigned long *were_made, unsigned long *were_freed)
 {
-    *were_made = made;
-    *were_freed = freed;
+    *were_made = fs_py_load(&made);
+    *were_freed = fs_py_load(&freed);
 }
 
 /* The converter speaks of a value; say that the value is the one of error=. */
@@ -142,8 +143,8 @@ PyObject *fs_py_callback_make(PyTypeObject *type, fs_py_signature *signature,
         return NULL;
     }
     self->cell->own.interp = interp;
-    self->cell->callback = (PyObject *)self;
-    made++;
+    fs_py_store(&self->cell->callback, (PyObject *)self);
+    fs_py_add(&made, 1);
     return (PyObject *)self;
 }
 
@@ -158,20 +159,20 @@ static PyObject *callback_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     return fs_py_callback_make(type, (fs_py_signature *)signature, &wanted);
 }
 
-/* Free the slot and the cell; a second time does nothing. */
+/* Free the slot and the cell; a second time does nothing. A call of the callback that runs goes on
+ * with what it uses. */
 static void shut(fs_py_callback *self)
 {
-    struct fs_py_cell *cell = self->cell;
+    struct fs_py_cell *cell = fs_py_take(&self->cell);
     if (!cell)
         return;
-    self->cell = NULL;
-    if (fs_py_finalizing() && self->closure) {
-        cell->callback = NULL; /* late calls get the error value, if the user gave one */
-        return;
-    }
+    PyObject *const used[FS_PY_KEPT] = {(PyObject *)self->signature, self->function, self->onerror};
+    fs_py_running_finish(cell, used);
+    if (fs_py_finalizing() && self->closure)
+        return; /* late calls get the error value, if the user gave one */
     if (self->closure) {
         ffi_static_free(self->closure);
-        freed++;
+        fs_py_add(&freed, 1);
     }
     self->closure = NULL;
     fs_py_cell_free(cell, NULL);
@@ -220,13 +221,13 @@ static PyObject *callback_close(fs_py_callback *self, PyObject *unused)
 static PyObject *callback_address(fs_py_callback *self, void *unused)
 {
     (void)unused;
-    return self->cell ? PyLong_FromVoidPtr(self->code) : PyLong_FromLong(0);
+    return fs_py_load(&self->cell) ? PyLong_FromVoidPtr(self->code) : PyLong_FromLong(0);
 }
 
 static PyObject *callback_closed(fs_py_callback *self, void *unused)
 {
     (void)unused;
-    return PyBool_FromLong(!self->cell);
+    return PyBool_FromLong(!fs_py_load(&self->cell));
 }
 
 static PyMethodDef callback_methods[] = {

@@ -3,7 +3,8 @@
  *
  * A call's way: closure -> fs_py_handler() (dispatch.c), whose `user_data` is a *ticket* that names
  * a cell -> fs_py_enter() (thread.c) makes this thread able to run Python -> the ticket is checked
- * against the cell -> one converter for each argument -> vectorcall -> the result's converter.
+ * against the cell (running.h) -> one converter for each argument -> vectorcall -> the result's
+ * converter.
  */
 #ifndef FS_PY_CALLBACK_H
 #define FS_PY_CALLBACK_H

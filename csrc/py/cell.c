@@ -21,8 +21,8 @@ static struct fs_py_cell *cell_at(uint32_t index)
     return fs_py_cell_of((void *)(uintptr_t)index);
 }
 
-/* Interpreters that have a GIL of their own may be here at once: with ctypes, which the drop-in
- * serves. */
+/* Threads may be here at once that no common GIL orders: those of a build without one, and those of
+ * interpreters that have a GIL of their own, with ctypes, which the drop-in serves. */
 static char busy;
 
 void fs_py_cells_lock(void)
@@ -74,7 +74,7 @@ struct fs_py_cell *fs_py_cell_new(enum fs_py_tenant tenant, unsigned long *count
     fs_py_cells_lock();
     struct fs_py_cell *cell = new_cell(tenant);
     if (cell && count)
-        ++*count;
+        fs_py_add(count, 1);
     fs_py_cells_unlock();
     return cell;
 }
@@ -83,8 +83,8 @@ void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
 {
     fs_py_cells_lock();
     if (count)
-        ++*count;
-    cell->callback = NULL;
+        fs_py_add(count, 1);
+    fs_py_store(&cell->callback, NULL);
     if (!fs_py_cell_is_worn(cell)) {
         cell->next = free_cells[cell->tenant];
         free_cells[cell->tenant] = cell;
@@ -122,9 +122,11 @@ void fs_py_cell_error(const struct fs_py_cell *cell, void *ret, size_t size)
 
 void fs_py_cells_orphan(struct fs_py_interp *interp)
 {
+    fs_py_cells_lock();
     for (uint32_t i = 0; i < used; i++) {
         struct fs_py_cell *cell = cell_at(i);
         if (cell->tenant == FS_PY_CALLBACKS && cell->own.interp == interp)
-            cell->callback = NULL;
+            fs_py_store(&cell->callback, NULL);
     }
+    fs_py_cells_unlock();
 }

@@ -22,7 +22,7 @@ enum fs_py_tenant {
     FS_PY_TENANTS,
 };
 
-/* Changed under the GIL only. */
+/* Changed under the GIL only; without one, as running.h says. */
 struct fs_py_cell {
     PyObject *callback; /* borrowed; NULL when closed. FS_PY_MODULES: what the handler is given */
     const ffi_static_closure *closure;
@@ -90,13 +90,13 @@ static inline struct fs_py_cell *fs_py_cell_of(void *ticket)
 /* Does the cell still serve the callback of this ticket, closed or not? */
 static inline bool fs_py_cell_same(const struct fs_py_cell *cell, void *ticket)
 {
-    return cell->generation == (uint32_t)((uintptr_t)ticket >> FS_PY_INDEX_BITS);
+    return fs_py_load(&cell->generation) == (uint32_t)((uintptr_t)ticket >> FS_PY_INDEX_BITS);
 }
 
 /* Can the callback of this ticket be run? */
 static inline bool fs_py_cell_valid(const struct fs_py_cell *cell, void *ticket)
 {
-    return cell->callback && fs_py_cell_same(cell, ticket);
+    return fs_py_load(&cell->callback) && fs_py_cell_same(cell, ticket);
 }
 
 /* Has the cell served its last generation? Then it cannot be renewed. */
@@ -105,7 +105,8 @@ static inline bool fs_py_cell_is_worn(const struct fs_py_cell *cell)
     return cell->generation == FS_PY_LAST_GENERATION;
 }
 
-/* Use a cell that is not worn for another callback: forget what it knows of the one before. */
+/* Use a cell that is not worn for another callback: forget what it knows of the one before. The
+ * cells are locked. */
 FS_HIDDEN void fs_py_cell_renew(struct fs_py_cell *cell);
 
 /* Copy the error result of `cell` to `ret`, which has room for `size` bytes. No GIL needed. */

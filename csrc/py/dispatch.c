@@ -6,6 +6,7 @@
  */
 #include "py/callback.h"
 #include "py/ending.h"
+#include "py/running.h"
 #include "py/thread.h"
 
 enum { ON_STACK = 16 };                /* arguments */
@@ -13,7 +14,9 @@ enum { RETURNING = -1, CALLING = -2 }; /* stages at which a call may fail; else 
 
 /* One call from C. */
 struct fs_py_call {
-    fs_py_callback *callback; /* kept alive over the call */
+    struct fs_py_running running; /* keeps the three objects alive */
+    fs_py_signature *signature;
+    PyObject *function, *onerror;
     struct fs_py_cell *cell;
     void *ticket;
     void *ret;
@@ -27,13 +30,13 @@ static void unraisable(PyObject *text, PyObject *object)
     PyErr_Clear();
 }
 
-static void report(fs_py_callback *self, Py_ssize_t stage)
+static void report(const struct fs_py_call *call, Py_ssize_t stage)
 {
     PyObject *type, *value, *traceback, *text;
-    bool ctypes = self->signature->family == FS_PY_CTYPES;
+    bool ctypes = call->signature->family == FS_PY_CTYPES;
     PyErr_Fetch(&type, &value, &traceback);
     if (!ctypes)
-        text = PyUnicode_FromFormat("from ffi_static callback %R%s", self->function,
+        text = PyUnicode_FromFormat("from ffi_static callback %R%s", call->function,
                                     stage == RETURNING ? ", trying to convert the result back to C"
                                                        : "");
     else if (stage == CALLING)
@@ -50,19 +53,19 @@ static void report(fs_py_callback *self, Py_ssize_t stage)
     }
     PyErr_Restore(type, value, traceback);
     if (text)
-        unraisable(text, ctypes ? self->function : NULL);
+        unraisable(text, ctypes ? call->function : NULL);
     else
-        PyErr_WriteUnraisable(self->function);
+        PyErr_WriteUnraisable(call->function);
     Py_XDECREF(text);
 }
 
 /* Two exceptions: the callback's (given), then the one that onerror raised (set). */
-static void report_both(fs_py_callback *self, Py_ssize_t stage, PyObject *exception[3])
+static void report_both(const struct fs_py_call *call, Py_ssize_t stage, PyObject *exception[3])
 {
     PyObject *second[3];
     PyErr_Fetch(&second[0], &second[1], &second[2]);
     PyErr_Restore(exception[0], exception[1], exception[2]);
-    report(self, stage);
+    report(call, stage);
     PyErr_Restore(second[0], second[1], second[2]);
     PyObject *text = PyUnicode_FromString("during handling of the above exception by 'onerror'");
     if (text)
@@ -72,15 +75,15 @@ static void report_both(fs_py_callback *self, Py_ssize_t stage, PyObject *except
     Py_XDECREF(text);
 }
 
-static void call_onerror(fs_py_callback *self, Py_ssize_t stage, void *ret)
+static void call_onerror(const struct fs_py_call *call, Py_ssize_t stage)
 {
-    const struct fs_py_conv *conv = &self->signature->result;
+    const struct fs_py_conv *conv = &call->signature->result;
     PyObject *exception[3];
     PyErr_Fetch(&exception[0], &exception[1], &exception[2]);
     PyErr_NormalizeException(&exception[0], &exception[1], &exception[2]);
     if (exception[1] && exception[2])
         PyException_SetTraceback(exception[1], exception[2]);
-    PyObject *onerror = self->onerror; /* gc may clear ours meanwhile */
+    PyObject *onerror = call->onerror; /* gc may clear the callback's meanwhile */
     Py_INCREF(onerror);
     PyObject *result = PyObject_CallFunctionObjArgs(onerror, exception[0] ? exception[0] : Py_None,
                                                     exception[1] ? exception[1] : Py_None,
@@ -88,17 +91,17 @@ static void call_onerror(fs_py_callback *self, Py_ssize_t stage, void *ret)
     Py_DECREF(onerror);
     if (result && result != Py_None) {
         /* through a copy: a result that does not convert leaves `error` in place */
-        size_t size = self->signature->shape->result_size;
+        size_t size = call->signature->shape->result_size;
         void *room = PyMem_Calloc(1, size ? size : 1);
         if (!room)
             PyErr_NoMemory();
         else if (conv->to_c(conv, room, result) == 0)
-            memcpy(ret, room, size);
+            memcpy(call->ret, room, size);
         PyMem_Free(room);
     }
     Py_XDECREF(result);
     if (PyErr_Occurred()) {
-        report_both(self, stage, exception);
+        report_both(call, stage, exception);
     } else {
         Py_XDECREF(exception[0]);
         Py_XDECREF(exception[1]);
@@ -106,36 +109,43 @@ static void call_onerror(fs_py_callback *self, Py_ssize_t stage, void *ret)
     }
 }
 
+/* Store the error result, if the callback has not been closed. */
+static bool give_error(const struct fs_py_call *call, size_t size)
+{
+    struct fs_py_running look;
+    if (!fs_py_running_begin(&look, call->cell, call->ticket))
+        return false;
+    fs_py_cell_error(call->cell, call->ret, size);
+    if (call->cell->is_object)
+        Py_XINCREF(*(PyObject **)call->ret);
+    fs_py_running_seen(&look, fs_py_load(&call->cell->callback));
+    fs_py_running_end(&look);
+    return true;
+}
+
 static FS_COLD void fail(const struct fs_py_call *call, Py_ssize_t stage)
 {
-    fs_py_callback *self = call->callback;
-    size_t size = self->signature->shape->result_size;
-    if (fs_py_cell_valid(call->cell, call->ticket)) {
-        fs_py_cell_error(call->cell, call->ret, size);
-        if (call->cell->is_object)
-            Py_XINCREF(*(PyObject **)call->ret);
-    } else { /* the function has closed its own callback */
+    size_t size = call->signature->shape->result_size;
+    if (!give_error(call, size)) /* the function has closed its own callback */
         fs_py_closed_answer(call->ticket, call->ret, size);
-    }
-    if (self->onerror)
-        call_onerror(self, stage, call->ret);
+    if (call->onerror)
+        call_onerror(call, stage);
     else
-        report(self, stage);
+        report(call, stage);
 }
 
 /* ctypes' use_errno: the private copy and errno's value are exchanged for the call. */
 static PyObject *call_swapped(struct fs_py_call *call, PyObject **argv, size_t flags)
 {
-    fs_py_callback *self = call->callback;
     int *saved = &call->saved_errno;
-    if (fs_py_ctypes_swap_errno(&self->signature->result, saved) < 0)
+    if (fs_py_ctypes_swap_errno(&call->signature->result, saved) < 0)
         return NULL;
     errno = *saved;
-    PyObject *result = PyObject_Vectorcall(self->function, argv, flags, NULL);
+    PyObject *result = PyObject_Vectorcall(call->function, argv, flags, NULL);
     *saved = errno;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (fs_py_ctypes_swap_errno(&self->signature->result, saved) < 0)
+    if (fs_py_ctypes_swap_errno(&call->signature->result, saved) < 0)
         PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     return result;
@@ -144,7 +154,7 @@ static PyObject *call_swapped(struct fs_py_call *call, PyObject **argv, size_t f
 /* Convert the arguments, call, convert the result. argv[-1] may be used by vectorcall. */
 static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ssize_t count)
 {
-    fs_py_signature *sig = call->callback->signature;
+    fs_py_signature *sig = call->signature;
     PyObject *result;
     for (Py_ssize_t i = 0; i < count; i++) {
         argv[i] = sig->arguments[i].from_c(&sig->arguments[i], call->args[i]);
@@ -159,7 +169,7 @@ static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ss
     if (fs_unlikely(sig->swap_errno))
         result = call_swapped(call, argv, flags);
     else
-        result = PyObject_Vectorcall(call->callback->function, argv, flags, NULL);
+        result = PyObject_Vectorcall(call->function, argv, flags, NULL);
     for (Py_ssize_t i = 0; i < count; i++)
         fs_py_conv_done(&sig->arguments[i], argv[i]);
     if (fs_unlikely(!result)) {
@@ -173,7 +183,7 @@ static FS_ALWAYS_INLINE void run(struct fs_py_call *call, PyObject **argv, Py_ss
 
 static FS_COLD void run_many(struct fs_py_call *call)
 {
-    Py_ssize_t count = Py_SIZE(call->callback->signature);
+    Py_ssize_t count = Py_SIZE(call->signature);
     PyObject **argv = PyMem_Malloc(((size_t)count + 1) * sizeof *argv);
     if (argv) {
         run(call, argv + 1, count);
@@ -196,26 +206,34 @@ void fs_py_handler(ffi_cif *cif, void *ret, void **args, void *ticket)
     struct fs_py_cell *cell = fs_py_cell_of(ticket);
     PyObject *stack[ON_STACK + 1];
     struct fs_py_entry entry;
+    struct fs_py_call call;
     int *real_errno = &errno, saved = *real_errno;
     if (fs_unlikely(fs_py_enter(cell->own.interp, &entry) < 0)) {
         fs_py_no_answer(cell->own.interp, ticket, ret, result_size(cif));
         *real_errno = saved;
         return;
     }
-    if (fs_unlikely(!fs_py_cell_valid(cell, ticket))) {
+    if (fs_unlikely(!fs_py_running_begin(&call.running, cell, ticket))) {
         fs_py_closed_answer(ticket, ret, result_size(cif));
     } else {
-        fs_py_callback *self = (fs_py_callback *)cell->callback;
-        struct fs_py_call call = {self, cell, ticket, ret, args, saved};
-        bool cffi = self->signature->family == FS_PY_CFFI;
+        fs_py_callback *self = (fs_py_callback *)fs_py_load(&cell->callback);
+        call.signature = self->signature;
+        call.function = self->function;
+        call.onerror = self->onerror;
+        fs_py_running_seen(&call.running, (PyObject *)self);
+        call.cell = cell;
+        call.ticket = ticket;
+        call.ret = ret;
+        call.args = args;
+        call.saved_errno = saved;
+        bool cffi = call.signature->family == FS_PY_CFFI;
         int *errno_after = cffi ? fs_py_cffi_errno(real_errno, saved) : &call.saved_errno;
-        Py_INCREF(self);
-        if (fs_likely(Py_SIZE(self->signature) <= ON_STACK))
-            run(&call, stack + 1, Py_SIZE(self->signature));
+        if (fs_likely(Py_SIZE(call.signature) <= ON_STACK))
+            run(&call, stack + 1, Py_SIZE(call.signature));
         else
             run_many(&call);
         saved = errno_after ? *errno_after : fs_py_cffi_restore_errno(real_errno);
-        Py_DECREF(self);
+        fs_py_running_end(&call.running);
     }
     fs_py_leave(&entry);
     *real_errno = saved;

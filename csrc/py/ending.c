@@ -78,7 +78,7 @@ void fs_py_no_answer(const struct fs_py_interp *interp, void *ticket, void *ret,
     if (chosen(cell, ticket, ret, size))
         return;
     enum fs_py_why why = fs_py_why_not(interp);
-    if (at_exit == ZERO && why <= FS_PY_FORKED_LATE) {
+    if (fs_py_load(&at_exit) == ZERO && why <= FS_PY_FORKED_LATE) {
         memset(ret, 0, size);
         return;
     }
@@ -90,9 +90,12 @@ void fs_py_no_answer(const struct fs_py_interp *interp, void *ticket, void *ret,
 void fs_py_closed_answer(void *ticket, void *ret, size_t size)
 {
     const struct fs_py_cell *cell = fs_py_cell_of(ticket);
-    if (chosen(cell, ticket, ret, size))
+    fs_py_cells_lock(); /* another thread may be about to use the cell again */
+    bool answered = chosen(cell, ticket, ret, size);
+    fs_py_cells_unlock();
+    if (answered)
         return;
-    if (fs_py_finalizing() && at_exit != ZERO)
+    if (fs_py_finalizing() && fs_py_load(&at_exit) != ZERO)
         die(cell, FS_PY_THIS_ENDS_IT);
     memset(ret, 0, size);
 }
@@ -103,7 +106,7 @@ PyObject *fs_py_at_exit_zero(PyObject *module, PyObject *flag)
     (void)module;
     if (zero < 0)
         return NULL;
-    at_exit = zero ? ZERO : STOP;
+    fs_py_store(&at_exit, zero ? ZERO : STOP);
     Py_RETURN_NONE;
 }
 

@@ -37,26 +37,24 @@ static fs_py_signature *of_type(PyObject *state, PyTypeObject *type)
 {
     if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE))
         return NULL;
-    PyObject *found = PyDict_GetItemWithError(type->tp_dict, of(state, ATTRIBUTE));
-    if (!found || !Py_IS_TYPE(found, &fs_py_signature_type))
+    PyObject *found = fs_py_dict_get(type->tp_dict, of(state, ATTRIBUTE));
+    if (!found)
         return NULL;
     fs_py_signature *signature = (fs_py_signature *)found;
-    if (signature->family != FS_PY_CTYPES ||
-        fs_py_ctypes_owner(signature->helpers) != (PyObject *)type)
-        return NULL;
-    Py_INCREF(signature);
-    return signature;
+    if (Py_IS_TYPE(found, &fs_py_signature_type) && signature->family == FS_PY_CTYPES &&
+        fs_py_ctypes_owner(signature->helpers) == (PyObject *)type)
+        return signature;
+    Py_DECREF(found);
+    return NULL;
 }
 
 /* For keys whose hash and comparison run no code of the user's. */
 static fs_py_signature *of_key(PyObject *state, PyObject *key)
 {
     PyObject *known = of(state, KNOWN);
-    PyObject *found = PyDict_GetItemWithError(known, key);
-    if (found || PyErr_Occurred()) {
-        Py_XINCREF(found);
+    PyObject *found = fs_py_dict_get(known, key);
+    if (found || PyErr_Occurred())
         return (fs_py_signature *)found;
-    }
     fs_py_signature *made =
         checked(PyObject_CallFunctionObjArgs(of(state, RESOLVE), key, Py_None, NULL));
     if (!made)

@@ -75,7 +75,7 @@ PyObject *fs_py_module(void)
         add_type(module, "Signature", &fs_py_signature_type) < 0 ||
         add_type(module, "CallbackBase", &fs_py_callback_type) < 0 ||
         PyModule_AddIntConstant(module, "knows_classes", KNOWS_CLASSES) < 0 ||
-        PyModule_AddFunctions(module, functions) < 0) {
+        PyModule_AddFunctions(module, functions) < 0 || fs_py_needs_no_gil(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -5,6 +5,7 @@
  *
  *     b B  h H  i I  q Q   int8 uint8 ... int64 uint64        f d g   float double long double
  *     p  pointer           v  void (results only)             F D G   their complex forms
+ *     c  char              w  wchar_t     signed or not, as the C compiler has them
  *     (size, alignment, (member, ...))    members are descriptions, arrays written out
  *
  * Types and shapes live until the process ends; the Python side keeps one per description.
@@ -13,8 +14,10 @@
 
 #include "ffi_static.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 ffi_type *fs_py_scalar(Py_UCS4 code)
 {
@@ -41,6 +44,10 @@ ffi_type *fs_py_scalar(Py_UCS4 code)
         return &ffi_type_double;
     case 'g':
         return &ffi_type_longdouble;
+    case 'c': /* the callee extends a result on most architectures, and C trusts it */
+        return CHAR_MIN < 0 ? &ffi_type_sint8 : &ffi_type_uint8;
+    case 'w':
+        return WCHAR_MIN < 0 ? &ffi_type_sint32 : &ffi_type_uint32;
     case 'p':
         return &ffi_type_pointer;
     case 'v':

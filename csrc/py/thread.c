@@ -6,8 +6,9 @@
  * interpreter that made it, and the state of a foreign thread is kept until the thread exits.
  * The exiting thread cannot delete its state, because that needs the GIL, which the thread that
  * joins it may hold. So the state goes on a list, and a pending call on the main thread (or the
- * next callback of a new thread) deletes it. Only states of the main interpreter are kept. A
- * subinterpreter cannot end while states of other threads exist, so its states last for one call.
+ * next callback of a new thread) deletes it. Without the GIL the thread deletes its state itself.
+ * Only states of the main interpreter are kept. A subinterpreter cannot end while states of other
+ * threads exist, so its states last for one call.
  *
  * Fails when finalization has begun or the interpreter has ended; ending.c then decides what the C
  * caller gets. A thread that is already waiting for the GIL when finalization begins never gets the
@@ -16,6 +17,7 @@
 #include "py/thread.h"
 
 #include "py/cell.h"
+#include "py/running.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -41,6 +43,20 @@ static pthread_t finalizer; /* the thread that finalizes Python, or did ... */
 static bool have_finalizer; /* ... known once atexit has run */
 static bool forked_late;    /* this process is a child, forked by another thread */
 bool fs_py_exiting = true;
+static bool gil_is_on = !FS_PY_NO_GIL; /* atomic: as note_gil() saw it last */
+
+/* A free-threaded Python may have the GIL all the same: from its start, or since the import of a
+ * module that needs it. */
+static void note_gil(void)
+{
+    PyObject *ask = FS_PY_NO_GIL ? PySys_GetObject("_is_gil_enabled") : NULL;
+    PyObject *answer = ask ? PyObject_CallNoArgs(ask) : NULL;
+    if (answer)
+        __atomic_store_n(&gil_is_on, answer == Py_True, __ATOMIC_RELAXED);
+    else
+        PyErr_Clear();
+    Py_XDECREF(answer);
+}
 
 /* Has Python begun, and not begun to end? */
 static bool runs(void)
@@ -51,8 +67,15 @@ static bool runs(void)
 static void note_finalizer(void)
 {
     finalizer = pthread_self();
-    have_finalizer = true;
-    fs_py_exiting = true;
+    __atomic_store_n(&have_finalizer, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&fs_py_exiting, true, __ATOMIC_RELAXED);
+}
+
+/* Is this the thread that ends Python, or has ended it? Only where that is known. */
+static bool is_finalizer(void)
+{
+    return __atomic_load_n(&have_finalizer, __ATOMIC_ACQUIRE) &&
+           pthread_equal(finalizer, pthread_self());
 }
 
 static int reap_pending(void *unused)
@@ -62,9 +85,44 @@ static int reap_pending(void *unused)
     return 0;
 }
 
+/* Without the GIL an exiting thread waits for nobody, unless all threads are stopped. And its state
+ * must not outlive it: CPython's allocator knows the owner of memory by a number that the system
+ * gives to the next thread, which then frees into heaps of this state while another thread deletes
+ * it. Where that cannot be helped, the state stays until Python ends: the interpreter is about to
+ * end, or all threads are stopped for a second, perhaps by one that waits for a thread that joins
+ * this one. */
+static void delete_own(struct record *r)
+{
+    enum { PATIENCE = 1000 };
+    for (struct record *next; r; r = next) {
+        next = r->next;
+        bool can = runs() && !fs_py_may_be_exiting() && r->interp->alive;
+        fs_py_guard *guard = FS_PY_GUARDS && can ? fs_py_guard_take(r->interp->view) : NULL;
+        can = can && (guard || !FS_PY_GUARDS);
+        for (int tries = 0; can && fs_py_is_stopped(r->state) && tries < PATIENCE; tries++)
+            usleep(1000);
+        if (can && !fs_py_is_stopped(r->state)) {
+            PyEval_RestoreThread(r->state);
+            PyThreadState_Clear(r->state);
+            PyThreadState_DeleteCurrent();
+        }
+        if (guard)
+            fs_py_guard_drop(guard);
+        free(r);
+        pthread_mutex_lock(&lock);
+        kept_count--;
+        pthread_mutex_unlock(&lock);
+    }
+}
+
 static void thread_exit(void *records)
 {
     bool queued = false;
+    if (FS_PY_NO_GIL && !__atomic_load_n(&gil_is_on, __ATOMIC_RELAXED)) {
+        mine = NULL;
+        delete_own(records);
+        return;
+    }
     pthread_mutex_lock(&lock);
     for (struct record *r = records, *next; r; r = next) {
         next = r->next;
@@ -114,6 +172,12 @@ void fs_py_reap_if_any(void)
         fs_py_reap();
 }
 
+void fs_py_has_a_new_state(void)
+{
+    note_gil();
+    fs_py_reap_if_any();
+}
+
 void fs_py_thread_counts(unsigned long *kept, unsigned long *gone)
 {
     pthread_mutex_lock(&lock);
@@ -155,6 +219,7 @@ static void fork_child(void)
         }
     }
     pthread_setspecific(thread_key, mine);
+    fs_py_running_in_child();
     if (have_finalizer && !pthread_equal(finalizer, pthread_self())) {
         if (runs())
             finalizer = pthread_self(); /* the child's main thread */
@@ -174,7 +239,7 @@ static void interp_ends(PyObject *capsule)
     if (interp->is_main)
         note_finalizer(); /* if atexit did not */
     pthread_mutex_lock(&lock);
-    interp->alive = false;
+    __atomic_store_n(&interp->alive, false, __ATOMIC_RELEASE);
     struct record **at = &zombies;
     while (*at) { /* the interpreter deletes these itself */
         struct record *r = *at;
@@ -208,11 +273,17 @@ struct fs_py_interp *fs_py_interp_current(void)
         return NULL;
     }
     interp->state = state;
+    interp->view = fs_py_view_new();
+    if (FS_PY_GUARDS && !interp->view) {
+        free(interp);
+        return NULL;
+    }
     interp->alive = true;
     interp->is_main = state == PyInterpreterState_Main();
     PyObject *capsule = PyCapsule_New(interp, "ffi_static.interpreter", interp_ends);
     if (!capsule || PyDict_SetItemString(dict, "ffi_static.interpreter", capsule) < 0) {
         Py_XDECREF(capsule);
+        fs_py_view_drop(interp->view);
         free(interp);
         return NULL;
     }
@@ -290,13 +361,35 @@ static void stash_error(struct fs_py_entry *entry)
         PyErr_Fetch(&entry->pending[0], &entry->pending[1], &entry->pending[2]);
 }
 
+/* Before a thread attaches a state of this interpreter: see to it that the interpreter does not
+ * begin to end until the thread has done so. Then the thread does not wait for ever for a GIL that
+ * nobody will give it. False: the end has begun, and this is not the thread that ends it.
+ * Before 3.15 it may begin at any moment. */
+static bool hold_off(const struct fs_py_interp *interp, fs_py_guard **guard)
+{
+    if (FS_PY_GUARDS)
+        *guard = fs_py_guard_take(interp->view);
+    return FS_PY_GUARDS ? *guard || is_finalizer() : !fs_py_finalizing() || is_finalizer();
+}
+
+/* A call in a subinterpreter is finished before the interpreter ends, which is an error as long as
+ * this thread's state exists. A call in the main one may be a thread's whole work: the program ends
+ * nevertheless. */
+static void has_attached(struct fs_py_interp *interp, struct fs_py_entry *entry)
+{
+    if (FS_PY_GUARDS && entry->guard && interp->is_main) {
+        fs_py_guard_drop(entry->guard);
+        entry->guard = NULL;
+    }
+}
+
 /* All cases but the two that fs_py_enter() serves itself. */
 static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
                               struct fs_py_entry *entry)
 {
     bool fresh = false;
     PyThreadState *state = PyGILState_GetThisThreadState();
-    if (fs_py_finalizing() && !(have_finalizer && pthread_equal(finalizer, pthread_self())))
+    if (!hold_off(interp, &entry->guard))
         return -1;
     if (now || !state || state == fs_py_dead || state->interp != interp->state) {
         if (interp->is_main)
@@ -304,16 +397,20 @@ static FS_COLD int enter_slow(struct fs_py_interp *interp, PyThreadState *now,
         else
             state = entry->temporary = new_state(interp->state);
     }
-    if (!state)
+    if (!state) {
+        if (FS_PY_GUARDS && entry->guard)
+            fs_py_guard_drop(entry->guard);
         return -1;
+    }
     if (now) {
         entry->swapped = PyThreadState_Swap(state);
     } else {
         PyEval_RestoreThread(state);
         entry->attached = true;
     }
+    has_attached(interp, entry);
     if (fresh)
-        fs_py_reap();
+        fs_py_has_a_new_state();
     return 0;
 }
 
@@ -332,9 +429,10 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
 {
     entry->swapped = NULL;
     entry->temporary = NULL;
+    entry->guard = NULL;
     entry->attached = false;
     entry->pending[0] = NULL;
-    if (fs_unlikely(!interp->alive))
+    if (fs_unlikely(!__atomic_load_n(&interp->alive, __ATOMIC_ACQUIRE) || !fs_py_running_ready()))
         return -1;
     PyThreadState *known = FS_PY_ATTACHED_IS_THREADS ? NULL : PyGILState_GetThisThreadState();
     PyThreadState *now = running_state(known);
@@ -344,7 +442,7 @@ int fs_py_enter(struct fs_py_interp *interp, struct fs_py_entry *entry)
         stash_error(entry);
         return 0;
     }
-    if (fs_unlikely(now || fs_py_exiting || !known || known == fs_py_dead ||
+    if (fs_unlikely(now || fs_py_may_be_exiting() || !known || known == fs_py_dead ||
                     known->interp != interp->state))
         return enter_slow(interp, now, entry);
     PyEval_RestoreThread(known);
@@ -362,22 +460,30 @@ void fs_py_leave(struct fs_py_entry *entry)
         PyEval_SaveThread();
     else if (entry->swapped)
         PyThreadState_Swap(entry->swapped);
+    if (FS_PY_GUARDS && fs_unlikely(entry->guard != NULL))
+        fs_py_guard_drop(entry->guard);
 }
 
 /* ---- for the drop-in, whose modules enter Python by PyGILState_Ensure() themselves ---------- */
+
+/* The main interpreter, unless it is being torn down. */
+static struct fs_py_interp *main_interp(void)
+{
+    struct fs_py_interp *interp;
+    pthread_mutex_lock(&lock);
+    for (interp = interps; interp && !(interp->is_main && interp->alive); interp = interp->next)
+        ;
+    pthread_mutex_unlock(&lock);
+    return interp;
+}
 
 bool fs_py_may_run(void)
 {
     if (runs())
         return true;
-    if (!have_finalizer || !pthread_equal(finalizer, pthread_self()))
+    if (!is_finalizer())
         return false;
-    bool alive = false;
-    pthread_mutex_lock(&lock);
-    for (struct fs_py_interp *i = interps; i; i = i->next)
-        alive |= i->is_main && i->alive;
-    pthread_mutex_unlock(&lock);
-    return alive;
+    return main_interp() != NULL;
 }
 
 /* A destructor of this thread calls, after thread_exit(): take the state back, which PyGILState
@@ -410,11 +516,7 @@ bool fs_py_keep_state(void)
     PyThreadState *state = PyGILState_GetThisThreadState();
     if (fs_likely(state != NULL))
         return state != fs_py_dead || take_back();
-    struct fs_py_interp *interp;
-    pthread_mutex_lock(&lock);
-    for (interp = interps; interp && !(interp->is_main && interp->alive); interp = interp->next)
-        ;
-    pthread_mutex_unlock(&lock);
+    struct fs_py_interp *interp = main_interp();
     if (interp)
         own_state(interp, &fresh);
     return true; /* if there was no memory to keep a state, one is made for this call */
@@ -425,6 +527,14 @@ bool fs_py_keep_state(void)
  * own count keeps the module's PyGILState_Release() from deleting the state. */
 bool fs_py_enter_for_one_call(struct fs_py_one_call *once)
 {
+    if (FS_PY_GUARDS) {
+        const struct fs_py_interp *interp = main_interp();
+        fs_py_guard *guard = interp ? fs_py_guard_take(interp->view) : NULL;
+        once->token = guard ? fs_py_ensure(guard) : NULL;
+        if (guard)
+            fs_py_guard_drop(guard);
+        return once->token != NULL;
+    }
     if (FS_PY_NEW_STATE_FORKS) {
         once->ensured = PyGILState_Ensure();
         return true;
@@ -438,6 +548,10 @@ bool fs_py_enter_for_one_call(struct fs_py_one_call *once)
 
 void fs_py_leave_after_one_call(const struct fs_py_one_call *once)
 {
+    if (FS_PY_GUARDS) {
+        fs_py_unensure(once->token);
+        return;
+    }
     if (FS_PY_NEW_STATE_FORKS) {
         PyGILState_Release(once->ensured);
         return;
@@ -478,6 +592,8 @@ int fs_py_thread_init(void)
     if (!done) {
         int e = pthread_key_create(&thread_key, thread_exit);
         if (!e)
+            e = fs_py_running_init();
+        if (!e)
             e = pthread_atfork(fork_prepare, fork_parent, fork_child);
         if (e) {
             errno = e;
@@ -500,7 +616,7 @@ int fs_py_thread_init(void)
     if (interp->is_main) { /* its atexit comes before all else */
         have_finalizer = false;
         forked_late = false;
-        fs_py_exiting = false;
+        __atomic_store_n(&fs_py_exiting, false, __ATOMIC_RELAXED);
     }
     return 0;
 }

@@ -12,8 +12,9 @@
  * interpreter has gone. */
 struct fs_py_interp {
     PyInterpreterState *state;
+    fs_py_view *view; /* from 3.15 on */
     bool is_main;
-    bool alive; /* false from the moment on which the interpreter's objects are torn down */
+    bool alive; /* atomic: false from the moment on which the interpreter's objects are torn down */
     struct fs_py_interp *next;
 };
 
@@ -21,6 +22,7 @@ struct fs_py_interp {
 struct fs_py_entry {
     PyThreadState *swapped;   /* state of another interpreter to go back to, or NULL */
     PyThreadState *temporary; /* state made for this call, to be deleted, or NULL */
+    fs_py_guard *guard;       /* keeps a subinterpreter from ending during the call, or NULL */
     bool attached;            /* we took the GIL and must release it */
     PyObject *pending[3];     /* exception that the caller had set already */
 };
@@ -38,8 +40,15 @@ FS_HIDDEN void fs_py_leave(struct fs_py_entry *entry);
 FS_HIDDEN void fs_py_reap(void);
 FS_HIDDEN void fs_py_reap_if_any(void);
 
-/* False while it is sure that finalization has not begun. */
+/* For a thread that has just attached a state that will be kept. */
+FS_HIDDEN void fs_py_has_a_new_state(void);
+
+/* False while it is sure that finalization has not begun. Threads without the GIL read it. */
 extern FS_HIDDEN bool fs_py_exiting;
+static inline bool fs_py_may_be_exiting(void)
+{
+    return __atomic_load_n(&fs_py_exiting, __ATOMIC_RELAXED);
+}
 
 /* The state that this thread has given up because the thread exits. Not to be used as it is. */
 extern FS_HIDDEN FS_PY_THREAD_LOCAL PyThreadState *fs_py_dead;
@@ -56,7 +65,8 @@ FS_HIDDEN bool fs_py_keep_state(void);
  * Unlike with PyGILState_Ensure(), a child that is forked meanwhile does not hang before 3.12.
  * False without memory, then nothing is held. */
 struct fs_py_one_call {
-    PyGILState_STATE ensured; /* from 3.12 on */
+    void *token;              /* from 3.15 on */
+    PyGILState_STATE ensured; /* from 3.12 */
     PyThreadState *state;     /* before */
 };
 FS_HIDDEN bool fs_py_enter_for_one_call(struct fs_py_one_call *once);

@@ -22,7 +22,7 @@ dist: $(DIST_TOOLS)/.ready ## [check] the sdist, in dist/, checked by twine and 
 	@$(DIST_PY) -m twine check --strict $(DIST)/*.tar.gz
 	@$(DIST_TOOLS)/bin/pyroma --min 10 --skip-tests Url,AuthorEmail .
 
-wheels: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] manylinux wheels, in dist/, without containers: ONLY='3.13 aarch64'
+wheels: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] manylinux and musllinux wheels, in dist/, without containers: ONLY='3.13 aarch64'
 	@$(DIST_PY) csrc/py/wheels.py --build $(NATIVE) --out $(DIST) \
 	  --libffi $(CURDIR)/$(LIBFFI)/newest/source $(ONLY)
 
@@ -30,5 +30,5 @@ release: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] every 
 	@ONLY="$(ONLY)" bash packaging/release.sh $(DIST) $(PARTS)
 
 .PHONY: test-wheels release
-test-wheels: $(READY) ## [slow] the Python tests on the wheels in dist/, without this checkout: ONLY='3.9 3.15'
+test-wheels: $(READY) ## [slow] the Python tests on the wheels in dist/, without this checkout: ONLY='3.9 3.15 musl'
 	@$(PY) -m nox -f tests/python/noxfile.py -s $(addprefix wheel-,$(or $(ONLY),$(DIST_VERSIONS)))

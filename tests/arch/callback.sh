@@ -16,6 +16,7 @@ out=$PWD/$2/$1/python
 shift 2
 
 debian=$(sed -n "s/^ARCH_DEBIAN_$isa *:= *//p" "tests/arch/$isa/isa.mk")
+suite=$(sed -n "s/^ARCH_SUITE_$isa *:= *//p" "tests/arch/$isa/isa.mk")
 [ -n "$debian" ] || { echo "callback.sh: Debian has no port to $isa" >&2; exit 2; }
 PACKAGES="python3 libpython3-dev python3-cffi libffi-dev"
 
@@ -38,7 +39,7 @@ unpack() {
 
 mkdir -p "$out"
 if [ "$(cat "$out/packages" 2>/dev/null)" != "$PACKAGES" ]; then
-    unpack trixie || unpack bookworm || {
+    unpack "${suite:-trixie}" || unpack bookworm || {
         echo "callback.sh: apt-get could not get all of it: what it said is above" >&2
         exit 2
     }

@@ -17,7 +17,8 @@ without a value is left out there:
 * ``ARCH_LACKS_<isa>``: cases of slots.c that it has nothing for;
 * ``ARCH_LIBFFI_<isa>``: the suite whose libffi its programs are linked with (cross.mk), where the
   usual one lacks types that the tests draw;
-* ``ARCH_DEBIAN_<isa>``: Debian's name of it, where trixie has a port (python.sh, callback.sh);
+* ``ARCH_DEBIAN_<isa>``: Debian's name of it (python.sh, callback.sh), where there is a port in
+* ``ARCH_SUITE_<isa>``: a suite, trixie when not named;
 * ``ARCH_ROOT_<isa>``: a suite of Debian's that has its cross compiler, where the oldest that we
   build on has none (root.sh).
 

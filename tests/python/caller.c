@@ -41,6 +41,12 @@ double call_double(double (*f)(double, float), double x, float y)
     return f(x, y);
 }
 
+/* what C sees of a char that has its highest bit set: 1, where it is a char of C's own sign */
+int call_char(char (*f)(void))
+{
+    return f() == (char)0xff;
+}
+
 /* all 64 bits of the result register, for callers that look beyond the type */
 long long call_wide(long long (*f)(void))
 {

@@ -6,9 +6,10 @@
     nox -f tests/python/noxfile.py -s wheel-3.9                 the wheel that `make wheels` built
 
 A version comes from PATH, from pyenv, or from Debian's unstable (root.sh beside this file makes a
-scratch root of it). Each gets an environment in build/py with the newest tools that it can run
-(requirements/any.txt), and the package built for it. Versions run one after another, because all
-build in this checkout. A version that is nowhere to be had is skipped, and the summary says so.
+scratch root of it). Those without the GIL are built from source (free_threaded.sh). Each gets an
+environment in build/py with the newest tools that it can run (requirements/any.txt), and the
+package built for it. Versions run one after another, because all build in this checkout. A version
+that is nowhere to be had is skipped, and the summary says so.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
+from typing import Callable
 
 import nox
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+#: Without the GIL. cffi refuses to be built for 3.13t and works there: its test is taken out.
+FREE_THREADED = ("3.13t", "3.14t", "3.15t")
+REFUSED_BY_CFFI = "3.13t"
 #: What Debian's unstable has; root.sh names the packages.
 DEBIAN = ("3.14", "3.15")
 PIP = (
@@ -41,7 +47,10 @@ nox.options.error_on_missing_interpreters = True
 
 def usable(python: str, version: str) -> bool:
     """Tell whether `python` is that version of CPython, and can make environments."""
-    question = "import sys, venv, ensurepip, ctypes; print('%d.%d' % sys.version_info[:2])"
+    question = (
+        "import sys, sysconfig, venv, ensurepip, ctypes; print('%d.%d' % sys.version_info[:2]"
+        " + 't' * bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+    )
     try:
         done = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
     except OSError:
@@ -52,11 +61,36 @@ def usable(python: str, version: str) -> bool:
 def interpreter(version: str) -> str | None:
     """Give the path of a CPython of this machine: pyenv's newest, or the one in PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    releases = [path for path in pyenv.glob(f"{version}.*") if path.name.split(".")[-1].isdigit()]
-    releases.sort(key=lambda path: int(path.name.split(".")[-1]), reverse=True)
+    plain = version.rstrip("t")
+    builds = {path: path.name[len(plain) + 1 :] for path in pyenv.glob(f"{plain}.*")}
+    ending = version[len(plain) :]
+    releases = [
+        path
+        for path, patch in builds.items()
+        if patch.endswith(ending) and patch[: len(patch) - len(ending)].isdigit()
+    ]
+    releases.sort(key=lambda path: int(builds[path].rstrip("t")), reverse=True)
     found = [str(path / "bin/python3") for path in releases]
     found += filter(None, [shutil.which(f"python{version}")])
     return next((python for python in found if usable(python, version)), None)
+
+
+def install_refused_cffi(session: nox.Session, run: Callable[..., object]) -> None:
+    """Build cffi from its source, without the lines of setup.py that refuse this Python."""
+    folder = ROOT / "build/py/cffi"
+    shutil.rmtree(folder, ignore_errors=True)
+    words = ("download", "-q", "--no-deps", "--no-binary", "cffi", "-d", str(folder), "cffi>=2")
+    session.run(sys.executable, "-m", "pip", *words, external=True)
+    (archive,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(archive, folder)
+    (source,) = (path for path in folder.iterdir() if path.is_dir())
+    setup = (source / "setup.py").read_text()
+    test = "if FREE_THREADED_BUILD and sys.version_info < (3, 14):"
+    if setup.count(test) != 1:
+        session.error(f"{source}/setup.py: cffi says in another way that it refuses 3.13t")
+    (source / "setup.py").write_text(setup.replace(test, "if False:"))
+    run("pip", "install", "-q", "setuptools>=77", "wheel")
+    run("pip", "install", "-q", "--no-build-isolation", str(source))
 
 
 def test(session: nox.Session, python: str) -> None:
@@ -66,9 +100,23 @@ def test(session: nox.Session, python: str) -> None:
     if not (venv / "bin/python").exists():
         session.run(python, "-m", "venv", str(venv), external=True)
     run = partial(session.run, str(venv / "bin/python"), "-m", external=True)
+    if session.name.endswith(REFUSED_BY_CFFI) and "cffi==" not in str(
+        run("pip", "freeze", silent=True)
+    ):
+        install_refused_cffi(session, run)
     for words in PIP:
         run("pip", *words)
     run("pytest", "-q", *(session.posargs or TESTS))
+
+
+def test_built(session: nox.Session, version: str) -> None:
+    """Do the same with a CPython without the GIL, which is built once."""
+    build = ("bash", "tests/python/free_threaded.sh", version.rstrip("t"))
+    session.chdir(ROOT)
+    made = session.run(*build, external=True, silent=True, stderr=None, success_codes=(0, 2))
+    if not isinstance(made, str) or not made.strip().startswith("/"):
+        session.skip(f"CPython {version}: its source is not to be had")
+    test(session, made.strip().splitlines()[-1])
 
 
 def test_in_root(session: nox.Session, version: str) -> None:
@@ -82,12 +130,10 @@ def test_in_root(session: nox.Session, version: str) -> None:
     run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
 
 
-def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
+def test_wheel(session: nox.Session, python: str | None, version: str, libc: str) -> None:
     """Install the wheel of dist/ for this machine, and run the tests far from the checkout."""
     tag = f"cp{version.replace('.', '')}"
-    wheels = sorted(
-        (ROOT / "dist").glob(f"ffi_static-*-{tag}-*manylinux*_{os.uname().machine}.whl")
-    )
+    wheels = sorted((ROOT / "dist").glob(f"ffi_static-*-{tag}-*{libc}*_{os.uname().machine}.whl"))
     if not wheels:
         session.error(f"dist/ has no wheel for CPython {version}: make wheels ONLY={version}")
     far = ROOT / "build/py" / session.name
@@ -102,29 +148,44 @@ def test_wheel(session: nox.Session, python: str | None, version: str) -> None:
     shutil.copy(wheels[-1], far)
     script = """
         cd "$1"
-        python -m venv venv
-        venv/bin/python -m pip --disable-pip-version-check install -q -r "$2" ./*.whl
+        python -m venv $2 venv
+        venv/bin/python -m pip --disable-pip-version-check install -q $3 ./*.whl
+        shift 3
         cd tests/python && exec ../../venv/bin/python -m pytest -q -c ../../pyproject.toml \
-            --rootdir ../.. -n 2 "$3"
+            --rootdir ../.. -n 2 "$@"
     """
+    venv, packages = "--clear", "-r ../../../requirements/any.txt"
     session.chdir(ROOT)
     where = str(far.relative_to(ROOT))
-    words = ["sh", "-euc", script, "sh", where, "../../../requirements/any.txt"]
+    if libc == "musllinux":  # its CPython has the tests' packages, and no TLS to fetch any
+        venv, packages = "--system-site-packages", "--no-index"
+    words = ["sh", "-euc", script, "sh", where, venv, packages]
     given = session.posargs or (".",)
-    if python is None:
+    if libc == "musllinux":
+        words = ["bash", "tests/python/musl.sh", *words]
+    elif python is None:
         words = ["bash", "tests/python/root.sh", version, *words]
     else:
         session.env["PATH"] = f"{Path(python).parent}:{os.environ['PATH']}"
     session.run(*words, *given, external=True)
 
 
-for each in VERSIONS:
+for each in VERSIONS + FREE_THREADED:
     path = interpreter(each)
-    do = partial(test, python=path) if path else partial(test_in_root, version=each)
-    do.__doc__ = f"{path or 'Debian sid'}"  # `nox --list` shows it
+    elsewhere = test_built if each in FREE_THREADED else test_in_root
+    do = partial(test, python=path) if path else partial(elsewhere, version=each)
+    other = "built from source" if each in FREE_THREADED else "Debian sid"
+    do.__doc__ = path or other  # `nox --list` shows it
     do.__name__ = f"tests-{each}"  # type: ignore[attr-defined]
     nox.session(do, name=f"tests-{each}", python=False)
-    do = partial(test_wheel, python=path, version=each)
+    if each in FREE_THREADED:
+        continue
+    do = partial(test_wheel, python=path, version=each, libc="manylinux")
     do.__doc__ = "the wheel of dist/"
     do.__name__ = f"wheel-{each}"  # type: ignore[attr-defined]
     nox.session(do, name=f"wheel-{each}", python=False, default=False)
+
+do = partial(test_wheel, python=None, version="3.13", libc="musllinux")  # musl.sh's version
+do.__doc__ = "the wheel of dist/ for musl"
+do.__name__ = "wheel-musl"  # type: ignore[attr-defined]
+nox.session(do, name="wheel-musl", python=False, default=False)

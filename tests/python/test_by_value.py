@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import random
 import re
 import shlex
@@ -38,6 +39,7 @@ SCALARS: dict[Any, str] = {
 BIT_TYPES: tuple[Any, ...] = (ctypes.c_byte, ctypes.c_ushort, ctypes.c_int, ctypes.c_long)
 TYPES = int(os.environ.get("FFI_STATIC_TEST_TYPES", "160"))
 ALIGNS = sys.version_info >= (3, 13)  # ctypes knows _align_
+X87 = platform.machine() in ("x86_64", "i686")  # long double has 80 bits, and then padding
 
 
 class Type:
@@ -49,21 +51,21 @@ class Type:
         self.holds = set(re.findall(r"\bT\d+\b", declaration)) - {name}
 
     def clean(self, raw: bytes) -> int:
-        return int.from_bytes(raw[: self.size], "little") & self.mask
+        return int.from_bytes(raw[: self.size], sys.byteorder) & self.mask
 
     def random(self, rng: random.Random) -> Any:
         value = rng.getrandbits(8 * self.size) & self.mask
-        return self.cls.from_buffer_copy(value.to_bytes(self.size, "little"))
+        return self.cls.from_buffer_copy(value.to_bytes(self.size, sys.byteorder))
 
 
 def mask_of_scalar(cls: Any) -> int:
-    return (1 << 8 * (10 if cls is ctypes.c_longdouble else ctypes.sizeof(cls))) - 1
+    return (1 << 8 * (10 if cls is ctypes.c_longdouble and X87 else ctypes.sizeof(cls))) - 1
 
 
 def mask_of_bits(cls: Any, name: str) -> int:
     value = cls()
     setattr(value, name, -1)
-    return int.from_bytes(bytes(value), "little")
+    return int.from_bytes(bytes(value), sys.byteorder)
 
 
 class Maker:
@@ -128,7 +130,10 @@ class Maker:
             bits, width, count = mask
             start = 8 * getattr(made, field[0]).offset
             for i in range(count):
-                whole |= bits << (start + i * width)
+                at = start + i * width
+                if sys.byteorder == "big":
+                    at = 8 * ctypes.sizeof(made) - at - width
+                whole |= bits << at
         return Type(name, made, text, whole)
 
     def fill(self, count: int) -> list[Type]:
@@ -143,6 +148,9 @@ class Maker:
 PARAMETERS = "T, long, T, double, T, T, T, long double, T, T, T, long"
 ARGUMENTS = "v[0], 1, v[1], 2.0, v[2], v[3], v[4], 3.0L, v[5], v[6], v[7], 4"
 PLACES = (0, 2, 4, 5, 6, 8, 9, 10)
+
+
+REASONS = "gcc and clang disagree|as no C compiler would|a bit-field and|is packed and aligned"
 
 
 def functype_of(cls: Any) -> Any:
@@ -192,7 +200,7 @@ def compiled_alike(library: Any, t: Type) -> bool:
     bits = b""
     for name, _, *is_bits in t.cls._fields_:
         if is_bits:
-            bits += mask_of_bits(t.cls, name).to_bytes(t.size, "little")
+            bits += mask_of_bits(t.cls, name).to_bytes(t.size, sys.byteorder)
         else:
             wanted.append(getattr(t.cls, name).offset)
     return list(layout)[: len(wanted)] == wanted and out.raw[: len(bits)] == bits
@@ -220,11 +228,11 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Type]]
 
 
 def served(t: Type) -> bool:
-    """Tell whether `t` can be passed; if not, that it is for one of the two reasons."""
+    """Tell whether `t` can be passed; if not, that it is for a reason."""
     try:
         from_ctypes.describe(t.cls)
     except NotImplementedError as error:
-        assert re.search("gcc and clang disagree|as no C compiler would", str(error))  # noqa: PT017
+        assert re.search(REASONS, str(error))  # noqa: PT017
         return False
     return True
 
@@ -252,9 +260,11 @@ def test_arguments_are_what_the_compiler_passed(compiled: tuple[Any, list[Type]]
             wanted[place] = t.clean(bytes(value))
         ours = call(library, t, values, ffi_static.callback)
         assert ours == wanted, t.declaration
-        like_ctypes += call(library, t, values, lambda kind, f: kind(f)) == ours
-    assert refused < 0.1 * len(types)
-    assert like_ctypes > 0.6 * len(types)  # the rest it passes as another struct
+        if _lib.knows_classes:  # elsewhere ctypes may take a value for an address, and crash
+            like_ctypes += call(library, t, values, lambda kind, f: kind(f)) == ours
+    assert refused < (0.25 if from_ctypes._FLATTENS else 0.1) * len(types)
+    if _lib.knows_classes:
+        assert like_ctypes > 0.6 * len(types)  # the rest it passes as another struct
 
 
 def test_results_are_what_the_compiler_expects(compiled: tuple[Any, list[Type]]) -> None:
@@ -286,6 +296,12 @@ PLAIN = {
 MEMORY = ("B", "Q", "B")  # the Q is unaligned
 
 
+needs_classes = pytest.mark.skipif(
+    not _lib.knows_classes, reason="x86-64 alone passes aggregates by the classes of their members"
+)
+
+
+@needs_classes
 @pytest.mark.parametrize(
     ("kinds", "members"),
     [
@@ -312,6 +328,7 @@ def test_union_has_the_classes_of_all_its_members(kinds: Any, members: Any) -> N
     assert (made[0][2] if isinstance(made[0], tuple) else made) == members
 
 
+@needs_classes
 def test_inner_union_in_memory_takes_the_whole_there() -> None:
     class Inner(ctypes.Union):
         _fields_ = (("d", ctypes.c_double), ("l", ctypes.c_longdouble))
@@ -330,6 +347,7 @@ class Bits(ctypes.Structure):
     _fields_ = (("a", ctypes.c_int, 3), ("b", ctypes.c_int, 29))
 
 
+@needs_classes
 def test_struct_off_its_alignment_in_a_packed_one() -> None:
     packed: dict[str, Any] = {"_pack_": 2, "_layout_": "ms"}
     whole = describe(("c", ctypes.c_short), ("p", Half), **packed)
@@ -380,17 +398,26 @@ def test_result_that_points_at_something_is_kept_alive() -> None:
     assert called(lambda: Text.from_buffer(bytearray(16))) == []
 
 
-def test_unknown_psabi_takes_plain_structs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aggregates_by_their_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the C library classifies them. Without a float, size and alignment are enough."""
     monkeypatch.setattr(_lib, "knows_classes", 0)
-    assert describe(("a", Half * 2), ("b", ctypes.c_double)) == (
-        16,
-        8,
-        ((4, 2, ("h", "h")), (4, 2, ("h", "h")), "d"),
-    )
-    for fields, base in (
-        ([("a", ctypes.c_int)], ctypes.Union),
-        ([("a", ctypes.c_int, 3)], ctypes.Structure),
-        ([("a", ctypes.c_int)], ctypes.BigEndianStructure),
-    ):
-        with pytest.raises(NotImplementedError, match="pass a pointer"):
-            describe(*fields, base=base)
+    halves = ("a", Half * 2), ("b", ctypes.c_float)
+    half = (4, 2, ("h", "h"))
+    assert describe(*halves) == (12, 4, (half, half, "f"))
+    assert describe(*halves, base=ctypes.Union) == (8, 4, ((8, 2, (half, half)), "f"))
+    assert describe(halves[1], base=ctypes.Union) == (4, 4, ("f", "f"))
+    assert describe(("a", ctypes.c_float * 1)) == (4, 4, ("f", (0, 1, ())))
+    assert describe(("a", ctypes.c_int), ("b", ctypes.c_short, 3)) == (8, 4, ("I", "I"))
+    assert describe(("a", Half * 50)) == (200, 2, ("H",))
+    packed = describe(("a", ctypes.c_byte), ("b", ctypes.c_double), _pack_=2, _layout_="ms")
+    assert packed == (10, 2, ("b", "d"))
+    aligned = {"_pack_": 1, "_layout_": "ms", "_align_": 8}
+    if ALIGNS:
+        with pytest.raises(NotImplementedError, match="is packed and aligned"):
+            describe(("a", ctypes.c_byte), ("b", ctypes.c_float), **aligned)
+    fields = ("a", ctypes.c_int, 3), ("b", ctypes.c_float)
+    monkeypatch.setattr(from_ctypes, "_FLATTENS", False)
+    assert describe(*fields) == (8, 4, ("I", "I"))
+    monkeypatch.setattr(from_ctypes, "_FLATTENS", True)
+    with pytest.raises(NotImplementedError, match="a bit-field and a floating-point member"):
+        describe(*fields)

@@ -44,6 +44,12 @@ def test_decorator_refuses_a_bad_signature_at_once() -> None:
         ffi_static.callback("nonsense(")
 
 
+@pytest.mark.parametrize("signature", ["char(void)", ctypes.CFUNCTYPE(ctypes.c_char)])
+def test_result_char_has_the_sign_that_it_has_in_c(caller: Any, signature: Any) -> None:
+    """It is unsigned on most architectures other than x86. The callee extends it there."""
+    assert caller.call_char(ffi_static.callback(signature, lambda: b"\xff")) == 1
+
+
 def test_as_parameter_of_ctypes_function_with_declared_argtypes(caller: Any) -> None:
     assert caller.call(ffi_static.callback("int(int)", lambda x: x + 1), 1) == 2
 

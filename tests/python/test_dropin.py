@@ -28,6 +28,10 @@ def test_a_module_imported_after_install() -> None:
     run(program(fresh.ctypes_imported_after_install))
 
 
+def test_the_gil_is_not_switched_on() -> None:
+    run(program(fresh.the_gil_is_not_switched_on))
+
+
 def test_install_while_another_thread_imports() -> None:
     for _ in range(5):
         run(program(fresh.install_while_another_thread_imports_ctypes))

@@ -164,8 +164,10 @@ ENDINGS = {
         import atexit, threading, time
         for n in range(3):
             atexit.register(print, 'atexit', n)
-        threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()
+        said = threading.Event()
+        threading.Thread(target=lambda: (said.wait(), time.sleep(0.1), print('thread'))).start()
         print('main')
+        said.set()
     """,
     "finalizers": """
         class C:

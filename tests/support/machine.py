@@ -230,16 +230,16 @@ def sharing_jobs(modules: Path, top: Path) -> list[Job]:
 
 
 def command(
-    machine: Machine, kernel: Path, packed: Path, *, share: bool, append: str = ""
+    machine: Machine, kernel: Path, packed: Path, *, share: str, append: str = ""
 ) -> list[str]:
-    """QEMU's command line; `append` is more for the kernel's."""
+    """QEMU's command line; `share` is a folder or nothing, `append` is more for the kernel's."""
     accel = os.environ.get("FFI_STATIC_VM_ACCEL", "tcg,thread=multi")
     words = [machine.qemu, *machine.options, "-accel", accel, "-smp", "2"]
     words += ["-m", "3G" if share else machine.memory, "-nographic", "-no-reboot", "-nic", "none"]
     if share:
         words += [
             "-virtfs",
-            "local,path=/,mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap",
+            f"local,path={share},mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap",
         ]
     said = [f"console={machine.console}", "panic=-1", "panic_on_warn=1", "oops=panic"]
     said += ["loglevel=5", "rcupdate.rcu_cpu_stall_timeout=300", "kmemleak=on"]
@@ -312,7 +312,7 @@ def boot(
     *,
     log: Path,
     label: str,
-    share: bool = False,
+    share: str = "",
     append: str = "",
 ) -> Outcome:
     """Boot, follow the console to the end, and give what was said."""

@@ -4,3 +4,5 @@ ARCH_TRIPLE_loongarch64 := loongarch64-linux-gnu
 ARCH_QEMU_loongarch64   := loongarch64
 ARCH_FIRST_loongarch64  := pcaddi
 ARCH_ROOT_loongarch64   := trixie
+ARCH_DEBIAN_loongarch64 := loong64
+ARCH_SUITE_loongarch64  := sid

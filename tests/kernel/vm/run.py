@@ -257,7 +257,7 @@ def run_part(host: Guest, part: str, args: argparse.Namespace) -> Row:
         jobs,
         log=host.out / f"{part}.log",
         label=f"{host.kernel} {host.arch} {part}",
-        share=part != "a",
+        share="/" if part != "a" else "",
         # Without ACPI the timer's way through the I/O APIC is not known.
         append="noapic" if host.kernel == "debug" else "",
     )

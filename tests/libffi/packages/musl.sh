@@ -8,7 +8,8 @@
 # runs the programs here. What must hold: the patched library runs the same tests as stock and fails
 # none that stock passes (musl-gcc compiles no C++, so upstream's two C++ tests fail for both); so
 # too under PR_SET_MDWE; and dev.c, dynamic and static, gets closures without executable memory
-# that is writable or shared. All of csrc that libffi does not take compiles too, without a warning.
+# that is writable or shared. All of csrc that libffi does not take compiles too, without a warning,
+# and its C tests pass.
 # Fails when: musl-gcc or dejagnu are missing and cannot be installed (2), or anything differs (1).
 set -eu -o pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -115,4 +116,31 @@ musl-gcc -shared -o "$OUT/libffi_static.so" "$OUT"/*.o -Wl,--unresolved-symbols=
 readelf -p .rodata "$OUT/libffi_static.so" | grep -q /dev/trampfd ||
     die "the provider trampfd was left out of csrc, though Linux's headers are there"
 echo "    csrc           compiles and links without a warning"
+
+# Its own C tests, but for device, tables, life and fork, which ask glibc: ioctl()'s prototype,
+# mallinfo2(), backtrace(). A program without arguments prints its cases; 77 is "not here".
+programs=
+for program in c/{api,alloc,hop,stamp} abi/{layout,silent,variadic} \
+    bad_days/{input,limits,signatures,stamps,stamps_later,threads}; do
+    programs="$programs build/musl/core/$program"
+done
+cd "$TOP"
+# shellcheck disable=SC2086 # a list of programs
+run csrc-tests make -s -j2 VARIANTS=musl VARIANT_CC_musl=musl-gcc \
+    VARIANT_FLAGS_musl="-isystem $to/include -idirafter $OUT/linux" \
+    VARIANT_LINK_musl="-L$to/lib -Wl,-rpath,$to/lib" $programs
+passed=0 skipped=0
+for program in $programs; do
+    for case in $("$program"); do
+        status=0
+        "$program" "$case" >"$OUT/case.log" 2>&1 || status=$?
+        case $status in
+        0) passed=$((passed + 1)) ;;
+        77) skipped=$((skipped + 1)) ;;
+        *) bad=1 && echo "    $program $case: $status" && tail -n 3 "$OUT/case.log" ;;
+        esac
+    done
+done
+printf '    %-14s %s cases pass, %s do not run here\n' "csrc's tests" $passed $skipped
+[ $passed -gt 150 ] || die "hardly a case passed, so nothing was tested"
 exit $bad

@@ -127,10 +127,9 @@ def run(
 def compile_one(target: Target, test: suite.Test, options: list[str], to: Path) -> str:
     """Compile and link it; why that failed, or nothing."""
     common = [HEAP, *test.options, *options]
-    to.parent.mkdir(parents=True, exist_ok=True)
+    folder = to.with_suffix(".dir")  # for what two tests may call alike: Fortran's modules
+    folder.mkdir(parents=True, exist_ok=True)
     if test.language == "Ada":
-        folder = to.with_suffix(".dir")
-        folder.mkdir(exist_ok=True)
         search = [f"-I{test.path.parent}"]
         flags = [o for o in common if not o.startswith("-l") and not o.startswith("-L")]
         links = [o for o in common if o.startswith(("-l", "-L", "-Wl"))]
@@ -149,9 +148,9 @@ def compile_one(target: Target, test: suite.Test, options: list[str], to: Path) 
     tool = "gfortran" if test.language == "Fortran" else "gcc"
     libs = [o for o in common if o.startswith(("-l", "-L"))]
     flags = [o for o in common if o not in libs]
-    quiet = ["-w", "-pthread"] if test.language == "C" else ["-w", f"-J{to.parent}"]
+    quiet = ["-w", "-pthread"] if test.language == "C" else ["-w"]
     command = [target.tool(tool), *quiet, *flags, str(test.path), "-o", str(to), *libs, "-lm"]
-    return run(command, to.parent)[0]
+    return run(command, folder)[0]
 
 
 def both_ways(

@@ -24,6 +24,7 @@ def declare(library: Any) -> Any:
         ("loop", ctypes.c_longlong, [pointer, ctypes.c_int]),
         ("call_after", ctypes.c_int, [pointer, pointer, ctypes.c_char_p, pointer]),
         ("call_double", ctypes.c_double, [pointer, ctypes.c_double, ctypes.c_float]),
+        ("call_char", ctypes.c_int, [pointer]),
         ("call_wide", ctypes.c_longlong, [pointer]),
         ("call_errno", ctypes.c_int, [pointer, ctypes.c_int]),
         ("in_threads", ctypes.c_longlong, [pointer, ctypes.c_int, ctypes.c_int]),

@@ -396,6 +396,7 @@ def gc_at_every_allocation(module: str) -> None:
 
 @BOTH
 def freed_while_threads_wait_for_the_gil_inside_it(module: str) -> None:
+    fresh.run_with_the_gil()
     ffi_static.install()
     sys.setswitchinterval(1000)  # this thread keeps the GIL until it gives it up
     make = MAKERS[module]

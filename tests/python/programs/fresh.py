@@ -24,8 +24,39 @@ def needs(version: tuple[int, int], reason: str) -> None:
         skip(reason)
 
 
+def has_gil() -> bool:
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def run_with_the_gil() -> None:
+    """Begin this program again with the GIL where Python has none: threads are to wait for it."""
+    if sys.version_info >= (3, 13) and not has_gil():
+        import os
+
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHON_GIL": "1"})
+
+
+def the_gil_is_not_switched_on() -> None:
+    before = has_gil()
+    import _ctypes
+
+    import _cffi_backend
+
+    import ffi_static
+
+    made = ffi_static.callback("int(int)", lambda x: x + 1)
+    states = {s.module: s.state for s in ffi_static.install()}
+    assert states == {m.__name__: "served" for m in (_ctypes, _cffi_backend)}, states
+    assert made.cdata(1) == 2
+    assert has_gil() == before
+
+
 def new_interpreter() -> tuple[Any, int]:
     """Make another interpreter in this process that shares its GIL: (the module, the number)."""
+    from sysconfig import get_config_var
+
+    if get_config_var("Py_GIL_DISABLED"):
+        skip("free-threaded Python refuses cffi and its modules in subinterpreters")
     sub = interpreters()
     if sys.version_info >= (3, 13):
         return sub, sub.create("legacy")

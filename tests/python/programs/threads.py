@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import os
 import signal
 import sys
@@ -12,13 +13,15 @@ import threading
 import time
 import types
 import warnings
+import weakref
 from typing import Any, Callable
 
 import ffi_static
 from ffi_static import _lib
 from ffi_static._callback import shape, signature_of
 from tests.python.programs.caller import caller, holder, keep
-from tests.python.programs.tools import MAKERS
+from tests.python.programs.fresh import run_with_the_gil
+from tests.python.programs.tools import MAKERS, Made
 from tests.support.programs import case
 
 API = "api", "ctypes", "ctypes kept", "cffi"
@@ -28,6 +31,7 @@ def closed_under_waiting_threads(
     function: Callable[[int], int], tag: int, then: Callable[[], object]
 ) -> list[int]:
     """Close a callback in which three threads wait for the GIL; give what these get."""
+    run_with_the_gil()
     cb = ffi_static.callback("int(int)", function, error=-1)
     assert holder.park(cb.address, tag) == 3  # inside cb, and waiting for the GIL
     cb.close()
@@ -62,6 +66,35 @@ def threads_that_waited_do_not_run_the_next_callback() -> None:
         )
         assert got == [0, 0, 0], ran
     assert not ran, ran
+
+
+@case(*API)
+def ended_while_calls_run(name: str) -> None:
+    go = threading.Event()
+
+    class Function:  # nothing but the callback refers to it: no frame either
+        @staticmethod
+        def __call__(x: int) -> int:
+            go.wait()
+            return x + 1
+
+    function = Function()
+    lives = weakref.ref(function)
+    make = maker(name)
+    box = [make(function)]
+    del function
+    assert caller.park(box[0][1], 7) == 3  # inside the function
+    del box[:]
+    others = [make(lambda x: x + 1000) for _ in range(50)]
+    gc.collect()
+    assert lives() is not None
+    go.set()
+    results = (ctypes.c_int * 3)()
+    caller.unpark(results)
+    assert list(results) == [8, 8, 8], list(results)
+    del others
+    gc.collect()
+    assert lives() is None
 
 
 def ran_of(ran: list[int], tag: int) -> Callable[[int], int]:
@@ -197,24 +230,32 @@ def wait(pid: int) -> None:
     raise SystemExit("the child hangs")
 
 
-def adds_1(maker: str) -> int:
+def with_api(function: Callable[[int], int]) -> Made:
+    made = ffi_static.callback("int(int)", function)
+    return made, made.address
+
+
+def maker(name: str) -> Callable[[Callable[[int], int]], Made]:
+    """Give what makes callbacks of one kind of API."""
+    if name == "api":
+        return with_api
+    ffi_static.install(keep_thread_state=name == "ctypes kept")
+    return MAKERS["_cffi_backend" if name == "cffi" else "_ctypes"]
+
+
+def adds_1(name: str) -> int:
     """Make a callback that adds 1; give its address."""
     warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 on: fork() beside threads
-    if maker == "api":
-        made = ffi_static.callback("int(int)", lambda x: x + 1)
-        keep(made)
-        return made.address
-    ffi_static.install(keep_thread_state=maker == "ctypes kept")
-    f, address = MAKERS["_cffi_backend" if maker == "cffi" else "_ctypes"](lambda x: x + 1)
+    f, address = maker(name)(lambda x: x + 1)
     keep(f)
     return address
 
 
 @case(*API)
-def fork_while_a_thread_gets_its_state(maker: str) -> None:
+def fork_while_a_thread_gets_its_state(name: str) -> None:
     # Before 3.12 a child hangs that is forked while CPython holds the lock of its list of states.
     # CPython holds it for a moment only, so the test shows that no fork happens near that moment.
-    address = adds_1(maker)
+    address = adds_1(name)
     # Before 3.12 a child hangs that is forked while CPython holds the lock of its list of states.
     # CPython holds it for a moment only, so the test shows that no fork happens near that moment.
     assert caller.start_slowly(address) == 0
@@ -227,8 +268,8 @@ def fork_while_a_thread_gets_its_state(maker: str) -> None:
 
 
 @case(*API)
-def forks_while_threads_call(maker: str) -> None:
-    address = adds_1(maker)
+def forks_while_threads_call(name: str) -> None:
+    address = adds_1(name)
     for _ in range(4):
         caller.spin(address)
     for _ in range(50):
