@@ -182,30 +182,31 @@ static int make_mapped(const struct fs_provider *p, struct order *o, struct fs_w
 
 #define RESIDENT_BYTES (FS_RESIDENT_SLOTS * FS_SLOT_SIZE)
 
-/* Under the lock. Where all slots are sealed, these are, too, if they are whole pages. */
-static int open_resident(bool sealed, bool all, struct fs_why *why)
+static bool is_in_whole_pages(void)
 {
-    if (resident_open)
-        return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
-    if (!sealed)
-        return 0;
-    if (!all)
-        return fs_refuse(why, -ENOTSUP, "its slots are sealed where FFI_STATIC_HARDEN seals all");
-    if (RESIDENT_BYTES % sysconf(_SC_PAGESIZE) ||
-        (uintptr_t)fs_resident_slots % (uintptr_t)sysconf(_SC_PAGESIZE))
-        return fs_refuse(why, -ENOTSUP,
-                         "its slots share pages with other data, so they cannot be "
-                         "sealed");
-    fs_resident.sealed = true;
-    return fs_seal_shut(fs_resident_slots, RESIDENT_BYTES, why);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    return RESIDENT_BYTES % page == 0 && (uintptr_t)fs_resident_slots % page == 0;
 }
 
+/* Where all slots are sealed, these are, too, if they are whole pages. What refuses is put into
+ * words without the lock, but for a refusal of the system's. */
 static int make_resident(struct order *o, struct fs_why *why)
 {
-    bool all = o->sealed && fs_seal_all();
+    int error = 0;
+    if (o->sealed && !fs_seal_all())
+        return fs_refuse(why, -ENOTSUP, "its slots are sealed where FFI_STATIC_HARDEN seals all");
+    if (o->sealed && !is_in_whole_pages())
+        return fs_refuse(why, -ENOTSUP,
+                         "its slots share pages with other data, so they cannot be sealed");
     fs_lock();
-    int error = open_resident(o->sealed, all, why);
+    bool taken = resident_open;
+    if (!taken && o->sealed) {
+        fs_resident.sealed = true;
+        error = fs_seal_shut(fs_resident_slots, RESIDENT_BYTES, why);
+    }
     fs_unlock();
+    if (taken)
+        return fs_refuse(why, -ENOSPC, "all its %u slots are in use", FS_RESIDENT_SLOTS);
     if (!error)
         o->table = &fs_resident;
     return error;

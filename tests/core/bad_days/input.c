@@ -55,6 +55,8 @@ CASE(alloc_with_unknown_flags_is_einval)
     begin();
     for (unsigned bit = 0; bit < 32; bit++) {
         void *code = &begin;
+        if (1u << bit == FFI_STATIC_SEALED)
+            continue;
         errno = 0;
         CHECK(api.alloc(sizeof(ffi_static_closure), 1u << bit, &code) == NULL);
         CHECK(code == (void *)&begin);
