@@ -126,6 +126,7 @@
     fs_save_\class \n, 0
     .ifc \class, g
     .if \n > 1 && \n <= FS_MIXED /* entry_order_lp64.h goes on here */
+    FS_LANDING_PLACE
 fs_mixed_\n\()_\tail:
     FS_LANDING
     fs_is_next_in fs_mixed_rest, fs_mixed_\n\()_\tail

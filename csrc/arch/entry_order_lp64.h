@@ -84,6 +84,7 @@ FS_FUNC(fs_entry_words)
     fs_save_g 8, (AT(FS_FRAME_GPR) + FS_WORDS_MORE)
     LD(T0, FS_SLOT_REST, SLOT)
     JR(T0)
+    FS_LANDING_PLACE
     FS_WHOLE_WORDS
     .irp i, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16
     fs_word \i

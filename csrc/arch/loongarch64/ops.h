@@ -57,6 +57,7 @@
 #define RET jr $ra
 #define FS_WHOLE_WORDS /* all instructions have 4 bytes */
 #define FS_ANY_WORDS
+#define FS_LANDING_PLACE
 #define PUSH_RA
 #define POP_RA
 /* clang-format on */

@@ -62,6 +62,12 @@
 /* Between these, every instruction has 4 bytes. */
 #define FS_WHOLE_WORDS .option push; .option norvc
 #define FS_ANY_WORDS .option pop
+/* A landing pad behind other code lies at a multiple of 4. */
+#ifdef __riscv_landing_pad
+#define FS_LANDING_PLACE .balign 4
+#else
+#define FS_LANDING_PLACE
+#endif
 /* A return address that is saved, behind that, and one that was loaded, before it is used. */
 #ifdef __riscv_shadow_stack
 #define PUSH_RA sspush ra
