@@ -47,6 +47,9 @@ LIB     := $(BUILD)/lib
 # Why closures do not run there; empty where they do.
 CANNOT  := $(shell sh csrc/arch/runs.sh $(ISA))
 
+# What the library alone is enough for.
+LIB_GOALS := all lib install nested
+
 # The environment. PY is what every recipe runs; `setup` is what a fresh machine lacks. The library
 # needs a compiler and libffi's header alone.
 VENV    := .venv
@@ -57,6 +60,8 @@ GROUND  := $(or $(CROSS_GROUND),$(SYSTEM))
 LIB_GROUND := $(or $(CROSS_GROUND),$(COMPILER))
 READY   := $(VENV)/.ready
 PACKAGE := $(NATIVE)/.package
+# For recipes that need an interpreter and nothing else.
+NEED_PYTHON = echo '$(PYTHON)|python3|runs the recipe' | sh .ci/need "make $@"
 PIP     := -m pip --disable-pip-version-check --no-input
 PYTEST  := $(PY) -m pytest
 JOBS    ?= 2
@@ -79,7 +84,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $@"))
 
 .PHONY: all help setup venv package lib install test test-quick test-asan test-py-all \
-        test-clean-root docs lint lint-ruff lint-types lint-stubs lint-sdist lint-hosted lint-c format readme clean
+        test-clean-root test-targets docs lint lint-ruff lint-types lint-stubs lint-sdist lint-hosted lint-c format readme clean
 all: lib
 
 # A target's line is `name: ... ## [group] what it does`, or `[more group]` for one that help shows
@@ -102,7 +107,7 @@ lib: $(LIB)/libffi_static.a $(LIB)/libffi_static.so.0 ## [start] the C library, 
 
 $(COMPILER): .ci/packages
 	@mkdir -p $(@D)
-	@CC="$(NATIVE_CC)" sh .ci/packages --lib
+	@CC="$(NATIVE_CC)" PYTHON="$(PYTHON)" sh .ci/packages $(if $(filter-out $(LIB_GOALS),$(MAKECMDGOALS)),,--lib)
 	@touch $@
 $(SYSTEM): .ci/packages | $(COMPILER)
 	@CC="$(NATIVE_CC)" PYTHON="$(PYTHON)" sh .ci/packages
@@ -190,6 +195,8 @@ readme: $(READY) ## [measure] the last benchmark's tables into README.md and doc
 
 test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
 	@bash tests/house/clean_root.sh
+test-targets: $(READY) ## [more slow] every target in a Debian root that has nothing: ONLY='lib docs' SUITE=trixie USER_ONLY=1
+	@$(PY) -m tests.house.targets --suite $(SUITE) $(if $(USER_ONLY),--user) $(ONLY)
 
 # ---- lint: the same commands that tests/house/test_lint.py runs
 

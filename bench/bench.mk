@@ -51,6 +51,7 @@ COUNT_PATCHED := $(COUNT_FFI)/newest$(if $(CROSS),/patched)
 bench-count: bench-c $(COUNT_FFI)/$(COUNT_OLD)/.upstream $(COUNT_FFI)/newest/.upstream \
              $(COUNT_FFI)/newest/.patched $(if $(CANNOT),,lib) ## [more measure] instructions per call under QEMU; ISA=aarch64
 	@$(if $(CROSS),:,sh tests/arch/packages.sh $(ISA))
+	@$(NEED_PYTHON)
 	@$(PYTHON) bench/emulated.py --run "$(COUNT_RUN)" --isa $(ISA) --json $(BENCH_OUT)/emulated.json \
 	  $(BENCH_OUT)/callbench --ours "$(if $(CANNOT),,$(LIB)/libffi_static.so.0)" \
 	  --system $(COUNT_FFI)/newest/upstream/lib/libffi.so.8 \

@@ -27,6 +27,7 @@ lint-kmod: ## [more kernel] sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh
 
 patch-linux: ## [more kernel] patches/linux, again from csrc/kernel
+	@$(NEED_PYTHON)
 	@$(PYTHON) patches/linux/refresh.py
 test-linux-patch: ## [more kernel] applies patches/linux to Debian's linux-source and compiles the driver there
 	@sh patches/linux/build.sh

@@ -47,6 +47,7 @@ $(LIBFFI)/%/.built: $(LIBFFI)/%/.patched $(LIBFFI)/%/.stock
 	@touch $@
 
 libffi-refresh: ## [more libffi] the generated part of the libffi series, again from csrc
+	@$(NEED_PYTHON)
 	@$(PYTHON) patches/libffi/refresh.py
 
 # ---- upstream's testsuite: minutes; FULL=1 at every optimisation level, AGAIN=1 without reuse,
@@ -61,7 +62,7 @@ $(LIBFFI)/deny: tests/libffi/deny.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 $(WARN) -O2 -o $@ $<
 TEST_BUILDS := $(foreach v,asan clang cet,$(LIBFFI)/$(firstword $(TEST_SUITES))/.$(v))
-TEST_LIBFFI = $(PYTHON) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
+TEST_LIBFFI = $(PY) tests/libffi/suite.py --libffi $(LIBFFI) $(if $(FULL),--full) $(if $(AGAIN),--again) \
   --jobs $(JOBS) $(if $(DOCS),--docs docs/results/libffi.md) --suites $(subst $(space),$(comma),$(strip $(TEST_SUITES)))
 ifdef STOCK
 test-libffi: $(TEST_SUITES:%=$(LIBFFI)/%/.stock) $(LIBFFI)/deny

@@ -54,13 +54,13 @@ $(BUILD)/tests/core/c/%.static: $(BUILD)/tests/core/c/%.o $(TEST_SUPPORT_OBJS) $
 
 define fs_variant
 $(1)_CC := $$(or $$(VARIANT_CC_$(1)),$$(CC))
-$(BUILD)/$(1)/obj/%.c.o: csrc/%.c
+$(BUILD)/$(1)/obj/%.c.o: csrc/%.c | $(GROUND)
 	@mkdir -p $$(@D)
 	$$($(1)_CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
-$(BUILD)/$(1)/obj/%.S.o: csrc/%.S
+$(BUILD)/$(1)/obj/%.S.o: csrc/%.S | $(GROUND)
 	@mkdir -p $$(@D)
 	$$($(1)_CC) $$(FS_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
-$(BUILD)/$(1)/%.o: tests/%.c
+$(BUILD)/$(1)/%.o: tests/%.c | $(GROUND)
 	@mkdir -p $$(@D)
 	$$($(1)_CC) $$(TEST_CFLAGS) $$(VARIANT_FLAGS_$(1)) -MMD -MP -c $$< -o $$@
 -include $$(wildcard $(BUILD)/$(1)/*/*.d $(BUILD)/$(1)/*/*/*.d $(BUILD)/$(1)/*/*/*/*.d)
@@ -79,8 +79,8 @@ endef
 $(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
 
 .PHONY: test-tsan
-test-tsan: tests-tsan ## [more slow] eight threads under ThreadSanitizer, a whole minute each
-	FS_TSAN_SECONDS=60 $(or $(wildcard .venv/bin/python),python3) -m pytest tests/core/test_bad_days.py -k tsan
+test-tsan: $(READY) tests-tsan ## [more slow] eight threads under ThreadSanitizer, a whole minute each
+	FS_TSAN_SECONDS=60 $(PYTEST) tests/core/test_bad_days.py -k tsan
 
 .PHONY: test-sealed-vm
 test-sealed-vm: $(READY) ## [more slow] sealed closures where the processor has protection keys: in QEMU

@@ -8,5 +8,5 @@ SEED  ?= 1
 COUNT ?= 100000
 
 .PHONY: fuzz
-fuzz: lib ## [slow] 100,000 random signatures (SEED=1 COUNT=100000)
-	$(PYTHON) -m tests.fuzz --seed $(SEED) --count $(COUNT) --lib $(LIB) --state $(BUILD)/fuzz.$(SEED)
+fuzz: $(READY) lib ## [slow] 100,000 random signatures (SEED=1 COUNT=100000)
+	$(PY) -m tests.fuzz --seed $(SEED) --count $(COUNT) --lib $(LIB) --state $(BUILD)/fuzz.$(SEED)

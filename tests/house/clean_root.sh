@@ -1,54 +1,60 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# clean_root.sh - both commands, in a Debian that has nothing but `make` and `git`
+# clean_root.sh - targets of the Makefile, in a Debian that has nothing but `make` and `git`
 #
 # The claim of the README is that a newcomer types `make test` and `make bench` on a fresh machine
-# and nothing else. So: debootstrap a minimal root, put a clone of the *committed* tree into it, and
-# run both there, in their own mount and pid namespaces, with no file of this checkout in reach.
-# Mirror and proxies are what this machine is configured with, read at run time. Needs root,
-# debootstrap and a Debian-like host; takes about as long as both commands plus five minutes.
+# and nothing else. So: unpack a minimal root, put a clone of the *committed* tree into it, and run
+# each target there, in mount and pid namespaces of its own, with no file of this checkout in reach.
+# Mirror and proxies are what this machine is configured with, read at run time. Needs root and a
+# Debian-like host; both commands take about as long as elsewhere plus five minutes.
 #
-#   tests/house/clean_root.sh [TARGET ...]        default: test bench. The log: build/clean-root/log.txt
+#   tests/house/clean_root.sh [--user] [TARGET | 'TARGET ARGUMENT ...'] ...      default: test bench
+#
+# --user: as a user who may not install anything, each target in a clean checkout, the next one after
+# a failure as well. SUITE= chooses Debian's suite, WHERE= the folder (build/clean-root), which keeps
+# log.txt. Exit status: the last target's, 2 when there is no root.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
-top=$PWD/build/clean-root
+# shellcheck source=patches/libffi/deb/root.sh disable=SC1091
+. patches/libffi/deb/root.sh
+top=$PWD/${WHERE:-build/clean-root}
 root=$top/root
-targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(test bench)
-
-die() { echo "clean_root: $*" >&2; exit 1; }
-[ "$(id -u)" = 0 ] || die "debootstrap and chroot need root: sudo make test-clean-root"
-command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
-mkdir -p "$top"
-
-suite=${SUITE:-$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")}
-mirror=$(sh .ci/mirror) || die "debootstrap of $suite needs a mirror"
-
-if [ ! -s "$top/base-$suite.tar" ]; then
-    echo "clean_root: debootstrap of a minimal $suite ..."
-    rm -rf "$root"
-    debootstrap --variant=minbase --include=make,git,ca-certificates "$suite" "$root" "$mirror" \
-        >"$top/debootstrap.log" 2>&1 || { tail -n 5 "$top/debootstrap.log" >&2; die "debootstrap"; }
-    tar -C "$root" -cf "$top/base-$suite.tar.new" .
-    mv "$top/base-$suite.tar.new" "$top/base-$suite.tar"
+owner=0
+if [ "${1:-}" = --user ]; then
+    owner=1000
+    shift
 fi
+[ $# -gt 0 ] || set -- test bench
+
+[ "$(id -u)" = 0 ] || die "a root is unpacked and entered by root only: sudo make test-clean-root"
+sh .ci/need "make test-clean-root" <<'LIST'
+mmdebstrap|mmdebstrap|unpacks the root
+unshare|util-linux|namespaces that end with the command
+LIST
+mkdir -p "$top" build/clean-root
+suite=${SUITE:-$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")}
+base=$PWD/build/clean-root/base-$suite.tar
+make_root "$suite" "$base" make git ca-certificates
 rm -rf "$root" && mkdir -p "$root"
-tar -C "$root" -xf "$top/base-$suite.tar"
+tar -C "$root" -xf "$base"
 
 # What a machine's administrator sets up: name resolution, certificates, where apt and pip go.
 for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
     [ -e "$file" ] && mkdir -p "$root$(dirname "$file")" && cp -L "$file" "$root$file"
 done
 for file in /etc/apt/apt.conf.d/*; do
-    grep -qE '^Acquire' "$file" && cp -L "$file" "$root/etc/apt/apt.conf.d/"
+    if grep -qE '^Acquire' "$file"; then cp -L "$file" "$root/etc/apt/apt.conf.d/"; fi
 done
 rm -f "$root"/etc/apt/sources.list.d/*
-echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
+echo "deb $(mirror) $suite main" >"$root/etc/apt/sources.list"
+chroot "$root" useradd --uid 1000 somebody
 
 git clone -q --no-hardlinks . "$root/src/ffi_static"
+chown -R "$owner:$owner" "$root/src"
 commit=$(git rev-parse --short HEAD)
+packages() { chroot "$root" dpkg-query -W -f '${Package}\n' | wc -l; }
 
-pass=(HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CI=true)
+pass=(LANG=C.UTF-8 HOME=/src PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CI=true)
 while IFS='=' read -r name value; do
     case $name in PIP_FIND_LINKS) ;; PIP_* | http_proxy | https_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | NO_PROXY)
         pass+=("$name=$value") ;;
@@ -56,23 +62,30 @@ while IFS='=' read -r name value; do
 done < <(env)
 
 # shellcheck disable=SC2016 # expanded inside
-inside='
+enter='
 mount --bind "$1" "$1" # so that the root is a mount point, as on a machine or in a container
 mount -t proc proc "$1/proc"
 mkdir -p "$1/dev/shm" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-cd "$1" && mkdir -p .old && shift
+owner=$2
+cd "$1" && mkdir -p .old && shift 2
 pivot_root . .old # not only chroot: paths in /proc/self/maps are then those of the new root
-exec chroot . /bin/sh -c "umount -l /.old && rmdir /.old && exec env -i \"\$@\"" sh "$@"'
+exec chroot . /bin/sh -c "umount -l /.old && rmdir /.old && exec setpriv --reuid=$owner \
+    --regid=$owner --clear-groups env -i \"\$@\"" sh "$@"'
 status=0
 {
     echo "clean_root: commit $commit in a minimal $suite, $(date -u +%FT%TZ)"
-    for target in "${targets[@]}"; do
+    for target in "$@"; do
         echo "clean_root: make $target"
         started=$SECONDS
-        unshare --mount --pid --fork bash -c "$inside" clean_root "$root" "${pass[@]}" \
-            make -C /src/ffi_static "$target" </dev/null 2>&1 || status=$?
-        echo "clean_root: make $target ended with $status after $((SECONDS - started)) s"
-        [ "$status" = 0 ] || break
+        before=$(packages)
+        # shellcheck disable=SC2086 # a target and its arguments
+        unshare --mount --pid --fork --kill-child bash -c "$enter" clean_root "$root" "$owner" "${pass[@]}" \
+            make -C /src/ffi_static $target </dev/null 2>&1 || status=$?
+        echo "clean_root: make $target ended with $status after $((SECONDS - started)) s," \
+            "$(($(packages) - before)) packages more"
+        [ "$status" = 0 ] || [ "$owner" != 0 ] || break
+        [ "$owner" = 0 ] || git -c safe.directory='*' -C "$root/src/ffi_static" clean -qfdx
+        status=0
     done
 } | tee "$top/log.txt"
-exit "$(awk '/ended with/ { s = $6 } END { print s + 0 }' "$top/log.txt")"
+exit "$(sed -n 's/.* ended with \([0-9]*\) after .*/\1/p' "$top/log.txt" | tail -n 1)"
