@@ -36,7 +36,10 @@ WARN    := $(WARNINGS) -Werror
 test test-quick test-asan: export WERROR := -Werror
 FS_CFLAGS := -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(ARCH_CFLAGS) \
              -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CPPFLAGS) $(CFLAGS)
-LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noexecstack
+# Sorted, so that all small variables share the page or two that the start of a program has touched:
+# each further page costs the first closure a fault, or two where it is read before it is written.
+LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
+          -Wl,--sort-section=alignment
 FILL    = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
             -e 's|@VERSION@|$(VERSION)|'
 

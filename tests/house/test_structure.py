@@ -421,6 +421,16 @@ def test_library_has_no_writable_and_executable_segment(library: Path) -> None:
     assert "TEXTREL" not in output(["readelf", "-dW", library / "libffi_static.so.0"])
 
 
+def test_small_variables_lie_together(library: Path) -> None:
+    """So the first closure touches few pages: large ones in between cost it four faults more."""
+    listed = output(["nm", "-S", library / "libffi_static.so.0"]).splitlines()
+    sized = [line.split() for line in listed if len(line.split()) == 4]
+    small = [int(at, 16) for at, size, kind, _ in sized if kind == "b" and int(size, 16) < 4096]
+    assert len(small) > 20
+    # Two pages, and the one of seal.c, which only sealed closures touch.
+    assert len({at // 4096 for at in small}) <= 3
+
+
 # ---- what the objects say: who calls whom, which no #include tells
 
 #: What assembly calls in rooms above it: it is reached by trampolines, not from below.
