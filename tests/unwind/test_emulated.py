@@ -22,7 +22,7 @@ from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
 HERE = ROOT / "tests" / "unwind"
 SHAPES = re.findall(r'^    \{"(\w+)",\s*caller_', (HERE / "shapes.h").read_text(), re.MULTILINE)
 #: A processor without what gdb cannot see through.
-PLAIN = {"aarch64": "cortex-a57", "arm": "cortex-a15"}
+PLAIN = {"aarch64": "cortex-a57", "arm": "cortex-a15", "armel": "cortex-a15"}
 
 
 @pytest.mark.parametrize("isa", ELSEWHERE)
