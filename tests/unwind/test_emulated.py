@@ -17,7 +17,7 @@ import pytest
 
 from tests.arch.isas import ISAS
 from tests.support.ctests import ROOT, judge, run
-from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
+from tests.support.emulated import ELSEWHERE, emulator, environment, program
 
 HERE = ROOT / "tests" / "unwind"
 SHAPES = re.findall(r'^    \{"(\w+)",\s*caller_', (HERE / "shapes.h").read_text(), re.MULTILINE)
@@ -29,7 +29,7 @@ PLAIN = {"aarch64": "cortex-a57", "arm": "cortex-a15", "armel": "cortex-a15"}
 @pytest.mark.parametrize("provider", ["resident", "file", "memfd"])
 @pytest.mark.parametrize("how", ["backtrace", "throw"])
 def test_unwinds_to_the_caller(isa: str, provider: str, how: str) -> None:
-    env = {**ENVIRONMENT, "FFI_STATIC_PROVIDER": provider}
+    env = {**environment(isa), "FFI_STATIC_PROVIDER": provider}
     judge(run(program(isa, "unwind/unwind"), how, "all", env=env, before=emulator(isa)))
 
 
