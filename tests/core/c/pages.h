@@ -43,7 +43,7 @@ ssize_t pread(int fd, void *to, size_t size, off_t at)
 /* A template `name` whose data is `at` bytes (a number) from its code. */
 #define PAGE_OF(name, at)                                                                          \
     extern const char name[];                                                                      \
-    __asm__(".section .text." #name ",\"ax\",%progbits\n .balign 65536\n" PAGE_BEGIN               \
+    __asm__(".section .text." #name ",\"ax\",%progbits\n" PAGE_BEGIN " .balign 65536\n"            \
             ".globl " #name "\n .hidden " #name "\n" #name ":\n .L" #name ":\n"                    \
             ".set page_i, 0\n .rept 1024\n .balign 64\n" PAGE_STUB(                                \
                 "(.L" #name " + (" #at ") + 64 * page_i)") "\n .set page_i, page_i + 1\n"          \
