@@ -28,14 +28,16 @@ endif
 ifneq ($(ISA),$(NATIVE_ISA))
 include tests/arch/cross.mk # ISA=aarch64: its compiler is CC, and BUILD is build/aarch64
 endif
--include csrc/arch/$(ISA)/link.mk # may set ARCH_CFLAGS and ARCH_LDFLAGS
+# The folder of csrc/arch. An ISA may be a variant of another one: armel is arm without VFP registers.
+FOLDER  := $(or $(ARCH_FOLDER_$(ISA)),$(ISA))
+-include csrc/arch/$(FOLDER)/link.mk # may set ARCH_CFLAGS and ARCH_LDFLAGS
 CFLAGS  ?= -O2 -g
 # A warning of a compiler that we have not tried ends our own runs, and no packager's.
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 WARN    := $(WARNINGS) -Werror
 test test-quick test-asan: export WERROR := -Werror
 FS_CFLAGS := -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(ARCH_CFLAGS) \
-             -Icsrc -Icsrc/include -Icsrc/arch/$(ISA) $(CPPFLAGS) $(CFLAGS)
+             -Icsrc -Icsrc/include -Icsrc/arch/$(FOLDER) $(CPPFLAGS) $(CFLAGS)
 # Sorted, so that all small variables share the page or two that the start of a program has touched:
 # each further page costs the first closure a fault, or two where it is read before it is written.
 LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
@@ -43,12 +45,12 @@ LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noe
 FILL    = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
             -e 's|@VERSION@|$(VERSION)|'
 
-ROOMS   := $(patsubst arch,arch/$(ISA),$(shell sed -n 's/^\([a-z]*\) .*\blib\b.*/\1/p' csrc/rooms.txt))
+ROOMS   := $(patsubst arch,arch/$(FOLDER),$(shell sed -n 's/^\([a-z]*\) .*\blib\b.*/\1/p' csrc/rooms.txt))
 SRCS    := $(foreach r,$(ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S))
 OBJS    := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(SRCS))
 LIB     := $(BUILD)/lib
 # Why closures do not run there; empty where they do.
-CANNOT  := $(shell sh csrc/arch/runs.sh $(ISA))
+CANNOT  := $(shell sh csrc/arch/runs.sh $(FOLDER))
 
 # What the library alone is enough for.
 LIB_GOALS := all lib install nested
@@ -151,7 +153,7 @@ $(LIB)/libffi_static.a: $(OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$(ISA)/link.mk)
+$(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$(FOLDER)/link.mk)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(LINK) -Wl,-soname,libffi_static.so.0 -Wl,--version-script=csrc/libffi_static.map \

@@ -44,7 +44,6 @@
 FS_CODE(fs_entry_mixed)
     .set fs_order, 4
     .rept (2 << FS_MIXED) - 4
-    .org fs_entry_mixed + (fs_order - 4) * FS_MIXED_SIZE, FS_TAIL_FILL
     .cfi_remember_state
     FS_LANDING
     fs_enter_frame SCALAR_FRAME, SCALAR_RA
@@ -57,8 +56,10 @@ FS_CODE(fs_entry_mixed)
     JR(T0)
     .cfi_restore_state
     .set fs_order, fs_order + 1
-    .endr
+    /* Behind each, and none at the beginning: where .org moves by nothing in front of a .cfi line,
+     * RISC-V's assembler (2.40) writes a relocation over the size of the function's description. */
     .org fs_entry_mixed + (fs_order - 4) * FS_MIXED_SIZE, FS_TAIL_FILL
+    .endr
 FS_END(fs_entry_mixed)
 #endif
 

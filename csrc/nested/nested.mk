@@ -5,7 +5,7 @@
 # and shares nothing with libffi_static, so that it can be preloaded into any program. `make lib` and
 # `make install` include it. A process never unloads it (-z nodelete), because code of the compiler's
 # calls it at any time.
-NESTED_ROOMS := $(patsubst arch,arch/$(ISA),$(shell sed -n 's/^\([a-z]*\) .*\bnested$$/\1/p' csrc/rooms.txt))
+NESTED_ROOMS := $(patsubst arch,arch/$(FOLDER),$(shell sed -n 's/^\([a-z]*\) .*\bnested$$/\1/p' csrc/rooms.txt))
 NESTED_SRCS  := $(filter-out %/entry.S %/abi.c,$(foreach r,$(NESTED_ROOMS),$(wildcard csrc/$(r)/*.c csrc/$(r)/*.S)))
 NESTED_OBJS  := $(patsubst csrc/%,$(BUILD)/obj/%.o,$(NESTED_SRCS))
 NESTED_LIBS  := $(LIB)/libffi_static-nested.a $(LIB)/libffi_static-nested.so.0
@@ -23,7 +23,7 @@ $(LIB)/libffi_static-nested.a: $(NESTED_OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(LIB)/libffi_static-nested.so.0: $(NESTED_OBJS) csrc/nested/nested.map $(wildcard csrc/arch/$(ISA)/link.mk)
+$(LIB)/libffi_static-nested.so.0: $(NESTED_OBJS) csrc/nested/nested.map $(wildcard csrc/arch/$(FOLDER)/link.mk)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(LINK) -Wl,-soname,libffi_static-nested.so.0 -Wl,--version-script=csrc/nested/nested.map \

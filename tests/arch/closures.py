@@ -112,7 +112,7 @@ def make_build(build: Build, tree: Path) -> None:
         options.append("CFLAGS=-O2 -g -mbranch-protection=standard -mno-outline-atomics")
     said = run("configure", [str(tree / "configure"), *options], build.folder)
     served = re.search(r"closures from static tables\.\.\. (\w+)", said)
-    if build.variant != "stock" and (served is None or served[1] != build.arch):
+    if build.variant != "stock" and (served is None or served[1] != ISAS[build.arch].folder):
         raise CannotRunError(f"{build.folder}: configure does not serve {build.arch}")
     run("make", ["make", "-j2"], build.folder)
     if build.variant == "guarded":

@@ -19,6 +19,8 @@ without a value is left out there:
   usual one lacks types that the tests draw;
 * ``ARCH_DEBIAN_<isa>``: Debian's name of it (python.sh, callback.sh), where there is a port in
 * ``ARCH_SUITE_<isa>``: a suite, trixie when not named;
+* ``ARCH_FOLDER_<isa>``: whose folder of ``csrc/arch`` it uses, where it has none: armel is a
+  variant of arm, and has but this file;
 * ``ARCH_ROOT_<isa>``: a suite of Debian's that has its cross compiler, where the oldest that we
   build on has none (root.sh).
 
@@ -43,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Isa:
     """One architecture; sizes in bytes."""
 
-    name: str  # its folder, and what the compiler's own name begins with
+    name: str  # its folder of tests/arch
     triple: str
     qemu: str
     first: str
@@ -53,6 +55,7 @@ class Isa:
     lacks: frozenset[str]
     libffi: str
     root: str
+    folder: str  # of csrc/arch
     planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
     tramp_size: int
     table_slots: int
@@ -115,15 +118,16 @@ def runs(loader: str) -> bool:
 
 
 def _read(name: str) -> Isa:
-    headers = (ROOT / "csrc/arch" / name / "arch.h", ROOT / "csrc/arch/sizes.h")
-    header = "".join(path.read_text(encoding="utf-8") for path in headers)
     text = (ROOT / "tests/arch" / name / "isa.mk").read_text(encoding="utf-8")
     said = dict(re.findall(rf"^ARCH_(\w+)_{name} *:= *(.*)$", text, re.MULTILINE))
+    folder = said.get("FOLDER", name)
+    headers = (ROOT / "csrc/arch" / folder / "arch.h", ROOT / "csrc/arch/sizes.h")
+    header = "".join(path.read_text(encoding="utf-8") for path in headers)
 
     def number(macro: str) -> int:
         found = re.search(rf"^#define {macro} (\w+)", header, re.MULTILINE)
         if found is None:
-            raise ValueError(f"csrc/arch/{name}/arch.h does not say what {macro} is")
+            raise ValueError(f"csrc/arch/{folder}/arch.h does not say what {macro} is")
         return int(found[1], 0)
 
     return Isa(
@@ -137,7 +141,8 @@ def _read(name: str) -> Isa:
         lacks=frozenset(said.get("LACKS", "").split()),
         libffi=said.get("LIBFFI", "trixie"),
         root=said.get("ROOT", ""),
-        planned=(ROOT / "csrc/arch" / name / "abi.c").exists(),
+        folder=folder,
+        planned=(ROOT / "csrc/arch" / folder / "abi.c").exists(),
         tramp_size=number("FS_TRAMP_SIZE"),
         table_slots=number("FS_TABLE_SLOTS"),
         group_slots=number("FS_GROUP_SLOTS"),
@@ -147,7 +152,8 @@ def _read(name: str) -> Isa:
     )
 
 
-ISAS = {
-    path.parent.name: _read(path.parent.name)
-    for path in sorted((ROOT / "csrc/arch").glob("*/table.S"))
+NAMES = {
+    path.parent.name
+    for path in (*ROOT.glob("csrc/arch/*/table.S"), *ROOT.glob("tests/arch/*/isa.mk"))
 }
+ISAS = {name: _read(name) for name in sorted(NAMES)}

@@ -91,7 +91,7 @@ def put_csrc(base: str, folder: Path) -> None:
 def sources(isa: Isa, tool: Tool, side: str) -> set[str]:
     """Name what this compiler can make of an architecture's folder."""
     kinds = {".S", ".c"} if tool.compiles_c else {".S"}
-    folder = tool.folder / side / "csrc/arch" / isa.name
+    folder = tool.folder / side / "csrc/arch" / isa.folder
     return {path.name for path in folder.glob("*") if path.suffix in kinds}
 
 
@@ -100,8 +100,8 @@ def compiled(isa: Isa, tool: Tool, side: str, name: str) -> elf.Object:
     csrc = tool.inside / side / "csrc"
     out = f"{side}.{isa.name}.{name}.o"
     command = [*tool.command, "-std=gnu11", "-O2", "-fPIC", "-fvisibility=hidden", *isa.flags]
-    command += [f"-I{csrc}", f"-I{csrc}/include", f"-I{csrc}/arch/{isa.name}"]
-    command += ["-c", f"{csrc}/arch/{isa.name}/{name}", "-o", str(tool.inside / out)]
+    command += [f"-I{csrc}", f"-I{csrc}/include", f"-I{csrc}/arch/{isa.folder}"]
+    command += ["-c", f"{csrc}/arch/{isa.folder}/{name}", "-o", str(tool.inside / out)]
     done = run(command, status=None)
     if done.returncode:
         raise CannotCompareError(f"{side}: {' '.join(command)}\n{done.stderr[-1500:]}")

@@ -56,7 +56,7 @@ def applies(isa: str, case: str, provider: str) -> bool:
     if case == "a_mapped_trampoline_is_entered_at_its_landing_pad_only":
         return ISAS[isa].landing and provider in {"file", "memfd"}
     if case == "every_step_of_a_trampoline_is_unwound":
-        return (ROOT / "tests/arch" / isa / "step.c").exists()
+        return (ROOT / "tests/arch" / ISAS[isa].folder / "step.c").exists()
     return case not in ISAS[isa].lacks
 
 
@@ -124,9 +124,10 @@ def test_clang_assembles_all_of_it(isa: str, tmp_path: Path) -> None:
     if not same.clang_knows(ISAS[isa]):
         pytest.skip(f"this clang does not know {isa}")
     where = ROOT / "csrc"
-    for source in sorted((where / "arch" / isa).glob("*.S")):
+    folder = where / "arch" / ISAS[isa].folder
+    for source in sorted(folder.glob("*.S")):
         command = ["clang", f"--target={ISAS[isa].triple}", "-fPIC", f"-I{where}"]
-        command += [f"-I{where}/arch/{isa}", "-c", str(source), "-o", str(tmp_path / "made.o")]
+        command += [f"-I{folder}", "-c", str(source), "-o", str(tmp_path / "made.o")]
         done = process.run(command, status=None)
         assert done.returncode == 0, done.stderr[-2000:]
 
@@ -151,9 +152,9 @@ def object_of(isa: Isa, source: str, folder: Path, *flags: str) -> Path:
     compilers = same.tools(isa, folder)
     if not compilers:
         pytest.skip(f"not installed: {isa.gcc}, and clang does not know {isa.name}")
-    command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/{isa.name}", *flags, "-c"]
+    command = [*compilers[0].command, f"-I{csrc}", f"-I{csrc}/arch/{isa.folder}", *flags, "-c"]
     made = folder / "made.o"
-    process.run([*command, f"{csrc}/arch/{isa.name}/{source}", "-o", made])
+    process.run([*command, f"{csrc}/arch/{isa.folder}/{source}", "-o", made])
     return made
 
 

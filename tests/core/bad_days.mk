@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # bad_days.mk - the programs of tests/core/bad_days; included by tests/core/core.mk, whose rules build them
-BAD_DAYS := $(filter-out $(if $(wildcard tests/core/c/$(ISA)/page.h),,stamps stamps_later), \
+BAD_DAYS := $(filter-out $(if $(wildcard tests/core/c/$(FOLDER)/page.h),,stamps stamps_later), \
               $(patsubst tests/core/bad_days/%.c,%,$(wildcard tests/core/bad_days/*.c)))
 BAD_DAYS_LOADING := dl namespaces
 # Those that are linked with the library and find their way in any build: disk, places and text want

@@ -6,14 +6,14 @@
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
 # them: tests/core/test_core.py, tests/core/test_bad_days.py.
 TEST_CFLAGS := -std=gnu11 $(WARN) -Wpointer-arith -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support \
-               -Itests/core/c -Itests/core/c/$(ISA) -Itests/core/abi/$(ISA)
+               -Itests/core/c -Itests/core/c/$(FOLDER) -Itests/core/abi/$(FOLDER)
 TEST_SUPPORT := harness fs_test days fs_maps seccomp
 TEST_SUPPORT_OBJS := $(TEST_SUPPORT:%=$(BUILD)/tests/support/%.o)
 # hop has a probe for each architecture, stamp a page, and device writes x86-64's code. books looks
 # inside of the static library.
 TESTS_C_ONLY_x86_64 := device
-TESTS_C  := $(filter-out books $(if $(wildcard tests/core/c/$(ISA)),,hop) \
-              $(if $(wildcard tests/core/c/$(ISA)/page.h),,stamp) $(if $(TESTS_C_ONLY_$(ISA)),,device), \
+TESTS_C  := $(filter-out books $(if $(wildcard tests/core/c/$(FOLDER)),,hop) \
+              $(if $(wildcard tests/core/c/$(FOLDER)/page.h),,stamp) $(if $(TESTS_C_ONLY_$(ISA)),,device), \
               $(patsubst tests/core/c/%.c,%,$(wildcard tests/core/c/*.c)))
 -include tests/core/abi.mk tests/core/bad_days.mk # name the programs that the variants build too
 OWN_BUILD_SRCS := $(SRCS)
@@ -48,7 +48,7 @@ TESTS_LINKED := $(TESTS_C:%=$(BUILD)/tests/core/c/%) $(TESTS_ABI:%=$(BUILD)/test
 $(TESTS_LINKED): %: %.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.so.0
 	$(CC) -pthread -o $@ $< $(TEST_SUPPORT_OBJS) $(CROSS_LDFLAGS) -L$(LIB) -l:libffi_static.so.0 -lffi -lm \
 	  -Wl,-rpath,'$$ORIGIN/../../../lib'
-$(BUILD)/tests/core/c/books.o: TEST_CFLAGS += -Icsrc -Icsrc/arch/$(ISA)
+$(BUILD)/tests/core/c/books.o: TEST_CFLAGS += -Icsrc -Icsrc/arch/$(FOLDER)
 $(BUILD)/tests/core/c/%.static: $(BUILD)/tests/core/c/%.o $(TEST_SUPPORT_OBJS) $(LIB)/libffi_static.a
 	$(CC) -pthread -o $@ $^ $(CROSS_LDFLAGS) -lffi -lm
 

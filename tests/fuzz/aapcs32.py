@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""aapcs32 - ARM's types, and how AAPCS32 (5 and 7.1.2) passes them with VFP (see `isa`)."""
+"""aapcs32 - ARM's types, and how AAPCS32 (5 and 7.1.2) passes them, with VFP or not (see `isa`)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ def scalar(kind: m.Scalar) -> m.Scalar:
     return replace(kind, wide="uint32_t") if kind in m.NARROW else kind
 
 
-def in_memory(kind: m.Type | None) -> bool:
-    """Whether a result of this type goes through r0."""
-    if kind is None or aapcs64.homogeneous(kind):
+def in_memory_soft(kind: m.Type | None) -> bool:
+    """Whether a result of this type goes through r0 in the base standard."""
+    if kind is None:
         return False
-    integer = isinstance(kind, m.Scalar) and len(kind.leaves) == 1
-    return kind.size > WORD and not integer
+    simple = isinstance(kind, m.Scalar) and len(kind.leaves) == 1
+    return kind.size > WORD and not simple
+
+
+def in_memory(kind: m.Type | None) -> bool:
+    """Whether one does with VFP, which has registers for what is homogeneous."""
+    return in_memory_soft(kind) and not (kind and aapcs64.homogeneous(kind))
 
 
 def clang_fails(kinds: list[m.Type]) -> bool:

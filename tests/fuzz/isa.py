@@ -68,7 +68,7 @@ class Isa:
 
     @property
     def folder(self) -> str:
-        """The name of the folders of its architecture."""
+        """The name of its architecture (tests/arch), and of the folder where that is built."""
         return self.of or self.name
 
     @property
@@ -79,7 +79,7 @@ class Isa:
     @property
     def shim(self) -> Path:
         """The folder with its call shim."""
-        return ROOT / "tests" / "core" / "abi" / self.folder
+        return ROOT / "tests" / "core" / "abi" / MACHINES[self.folder].folder
 
     @property
     def runner(self) -> tuple[str, ...]:
@@ -135,6 +135,20 @@ def _lp64(name: str) -> Isa:
     )
 
 
+def _arm(name: str, in_memory: Callable[[m.Type | None], bool]) -> Isa:
+    return Isa(
+        name,
+        in_memory,
+        lambda kind: 0,
+        aapcs32.padded,
+        aapcs32.wide,
+        lambda leaf: leaf,
+        (*(("uint32_t", "0"),) * 4, ("fz_canary", "fz_guard")),
+        scalar=aapcs32.scalar,
+        clang_fails=aapcs32.clang_fails,
+    )
+
+
 HERE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
 ISAS = {
     "x86_64": Isa(
@@ -181,17 +195,8 @@ ISAS = {
         ldouble_align=8,
         looks_floating=zelf.looks_floating,
     ),
-    "arm": Isa(
-        "arm",
-        aapcs32.in_memory,
-        lambda kind: 0,
-        aapcs32.padded,
-        aapcs32.wide,
-        lambda leaf: leaf,
-        (*(("uint32_t", "0"),) * 4, ("fz_canary", "fz_guard")),
-        scalar=aapcs32.scalar,
-        clang_fails=aapcs32.clang_fails,
-    ),
+    "arm": _arm("arm", aapcs32.in_memory),
+    "armel": _arm("armel", aapcs32.in_memory_soft),
     **{
         f"i686{'-' if convention else ''}{convention}": Isa(
             f"i686{'-' if convention else ''}{convention}",

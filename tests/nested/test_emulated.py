@@ -11,14 +11,14 @@ import pytest
 
 from tests.nested.test_nested import DEATHS, FAULTS, GOOD
 from tests.support.ctests import judge, run
-from tests.support.emulated import ELSEWHERE, ENVIRONMENT, emulator, program
+from tests.support.emulated import ELSEWHERE, emulator, environment, program
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ELSEWHERE)
 @pytest.mark.parametrize(("name", "case"), [c for c in GOOD if "each_instruction" not in c[1]])
 def test_emulated(isa: str, name: str, case: str) -> None:
-    judge(run(program(isa, f"nested/c/{name}"), case, env=ENVIRONMENT, before=emulator(isa)))
+    judge(run(program(isa, f"nested/c/{name}"), case, env=environment(isa), before=emulator(isa)))
 
 
 @pytest.mark.slow
@@ -26,6 +26,6 @@ def test_emulated(isa: str, name: str, case: str) -> None:
 @pytest.mark.parametrize(("name", "case"), [*DEATHS, *FAULTS])
 def test_ends_the_process(isa: str, name: str, case: str) -> None:
     made = program(isa, f"nested/c/{name}")
-    done = run(made, case, env=ENVIRONMENT, before=emulator(isa))
+    done = run(made, case, env=environment(isa), before=emulator(isa))
     assert done.returncode < 0 or done.returncode > 128
     assert DEATHS.get((name, case), "") in done.stderr

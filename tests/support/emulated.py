@@ -17,9 +17,6 @@ from tests.arch.isas import ISAS
 from tests.support.ctests import BUILD
 
 ELSEWHERE = [name for name, isa in ISAS.items() if isa.planned and name != platform.machine()]
-#: What the programs must know (harness.h).
-ENVIRONMENT = {"FS_TEST_EMULATED": "1", "FS_TEST_DIVIDE": "50"}
-
 #: QEMU 7.2 has no processor of that name there; its default one has no more and no less.
 WITHOUT_MAX = {"powerpc64le", "riscv64"}
 
@@ -33,6 +30,11 @@ def program(isa: str, name: str) -> Path:
     if not made.exists():
         pytest.skip(f"`make ISA={isa} lib tests-c tests-abi tests-unwind` has not made {made}")
     return made
+
+
+def environment(isa: str) -> dict[str, str]:
+    """What the programs must know (harness.h)."""
+    return {"FS_TEST_DIVIDE": "50", **({"FS_TEST_EMULATED": "1"} if ISAS[isa].runner else {})}
 
 
 def emulator(isa: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
  * in_prepare() runs when the library has prepared for the fork. in_parent() and in_child() run
  * before the library's handlers of the same name.
  */
+#include "harness.h" /* before others: it asks for all that libc has */
 #include <pthread.h>
 
 static void (*in_prepare)(void), (*in_parent)(void), (*in_child)(void);

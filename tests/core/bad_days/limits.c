@@ -8,6 +8,7 @@
 #include "fs_test.h"
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -242,7 +243,7 @@ static bool is_locked(const void *address)
     CHECK(file != NULL);
     while (!found && fgets(line, sizeof line, file)) {
         uintptr_t start, end;
-        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) == 2)
             inside = start <= (uintptr_t)address && (uintptr_t)address < end;
         found = inside && !strncmp(line, "VmFlags:", 8);
         locked = found && strstr(line, " lo");

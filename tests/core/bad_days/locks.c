@@ -33,7 +33,7 @@ void *mmap(void *address, size_t size, int rights, int flags, int fd, off_t offs
 {
     if (!address && size == BOOKS && rights == (PROT_READ | PROT_WRITE) && fd == -1)
         under_the_lock();
-    return (void *)syscall(SYS_mmap, address, size, rights, flags, fd, offset);
+    return mmap64(address, size, rights, flags, fd, offset); /* which stays libc's */
 }
 
 int munmap(void *address, size_t size)

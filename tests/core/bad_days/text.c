@@ -38,7 +38,7 @@ void *mremap(void *old, size_t old_size, size_t new_size, int flags, ...)
 /* The same, of code that was mapped and is to be compared: with the text that may be away now. */
 void *mmap(void *want, size_t size, int rights, int flags, int fd, off_t offset)
 {
-    void *at = (void *)syscall(SYS_mmap, want, size, rights, flags, fd, offset);
+    void *at = mmap64(want, size, rights, flags, fd, offset); /* which stays libc's */
     int error = errno;
     if (atomic_load(&slowly) && rights & PROT_EXEC)
         usleep(200);

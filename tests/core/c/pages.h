@@ -15,6 +15,27 @@
 #define PAGE_BEGIN
 #endif
 
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+/* QEMU's user mode hands on this machine's /proc/self/pagemap, whose words are little-endian. This
+ * takes the place of libc's pread(): it turns them round, and they say what a kernel of the
+ * program's own architecture would. */
+#include <byteswap.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+ssize_t pread(int fd, void *to, size_t size, off_t at)
+{
+    char name[32], path[64] = "";
+    ssize_t got = syscall(SYS_pread64, fd, to, size, at);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    if (!test_emulated() || readlink(name, path, sizeof path - 1) < 0 || !strstr(path, "/pagemap"))
+        return got;
+    for (uint64_t *word = to; got > 0 && word < (uint64_t *)to + got / 8; word++)
+        *word = bswap_64(*word);
+    return got;
+}
+#endif
+
 #define PAGE_STUBS 1024
 #define PAGE_STUB_SIZE 64
 #define PAGE_SIZE_ (PAGE_STUBS * PAGE_STUB_SIZE) /* 64 KiB: whole pages everywhere */
@@ -22,7 +43,7 @@
 /* A template `name` whose data is `at` bytes (a number) from its code. */
 #define PAGE_OF(name, at)                                                                          \
     extern const char name[];                                                                      \
-    __asm__(".section .text." #name ",\"ax\",%progbits\n .balign 65536\n" PAGE_BEGIN               \
+    __asm__(".section .text." #name ",\"ax\",%progbits\n" PAGE_BEGIN " .balign 65536\n"            \
             ".globl " #name "\n .hidden " #name "\n" #name ":\n .L" #name ":\n"                    \
             ".set page_i, 0\n .rept 1024\n .balign 64\n" PAGE_STUB(                                \
                 "(.L" #name " + (" #at ") + 64 * page_i)") "\n .set page_i, page_i + 1\n"          \

@@ -8,12 +8,15 @@
 
 #include "seccomp.h"
 
+/* As shim.S calls it. */
 #ifdef __i386__
-__attribute__((regparm(2)))
+#define REGISTERS __attribute__((regparm(2)))
+#else
+#define REGISTERS
 #endif
-long nested_body(long x, const struct frame *chain);
+REGISTERS long nested_body(long x, const struct frame *chain);
 
-long nested_body(long x, const struct frame *chain)
+REGISTERS long nested_body(long x, const struct frame *chain)
 {
     return x + chain->number;
 }

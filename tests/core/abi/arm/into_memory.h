@@ -3,11 +3,15 @@
 #ifndef INTO_MEMORY_H
 #define INTO_MEMORY_H
 
-/* A struct with a long in it, of those that are asked about: it is larger than a word, and not
- * homogeneous. */
+/* What is larger than a word, as all are that are asked about. With VFP: what has a long in it, and
+ * so is not homogeneous. */
 static inline bool comes_in_memory(const ffi_type *t)
 {
+#ifdef __ARM_PCS_VFP
     bool memory = false;
+#else
+    bool memory = t->type == FFI_TYPE_STRUCT || t->type == FFI_TYPE_COMPLEX;
+#endif
     for (ffi_type **e = t->elements; t->type == FFI_TYPE_STRUCT && *e; e++)
         memory |= (*e)->type != FFI_TYPE_DOUBLE;
     return memory;
