@@ -53,6 +53,7 @@ class Isa:
     lacks: frozenset[str]
     libffi: str
     root: str
+    debian: str  # the name of Debian's port, or nothing
     planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
     tramp_size: int
     table_slots: int
@@ -137,6 +138,7 @@ def _read(name: str) -> Isa:
         lacks=frozenset(said.get("LACKS", "").split()),
         libffi=said.get("LIBFFI", "trixie"),
         root=said.get("ROOT", ""),
+        debian=said.get("DEBIAN", ""),
         planned=(ROOT / "csrc/arch" / name / "abi.c").exists(),
         tramp_size=number("FS_TRAMP_SIZE"),
         table_slots=number("FS_TABLE_SLOTS"),
