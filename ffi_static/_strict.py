@@ -37,12 +37,19 @@ _UNKNOWN = 0x00050000 | errno.ENOSYS
 _PROT_EXEC, _MAP_SHARED = 4, 1  # MAP_SHARED_VALIDATE is 3
 _X32_BIT = 0x40000000
 
+_I386, _ARM = {0x40000003: (356, 192)}, {0x40000028: (385, 192)}
 # {machine: {audit number of the architecture: (memfd_create, mmap or mmap2)}}. The second
-# architecture of a machine is that of its 32-bit programs.
+# architecture of a machine is that of its 32-bit programs. s390x cannot be here: the arguments of
+# its mmap are in memory, where no filter can look.
 _CALLS = {
-    "x86_64": {0xC000003E: (319, 9), 0x40000003: (356, 192)},
-    "aarch64": {0xC00000B7: (279, 222), 0x40000028: (385, 192)},
+    "x86_64": {0xC000003E: (319, 9), **_I386},
+    "i686": _I386,
+    "aarch64": {0xC00000B7: (279, 222), **_ARM},
+    "armv7l": _ARM,
+    "armv8l": _ARM,
     "riscv64": {0xC00000F3: (279, 222)},
+    "loongarch64": {0xC0000102: (279, 222)},
+    "ppc64le": {0xC0000015: (360, 90)},
 }
 
 
@@ -97,9 +104,8 @@ def refuse_memfd() -> None:
     code = refuse_memfd_filter(platform.machine())
     ffi, lib = libc().ffi, libc().lib
     instructions = ffi.new("char[]", code)
-    program = ffi.new("char[16]")
     where = int(ffi.cast("uintptr_t", instructions))
-    ffi.buffer(program)[:] = struct.pack("@HxxxxxxQ", len(code) // 8, where)  # struct sock_fprog
+    program = ffi.new("char[]", struct.pack("@HP", len(code) // 8, where))  # struct sock_fprog
     for privileged in (True, False):
         if not privileged and lib.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
             break

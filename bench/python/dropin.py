@@ -176,7 +176,7 @@ def makers() -> dict[str, Callable[[Any, str, Any], tuple[Any, int]]]:
 
     def with_cffi(prototype: Any, text: str, function: Any) -> tuple[Any, int]:
         made: Any = ffi.callback(text, function)
-        return made, int(ffi.cast("intptr_t", made))
+        return made, int(ffi.cast("uintptr_t", made))
 
     return {"ctypes": with_ctypes, "cffi": with_cffi}
 

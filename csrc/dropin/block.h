@@ -24,9 +24,9 @@ struct fs_block {
     ffi_cif *cif;
     ffi_static_handler handler;
     void *user_data;
-};
+} __attribute__((aligned(_Alignof(ffi_closure))));
 enum fs_block_use { FS_BLOCK_FREE, FS_BLOCK_LIVE, FS_BLOCK_DRAINED /* not counted as made */ };
-_Static_assert(sizeof(struct fs_block) == sizeof(ffi_closure), "a block is an ffi_closure");
+_Static_assert(sizeof(struct fs_block) == FS_STOCK_BLOCK, "a block is as large as cffi's");
 _Static_assert(offsetof(struct fs_block, user_data) == offsetof(ffi_closure, user_data),
                "a block's words are where those of an ffi_closure are");
 

@@ -10,7 +10,9 @@
 
 #include <ffi.h>
 
-enum { FS_STOCK_BLOCK = sizeof(ffi_closure) };
+/* cffi's block is a union with an ffi_closure in it. On 32-bit machines it is larger: the alignment
+ * of 8 is that of the name ffi_closure, and not of the struct. */
+enum { FS_STOCK_BLOCK = sizeof(union { ffi_closure closure; }) };
 
 /* Memory that cffi asked for itself after uninstall(), writable and executable. */
 struct fs_stock_area {

@@ -123,7 +123,7 @@ def try_cffi() -> dict[str, Any]:
 
     ffi = FFI()
     callback: Any = ffi.callback("int(int)", _answer)
-    return _checked(callback(41), int(ffi.cast("intptr_t", callback)))
+    return _checked(callback(41), int(ffi.cast("uintptr_t", callback)))
 
 
 def try_installed(name: str) -> dict[str, Any]:

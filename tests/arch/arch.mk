@@ -64,7 +64,7 @@ $(BUILD)/python/ffi_static/_lib.so: tests/arch/callback.sh $(LIB)/libffi_static.
     $(wildcard csrc/py/* csrc/dropin/* ffi_static/*.py ffi_static/*/*.py) | $(READY)
 	@PYTHON=$(PY) bash tests/arch/callback.sh $(ISA) $(NATIVE) $(CC)
 test-arch-python: $(READY) $(CROSS_TOOLS)
-	@bash tests/arch/python.sh $(ISA) $(NATIVE)
+	@JOBS=$(JOBS) bash tests/arch/python.sh $(ISA) $(NATIVE)
 	@test ! -e tests/arch/$(ISA)/python.txt || $(PY) -m tests.arch.python_guest --build $(NATIVE) --isa $(ISA)
 else ifneq ($(KIND),)
 test-arch: arch-what

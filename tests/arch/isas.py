@@ -56,6 +56,7 @@ class Isa:
     libffi: str
     root: str
     folder: str  # of csrc/arch
+    debian: str  # the name of Debian's port, or nothing
     planned: bool  # has plans (abi.c), so that a patched libffi has our entry code too
     tramp_size: int
     table_slots: int
@@ -142,6 +143,7 @@ def _read(name: str) -> Isa:
         libffi=said.get("LIBFFI", "trixie"),
         root=said.get("ROOT", ""),
         folder=folder,
+        debian=said.get("DEBIAN", ""),
         planned=(ROOT / "csrc/arch" / folder / "abi.c").exists(),
         tramp_size=number("FS_TRAMP_SIZE"),
         table_slots=number("FS_TABLE_SLOTS"),

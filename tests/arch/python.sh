@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 # python.sh - the Python package built and tested in a Debian root of another architecture, emulated
 #
-#   python.sh ISA BUILD [argument of pytest ...]
+#   python.sh ISA BUILD [argument of pytest ...]      JOBS=2: tests at a time
 #
 # The root is Debian's suite with the architecture's Python and libffi, unpacked below BUILD/arch
 # once; a copy of this checkout goes into it. Its gcc is the suite's cross compiler for this machine,
 # because an emulated one takes 20 minutes for the package. qemu-user runs all else: binfmt_misc
 # belongs to a user namespace, so the emulator is registered in one of its own, which ends with the
 # command, and the machine knows nothing of it (Linux 6.7; where a machine has registered the
-# emulator itself, as qemu-user-binfmt does, older kernels do). The package is built by pip, and
+# emulator itself, as qemu-user-binfmt does, older kernels do). An x86-64 kernel runs i386's
+# programs itself, so nothing is emulated for that one. The package is built by pip, and
 # tests/python runs. ISA's python.txt names the tests that the emulator cannot run, and why; an
 # architecture without one has the short form.
 # Fails: 2 when the root or the namespace cannot be made, otherwise as what ran in it.
@@ -103,14 +104,20 @@ type=17 # its low byte, counted from 1
 magic=$(echo $head | awk '{ for (i = 1; i <= 20; i++) printf "\\x%s", $i }')
 mask=$(awk -v type="$type" 'BEGIN { for (i = 1; i <= 20; i++) printf "\\x%s", i == 8 ? "00" : i == type ? "fe" : "ff" }')
 
+# An emulator would be asked first.
+emulated=1
+case $(uname -m):$isa in
+x86_64:i686) ! chroot "$root" /usr/bin/true 2>/dev/null || emulated='' ;;
+esac
+
 # shellcheck disable=SC2016 # expanded inside
 enter='
-root=$0 name=$1 magic=$2 mask=$3 qemu=$4
-shift 4
+root=$0 name=$1 magic=$2 mask=$3 qemu=$4 emulated=$5
+shift 5
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
-if mount -t binfmt_misc binfmt_misc "$root/proc/sys/fs/binfmt_misc" 2>/dev/null &&
+if [ -n "$emulated" ] && mount -t binfmt_misc binfmt_misc "$root/proc/sys/fs/binfmt_misc" 2>/dev/null &&
     [ -w "$root/proc/sys/fs/binfmt_misc/register" ]; then
     printf "%s" ":$name:M::$magic:$mask:$qemu:FOC" >"$root/proc/sys/fs/binfmt_misc/register"
 fi
@@ -119,8 +126,9 @@ exec chroot . "$@"
 '
 inside_it() {
     unshare --user --map-root-user --mount --pid --fork --kill-child bash -eu -c "$enter" \
-        "$root" "fs-$isa" "$magic" "$mask" "$qemu" /usr/bin/env -i \
-        PATH=/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 LC_ALL=C.UTF-8 FS_TEST_EMULATED=1 "$@" </dev/null
+        "$root" "fs-$isa" "$magic" "$mask" "$qemu" "$emulated" /usr/bin/env -i \
+        PATH=/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 LC_ALL=C.UTF-8 \
+        ${emulated:+FS_TEST_EMULATED=1} "$@" </dev/null
 }
 
 inside_it /usr/bin/true 2>"$root.log" || {
@@ -129,7 +137,7 @@ inside_it /usr/bin/true 2>"$root.log" || {
         "Linux 6.7 with user namespaces, or qemu-user-binfmt installed on the machine"
 }
 
-echo "Building the package on an emulated $debian ..."
+echo "Building the package on ${emulated:+an emulated }$debian ..."
 # shellcheck disable=SC2016 # expanded inside
 inside_it sh -euc 'cd /src; ldconfig; python3 -m pip install -q --no-build-isolation --no-deps \
     --no-index --break-system-packages --root-user-action=ignore -e . && mkdir -p build && touch build/.compiler build/.system'
@@ -143,4 +151,4 @@ fi
 [ $# -gt 0 ] || [ ! -e "tests/arch/$isa/python.txt" ] || set -- tests/python
 [ $# -gt 0 ] || set -- tests/python/test_{callback,signature,by_value,dropin}.py
 inside_it sh -euc 'cd /src; exec python3 -m pytest -q -p no:cacheprovider \
-    -p no:unraisableexception -p no:threadexception -n 2 "$@"' sh "${cannot[@]}" "$@"
+    -p no:unraisableexception -p no:threadexception -n "$0" "$@"' "${JOBS:-2}" "${cannot[@]}" "$@"

@@ -35,8 +35,15 @@ from tests.support.machine import (
 )
 
 KERNEL = "6.12"
-#: Beside those of python.txt: callbacks, and the drop-in of ctypes and of cffi, under policies.
-TESTS = ("tests/python/test_run_policies.py", "tests/python/test_memfd_seals.py")
+RUN = "tests/python/test_run.py::test_"
+#: Beside those of python.txt: what skips under qemu-user, which has no PR_SET_MDWE and no seccomp.
+TESTS = (
+    "tests/python/test_dropin_fork.py",
+    "tests/python/test_memfd_seals.py",
+    f"{RUN}ends_as_without_us_under_the_policies",
+    f"{RUN}children_are_served_and_policies_are_theirs_too",
+    f"{RUN}both_libraries_work_under_the_policies",
+)
 LIMIT = 3000  # seconds
 
 
@@ -55,7 +62,7 @@ def jobs_of(isa: str, root: Path, top: Path, modules: Path, tests: list[str]) ->
     library = ("-shared", "-fPIC", "-pthread", "tests/python/caller.c")
     run("the compiler", *compiler, *library, "-o", str(root / "src/caller.so"))
     (root / "src/guest.txt").write_text("\n".join(tests or [*kept(isa), *TESTS]), encoding="utf-8")
-    words = [f"{PATH}=/src/caller.so", "in", "/src", "python3", "-m", "pytest", "-q"]
+    words = [f"{PATH}=/src/caller.so", "in", "/src", "python3", "-m", "pytest", "-v", "-rs"]
     for plugin in ("cacheprovider", "unraisableexception", "threadexception"):
         words += ["-p", f"no:{plugin}"]
     jobs = [*sharing_jobs(modules, top), Job(" ".join([*words, "@guest.txt"]), LIMIT)]
@@ -71,11 +78,13 @@ def main() -> int:
     parser.add_argument("tests", nargs="*", help="of tests/python; else those of python.txt")
     args = parser.parse_args()
     arch, name = args.build.resolve() / "arch", f"python-{args.isa}"
-    root, out = arch / name, arch / "guest"
+    root, out, machine = arch / name, arch / "guest", ISAS[args.isa].debian
+    if machine not in MACHINES:
+        print(f"no machine for a kernel of {args.isa}: tests/support/machine.py", file=sys.stderr)
+        return 2
     if not (root / "src").exists():
         print(f"no {root}: make test-arch ISA={args.isa} KIND=python", file=sys.stderr)
         return 2
-    machine = next(key for key, value in MACHINES.items() if value.isa == args.isa)
     try:
         need(MACHINES[machine])
         image, modules = debian_kernel(KERNEL, machine)

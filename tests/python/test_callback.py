@@ -86,7 +86,7 @@ def test_cdata_has_the_function_type() -> None:
     ffi = cffi.FFI()
     callback = ffi_static.callback("int(int)", abs)
     assert ffi.typeof(callback.cdata) is ffi.typeof("int(*)(int)")
-    assert int(ffi.cast("intptr_t", callback.cdata)) == callback.address
+    assert int(ffi.cast("uintptr_t", callback.cdata)) == callback.address
 
 
 def test_cdata_can_be_stored_in_a_struct() -> None:

@@ -99,7 +99,7 @@ def plain(value: Any) -> Any:
         return kind, [plain(item) for item in value]
     if kind.kind == "primitive":
         return kind, float(value)
-    return kind, int(ffi.cast("intptr_t", value))
+    return kind, int(ffi.cast("uintptr_t", value))
 
 
 @pytest.mark.parametrize("ctype", list(VALUES))
@@ -183,7 +183,7 @@ def test_small_results_fill_the_register(size: str, value: int, caller: Any) -> 
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         for pointer in pointers:
-            wide = caller.call_wide(int(ffi.cast("intptr_t", pointer)))
+            wide = caller.call_wide(int(ffi.cast("uintptr_t", pointer)))
             answers.append(int(ffi.cast(size, wide)))
     finally:
         sys.unraisablehook = hook
@@ -212,10 +212,10 @@ def test_errno_is_seen_set_and_kept(caller: Any) -> None:
             return 0
 
         address = make("int(int)", look)
-        assert caller.call_errno(int(ffi.cast("intptr_t", address)), 7) == 7
+        assert caller.call_errno(int(ffi.cast("uintptr_t", address)), 7) == 7
         assert seen == [7]
         address = make("int(int)", change)
-        assert caller.call_errno(int(ffi.cast("intptr_t", address)), 7) == 13
+        assert caller.call_errno(int(ffi.cast("uintptr_t", address)), 7) == 13
 
 
 def test_errno_in_a_foreign_thread(caller: Any) -> None:

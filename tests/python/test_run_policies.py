@@ -21,7 +21,7 @@ from tests.support.process import run
 
 ALLOWED, EPERM, ENOSYS = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 X86_64, I386, AARCH64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028, 0xC00000F3
-S390X = 0x80000016
+S390X, LOONGARCH64, PPC64LE = 0x80000016, 0xC0000102, 0xC0000015
 READ, WRITE, EXEC = 1, 2, 4
 SHARED, PRIVATE, SHARED_VALIDATE, ANONYMOUS = 1, 2, 3, 0x20
 
@@ -55,6 +55,11 @@ CALLS = [  # machine, architecture of the program, memfd_create, mmap
     ("aarch64", AARCH64, 279, 222),
     ("aarch64", ARM, 385, 192),
     ("riscv64", RISCV64, 279, 222),
+    ("i686", I386, 356, 192),
+    ("armv7l", ARM, 385, 192),
+    ("armv8l", ARM, 385, 192),
+    ("loongarch64", LOONGARCH64, 279, 222),
+    ("ppc64le", PPC64LE, 360, 90),
 ]
 
 
@@ -79,7 +84,7 @@ def test_all_else_is_allowed(machine: str, arch: int, memfd_create: int, mmap: i
     assert {answer(machine, arch, call, 4, 4, 4, 1) for call in others} == {ALLOWED}
 
 
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64"])
+@pytest.mark.parametrize("machine", sorted({machine for machine, *_ in CALLS}))
 def test_calls_of_an_architecture_that_is_not_known_do_not_exist(machine: str) -> None:
     assert answer(machine, S390X, 1) == ENOSYS
 

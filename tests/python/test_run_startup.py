@@ -7,11 +7,14 @@ import os
 import pkgutil
 import shutil
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
+import _cffi_backend
 import pytest
 
+import ffi_static
 import ffi_static_start
 from tests.python.programs import fresh
 from tests.support.process import run
@@ -110,6 +113,28 @@ def test_package_that_cannot_be_imported_is_one_line(
     assert said.stdout == ("ran\n" if status == 0 else "")
     assert said.stderr.count("\n") == 1
     assert "cannot be imported: broken in two lines" in said.stderr
+
+
+@pytest.mark.parametrize("flags", [(), ("-I",)], ids=" ".join)
+@pytest.mark.parametrize("there", [True, False])
+def test_cffi_may_be_in_a_folder_that_python_adds_later(
+    tmp_path: Path, flags: tuple[str, ...], there: bool
+) -> None:
+    """As Debian's own cffi is, where pip installed this package."""
+    venv.create(tmp_path, symlinks=True)
+    (packages,) = tmp_path.glob("lib/python*/site-packages")
+    for name in ("ffi_static.pth", "ffi_static.start"):
+        shutil.copy(ROOT / name, packages)
+    shutil.copy(ffi_static_start.__file__, packages)
+    (packages / "ffi_static").symlink_to(Path(ffi_static.__file__).parent)
+    if there:
+        folder = Path(_cffi_backend.__file__).parent
+        (packages / "later.pth").write_text(f"{folder}\n", encoding="utf-8")
+    command = [str(tmp_path / "bin/python"), *flags, *SERVED]
+    said = run(command, status=0 if there else 125, env={"FFI_STATIC_INSTALL": "require"})
+    assert said.stdout == ("['_cffi_backend', '_ctypes']\n" if there else "")
+    assert ("No module named '_cffi_backend'" in said.stderr) == (not there)
+    assert said.stderr.count("\n") == (not there)
 
 
 @pytest.mark.parametrize(("value", "status"), [("1", 0), ("require", 125)])

@@ -39,7 +39,7 @@ def with_ctypes(declaration: str, function: Callable[..., Any]) -> Made:
 
 def with_cffi(declaration: str, function: Callable[..., Any], **error: Any) -> Made:
     made: Any = ffi.callback(declaration, function, **error)
-    return made, int(ffi.cast("intptr_t", made))
+    return made, int(ffi.cast("uintptr_t", made))
 
 
 def maker(name: str) -> Any:
@@ -119,7 +119,7 @@ def each_way_to_make_a_cffi_callback(how: str, error: dict[str, Any]) -> None:
         "decorator": lambda: Other.ffi.callback("int(int)", **error)(abs),
     }
     made = ways[how]()
-    call_when_gone((made, int(ffi.cast("intptr_t", made))), "t")
+    call_when_gone((made, int(ffi.cast("uintptr_t", made))), "t")
 
 
 def a_callback_made_while_an_error_result_is_converted() -> None:

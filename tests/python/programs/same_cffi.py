@@ -37,7 +37,7 @@ POINTERS = ["void *", "int *", "char *", "pair *", "opaque *", "function", "numb
 
 def address_of(made: object) -> int:
     """Give the address that C calls."""
-    return int(ANY.cast("intptr_t", made))
+    return int(ANY.cast("uintptr_t", made))
 
 
 def function(seen: Seen, name: str, result: object = None) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from tests.support.programs import case
 ffi = cffi.FFI()
 # Parsed here: a declaration's first use takes a lock of cffi's. A child forked meanwhile waits
 # for that lock for ever, with every libffi.
-FUNCTION, ADDRESS = ffi.typeof("int(*)(int)"), ffi.typeof("intptr_t")
+FUNCTION, ADDRESS = ffi.typeof("int(*)(int)"), ffi.typeof("uintptr_t")
 Made = tuple[Any, int]  # a callback, and its address
 INT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
 
