@@ -53,7 +53,7 @@ static const int i7 = 7, i8 = -8;
 static const long l9 = (long)0x123456789abcdef0, l10 = -10;
 static const double d1 = 1.25, d2 = -2.5, d3 = 1e300, d4 = -0.0;
 static const long double e1 = 3.75L, e2 = -1e40L;
-enum { LONG_DOUBLE = sizeof(long double) == 16 && LDBL_MANT_DIG == 64 ? 10 : sizeof(long double) };
+enum { LONG_DOUBLE = LDBL_MANT_DIG == 64 ? 10 : sizeof(long double) };
 
 #define INT(v) expect(&ffi_type_sint, &(v), sizeof(v))
 #define LONG(v) expect(&ffi_type_slong, &(v), sizeof(v))
