@@ -250,4 +250,5 @@ clean: ## [start] remove what was built (keeps .venv)
 -include csrc/kernel/kmod.mk
 -include tests/kernel/vm.mk
 -include tests/cfi/cfi.mk
+-include tests/verified/verified.mk # after libffi.mk
 -include bench/bench.mk

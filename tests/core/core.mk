@@ -82,6 +82,9 @@ $(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
 test-tsan: $(READY) tests-tsan ## [more slow] eight threads under ThreadSanitizer, a whole minute each
 	FS_TSAN_SECONDS=60 $(PYTEST) tests/core/test_bad_days.py -k tsan
 
+.PHONY: test-machine-days
+test-machine-days: $(READY) ## [more slow] bad days that need a machine of their own (overcommit off): in QEMU
+	@$(PY) -m tests.core.machine_days
 .PHONY: test-sealed-vm
 test-sealed-vm: $(READY) ## [more slow] sealed closures where the processor has protection keys: in QEMU
 	@$(PY) -m tests.core.sealed_vm

@@ -267,6 +267,18 @@ def test_memory_is_locked_beyond_the_limit(order: str) -> None:
     bad("limits", "locked_by_root_who_is_nobody_now", provider=order, refuses=refuses)
 
 
+@pytest.mark.parametrize("case", cases("bad_days", "overcommit"))
+def test_overcommit(case: str) -> None:
+    bad("overcommit", case)  # skips outside of a machine of its own: machine_days.py
+
+
+@pytest.mark.slow
+def test_millions() -> None:
+    """A million; ten of them with FS_TEST_DIVIDE=1."""
+    divide = os.environ.get("FS_TEST_DIVIDE", "10")
+    bad("millions", "ten_million_at_once", FS_TEST_DIVIDE=divide)
+
+
 # ---- policies
 
 NEEDS = {"text": {"mremap"}, "file": {"openat"}, "memfd": {"memfd_create"}}

@@ -230,9 +230,18 @@ def sharing_jobs(modules: Path, top: Path) -> list[Job]:
 
 
 def command(
-    machine: Machine, kernel: Path, packed: Path, *, share: str, append: str = ""
+    machine: Machine,
+    kernel: Path,
+    packed: Path,
+    *,
+    share: str = "",
+    append: str = "",
+    disk: str = "",
 ) -> list[str]:
-    """QEMU's command line; `share` is a folder or nothing, `append` is more for the kernel's."""
+    """QEMU's command line; `append` is more for the kernel's.
+
+    share is a folder, disk an image, which the guest's writes leave as it is; or nothing.
+    """
     accel = os.environ.get("FFI_STATIC_VM_ACCEL", "tcg,thread=multi")
     words = [machine.qemu, *machine.options, "-accel", accel, "-smp", "2"]
     words += ["-m", "3G" if share else machine.memory, "-nographic", "-no-reboot", "-nic", "none"]
@@ -241,6 +250,8 @@ def command(
             "-virtfs",
             f"local,path={share},mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap",
         ]
+    if disk:
+        words += ["-drive", f"file={disk},if=virtio,format=raw,snapshot=on"]
     said = [f"console={machine.console}", "panic=-1", "panic_on_warn=1", "oops=panic"]
     said += ["loglevel=5", "rcupdate.rcu_cpu_stall_timeout=300", "kmemleak=on"]
     said += ["nowatchdog", append or "no_timer_check"]  # the host may be busy: ticks come late
@@ -314,9 +325,10 @@ def boot(
     label: str,
     share: str = "",
     append: str = "",
+    disk: str = "",
 ) -> Outcome:
     """Boot, follow the console to the end, and give what was said."""
-    words = command(machine, kernel, packed, share=share, append=append)
+    words = command(machine, kernel, packed, share=share, append=append, disk=disk)
     return follow(words, jobs, log=log, label=label)
 
 

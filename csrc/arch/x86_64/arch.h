@@ -115,6 +115,10 @@
 /* clang-format off */
 #ifdef __ASSEMBLER__
 #define FS_TRAP int3
+/* What fills tables of code up: no instruction of 64-bit mode. Post-link optimizers (BOLT) move and
+ * shorten functions, which breaks tables: the place of each trampoline is computed. They leave as it
+ * is what they cannot disassemble. */
+#define FS_FILL 0x06
 #define FS_LANDING endbr64
 /* x86 psABI, "Program property": IBT and SHSTK. */
 #define FS_PROPERTY_TYPE 0xc0000002

@@ -15,7 +15,7 @@
  * goes by the word below the return address, which is nobody's: the callee has not begun, and
  * the 128 bytes below rsp are not touched by a signal (psABI, "The Stack Frame": red zone). */
 .macro fs_hop data, code, c, d
-    .org fs_hops + (\c * FS_HOP_REGISTERS + \d) * FS_HOP_SIZE, 0xcc
+    .org fs_hops + (\c * FS_HOP_REGISTERS + \d) * FS_HOP_SIZE, FS_FILL
     .if \d != FS_HOP_SP && \d != \c
     endbr64
     .if \c == FS_HOP_SP && \d == FS_HOP_R
@@ -51,7 +51,7 @@ FS_CODE(fs_hops)
     fs_hop_row \code, fs_c
     .set fs_c, fs_c + 1
     .endr
-    .org fs_hops + FS_HOP_REGISTERS * FS_HOP_REGISTERS * FS_HOP_SIZE, 0xcc
+    .org fs_hops + FS_HOP_REGISTERS * FS_HOP_REGISTERS * FS_HOP_SIZE, FS_FILL
 FS_END(fs_hops)
 
 /* In: r10 = slot. Out: at the code, r10 = data. Nothing else is changed. */

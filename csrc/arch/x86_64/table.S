@@ -16,14 +16,14 @@
 
 .macro fs_stub
     jmp *fs_table_code + FS_TABLE_CODE(%rip)
-    .fill FS_TRAMP_SIZE - 6, 1, 0xcc
+    .fill FS_TRAMP_SIZE - 6, 1, FS_FILL
 .endm
 
 .macro fs_resident
     endbr64
     leaq fs_resident_slots + fs_i * FS_SLOT_SIZE(%rip), %r10
     jmp *FS_SLOT_ENTRY(%r10)
-    .balign FS_TRAMP_SIZE, 0xcc
+    .balign FS_TRAMP_SIZE, FS_FILL
 .endm
 
 /* Kept: everything. */
