@@ -126,7 +126,7 @@ def test_clang_assembles_all_of_it(isa: str, tmp_path: Path) -> None:
     where = ROOT / "csrc"
     folder = where / "arch" / ISAS[isa].folder
     for source in sorted(folder.glob("*.S")):
-        command = ["clang", f"--target={ISAS[isa].triple}", "-fPIC", f"-I{where}"]
+        command = ["clang", f"--target={ISAS[isa].triple}", *ISAS[isa].flags, "-fPIC", f"-I{where}"]
         command += [f"-I{folder}", "-c", str(source), "-o", str(tmp_path / "made.o")]
         done = process.run(command, status=None)
         assert done.returncode == 0, done.stderr[-2000:]

@@ -39,15 +39,12 @@ FAR = {
 }
 #: Compilers that have a code model for programs of any size.
 LARGE = ("aarch64", "powerpc64le", "x86_64")
-#: What becomes of assembly 32 GiB away from C, and of 8 GiB of variables: on machines of 64 bits.
-BEYOND = {
-    "aarch64": ("is refused", "is refused"),
-    "loongarch64": ("is refused", "is refused"),
-    "powerpc64le": ("is refused", "is refused"),
-    "riscv64": ("is refused", "is refused"),
-    "s390x": ("is refused", "is refused"),
-    "x86_64": ("is refused", "is refused"),
-}
+#: Machines of 64 bits, whose linkers refuse assembly 32 GiB away from C, and 8 GiB of variables.
+BEYOND = ("aarch64", "powerpc64le", "riscv64", "s390x", "x86_64")
+#: Its linker (binutils 2.44) checks neither R_LARCH_PCALA_HI20 nor R_LARCH_32_PCREL, in compilers'
+#: code as in ours: a program of more than 2 GiB that is not of the code model "extreme" is wrong.
+UNCHECKED = pytest.param("loongarch64", marks=pytest.mark.xfail(strict=True, reason="GNU ld"))
+BEYOND_HERE = [isa for isa in BEYOND if isa in (HERE, *ELSEWHERE)]
 REFUSED = re.compile(r"relocation truncated to fit|out of range|overflow|too far", re.IGNORECASE)
 
 
@@ -149,7 +146,7 @@ def works_or_is_refused(isa: str, name: str, out: Path, files: list[Path | str],
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", [isa for isa in BEYOND if isa in (HERE, *ELSEWHERE)])
+@pytest.mark.parametrize("isa", [*BEYOND_HERE, UNCHECKED])
 @pytest.mark.parametrize("name", FAR)
 def test_text_beyond_every_jump(isa: str, name: str, tmp_path: Path) -> None:
     """C is 32 GiB away from the assembly."""
@@ -161,11 +158,11 @@ def test_text_beyond_every_jump(isa: str, name: str, tmp_path: Path) -> None:
     files: list[Path | str] = [own, *c, *(tmp_path / path.name for path in assembly)]
     far = "-Wl,--section-start=.far=0x800000000"
     seen = works_or_is_refused(isa, name, tmp_path / name, [*files, "-lffi", "-lm"], far)
-    assert seen == BEYOND[isa][0]
+    assert seen == "is refused"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", [isa for isa in BEYOND if isa in (HERE, *ELSEWHERE)])
+@pytest.mark.parametrize("isa", [*BEYOND_HERE, UNCHECKED])
 @pytest.mark.parametrize("name", FAR)
 def test_variables_beyond_every_address(isa: str, name: str, tmp_path: Path) -> None:
     """8 GiB of a program's variables lie before the library's."""
@@ -174,4 +171,5 @@ def test_variables_beyond_every_address(isa: str, name: str, tmp_path: Path) -> 
     gap = tmp_path / "gap.S"
     gap.write_text('.bss\n.space 8 << 30\n.section .note.GNU-stack,"",%progbits\n')
     files: list[Path | str] = [own, gap, *c, *assembly, "-lffi", "-lm"]
-    assert works_or_is_refused(isa, name, tmp_path / name, files) == BEYOND[isa][1]
+    seen = works_or_is_refused(isa, name, tmp_path / name, files)
+    assert seen == "is refused"
