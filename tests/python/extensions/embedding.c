@@ -7,8 +7,7 @@ int main(int argc, char **argv)
     PyConfig config;
     PyConfig_InitPythonConfig(&config);
     config.site_import = 0;
-    if (argc != 3 ||
-        PyStatus_Exception(PyConfig_SetBytesString(&config, &config.home, argv[1])) ||
+    if (argc != 3 || PyStatus_Exception(PyConfig_SetBytesString(&config, &config.home, argv[1])) ||
         PyStatus_Exception(Py_InitializeFromConfig(&config)))
         return 3;
     PyConfig_Clear(&config);
