@@ -30,5 +30,5 @@ release: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] every 
 	@ONLY="$(ONLY)" bash packaging/release.sh $(DIST) $(PARTS)
 
 .PHONY: test-wheels release
-test-wheels: $(READY) ## [slow] the Python tests on the wheels in dist/, without this checkout: ONLY='3.9 3.15 musl'
+test-wheels: $(READY) ## [slow] the Python tests on the wheels in dist/, without this checkout: ONLY='3.9 3.13t musl'
 	@$(PY) -m nox -f tests/python/noxfile.py -s $(addprefix wheel-,$(or $(ONLY),$(DIST_VERSIONS)))

@@ -50,6 +50,8 @@ TARGETS = (
     Target("musllinux_1_2", "x86_64-linux-musl", "x86_64", "x86_64-linux-musl"),
     Target("musllinux_1_2", "aarch64-linux-musl", "aarch64", "aarch64-linux-musl"),
 )
+#: cffi refuses to be built for it, and works.
+REFUSED_BY_CFFI = "3.13t"
 #: CPythons that call a module for musl as they call one for glibc.
 OLD_NAMES = ("3.9", "3.10")
 
@@ -74,12 +76,21 @@ def name_of(target: Target) -> str:
 
 def interpreters() -> dict[str, str | None]:
     """Give {version: path, or None where only a scratch Debian has it}, as the tests find them."""
-    code = "import noxfile; print({v: noxfile.interpreter(v) for v in noxfile.VERSIONS})"
+    every = "noxfile.VERSIONS + noxfile.FREE_THREADED"
+    code = f"import noxfile; print({{v: noxfile.interpreter(v) for v in {every}}})"
     words = [str(ROOT / ".venv/bin/python"), "-c", code]
     told = subprocess.run(
         words, cwd=ROOT / "tests/python", capture_output=True, text=True, check=True
     )
-    return dict(re.findall(r"'([\d.]+)': (?:'([^']+)'|None)", told.stdout))
+    found = dict(re.findall(r"'([\d.]+t?)': (?:'([^']+)'|None)", told.stdout))
+    return {version: path or built(version) for version, path in found.items()}
+
+
+def built(version: str) -> str | None:
+    """Give a CPython without the GIL that the tests have built, or None."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    python = cache / f"ffi_static/python{version}/bin/python{version}"
+    return str(python) if version.endswith("t") and python.exists() else None
 
 
 def compiler(target: Target, folder: Path) -> None:
@@ -174,6 +185,8 @@ def build_wheel(target: Target, version: str, python: str | None, folder: Path, 
         venv = folder.parent / f"venv-{version}"
         if not (venv / "bin/python").exists():
             run(python, "-m", "venv", venv, log=log)
+        if version == REFUSED_BY_CFFI:
+            run(sys.executable, "tests/python/refused_cffi.py", venv / "bin/python", log=log)
         run(venv / "bin/python", *pip, "install", *REQUIRED, log=log)
         run(venv / "bin/python", *words, log=log, cwd=folder / "src", **env)
     else:
@@ -253,9 +266,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "only", nargs="*", help="words of targets' names, and versions: 3.13 aarch64"
     )
     options = parser.parse_args(argv)
-    versions = {word for word in options.only if re.fullmatch(r"3\.\d+", word)}
+    versions = {word for word in options.only if re.fullmatch(r"3\.\d+t?", word)}
     words = [word for word in options.only if word not in versions]
     pythons = {v: p for v, p in interpreters().items() if not versions or v in versions}
+    for version in [v for v, p in pythons.items() if v.endswith("t") and not p]:
+        del pythons[version]
+        print(f"  CPython {version}: not on this machine (make test-py-all ONLY={version})")
     targets = [t for t in TARGETS if all(word in name_of(t) for word in words)]
     if not targets or not pythons:
         sys.exit(f"wheels: {' '.join(options.only)}: no such target or version")

@@ -20,15 +20,14 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Callable
 
 import nox
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-#: Without the GIL. cffi refuses to be built for 3.13t and works there: its test is taken out.
+#: Without the GIL. cffi refuses to be built for 3.13t and works there: REFUSED installs it.
 FREE_THREADED = ("3.13t", "3.14t", "3.15t")
-REFUSED_BY_CFFI = "3.13t"
+REFUSED_BY_CFFI, REFUSED = "3.13t", "tests/python/refused_cffi.py"
 #: What Debian's unstable has; root.sh names the packages.
 DEBIAN = ("3.14", "3.15")
 PIP = (
@@ -75,24 +74,6 @@ def interpreter(version: str) -> str | None:
     return next((python for python in found if usable(python, version)), None)
 
 
-def install_refused_cffi(session: nox.Session, run: Callable[..., object]) -> None:
-    """Build cffi from its source, without the lines of setup.py that refuse this Python."""
-    folder = ROOT / "build/py/cffi"
-    shutil.rmtree(folder, ignore_errors=True)
-    words = ("download", "-q", "--no-deps", "--no-binary", "cffi", "-d", str(folder), "cffi>=2")
-    session.run(sys.executable, "-m", "pip", *words, external=True)
-    (archive,) = folder.glob("*.tar.gz")
-    shutil.unpack_archive(archive, folder)
-    (source,) = (path for path in folder.iterdir() if path.is_dir())
-    setup = (source / "setup.py").read_text()
-    test = "if FREE_THREADED_BUILD and sys.version_info < (3, 14):"
-    if setup.count(test) != 1:
-        session.error(f"{source}/setup.py: cffi says in another way that it refuses 3.13t")
-    (source / "setup.py").write_text(setup.replace(test, "if False:"))
-    run("pip", "install", "-q", "setuptools>=77", "wheel")
-    run("pip", "install", "-q", "--no-build-isolation", str(source))
-
-
 def test(session: nox.Session, python: str) -> None:
     """Build the package for a CPython of this machine, and run the tests."""
     session.chdir(ROOT)
@@ -100,23 +81,26 @@ def test(session: nox.Session, python: str) -> None:
     if not (venv / "bin/python").exists():
         session.run(python, "-m", "venv", str(venv), external=True)
     run = partial(session.run, str(venv / "bin/python"), "-m", external=True)
-    if session.name.endswith(REFUSED_BY_CFFI) and "cffi==" not in str(
-        run("pip", "freeze", silent=True)
-    ):
-        install_refused_cffi(session, run)
+    if session.name.endswith(REFUSED_BY_CFFI):
+        session.run(sys.executable, REFUSED, str(venv / "bin/python"), external=True)
     for words in PIP:
         run("pip", *words)
     run("pytest", "-q", *(session.posargs or TESTS))
 
 
-def test_built(session: nox.Session, version: str) -> None:
-    """Do the same with a CPython without the GIL, which is built once."""
+def built(session: nox.Session, version: str) -> str:
+    """Give a CPython without the GIL, which is built once."""
     build = ("bash", "tests/python/free_threaded.sh", version.rstrip("t"))
     session.chdir(ROOT)
     made = session.run(*build, external=True, silent=True, stderr=None, success_codes=(0, 2))
     if not isinstance(made, str) or not made.strip().startswith("/"):
         session.skip(f"CPython {version}: its source is not to be had")
-    test(session, made.strip().splitlines()[-1])
+    return str(made.strip().splitlines()[-1])
+
+
+def test_built(session: nox.Session, version: str) -> None:
+    """Do the same with a CPython without the GIL."""
+    test(session, built(session, version))
 
 
 def test_in_root(session: nox.Session, version: str) -> None:
@@ -133,7 +117,7 @@ def test_in_root(session: nox.Session, version: str) -> None:
 def test_wheel(session: nox.Session, python: str | None, version: str, libc: str) -> None:
     """Install the wheel of dist/ for this machine, and run the tests far from the checkout."""
     tag = f"cp{version.replace('.', '')}"
-    wheels = sorted((ROOT / "dist").glob(f"ffi_static-*-{tag}-*{libc}*_{os.uname().machine}.whl"))
+    wheels = sorted((ROOT / "dist").glob(f"ffi_static-*-{tag}-{libc}*_{os.uname().machine}.whl"))
     if not wheels:
         session.error(f"dist/ has no wheel for CPython {version}: make wheels ONLY={version}")
     far = ROOT / "build/py" / session.name
@@ -159,6 +143,12 @@ def test_wheel(session: nox.Session, python: str | None, version: str, libc: str
     where = str(far.relative_to(ROOT))
     if libc == "musllinux":  # its CPython has the tests' packages, and no TLS to fetch any
         venv, packages = "--system-site-packages", "--no-index"
+    if version in FREE_THREADED:
+        python = python or built(session, version)
+    if version == REFUSED_BY_CFFI:  # pip would not find a cffi, so the environment has one before
+        venv = ""
+        session.run(python, "-m", "venv", str(far / "venv"), external=True)
+        session.run(sys.executable, REFUSED, str(far / "venv/bin/python"), external=True)
     words = ["sh", "-euc", script, "sh", where, venv, packages]
     given = session.posargs or (".",)
     if libc == "musllinux":
@@ -178,8 +168,6 @@ for each in VERSIONS + FREE_THREADED:
     do.__doc__ = path or other  # `nox --list` shows it
     do.__name__ = f"tests-{each}"  # type: ignore[attr-defined]
     nox.session(do, name=f"tests-{each}", python=False)
-    if each in FREE_THREADED:
-        continue
     do = partial(test_wheel, python=path, version=each, libc="manylinux")
     do.__doc__ = "the wheel of dist/"
     do.__name__ = f"wheel-{each}"  # type: ignore[attr-defined]

@@ -153,6 +153,13 @@ def test_machine_that_a_python_is_for(
     assert told() == isa
 
 
+def test_private_names_of_python_stand_in_one_header() -> None:
+    """Each is there for versions that have no public name for it, or without the GIL."""
+    sources = (ROOT / "csrc").rglob("*.[ch]")
+    named = {path.name for path in sources if re.search(r"\b_Py\w", path.read_text("utf-8"))}
+    assert named == {"compat.h"}
+
+
 def test_flags_of_the_machine_are_the_makefiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     extension = runpy.run_path(str(ROOT / "csrc/py/extension.py"))

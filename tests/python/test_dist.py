@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import ffi_static
+from tests.python.conftest import HERE
 from tests.support.process import MAKE, output, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,3 +186,22 @@ def test_startup_where_python_reads_no_startup_file(
     site = ["-S"] if how.startswith("-S") else []
     told = output([str(python), *site, "-c", before + SERVED], cwd=tmp_path, env=env)
     assert told == ("['_ctypes']\n" if how in ("sitecustomize", "-S, start()") else "[]\n")
+
+
+@pytest.mark.parametrize("before", ["", "import ffi_static_start as s; s.start(); "])
+def test_startup_where_python_is_embedded_without_site(
+    installed: Path, tmp_path: Path, before: str
+) -> None:
+    program, name = tmp_path / "embedding", sysconfig.get_config_var("LDVERSION")
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        pytest.skip("this Python has no shared libpython to embed")
+    where = [f"-I{sysconfig.get_path('include')}", f"-L{sysconfig.get_config_var('LIBDIR')}"]
+    run(["gcc", HERE / "extensions/embedding.c", "-o", program, *where, f"-lpython{name}"])
+    path = [installed, *filter(None, sys.path)]  # cffi is this environment's
+    env = {
+        "FFI_STATIC_INSTALL": "require,ctypes",
+        "PYTHONPATH": ":".join(map(str, path)),
+        "LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR")),
+    }
+    told = output([program, sys.base_prefix, before + SERVED], cwd=tmp_path, env=env)
+    assert told == ("['_ctypes']\n" if before else "[]\n")

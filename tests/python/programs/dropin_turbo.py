@@ -240,10 +240,11 @@ def another_rebinding_of_the_call_leaves_cffi_its_handler() -> None:
 def another_interpreter_has_turbo_too(gil: str) -> None:
     fresh.needs((3, 13), "ctypes there needs the main interpreter's")
     ffi_static.install()
+    same = fresh.new_interpreter_for_ctypes
+    new = fresh.new_interpreter_with_its_own_gil if gil == "its own" else same
     failed: list[BaseException] = []
 
     def work() -> None:
-        new = fresh.new_interpreter_with_its_own_gil if gil == "its own" else fresh.new_interpreter
         sub, number = interpreter = new()
         try:
             fresh.call_in(interpreter, fresh.call_with_structs)

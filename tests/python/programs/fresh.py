@@ -15,6 +15,7 @@ from typing import Any, Callable, NoReturn
 
 def skip(reason: object) -> NoReturn:
     """End this program: its test is skipped with the reason."""
+    assert threading.current_thread() is threading.main_thread(), "it would end this thread alone"
     print(f"skip: {reason}")
     sys.exit()
 
@@ -57,6 +58,11 @@ def new_interpreter() -> tuple[Any, int]:
 
     if get_config_var("Py_GIL_DISABLED"):
         skip("free-threaded Python refuses cffi and its modules in subinterpreters")
+    return new_interpreter_for_ctypes()
+
+
+def new_interpreter_for_ctypes() -> tuple[Any, int]:
+    """Make one in which nothing imports cffi: free-threaded Python allows such."""
     sub = interpreters()
     if sys.version_info >= (3, 13):
         return sub, sub.create("legacy")
