@@ -91,7 +91,16 @@ def test_each_provider(folder: Path, order: str, case: str) -> None:
 def test_program_with_the_library_inside(bolt: str, name: str, tmp_path: Path) -> None:
     support = ("harness", "fs_test", "days", "fs_maps", "seccomp")
     objects = [BUILD / f"tests/core/c/{name}.o", *(BUILD / f"tests/support/{s}.o" for s in support)]
-    words: list[str | Path] = ["-pthread", "-Wl,-q", *objects, ARCHIVE, "-lffi", "-lm", "-o", tmp_path / "linked"]
+    words: list[str | Path] = [
+        "-pthread",
+        "-Wl,-q",
+        *objects,
+        ARCHIVE,
+        "-lffi",
+        "-lm",
+        "-o",
+        tmp_path / "linked",
+    ]
     process.run(["gcc", *words])
     optimized(tmp_path / "linked", tmp_path / "program", bolt)
     for case in cases("c", name):

@@ -52,6 +52,7 @@ static int anonymous(void)
     return mapped(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
+/* Asked for in order to be refused, as all here. */
 static int writable_and_executable(void)
 {
     return mapped(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -76,6 +77,7 @@ static int heap(void)
     return made_executable(at + (-(uintptr_t)at & (PAGE - 1)));
 }
 
+/* To be refused. */
 static int stack(void)
 {
     char here[2 * PAGE];
