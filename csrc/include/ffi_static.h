@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 #define FFI_STATIC_VERSION_MAJOR 0
-#define FFI_STATIC_VERSION_MINOR 1
+#define FFI_STATIC_VERSION_MINOR 2
 #define FFI_STATIC_VERSION_PATCH 0
 
 #ifndef FFI_STATIC_API
@@ -529,7 +529,7 @@ FFI_STATIC_API int ffi_static_stamp_close(ffi_static_stamp *stamp);
  * failing call. */
 FFI_STATIC_API const char *ffi_static_error(void);
 
-/** The library's version, "0.1.0". */
+/** The library's version, "0.2.0". */
 FFI_STATIC_API const char *ffi_static_version(void);
 
 /** Providers: where R-X trampolines come from, in the order in which they are asked.

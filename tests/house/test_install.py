@@ -188,7 +188,7 @@ def test_examples_build_with_meson_and_run(tool: Any, prefix: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"), [("0.1", True), ("0.1.0", True), ("0.0.9", False), ("0.2", False)]
+    ("wanted", "found"), [("0.2", True), ("0.2.0", True), ("0.1", False), ("0.3", False)]
 )
 def test_cmake_finds_versions_with_this_interface_only(
     tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: bool
