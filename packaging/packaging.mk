@@ -6,7 +6,7 @@
 PACKAGING := $(NATIVE)/packaging
 RECIPES := alpine/APKBUILD arch/PKGBUILD conda/meta.yaml rpm/ffi_static.spec
 
-.PHONY: package-deb package-rpm package-recipes package-source
+.PHONY: package-deb package-rpm package-pacman package-recipes package-source
 package-source: $(PACKAGING)/ffi_static-$(VERSION).tar.gz ## [more slow] the source that all packages are built from
 $(PACKAGING)/ffi_static-$(VERSION).tar.gz: FORCE
 	@bash packaging/source.sh $@
@@ -15,6 +15,8 @@ package-deb: package-source ## [slow] Debian packages, built, installed, used, r
 	@bash packaging/deb.sh $(PACKAGING) $(SUITE) $(VERSION)
 package-rpm: package-source package-recipes ## [slow] RPM packages, built, installed, used, removed
 	@bash packaging/rpm.sh $(PACKAGING) $(VERSION)
+package-pacman: package-source package-recipes ## [more slow] Arch's packages by Debian's makepkg, built, installed, used, removed
+	@bash packaging/pacman.sh $(PACKAGING) $(VERSION)
 package-recipes: ## [more slow] the recipes of Alpine, Arch, conda and RPM, with the version filled in
 	@mkdir -p $(PACKAGING)
 	@for recipe in $(RECIPES); do $(FILL) packaging/$$recipe.in >$(PACKAGING)/$${recipe##*/}; done
