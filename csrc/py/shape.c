@@ -19,6 +19,24 @@
 #include <string.h>
 #include <wchar.h>
 
+#if !defined(FFI_TARGET_HAS_COMPLEX_TYPE) && (defined(__riscv) || defined(__loongarch__))
+/* libffi has no complex types there, and their psABIs pass a complex number as a struct of its two
+ * parts. */
+#define COMPLEX(part, type)                                                                        \
+    static ffi_type *part##_twice[] = {&ffi_type_##part, &ffi_type_##part, NULL};                  \
+    static ffi_type complex_##part = {2 * sizeof(type), _Alignof(type), FFI_TYPE_STRUCT,           \
+                                      part##_twice}
+COMPLEX(float, float);
+COMPLEX(double, double);
+COMPLEX(longdouble, long double);
+#define ffi_type_complex_float complex_float
+#define ffi_type_complex_double complex_double
+#define ffi_type_complex_longdouble complex_longdouble
+#define FS_COMPLEX
+#elif defined(FFI_TARGET_HAS_COMPLEX_TYPE)
+#define FS_COMPLEX
+#endif
+
 ffi_type *fs_py_scalar(Py_UCS4 code)
 {
     switch (code) {
@@ -52,7 +70,7 @@ ffi_type *fs_py_scalar(Py_UCS4 code)
         return &ffi_type_pointer;
     case 'v':
         return &ffi_type_void;
-#ifdef FFI_TARGET_HAS_COMPLEX_TYPE
+#ifdef FS_COMPLEX
     case 'F':
         return &ffi_type_complex_float;
     case 'D':
