@@ -43,9 +43,8 @@ cat >"$work/run" <<'RUN'
 set -eu
 cd /shared
 names="ffi_static ffi_static-nested python-ffi_static trampfd-dkms"
-everything() { find /usr /etc -xdev -name __pycache__ -prune -o -print | sort; }
-mkdir -p /usr/share/licenses # as Arch has it
-mkdir -p /usr/src && touch /usr/src/keep # a folder that is empty afterwards goes, too
+# Without folders: pacman removes those that are left empty.
+everything() { find /usr /etc -xdev -name __pycache__ -prune -o ! -type d -print | sort; }
 ln -sf /proc/self/mounts /etc/mtab # pacman looks for room there
 everything >before
 echo "--- pacman -U"
