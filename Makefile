@@ -40,8 +40,9 @@ FS_CFLAGS := -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(ARCH_CF
              -Icsrc -Icsrc/include -Icsrc/arch/$(FOLDER) $(CPPFLAGS) $(CFLAGS)
 # Sorted, so that all small variables share the page or two that the start of a program has touched:
 # each further page costs the first closure a fault, or two where it is read before it is written.
-LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
-          -Wl,--sort-section=alignment
+# Not every linker can sort: gold refuses the option.
+SORT    = $(shell $(CC) $(LDFLAGS) -Wl,--sort-section=alignment,--version >/dev/null 2>&1 && echo -Wl,--sort-section=alignment)
+LINK    = $(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,relro,-z,now,-z,noexecstack $(SORT)
 FILL    = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
             -e 's|@VERSION@|$(VERSION)|'
 
@@ -198,7 +199,7 @@ readme: $(READY) ## [measure] the last benchmark's tables into README.md and doc
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
 	  --results docs/results/benchmarks.md
 
-test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian root (needs root, debootstrap)
+test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian root (needs root)
 	@bash tests/house/clean_root.sh
 test-targets: $(READY) ## [more slow] every target in a Debian root that has nothing: ONLY='lib docs' SUITE=trixie USER_ONLY=1
 	@$(PY) -m tests.house.targets --suite $(SUITE) $(if $(USER_ONLY),--user) $(ONLY)
