@@ -4,7 +4,9 @@
 qemu-user translates system calls and cannot do all of what it translates: `text` does not work
 there, and pages are the host's. So Debian's own kernels are booted with one process that runs
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le with 4 and 64,
-RISC-V and s390x with 4, and x32 on the one of Debian's kernels that knows it. The kernels come
+RISC-V and s390x with 4, and x32 on the one of Debian's kernels that knows it. Where the
+architecture has the whole library, the cases of sealed.c run there as well, plain and hardened:
+pages that are opened and shut again are the kernel's. The kernels come
 through a private apt root (100 MB each, kept in the build folder); nothing is installed but the
 emulator. A boot takes seconds. Who boots, and the first process, are those of
 tests/support/machine.py. ::
@@ -19,12 +21,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.arch.isas import ISAS
+from tests.core.sealed_vm import each_case
 from tests.support.machine import (
     MACHINES,
     ROOT,
@@ -47,6 +51,7 @@ LIMIT = 300
 NOTHING_TO_SEE = {
     "a_mapped_trampoline_is_entered_at_its_landing_pad_only",
     "every_step_of_a_trampoline_is_unwound",
+    "with_keys_a_signal_handler_cannot_call",  # by pages
 }
 WRAP = ("mmap", "mmap64", "munmap", "mremap", "mprotect")
 
@@ -137,19 +142,24 @@ def cases() -> list[str]:
     return [name for name in names if "64_KiB" not in name]
 
 
-def jobs() -> list[Job]:
-    """Each case with each provider by name, and with the default order."""
-    return [
+def jobs(isa: str) -> list[Job]:
+    """Each case with each provider by name, and with the default order; those of sealed.c."""
+    slots = [
         Job(f"{f'FFI_STATIC_PROVIDER={provider} ' if provider else ''}/slots {name}", LIMIT)
         for provider in PROVIDERS
         for name in cases()
     ]
+    return slots + (each_case("0", "1") if ISAS[isa].planned else [])
 
 
 def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
-    """Build the two programs, statically, and pack them with the list of jobs."""
+    """Build the programs, statically, and pack them with the list of jobs."""
     top = fresh_folder(out / f"root-{isa}")
     write_jobs(todo, top)
+    if ISAS[isa].planned:
+        sealed = ROOT / "build" / isa / "static/core/c/sealed"
+        run("the library and sealed.c", "make", "-s", f"ISA={isa}", str(sealed.relative_to(ROOT)))
+        shutil.copy(sealed, top)
     common = [f"{ISAS[isa].triple}-gcc", "-static", "-std=gnu11", "-O2"]
     common += ["-D_GNU_SOURCE", "-pthread"]
     sources = [*ROOT.glob("csrc/base/*.c"), *ROOT.glob("csrc/tramp/*.c")]
@@ -191,14 +201,14 @@ def main() -> int:
     args = parser.parse_args()
     out = args.build.resolve() / "arch" / "guest"
     out.mkdir(parents=True, exist_ok=True)
-    title = "tramp-level cases in an emulated machine"
+    title = "slots.c and sealed.c in an emulated machine"
     print(f"{'':13}{title:44}{'passed':>7}{'failed':>7}{'n/a':>7}", flush=True)
     good = True
     try:
         for guest in GUESTS:
             asked = not args.kernel or guest.name in args.kernel
             if asked and args.isa in {None, guest.isa}:
-                todo, log = jobs(), out / f"{guest.name}.log"
+                todo, log = jobs(guest.isa), out / f"{guest.name}.log"
                 image, packed = kernel(guest, out), initrd(guest.isa, out, todo)
                 machine = MACHINES[guest.machine]
                 outcome = boot(

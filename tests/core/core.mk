@@ -71,7 +71,7 @@ $(1)_TESTS := $(TESTS_C:%=$(BUILD)/$(1)/core/c/%) $(TESTS_ABI:%=$(BUILD)/$(1)/co
               $(BAD_DAYS_LINKED:%=$(BUILD)/$(1)/core/bad_days/%)
 .SECONDARY: $$($(1)_OBJS) $$($(1)_TESTS:=.o)
 $$($(1)_TESTS): %: %.o $$($(1)_OBJS)
-	$$($(1)_CC) $$(VARIANT_FLAGS_$(1)) $$(VARIANT_LINK_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) -lffi -lm
+	$$($(1)_CC) $$(VARIANT_FLAGS_$(1)) $$(VARIANT_LINK_$(1)) -pthread -o $$@ $$< $$($(1)_OBJS) $$(CROSS_LDFLAGS) -lffi -lm
 .PHONY: tests-$(1)
 tests-$(1): $$($(1)_TESTS)
 endef

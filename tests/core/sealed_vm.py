@@ -5,8 +5,9 @@
 
 QEMU's `-cpu max` has them, and Debian's 6.12 kernel has mseal(2). The cases run plain, hardened by
 pages, and hardened by keys. Every boot also asks for keys where none are left, and where there is a
-thread before the key: both must make nothing. At its end bench/sealed/sealed.c measures each state;
-emulated times compare with each other only.
+thread before the key: both must make nothing. Then the trampfd module is loaded, and the cases run
+once more on tables of the kernel's. bench/sealed/sealed.c measures each state; emulated times
+compare with each other only.
 
 Exit status: 0 when all passed, 1 when one failed, 2 when the guest could not be made.
 """
@@ -32,28 +33,45 @@ from tests.support.machine import (
 )
 
 PROGRAMS = ("tests-static", "vm-programs-x86_64", "build/bench/sealed.static")
+METHODS = ("0", "1", "keys")
 OWN = ("nothing_is_made_unsealed", "a_hardened_process_has_no_other")
 
 
-def jobs() -> list[Job]:
-    """List each case by each method, and what must be refused."""
-    listed = [
-        Job(f"FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /sealed {case}", 300)
-        for harden in ("0", "1", "keys")
+def each_case(*methods: str, before: str = "") -> list[Job]:
+    """List each case by each method, which is a value of $FFI_STATIC_HARDEN.
+
+    before: more variables of the environment.
+    """
+    return [
+        Job(f"{before}FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /sealed {case}", 300)
+        for harden in methods
         for case in cases("c", "sealed")
         if case not in OWN or (case == OWN[1] and harden != "0")
     ]
+
+
+def jobs() -> list[Job]:
+    """List each case by each method, what must be refused, and all on the module's tables."""
+    listed = each_case(*METHODS)
     for first in ("keys", "thread"):
         words = f"FFI_STATIC_HARDEN=keys FS_TEST_FIRST={first} /sealed {OWN[0]}"
         listed.append(Job(words, 60))
-    listed += [
-        Job(f"FFI_STATIC_HARDEN={harden} FFI_STATIC_PROVIDER={provider} /sealed.static", 60)
-        for harden in ("0", "1", "keys")
-        for provider in ("resident", "text")
-    ]
+    listed += measured("resident", "text")
     hole = "FS_TEST_HOLE=1 FS_TEST_DIVIDE=8 /sealed no_store_reaches_a_sealed_table"
     listed.append(Job(f"FFI_STATIC_HARDEN=1 {hole}", 60, fails=True))
-    return listed
+    provider = "FFI_STATIC_PROVIDER=trampfd "
+    without = f"{provider}FFI_STATIC_HARDEN=1 /sealed each_state_is_read_only"
+    listed += [Job(without, 60, fails=True), Job("insmod /trampfd.ko", 60)]
+    return listed + each_case(*METHODS, before=provider) + measured("trampfd")
+
+
+def measured(*providers: str) -> list[Job]:
+    """List what measures each state on each of the providers."""
+    return [
+        Job(f"FFI_STATIC_HARDEN={harden} FFI_STATIC_PROVIDER={provider} /sealed.static", 60)
+        for harden in METHODS
+        for provider in providers
+    ]
 
 
 def main() -> int:
@@ -67,6 +85,7 @@ def main() -> int:
     try:
         need(machine)
         run("the guest's programs", "make", "-s", *PROGRAMS)
+        run("the kernel module", "make", "-s", "kmod", f"KERNEL={kernel}")
         image, _ = debian_kernel(kernel, "x86_64")
     except (CannotRunError, OSError) as error:
         print(error, file=sys.stderr)
@@ -75,6 +94,7 @@ def main() -> int:
     top = fresh_folder(out / "root")
     for path in ("static/core/c/sealed", "vm/bin/x86_64/init", "bench/sealed.static"):
         shutil.copy(ROOT / "build" / path, top)
+    shutil.copy(ROOT / f"build/kmod/{kernel}-x86_64/trampfd.ko", top)
     write_jobs(listed, top)
     packed = pack(top, out / "initramfs.gz")
     outcome = boot(machine, image, packed, listed, log=out / "log", label=f"{kernel} sealed")
