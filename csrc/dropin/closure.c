@@ -56,7 +56,7 @@ void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, 
 
 void fs_turbo_decide(struct fs_dropin *d, struct fs_py_cell *cell, bool ours, uint32_t types)
 {
-    uint8_t asks = FS_TURBO_ASKS;
+    uint32_t asks = FS_TURBO_ASKS;
     __atomic_store_n(&cell->types, types, __ATOMIC_RELAXED);
     if (__atomic_compare_exchange_n(&cell->turbo, &asks, ours ? FS_TURBO_RUNS : FS_TURBO_OFF, false,
                                     __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&

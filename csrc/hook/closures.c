@@ -26,8 +26,8 @@ __attribute__((constructor)) static void decide(void)
 /* libffi has no sentences, and a program that is told NULL seldom says why. Once. */
 static FS_COLD void *not_sealed(const char *why)
 {
-    static bool said; /* atomic */
-    if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED)) {
+    static uint32_t said; /* atomic */
+    if (!__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED)) {
         static const char what[] = "libffi: FFI_STATIC_HARDEN: ffi_closure_alloc() gives NULL: ";
         const struct iovec line[] = {
             {(void *)(uintptr_t)what, sizeof what - 1},

@@ -23,18 +23,18 @@ static struct fs_py_cell *cell_at(uint32_t index)
 
 /* Threads may be here at once that no common GIL orders: those of a build without one, and those of
  * interpreters that have a GIL of their own, with ctypes, which the drop-in serves. */
-static char busy;
+static uint32_t busy; /* 0 or 1, atomic */
 
 void fs_py_cells_lock(void)
 {
-    while (FS_PY_OWN_GILS && __atomic_test_and_set(&busy, __ATOMIC_ACQUIRE))
+    while (FS_PY_OWN_GILS && __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
         sched_yield();
 }
 
 void fs_py_cells_unlock(void)
 {
     if (FS_PY_OWN_GILS)
-        __atomic_clear(&busy, __ATOMIC_RELEASE);
+        __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
 void fs_py_cell_renew(struct fs_py_cell *cell)

@@ -33,7 +33,7 @@ struct fs_py_cell {
     uint8_t tenant;       /* enum fs_py_tenant */
     bool has_error;       /* the user gave `error`, which holds until the process ends */
     bool is_object;       /* `error` is a PyObject * (ctypes' py_object) */
-    uint8_t turbo;        /* FS_PY_MODULES: enum fs_turbo (dropin/closure.h) */
+    uint32_t turbo;       /* FS_PY_MODULES: enum fs_turbo (dropin/closure.h) */
     union {
         unsigned char bytes[16];
         void *pointer; /* a larger result: malloc'ed, kept with the cell */

@@ -19,7 +19,7 @@ void fs_py_calls_wait(struct fs_py_calls *calls)
 {
     do
         sched_yield();
-    while (__atomic_exchange_n(&calls->locked, true, __ATOMIC_ACQUIRE));
+    while (__atomic_exchange_n(&calls->locked, 1, __ATOMIC_ACQUIRE));
 }
 
 /* The thread exits. One that was stopped in the middle of a call leaves no call behind. */
@@ -103,7 +103,7 @@ void fs_py_running_in_child(void)
     for (struct fs_py_calls *calls = lists; calls; calls = calls->next)
         if (calls != fs_py_calls) {
             calls->newest = NULL;
-            calls->locked = false;
+            calls->locked = 0;
             calls->taken = false;
         }
 }

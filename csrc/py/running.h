@@ -53,7 +53,7 @@ struct fs_py_running {
 
 /* The calls of one thread. Never freed; a thread that exits leaves its list to another one. */
 struct fs_py_calls {
-    bool locked;
+    uint32_t locked; /* 0 or 1, atomic */
     bool taken; /* by a thread; the lock of the cells guards it */
     struct fs_py_running *newest;
     struct fs_py_calls *next;
@@ -67,13 +67,13 @@ FS_HIDDEN void fs_py_running_drop(struct fs_py_running *r);
 
 static inline void fs_py_calls_lock(struct fs_py_calls *calls)
 {
-    if (fs_unlikely(__atomic_exchange_n(&calls->locked, true, __ATOMIC_ACQUIRE)))
+    if (fs_unlikely(__atomic_exchange_n(&calls->locked, 1, __ATOMIC_ACQUIRE)))
         fs_py_calls_wait(calls);
 }
 
 static inline void fs_py_calls_unlock(struct fs_py_calls *calls)
 {
-    __atomic_store_n(&calls->locked, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&calls->locked, 0, __ATOMIC_RELEASE);
 }
 
 /* Has this thread a list? False without memory. Before the first begin of a call. */
