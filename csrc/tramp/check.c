@@ -8,9 +8,11 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "base/maps.h"
 #include "tramp/copy.h"
 #include "tramp/find.h"
 #include "tramp/provider.h"
+#include "tramp/seal.h"
 #include "tramp/table.h"
 
 #include <string.h>
@@ -40,6 +42,28 @@ static bool word_is_valid(const struct fs_table *t, unsigned w, const char **wha
     return true;
 }
 
+/* Are a sealed table's slots shut, as the kernel has it? A key is put on them once more, which the
+ * kernel refuses when the process has no such key (any more). */
+static bool is_shut(const struct fs_table *t, const char **what)
+{
+    size_t size = fs_table_is_resident(t) ? FS_RESIDENT_SLOTS * FS_SLOT_SIZE : FS_TABLE_DATA;
+    const char *method = "";
+    struct fs_why why;
+    struct fs_map map;
+    if (!fs_seal_is_ended(t->slots) && fs_seal_method(&method) == 0 && !strcmp(method, "keys")) {
+        if (fs_seal_shut(t->slots, size, &why))
+            return *what = "its protection key is gone, so that anybody can write to its slots (was "
+                           "the process restored from a checkpoint?)",
+                   false;
+        return true;
+    }
+    if (fs_maps_find(t->slots, &map)) /* no /proc: not known */
+        return true;
+    if (map.perms[1] == 'w' || map.end < (uintptr_t)t->slots + size)
+        return *what = "its sealed slots are not read-only", false;
+    return true;
+}
+
 /* Does every invariant of the table hold? If not, *what says which is broken. */
 static bool table_is_valid(const struct fs_table *t, const char **what)
 {
@@ -51,6 +75,8 @@ static bool table_is_valid(const struct fs_table *t, const char **what)
     }
     if (nfree != t->nfree)
         return *what = "the count of free slots does not agree with the bitmap", false;
+    if (t->sealed && !is_shut(t, what))
+        return false;
     if (fs_table_is_resident(t))
         return true;
     if (!fs_copy_is_intact(t->provider, &fs_table_template, t->code))

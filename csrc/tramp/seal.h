@@ -43,13 +43,14 @@ FS_HIDDEN bool fs_seal_all(void);
 FS_HIDDEN void fs_seal_never(void);
 
 /* Set *method to "pages" or "keys". 0, or -errno with a sentence (fs_fail()) where
- * FFI_STATIC_HARDEN makes no sense, or asks for what there is not. Not under fs_lock(). */
+ * FFI_STATIC_HARDEN makes no sense, or asks for what there is not. Under fs_lock() only where there
+ * is a sealed table. */
 FS_HIDDEN int fs_seal_method(const char **method);
 
 /* Does the system let a page be shut and opened? 0, or -errno with *why. */
 FS_HIDDEN int fs_seal_try(struct fs_why *why);
 
-/* Make the data of a table that nobody has yet read-only. 0, or -errno with *why. */
+/* Make the data of a table read-only, which may be so already. 0, or -errno with *why. */
 FS_HIDDEN int fs_seal_shut(void *slots, size_t size, struct fs_why *why);
 
 /* From now on the slots at `slots`, which are shut, are those of a sealed table, or not any more.
