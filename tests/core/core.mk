@@ -85,6 +85,12 @@ test-tsan: $(READY) tests-tsan ## [more slow] eight threads under ThreadSanitize
 .PHONY: test-machine-days
 test-machine-days: $(READY) ## [more slow] bad days that need a machine of their own (overcommit off): in QEMU
 	@$(PY) -m tests.core.machine_days
+.PHONY: test-checkpoint
+test-checkpoint: $(READY) ## [more slow] closures after CRIU has dumped and restored the process: in QEMU (root)
+	@$(PY) -m tests.core.checkpoint.run
+$(BUILD)/checkpoint/restored: tests/core/checkpoint/restored.c $(LIB)/libffi_static.so.0
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -Icsrc/include -o $@ $^ -lffi -Wl,-rpath,/checkpoint
 .PHONY: test-sealed-vm
 test-sealed-vm: $(READY) ## [more slow] sealed closures where the processor has protection keys: in QEMU
 	@$(PY) -m tests.core.sealed_vm

@@ -224,6 +224,43 @@ def kernel_modules(names: tuple[str, ...], modules: Path, top: Path) -> list[Job
     return [Job(f"insmod /{name}.ko", 60) for name in order]
 
 
+#: What disk_start() takes, as .ci/need wants it.
+BUSYBOX = "/bin/busybox|busybox-static|the guest's start"
+DISK_START = """#!/bin/busybox sh
+B=/bin/busybox
+$B mount -t devtmpfs devtmpfs /dev
+{modules}
+$B sleep 1
+$B mount -o {how} -t ext4 /dev/vda /root || exec $B sh
+$B mount -o bind /jobs /root/jobs
+$B umount /dev
+exec $B switch_root /root {first}
+"""
+
+
+def disk_start(
+    modules: Path,
+    jobs: list[Job],
+    out: Path,
+    first: str = "/init",
+    *,
+    more: tuple[str, ...] = (),
+    how: str = "ro",
+) -> Path:
+    """Pack what mounts a disk's image, ext4, loads modules (`more`) and becomes its `first`."""
+    top = fresh_folder(out / "initramfs")
+    for name in ("bin", "dev", "root"):
+        (top / name).mkdir()
+    shutil.copy("/bin/busybox", top / "bin")
+    names = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", *more)
+    order = [job.words.split()[1] for job in kernel_modules(names, modules, top)]
+    insert = "\n".join(f"$B insmod {name}" for name in order)
+    (top / "init").write_text(DISK_START.format(modules=insert, first=first, how=how))
+    (top / "init").chmod(0o755)
+    write_jobs(jobs, top)
+    return pack(top, out / "initramfs.gz")
+
+
 def sharing_jobs(modules: Path, top: Path) -> list[Job]:
     """Copy the modules that sharing the host's files takes; the jobs that load them and share."""
     return [*kernel_modules(SHARING, modules, top), Job("share", 60)]

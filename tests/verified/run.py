@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tests.kernel import selinux
 from tests.support.machine import (
+    BUSYBOX,
     MACHINES,
     ROOT,
     CannotRunError,
@@ -30,11 +31,8 @@ from tests.support.machine import (
     Outcome,
     boot,
     debian_kernel,
-    fresh_folder,
-    kernel_modules,
+    disk_start,
     need,
-    pack,
-    write_jobs,
 )
 from tests.verified import policy
 
@@ -51,16 +49,6 @@ IMA = re.compile(r"op=appraise_data cause=(\S+)")
 #: Refusals are told on the console; /proc/pid/mem cannot write to what is not writable.
 APPEND = "no_timer_check security=selinux selinux=1 vsyscall=none loglevel=6"
 LOCKED = "proc_mem.force_override=never"
-INIT = """#!/bin/busybox sh
-B=/bin/busybox
-$B mount -t devtmpfs devtmpfs /dev
-{modules}
-$B sleep 1
-$B mount -o ro -t ext4 /dev/vda /root || exec $B sh
-$B mount -o bind /jobs /root/jobs
-$B umount /dev
-exec $B switch_root /root {first}
-"""
 
 
 @dataclass(frozen=True)
@@ -204,26 +192,6 @@ def judge(tries: list[Try], jobs: list[Job]) -> bool:
     return good
 
 
-def initramfs(modules: Path, jobs: list[Job], out: Path, first: str) -> Path:
-    """Pack what mounts the image and becomes its first program."""
-    top = fresh_folder(out / "initramfs")
-    for name in ("bin", "dev", "root"):
-        (top / name).mkdir()
-    (top / "bin/busybox").write_bytes(Path("/bin/busybox").read_bytes())
-    (top / "bin/busybox").chmod(0o755)
-    order = [
-        job.words.split()[1]
-        for job in kernel_modules(
-            ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic"), modules, top
-        )
-    ]
-    insert = "\n".join(f"$B insmod {name}" for name in order)
-    (top / "init").write_text(INIT.format(modules=insert, first=first), encoding="ascii")
-    (top / "init").chmod(0o755)
-    write_jobs(jobs, top)
-    return pack(top, out / "initramfs.gz")
-
-
 def guest(build: Path, name: str, before: list[Job], tries: list[Try]) -> bool:
     """Boot and judge."""
     out = build / "verified" / name
@@ -231,7 +199,7 @@ def guest(build: Path, name: str, before: list[Job], tries: list[Try]) -> bool:
     image, modules = debian_kernel(KERNEL, "x86_64")
     jobs = [*before, *(Job(t.words, LIMIT) for t in tries)]
     is_locked = bool(before)
-    packed = initramfs(modules, jobs, out, "/verified/lock /init" if is_locked else "/init")
+    packed = disk_start(modules, jobs, out, "/verified/lock /init" if is_locked else "/init")
     outcome: Outcome = boot(
         MACHINES["x86_64"],
         image,
@@ -263,9 +231,7 @@ def prepare(build: Path) -> None:
 def main() -> int:
     build = (ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build")).resolve()
     try:
-        need(
-            MACHINES["x86_64"], selinux.CHECKPOLICY, "/bin/busybox|busybox-static|the guest's start"
-        )
+        need(MACHINES["x86_64"], selinux.CHECKPOLICY, BUSYBOX)
         prepare(build)
         good = guest(build, "enforced", [Job("/verified/enforce", 120)], enforced())
         good &= guest(build, "free", [], free())

@@ -568,6 +568,10 @@ CASE(a_check_finds_open_pages_and_a_lost_key)
         CHECK_EQ(freed, 1);
         REFUSED(api.check(), EUCLEAN);
         CHECK_HAS(api.error(), "protection key is gone");
+        CHECK(syscall(SYS_pkey_alloc, 0, 2 /* PKEY_DISABLE_WRITE */) > 0);
+        CHECK_EQ(api.check(), 0);
+        check_shut(m.closure);
+        let_go(&m);
         return;
     }
 #endif
