@@ -52,15 +52,18 @@ static bool is_shut(const struct fs_table *t, const char **what)
     struct fs_map map;
     if (!fs_seal_is_ended(t->slots) && fs_seal_method(&method) == 0 && !strcmp(method, "keys")) {
         if (fs_seal_shut(t->slots, size, &why))
-            return *what = "its protection key is gone, so that anybody can write to its slots (was "
-                           "the process restored from a checkpoint?)",
+            return *what =
+                       "its protection key is gone, so that anybody can write to its slots (was "
+                       "the process restored from a checkpoint?)",
                    false;
         return true;
     }
-    if (fs_maps_find(t->slots, &map)) /* no /proc: not known */
-        return true;
-    if (map.perms[1] == 'w' || map.end < (uintptr_t)t->slots + size)
-        return *what = "its sealed slots are not read-only", false;
+    for (uintptr_t at = (uintptr_t)t->slots, end = at + size; at < end; at = map.end) {
+        if (fs_maps_find((void *)at, &map)) /* no /proc: not known */
+            return true;
+        if (map.perms[1] == 'w')
+            return *what = "its sealed slots are not read-only", false;
+    }
     return true;
 }
 

@@ -64,13 +64,26 @@ void test_maps(void (*each)(const struct test_map *map, void *data), void *data)
     }
 }
 
+/* The kernel makes neighbours that are alike one mapping. QEMU 10 lists such neighbours. */
+struct counted {
+    size_t n;
+    struct test_map last;
+};
+
+static void count(const struct test_map *map, void *data)
+{
+    struct counted *c = data;
+    bool goes_on = map->start == c->last.end && map->inode == c->last.inode &&
+                   !strcmp(map->perms, c->last.perms);
+    c->n += !(goes_on && test_emulated());
+    c->last = *map;
+}
+
 size_t test_maps_count(void)
 {
-    size_t n = 0;
-    read_maps();
-    for (const char *at = text; (at = strchr(at, '\n')); at++)
-        n++;
-    return n;
+    struct counted c = {0};
+    test_maps(count, &c);
+    return c.n;
 }
 
 struct find {

@@ -551,8 +551,8 @@ CASE(with_keys_a_signal_handler_cannot_call)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "%x", (unsigned)status);
 }
 
-/* What nobody sees who looks at slots alone: a page that somebody has opened, and a process that has
- * lost its key, as one that is restored from a checkpoint has. */
+/* What nobody sees who looks at slots alone: a page that somebody has opened, and a process that
+ * has lost its key, as one that is restored from a checkpoint has. */
 CASE(a_check_finds_open_pages_and_a_lost_key)
 {
     struct made m = make(3);
@@ -560,9 +560,9 @@ CASE(a_check_finds_open_pages_and_a_lost_key)
 #ifdef SYS_pkey_free
     if (by_keys()) {
         int freed = 0;
-        CHECK_EQ(syscall(SYS_pkey_mprotect, page_of(m.closure), page_size(),
-                         PROT_READ | PROT_WRITE, 0),
-                 0);
+        CHECK_EQ(
+            syscall(SYS_pkey_mprotect, page_of(m.closure), page_size(), PROT_READ | PROT_WRITE, 0),
+            0);
         for (int key = 1; key < 16; key++)
             freed += syscall(SYS_pkey_free, key) == 0;
         CHECK_EQ(freed, 1);

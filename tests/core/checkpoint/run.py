@@ -39,6 +39,7 @@ MODULES = (
     *("unix_diag", "netlink_diag", "af_packet_diag"),
 )
 PROVIDERS = ("", "text", "file", "memfd")
+PROGRAM = "/checkpoint/checkpoint"
 SHUT = "; a store is refused; checked"
 OPEN = "; a store is done; table of provider"
 REFUSED = 3  # checkpoint.sh: not dumped
@@ -49,10 +50,10 @@ def jobs() -> dict[str, tuple[Job, str]]:
     found = {}
     for harden in ("0", "1", "keys"):
         for provider in PROVIDERS:
-            words = f"FFI_STATIC_HARDEN={harden} FFI_STATIC_PROVIDER={provider} /checkpoint/checkpoint"
+            words = f"FFI_STATIC_HARDEN={harden} FFI_STATIC_PROVIDER={provider} {PROGRAM}"
             says = OPEN if harden == "keys" else SHUT
             found[f"{provider or 'default'}, hardened {harden}"] = (Job(words, 300), says)
-    words = "FFI_STATIC_PROVIDER=trampfd /checkpoint/checkpoint"
+    words = f"FFI_STATIC_PROVIDER=trampfd {PROGRAM}"
     found["load the module"] = (Job("insmod /trampfd.ko", 60), "")
     found["trampfd"] = (Job(words, 300, fails=True), SHUT)
     return found
@@ -66,16 +67,20 @@ def is_right(job: Job, says: str) -> bool:
     return job.status == (REFUSED if job.fails else 0) and says in said
 
 
+def make_image() -> None:
+    """Make the guest's disk; CannotRunError when that cannot be."""
+    need(MACHINES["x86_64"], BUSYBOX)
+    programs = ("lib", "vm-programs-x86_64", "build/checkpoint/restored")
+    run("the guest's programs", "make", "-s", *programs)
+    run("the kernel module", "make", "-s", "kmod", f"KERNEL={KERNEL}")
+    if subprocess.call(["bash", "tests/core/checkpoint/root.sh", "build"], cwd=ROOT):
+        raise CannotRunError("the image could not be made")
+
+
 def main() -> int:
     """Make the guest, boot it, and judge."""
-    machine = MACHINES["x86_64"]
     try:
-        need(machine, BUSYBOX)
-        run("the guest's programs", "make", "-s", "lib", "vm-programs-x86_64",
-            "build/checkpoint/restored")  # fmt: skip
-        run("the kernel module", "make", "-s", "kmod", f"KERNEL={KERNEL}")
-        if subprocess.call(["bash", "tests/core/checkpoint/root.sh", "build"], cwd=ROOT):
-            raise CannotRunError("the image could not be made")
+        make_image()
         image, modules = debian_kernel(KERNEL, "x86_64")
         named = jobs()
         listed = [job for job, _ in named.values()]
@@ -85,7 +90,7 @@ def main() -> int:
         return 2
     # One processor: CRIU has the kernel change its own code, and QEMU's second one may not see it.
     outcome = boot(
-        machine, image, packed, listed, log=OUT / "log", label="checkpoint",
+        MACHINES["x86_64"], image, packed, listed, log=OUT / "log", label="checkpoint",
         append="no_timer_check rw maxcpus=1", disk=str(OUT / "image"),
     )  # fmt: skip
     bad = 0
