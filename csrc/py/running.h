@@ -54,7 +54,7 @@ struct fs_py_running {
 /* The calls of one thread. Never freed; a thread that exits leaves its list to another one. */
 struct fs_py_calls {
     uint32_t locked; /* 0 or 1, atomic */
-    bool taken; /* by a thread; the lock of the cells guards it */
+    bool taken;      /* by a thread; the lock of the cells guards it */
     struct fs_py_running *newest;
     struct fs_py_calls *next;
 } __attribute__((aligned(64)));
