@@ -186,7 +186,7 @@ test-quick: setup lib package ## [check] without the tests marked slow
 	$(PYTEST) tests -m "not slow" -n $(JOBS)
 
 test-asan: setup lib ## [check] the C tests under the address and undefined behaviour sanitizers
-	$(PYTEST) tests/core/test_core.py tests/core/test_bad_days.py -k asan
+	$(PYTEST) tests/core/test_core.py tests/core/test_instrumented.py -k asan
 
 test-py-all: setup lib ## [slow] the Python tests on every CPython 3.9-3.15, 3.13t: ONLY='3.9 3.13t'
 	@$(PY) -m nox -f tests/python/noxfile.py $(if $(ONLY),-s $(ONLY:%=tests-%))

@@ -4,7 +4,7 @@
 # Plain programs (build/tests/<room>/<name>) are linked with libffi_static.so.0, as a user's are.
 # A variant compiles the whole core once more with its own flags (build/<variant>/obj) and links
 # it into the same tests (build/<variant>/<room>/<name>): nothing of it is left out. pytest runs
-# them: tests/core/test_core.py, tests/core/test_bad_days.py.
+# them: tests/core/test_core.py, test_bad_days.py, test_instrumented.py.
 TEST_CFLAGS := -std=gnu11 $(WARN) -Wpointer-arith -Wno-psabi -O2 -g -pthread -Icsrc/include -Itests/support \
                -Itests/core/c -Itests/core/c/$(FOLDER) -Itests/core/abi/$(FOLDER)
 TEST_SUPPORT := harness fs_test days fs_maps seccomp
@@ -80,7 +80,7 @@ $(foreach v,$(VARIANTS),$(eval $(call fs_variant,$(v))))
 
 .PHONY: test-tsan
 test-tsan: $(READY) tests-tsan ## [more slow] eight threads under ThreadSanitizer, a whole minute each
-	FS_TSAN_SECONDS=60 $(PYTEST) tests/core/test_bad_days.py -k tsan
+	FS_TSAN_SECONDS=60 $(PYTEST) tests/core/test_instrumented.py -k tsan
 
 .PHONY: test-machine-days
 test-machine-days: $(READY) ## [more slow] bad days that need a machine of their own (overcommit off): in QEMU
