@@ -62,11 +62,7 @@ def main() -> int:
         said = " / ".join(line for line in job.output if line.strip())
         print(f"{'FAILED' if job.status else 'passed':8}{job.words}: {said[:240]}")
     bad = sum(job.status != 0 for job in [*before, *days])
-    print(f"{outcome.kernel}: {len(days)} days, {bad} failed, {outcome.seconds:.0f} s")
-    if outcome.splats or not outcome.done:
-        print(f"the guest stopped before the end, or its kernel said: {outcome.splats[:1]}")
-        return 1
-    return bad != 0
+    return outcome.verdict(len(days), bad)
 
 
 if __name__ == "__main__":

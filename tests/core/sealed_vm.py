@@ -105,11 +105,7 @@ def main() -> int:
         what = "skipped" if job.status == SKIPPED else "passed" if good else "FAILED"
         said = " / ".join(line for line in job.output if line.strip())
         print(f"{what:8}{job.words}: {said[:240]}")
-    print(f"{outcome.kernel}: {len(listed)} jobs, {bad} failed, {outcome.seconds:.0f} s")
-    if outcome.splats or not outcome.done:
-        print(f"the guest stopped before the end, or its kernel said: {outcome.splats[:1]}")
-        return 1
-    return bool(bad)
+    return outcome.verdict(len(listed), bad)
 
 
 if __name__ == "__main__":

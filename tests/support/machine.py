@@ -138,6 +138,13 @@ class Outcome:
     done: bool
     seconds: float
 
+    def verdict(self, count: int, bad: int) -> int:
+        """Print how it went, `bad` of `count` jobs not as they should; give the exit status."""
+        print(f"{self.kernel}: {count} jobs, {bad} failed, {self.seconds:.0f} s")
+        if self.splats or not self.done:
+            print(f"the guest stopped before the end, or its kernel said: {self.splats[:1]}")
+        return int(bool(bad or self.splats or not self.done))
+
 
 def need(machine: Machine, *more: str) -> None:
     """See to the programs that it takes: as root with apt they are installed, else named.

@@ -98,11 +98,7 @@ def main() -> int:
         good = is_right(job, says)
         bad += not good
         print(f"{'ok' if good else 'FAILED':8}{name}: {' / '.join(job.output)[:600]}")
-    print(f"{outcome.kernel}: {len(named)} jobs, {bad} failed, {outcome.seconds:.0f} s")
-    if outcome.splats or not outcome.done:
-        print(f"the guest stopped before the end, or its kernel said: {outcome.splats[:1]}")
-        return 1
-    return bad != 0
+    return outcome.verdict(len(named), bad)
 
 
 if __name__ == "__main__":
