@@ -575,10 +575,10 @@ struct ffi_static_stats {
 FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size);
 
 /** Check every table's invariants (bitmap against slot words, trampolines' bytes against the
- * library's own; of a sealed table, that its slots are read-only), and the bytes of every stamp's
- * copies against the template. 0, or -EUCLEAN with the finding in ffi_static_error(). A debug build
- * (-DFS_DEBUG) runs it after each allocation and each free that takes the lock, and aborts with the
- * finding. */
+ * library's own; of a sealed table, that its slots are read-only, if /proc/self/maps can be read),
+ * and the bytes of every stamp's copies against the template. 0, or -EUCLEAN with the finding in
+ * ffi_static_error(). A debug build (-DFS_DEBUG) runs it after each allocation and each free that
+ * takes the lock, and aborts with the finding. */
 FFI_STATIC_API int ffi_static_check(void);
 
 #ifdef __cplusplus

@@ -580,6 +580,26 @@ CASE(a_check_finds_open_pages_and_a_lost_key)
     let_go(&m);
 }
 
+static void *checks(void *data)
+{
+    *(int *)data = api.check();
+    return data;
+}
+
+CASE(a_check_needs_little_stack)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+    int said = 1;
+    struct made m = make(3);
+    CHECK_EQ(pthread_attr_init(&small), 0);
+    CHECK_EQ(pthread_attr_setstacksize(&small, 16384), 0);
+    CHECK_EQ(pthread_create(&thread, &small, checks, &said), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(said, 0);
+    let_go(&m);
+}
+
 /* Before the library is loaded: $FS_TEST_FIRST takes every key, or starts a thread. */
 static void *sleeps(void *data)
 {
