@@ -164,7 +164,8 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
 
 /** Seal all sealed closures and sealed trampolines that there are for ever: the kernel keeps their
  * pages as they are, mseal(2). They can be called, and neither prepared nor freed again, and the
- * library cannot be unloaded. New closures come from new tables.
+ * library cannot be unloaded. One that is not prepared yet never will be. New closures come from
+ * new tables.
  *
  * -ENOSYS, or what else mseal() answered: it needs Linux 6.10 and 64 bits. Some may be sealed for
  * ever then. */

@@ -467,15 +467,15 @@ int fs_pool_give_sealed(struct fs_slot *slot, struct fs_why *why)
     return error;
 }
 
-int fs_pool_end(struct fs_why *why)
+int fs_pool_end(fs_table_owned *owned, struct fs_why *why)
 {
     int error = 0;
     fs_lock();
     for (struct fs_table *t = fs_tables; t && !error; t = t->next) {
         if (!t->sealed || t->nfree == t->usable || fs_seal_is_ended(t->slots))
             continue;
-        error = fs_table_end(t, why);
-        if (!error && t->nfree)
+        error = fs_table_end(t, owned, why);
+        if (t->nfree && fs_seal_is_ended(t->slots))
             list_remove(t);
     }
     fs_unlock();

@@ -19,10 +19,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
-
 #if defined SYS_pkey_alloc && (defined __x86_64__ || defined __i386__)
 #define HAS_KEYS 1
 #else
@@ -425,53 +421,24 @@ int fs_seal_end(struct fs_slot *slots, size_t size, void *whole, size_t whole_si
                 struct fs_why *why)
 {
     uintptr_t *item = item_of(slots + 1);
-    char answer[96];
-    if (syscall(SYS_mseal, whole, (size_t)0, 0UL) != 0)
-        return fs_refuse(why, -errno, "mseal: %s; needs Linux 6.10 and 64 bits",
-                         fs_errno_text(errno, answer, sizeof answer));
-    int error = root.is.method == BY_KEYS ? tag(slots, size, PROT_READ, 0) : 0;
+    struct fs_why other;
+    int error = fs_seal_map(whole, 0, why);
     if (error)
-        return refuse(why, error, "a table of sealed closures");
-    if (syscall(SYS_mseal, whole, whole_size, 0UL) != 0)
-        return fs_refuse(why, -errno, "mseal of a table: %s",
-                         fs_errno_text(errno, answer, sizeof answer));
-    error = set_item(item, *item | ENDED);
-    return error ? refuse(why, error, "the list of sealed tables") : 0;
+        return error;
+    if ((error = set_item(item, *item | ENDED)))
+        return refuse(why, error, "the list of sealed tables");
+    if (root.is.method == BY_KEYS && (error = tag(slots, size, PROT_READ, 0)))
+        refuse(why, error, "a table of sealed closures");
+    if (!error && !(error = fs_seal_map(whole, whole_size, why)))
+        return 0;
+    (void)fs_seal_shut(slots, size, &other); /* by its key again */
+    (void)set_item(item, *item & ~ENDED);    /* else nobody changes it, though the kernel would */
+    return error;
 }
 
 bool fs_seal_is_ended(struct fs_slot *slots)
 {
     return *item_of(slots + 1) & ENDED;
-}
-
-/* --- memory that is written once ---------------------------------------------------------------
- */
-
-struct kept {
-    size_t bytes;
-    max_align_t what[];
-};
-
-void *fs_seal_keep(const void *bytes, size_t size)
-{
-    size_t whole = (sizeof(struct kept) + size + root.is.page - 1) & ~(root.is.page - 1);
-    struct kept *k = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (k == MAP_FAILED)
-        return NULL;
-    k->bytes = whole;
-    memcpy(k->what, bytes, size);
-    if (mprotect(k, whole, PROT_READ) == 0)
-        return k->what;
-    int error = errno;
-    munmap(k, whole);
-    errno = error;
-    return NULL;
-}
-
-void fs_seal_drop(void *kept)
-{
-    struct kept *k = (struct kept *)(void *)((char *)kept - offsetof(struct kept, what));
-    munmap(k, k->bytes);
 }
 
 void fs_seal_mend(void)

@@ -76,6 +76,11 @@ FS_HIDDEN bool fs_seal_is_ended(struct fs_slot *slots);
 FS_HIDDEN void *fs_seal_keep(const void *bytes, size_t size);
 FS_HIDDEN void fs_seal_drop(void *kept);
 
+/* Have the kernel keep such a copy, or any mappings, as they are: mseal(2). A size of 0 asks
+ * whether it would. 0, or -errno with *why. */
+FS_HIDDEN int fs_seal_end_kept(void *kept, struct fs_why *why);
+FS_HIDDEN int fs_seal_map(void *at, size_t size, struct fs_why *why);
+
 /* In a child that was forked in the middle of a change: shut everything. Under fs_lock(). */
 FS_HIDDEN void fs_seal_mend(void);
 

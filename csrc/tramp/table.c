@@ -260,8 +260,14 @@ static void unlink_table(struct fs_table *t)
         t->next->prev = t->prev;
 }
 
-int fs_table_end(struct fs_table *t, struct fs_why *why)
+int fs_table_end(struct fs_table *t, fs_table_owned *owned, struct fs_why *why)
 {
+    for (unsigned i = 0; i < t->nslots; i++) {
+        void *kept = owned(&t->slots[i]);
+        int error = kept ? fs_seal_end_kept(kept, why) : 0;
+        if (error)
+            return error;
+    }
     if (fs_table_is_resident(t))
         return fs_seal_end(t->slots, RESIDENT_BYTES, t->slots, RESIDENT_BYTES, why);
     char *from = t->code - t->provider->before;

@@ -79,8 +79,11 @@ FS_HIDDEN int fs_table_make(bool sealed, struct fs_table **out);
  * which another thread has added since; -ENOMEM. The caller discards what was not added. */
 FS_HIDDEN int fs_table_add(struct fs_table *t);
 
-/* Seal a sealed table for ever; see fs_seal_end(). */
-FS_HIDDEN int fs_table_end(struct fs_table *t, struct fs_why *why);
+/* What a slot owns, which fs_seal_keep() gave; or NULL. */
+typedef void *fs_table_owned(const struct fs_slot *slot);
+
+/* Seal a sealed table for ever, and what its slots own; see fs_seal_end(). */
+FS_HIDDEN int fs_table_end(struct fs_table *t, fs_table_owned *owned, struct fs_why *why);
 
 /* Undo fs_table_make(). Not under the lock. */
 FS_HIDDEN void fs_table_discard(struct fs_table *t);
