@@ -151,6 +151,14 @@ static void shut_slots(struct moment *m)
         shut_by_page(m);
 }
 
+/* At vm.max_map_count. A page that is opened becomes one mapping with writable ones beside it. If
+ * other threads take what that sets free, the page cannot be shut again. So this memory has a mark
+ * that its neighbours do not have; for such memory the mark means nothing else. */
+static void keep_apart(void *at, size_t size)
+{
+    (void)madvise(at, size, MADV_RANDOM);
+}
+
 static int refuse(struct fs_why *why, int error, const char *what)
 {
     char answer[96];
@@ -252,6 +260,7 @@ int fs_seal_try(struct fs_why *why)
     if (!copy)
         return refuse(why, -errno, "a page, as a trial");
     m = (struct moment){.at = page_of(copy), .size = root.is.page};
+    keep_apart(m.at, m.size);
     int error = open_by_page(&m);
     if (!error)
         shut_by_page(&m);
@@ -299,6 +308,8 @@ static int grow(void)
         if (was[i] && was[i] != GONE)
             *place_of(list, room, was[i] & ~ENDED) = was[i];
     struct moment m;
+    keep_apart(list, list_bytes(room));
+    keep_apart(&root, sizeof root);
     int error = protect(list, list_bytes(room), PROT_READ);
     if (error || (error = change(&m, &root, sizeof root))) {
         munmap(list, list_bytes(room));
@@ -343,8 +354,8 @@ int fs_seal_add(struct fs_slot *slots)
     return set_item(place, (uintptr_t)slots);
 }
 
-/* The list entry of a slot's table; dies where there is none. */
-static uintptr_t *item_of(const struct fs_slot *slot)
+/* The list entry of a slot's table; NULL where there is none. */
+static uintptr_t *look_for(const struct fs_slot *slot)
 {
     struct fs_spot s = fs_locate(slot, FS_AMONG_SLOTS);
     uintptr_t slots =
@@ -352,14 +363,21 @@ static uintptr_t *item_of(const struct fs_slot *slot)
     uintptr_t *item = NULL;
     if (s.is_inside && s.at % FS_SLOT_SIZE == 0 && root.is.room)
         item = place_of(root.is.list, root.is.room, slots);
-    if (!item || !*item)
+    return item && *item ? item : NULL;
+}
+
+/* The same; dies where there is none. */
+static uintptr_t *item_of(const struct fs_slot *slot)
+{
+    uintptr_t *item = look_for(slot);
+    if (!item)
         fs_die("ffi_static: @ is not a sealed closure, but the book-keeping says that it is one: "
                "somebody has written to it",
                (uintptr_t)slot, 0);
     return item;
 }
 
-void fs_seal_remove(struct fs_slot *slots)
+int fs_seal_remove(struct fs_slot *slots)
 {
     uintptr_t *item = item_of(slots + 1);
     for (unsigned i = 1; i < FS_TABLE_SLOTS; i++)
@@ -367,15 +385,14 @@ void fs_seal_remove(struct fs_slot *slots)
             fs_die("ffi_static: the table of the closure at @ is unmapped while that is live: "
                    "somebody has written to the book-keeping",
                    (uintptr_t)&slots[i], 0);
-    if (set_item(item, GONE))
-        fs_die("ffi_static: the list of sealed tables could not be changed for @", (uintptr_t)slots,
-               0);
+    return set_item(item, GONE);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
 int fs_seal_shut(void *slots, size_t size, struct fs_why *why)
 {
+    keep_apart(slots, size);
     int error = root.is.method == BY_KEYS ? tag(slots, size, PROT_READ | PROT_WRITE, root.is.key)
                                           : protect(slots, size, PROT_READ);
     return error ? refuse(why, error, "a table of sealed closures") : 0;
@@ -438,7 +455,13 @@ int fs_seal_end(struct fs_slot *slots, size_t size, void *whole, size_t whole_si
 
 bool fs_seal_is_ended(struct fs_slot *slots)
 {
-    return *item_of(slots + 1) & ENDED;
+    const uintptr_t *item = look_for(slots + 1);
+    return item && *item & ENDED;
+}
+
+bool fs_seal_is_listed(struct fs_slot *slots)
+{
+    return look_for(slots + 1) != NULL;
 }
 
 void fs_seal_mend(void)

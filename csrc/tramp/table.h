@@ -89,8 +89,9 @@ FS_HIDDEN int fs_table_end(struct fs_table *t, fs_table_owned *owned, struct fs_
 FS_HIDDEN void fs_table_discard(struct fs_table *t);
 
 /* Take out a table none of whose slots is in use, and unmap it. One that an unwinder knows of waits
- * for fs_table_bury(). */
-FS_HIDDEN void fs_table_close(struct fs_table *t);
+ * for fs_table_bury(). 0, or -errno: the list of sealed tables cannot be changed at the moment, and
+ * the table stays. */
+FS_HIDDEN int fs_table_close(struct fs_table *t);
 
 /* Tell the unwinder of the closed tables that it knows, and unmap them. Not under the lock; costs
  * one look when there are none. */
