@@ -185,7 +185,7 @@ int ffi_static_free(ffi_static_closure *closure)
 int ffi_static_seal(void)
 {
     struct fs_why why;
-    int error = fs_pool_end(&why);
+    int error = fs_pool_end(fs_plan_owned, &why);
     return error ? fs_fail(error, "ffi_static_seal: %s", why.text) : 0;
 }
 

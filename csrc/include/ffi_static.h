@@ -164,7 +164,8 @@ FFI_STATIC_API int ffi_static_free(ffi_static_closure *closure);
 
 /** Seal all sealed closures and sealed trampolines that there are for ever: the kernel keeps their
  * pages as they are, mseal(2). They can be called, and neither prepared nor freed again, and the
- * library cannot be unloaded. New closures come from new tables.
+ * library cannot be unloaded. One that is not prepared yet never will be. New closures come from
+ * new tables.
  *
  * -ENOSYS, or what else mseal() answered: it needs Linux 6.10 and 64 bits. Some may be sealed for
  * ever then. */
@@ -575,10 +576,10 @@ struct ffi_static_stats {
 FFI_STATIC_API int ffi_static_get_stats(struct ffi_static_stats *stats, size_t size);
 
 /** Check every table's invariants (bitmap against slot words, trampolines' bytes against the
- * library's own; of a sealed table, that its slots are read-only), and the bytes of every stamp's
- * copies against the template. 0, or -EUCLEAN with the finding in ffi_static_error(). A debug build
- * (-DFS_DEBUG) runs it after each allocation and each free that takes the lock, and aborts with the
- * finding. */
+ * library's own; of a sealed table, that its slots are read-only, if /proc/self/maps can be read),
+ * and the bytes of every stamp's copies against the template. 0, or -EUCLEAN with the finding in
+ * ffi_static_error(). A debug build (-DFS_DEBUG) runs it after each allocation and each free that
+ * takes the lock, and aborts with the finding. */
 FFI_STATIC_API int ffi_static_check(void);
 
 #ifdef __cplusplus

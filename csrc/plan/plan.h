@@ -50,6 +50,9 @@ FS_HIDDEN int fs_plan_put(struct fs_slot *slot, const struct fs_planned *plan, v
                           void *handler, void *user_data, const char *doing);
 FS_HIDDEN int fs_plan_free_sealed(struct fs_slot *slot, const char *doing);
 
+/* What a sealed slot owns, or NULL. */
+FS_HIDDEN void *fs_plan_owned(const struct fs_slot *slot);
+
 /* How fs_entry_long calls a handler: `frame` is the entry's frame, the result what
  * fs_abi_tail_code() said of the signature. */
 struct fs_frame;

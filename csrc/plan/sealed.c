@@ -16,6 +16,11 @@ static size_t size_of(struct fs_long *p)
     return (size_t)((char *)(fs_long_pieces(p) + p->pieces) - (char *)p);
 }
 
+void *fs_plan_owned(const struct fs_slot *slot)
+{
+    return fs_plan_owns(slot) ? slot->body.spill : NULL;
+}
+
 static void drop(const struct fs_slot *slot)
 {
     if (fs_plan_owns(slot))
@@ -35,8 +40,10 @@ int fs_plan_put(struct fs_slot *slot, const struct fs_planned *plan, void *cif, 
         image.body.spill = fs_seal_keep(p, size_of(p));
         int error = image.body.spill ? 0 : -errno;
         free(p);
+        char answer[96];
         if (error)
-            return fs_fail(error, "%s: no page for the plan of a long signature", doing);
+            return fs_fail(error, "%s: no read-only page for the plan of a long signature: %s",
+                           doing, fs_errno_text(error, answer, sizeof answer));
     }
     const struct fs_slot before = *slot;
     int error = fs_slot_put(slot, &image, image.entry, doing);

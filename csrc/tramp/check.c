@@ -16,6 +16,7 @@
 #include "tramp/table.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 static bool word_is_valid(const struct fs_table *t, unsigned w, const char **what)
 {
@@ -42,29 +43,61 @@ static bool word_is_valid(const struct fs_table *t, unsigned w, const char **wha
     return true;
 }
 
-/* Are a sealed table's slots shut, as the kernel has it? A key is put on them once more, which the
- * kernel refuses when the process has no such key (any more). */
-static bool is_shut(const struct fs_table *t, const char **what)
+static bool is_by_key(const struct fs_table *t)
 {
-    size_t size = fs_table_is_resident(t) ? FS_RESIDENT_SLOTS * FS_SLOT_SIZE : FS_TABLE_DATA;
     const char *method = "";
+    return !fs_seal_is_ended(t->slots) && fs_seal_method(&method) == 0 && !strcmp(method, "keys");
+}
+
+static size_t slots_size(const struct fs_table *t)
+{
+    return fs_table_is_resident(t) ? FS_RESIDENT_SLOTS * FS_SLOT_SIZE : FS_TABLE_DATA;
+}
+
+/* The key is put on the slots once more. The kernel refuses that when the process has no such key
+ * (any more). */
+static bool has_its_key(const struct fs_table *t)
+{
     struct fs_why why;
-    struct fs_map map;
-    if (!fs_seal_is_ended(t->slots) && fs_seal_method(&method) == 0 && !strcmp(method, "keys")) {
-        if (fs_seal_shut(t->slots, size, &why))
-            return *what =
-                       "its protection key is gone, so that anybody can write to its slots (was "
-                       "the process restored from a checkpoint?)",
-                   false;
-        return true;
+    return !is_by_key(t) || !fs_seal_shut(t->slots, slots_size(t), &why);
+}
+
+/* A sealed table with a slot in this mapping, if that is writable and no key has the table shut. */
+static struct fs_table *open_in(const struct fs_map *m)
+{
+    if (m->perms[1] != 'w')
+        return NULL;
+    for (struct fs_table *t = fs_tables; t; t = t->next) {
+        uintptr_t at = (uintptr_t)t->slots;
+        if (t->sealed && at < m->end && at + slots_size(t) > m->start && !is_by_key(t))
+            return t;
     }
-    for (uintptr_t at = (uintptr_t)t->slots, end = at + size; at < end; at = map.end) {
-        if (fs_maps_find((void *)at, &map)) /* no /proc: not known */
-            return true;
-        if (map.perms[1] == 'w')
-            return *what = "its sealed slots are not read-only", false;
-    }
-    return true;
+    return NULL;
+}
+
+static bool is_open(const struct fs_map *m, const void *data)
+{
+    (void)data;
+    return open_in(m) != NULL;
+}
+
+/* A sealed table that is not shut, as the kernel has it; NULL if all are, or /proc/self/maps cannot
+ * be read. All are looked for in one reading, because each one takes time under the lock. */
+static struct fs_table *find_open(void)
+{
+    struct fs_table *t = fs_tables;
+    while (t && !t->sealed)
+        t = t->next;
+    if (!t)
+        return NULL;
+    struct fs_map *m; /* too much for a small stack */
+    m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED)
+        return NULL;
+    int error = fs_maps_search(is_open, NULL, m);
+    t = error && error != -ENAMETOOLONG ? NULL : open_in(m);
+    munmap(m, sizeof *m);
+    return t;
 }
 
 /* Does every invariant of the table hold? If not, *what says which is broken. */
@@ -78,8 +111,10 @@ static bool table_is_valid(const struct fs_table *t, const char **what)
     }
     if (nfree != t->nfree)
         return *what = "the count of free slots does not agree with the bitmap", false;
-    if (t->sealed && !is_shut(t, what))
-        return false;
+    if (t->sealed && !has_its_key(t))
+        return *what = "its protection key is gone, so that anybody can write to its slots (was "
+                       "the process restored from a checkpoint?)",
+               false;
     if (fs_table_is_resident(t))
         return true;
     if (!fs_copy_is_intact(t->provider, &fs_table_template, t->code))
@@ -92,20 +127,21 @@ static bool table_is_valid(const struct fs_table *t, const char **what)
 int fs_tramp_check(void)
 {
     int error = 0;
+    const char *what = "", *name = "";
+    void *code = NULL;
     fs_lock();
-    for (struct fs_table *t = fs_tables; t && !error; t = t->next) {
-        const char *what = "";
-        if (table_is_valid(t, &what))
-            continue;
-        const char *name = t->provider->name;
-        void *code = t->code;
-        fs_unlock(); /* remembering a sentence may need the lock */
-        error = fs_fail(-EUCLEAN, "table of provider %s at %p: %s", name, code, what);
-        fs_lock();
-        break;
+    struct fs_table *t = fs_tables;
+    while (t && table_is_valid(t, &what))
+        t = t->next;
+    if (!t && (t = find_open()))
+        what = "its sealed slots are not read-only";
+    if (t) {
+        name = t->provider->name;
+        code = t->code;
+        error = -EUCLEAN;
     }
-    fs_unlock();
-    return error;
+    fs_unlock(); /* remembering a sentence may need the lock */
+    return error ? fs_fail(error, "table of provider %s at %p: %s", name, code, what) : 0;
 }
 
 static uintptr_t address_of(void *slot)

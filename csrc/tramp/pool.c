@@ -146,8 +146,11 @@ static void close_superfluous(struct pool *p)
     while (keeps_none ? p->spare.empty : fs_spare_too_many(&p->spare)) {
         struct fs_table *t = p->last;
         list_remove(t);
+        if (fs_table_close(t)) {
+            list_push_back(t);
+            return;
+        }
         fs_spare_closed(&p->spare);
-        fs_table_close(t);
     }
 }
 
@@ -311,7 +314,7 @@ static void on_cut(void)
     for (struct fs_table *t = fs_tables; t; t = t->next) {
         struct fs_spare *spare = &pool_of(t)->spare;
         spare->mapped += !fs_table_is_resident(t);
-        if (t->sealed && fs_seal_is_ended(t->slots))
+        if (t->sealed && (!fs_seal_is_listed(t->slots) || fs_seal_is_ended(t->slots)))
             continue;
         if (!fs_table_is_resident(t) && t->nfree == t->usable) {
             spare->empty++;
@@ -467,15 +470,15 @@ int fs_pool_give_sealed(struct fs_slot *slot, struct fs_why *why)
     return error;
 }
 
-int fs_pool_end(struct fs_why *why)
+int fs_pool_end(fs_table_owned *owned, struct fs_why *why)
 {
     int error = 0;
     fs_lock();
     for (struct fs_table *t = fs_tables; t && !error; t = t->next) {
         if (!t->sealed || t->nfree == t->usable || fs_seal_is_ended(t->slots))
             continue;
-        error = fs_table_end(t, why);
-        if (!error && t->nfree)
+        error = fs_table_end(t, owned, why);
+        if (t->nfree && fs_seal_is_ended(t->slots))
             list_remove(t);
     }
     fs_unlock();

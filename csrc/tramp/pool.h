@@ -50,9 +50,9 @@ FS_HIDDEN void fs_pool_give(struct fs_ref ref, struct fs_thread *cache);
  * Not under the lock. */
 FS_HIDDEN int fs_pool_give_sealed(struct fs_slot *slot, struct fs_why *why);
 
-/* Seal every sealed table that has a slot in use for ever. 0, or -errno with *why; some may be
- * sealed then. Not under the lock. */
-FS_HIDDEN int fs_pool_end(struct fs_why *why);
+/* Seal every sealed table that has a slot in use for ever, and what its slots own. 0, or -errno
+ * with *why; some may be sealed then. Not under the lock. */
+FS_HIDDEN int fs_pool_end(fs_table_owned *owned, struct fs_why *why);
 
 /* All counters but those of the caches. Under the lock. */
 FS_HIDDEN void fs_pool_stats(struct fs_tramp_stats *out);

@@ -19,10 +19,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
-
 #if defined SYS_pkey_alloc && (defined __x86_64__ || defined __i386__)
 #define HAS_KEYS 1
 #else
@@ -155,6 +151,14 @@ static void shut_slots(struct moment *m)
         shut_by_page(m);
 }
 
+/* At vm.max_map_count. A page that is opened becomes one mapping with writable ones beside it. If
+ * other threads take what that sets free, the page cannot be shut again. So this memory has a mark
+ * that its neighbours do not have; for such memory the mark means nothing else. */
+static void keep_apart(void *at, size_t size)
+{
+    (void)madvise(at, size, MADV_RANDOM);
+}
+
 static int refuse(struct fs_why *why, int error, const char *what)
 {
     char answer[96];
@@ -256,6 +260,7 @@ int fs_seal_try(struct fs_why *why)
     if (!copy)
         return refuse(why, -errno, "a page, as a trial");
     m = (struct moment){.at = page_of(copy), .size = root.is.page};
+    keep_apart(m.at, m.size);
     int error = open_by_page(&m);
     if (!error)
         shut_by_page(&m);
@@ -303,6 +308,8 @@ static int grow(void)
         if (was[i] && was[i] != GONE)
             *place_of(list, room, was[i] & ~ENDED) = was[i];
     struct moment m;
+    keep_apart(list, list_bytes(room));
+    keep_apart(&root, sizeof root);
     int error = protect(list, list_bytes(room), PROT_READ);
     if (error || (error = change(&m, &root, sizeof root))) {
         munmap(list, list_bytes(room));
@@ -347,8 +354,8 @@ int fs_seal_add(struct fs_slot *slots)
     return set_item(place, (uintptr_t)slots);
 }
 
-/* The list entry of a slot's table; dies where there is none. */
-static uintptr_t *item_of(const struct fs_slot *slot)
+/* The list entry of a slot's table; NULL where there is none. */
+static uintptr_t *look_for(const struct fs_slot *slot)
 {
     struct fs_spot s = fs_locate(slot, FS_AMONG_SLOTS);
     uintptr_t slots =
@@ -356,14 +363,21 @@ static uintptr_t *item_of(const struct fs_slot *slot)
     uintptr_t *item = NULL;
     if (s.is_inside && s.at % FS_SLOT_SIZE == 0 && root.is.room)
         item = place_of(root.is.list, root.is.room, slots);
-    if (!item || !*item)
+    return item && *item ? item : NULL;
+}
+
+/* The same; dies where there is none. */
+static uintptr_t *item_of(const struct fs_slot *slot)
+{
+    uintptr_t *item = look_for(slot);
+    if (!item)
         fs_die("ffi_static: @ is not a sealed closure, but the book-keeping says that it is one: "
                "somebody has written to it",
                (uintptr_t)slot, 0);
     return item;
 }
 
-void fs_seal_remove(struct fs_slot *slots)
+int fs_seal_remove(struct fs_slot *slots)
 {
     uintptr_t *item = item_of(slots + 1);
     for (unsigned i = 1; i < FS_TABLE_SLOTS; i++)
@@ -371,15 +385,14 @@ void fs_seal_remove(struct fs_slot *slots)
             fs_die("ffi_static: the table of the closure at @ is unmapped while that is live: "
                    "somebody has written to the book-keeping",
                    (uintptr_t)&slots[i], 0);
-    if (set_item(item, GONE))
-        fs_die("ffi_static: the list of sealed tables could not be changed for @", (uintptr_t)slots,
-               0);
+    return set_item(item, GONE);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
 int fs_seal_shut(void *slots, size_t size, struct fs_why *why)
 {
+    keep_apart(slots, size);
     int error = root.is.method == BY_KEYS ? tag(slots, size, PROT_READ | PROT_WRITE, root.is.key)
                                           : protect(slots, size, PROT_READ);
     return error ? refuse(why, error, "a table of sealed closures") : 0;
@@ -425,53 +438,30 @@ int fs_seal_end(struct fs_slot *slots, size_t size, void *whole, size_t whole_si
                 struct fs_why *why)
 {
     uintptr_t *item = item_of(slots + 1);
-    char answer[96];
-    if (syscall(SYS_mseal, whole, (size_t)0, 0UL) != 0)
-        return fs_refuse(why, -errno, "mseal: %s; needs Linux 6.10 and 64 bits",
-                         fs_errno_text(errno, answer, sizeof answer));
-    int error = root.is.method == BY_KEYS ? tag(slots, size, PROT_READ, 0) : 0;
+    struct fs_why other;
+    int error = fs_seal_map(whole, 0, why);
     if (error)
-        return refuse(why, error, "a table of sealed closures");
-    if (syscall(SYS_mseal, whole, whole_size, 0UL) != 0)
-        return fs_refuse(why, -errno, "mseal of a table: %s",
-                         fs_errno_text(errno, answer, sizeof answer));
-    error = set_item(item, *item | ENDED);
-    return error ? refuse(why, error, "the list of sealed tables") : 0;
+        return error;
+    if ((error = set_item(item, *item | ENDED)))
+        return refuse(why, error, "the list of sealed tables");
+    if (root.is.method == BY_KEYS && (error = tag(slots, size, PROT_READ, 0)))
+        refuse(why, error, "a table of sealed closures");
+    if (!error && !(error = fs_seal_map(whole, whole_size, why)))
+        return 0;
+    (void)fs_seal_shut(slots, size, &other); /* by its key again */
+    (void)set_item(item, *item & ~ENDED);    /* else nobody changes it, though the kernel would */
+    return error;
 }
 
 bool fs_seal_is_ended(struct fs_slot *slots)
 {
-    return *item_of(slots + 1) & ENDED;
+    const uintptr_t *item = look_for(slots + 1);
+    return item && *item & ENDED;
 }
 
-/* --- memory that is written once ---------------------------------------------------------------
- */
-
-struct kept {
-    size_t bytes;
-    max_align_t what[];
-};
-
-void *fs_seal_keep(const void *bytes, size_t size)
+bool fs_seal_is_listed(struct fs_slot *slots)
 {
-    size_t whole = (sizeof(struct kept) + size + root.is.page - 1) & ~(root.is.page - 1);
-    struct kept *k = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (k == MAP_FAILED)
-        return NULL;
-    k->bytes = whole;
-    memcpy(k->what, bytes, size);
-    if (mprotect(k, whole, PROT_READ) == 0)
-        return k->what;
-    int error = errno;
-    munmap(k, whole);
-    errno = error;
-    return NULL;
-}
-
-void fs_seal_drop(void *kept)
-{
-    struct kept *k = (struct kept *)(void *)((char *)kept - offsetof(struct kept, what));
-    munmap(k, k->bytes);
+    return look_for(slots + 1) != NULL;
 }
 
 void fs_seal_mend(void)

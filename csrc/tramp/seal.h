@@ -54,9 +54,10 @@ FS_HIDDEN int fs_seal_try(struct fs_why *why);
 FS_HIDDEN int fs_seal_shut(void *slots, size_t size, struct fs_why *why);
 
 /* From now on the slots at `slots`, which are shut, are those of a sealed table, or not any more.
- * Under fs_lock(). 0 or -errno. To remove a table with a slot that is not free ends the process. */
+ * Under fs_lock(). 0, or -errno, and nothing is changed. To remove a table with a slot that is not
+ * free ends the process. */
 FS_HIDDEN int fs_seal_add(struct fs_slot *slots);
-FS_HIDDEN void fs_seal_remove(struct fs_slot *slots);
+FS_HIDDEN int fs_seal_remove(struct fs_slot *slots);
 
 /* Write to a sealed slot: all of *image but the entry, unless it is NULL, and then the entry. Under
  * fs_lock(). 0, or -errno with *why: -EPERM too when the table is sealed for ever. */
@@ -72,9 +73,17 @@ FS_HIDDEN int fs_seal_end(struct fs_slot *slots, size_t size, void *whole, size_
                           struct fs_why *why);
 FS_HIDDEN bool fs_seal_is_ended(struct fs_slot *slots);
 
+/* Has the list this table? Not in a child that was forked while the table was closed. */
+FS_HIDDEN bool fs_seal_is_listed(struct fs_slot *slots);
+
 /* A read-only copy of `size` bytes in memory of its own; NULL with errno. And give it back. */
 FS_HIDDEN void *fs_seal_keep(const void *bytes, size_t size);
 FS_HIDDEN void fs_seal_drop(void *kept);
+
+/* Have the kernel keep such a copy, or any mappings, as they are: mseal(2). A size of 0 asks
+ * whether it would. 0, or -errno with *why. */
+FS_HIDDEN int fs_seal_end_kept(void *kept, struct fs_why *why);
+FS_HIDDEN int fs_seal_map(void *at, size_t size, struct fs_why *why);
 
 /* In a child that was forked in the middle of a change: shut everything. Under fs_lock(). */
 FS_HIDDEN void fs_seal_mend(void);

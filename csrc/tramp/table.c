@@ -260,8 +260,14 @@ static void unlink_table(struct fs_table *t)
         t->next->prev = t->prev;
 }
 
-int fs_table_end(struct fs_table *t, struct fs_why *why)
+int fs_table_end(struct fs_table *t, fs_table_owned *owned, struct fs_why *why)
 {
+    for (unsigned i = 0; i < t->nslots; i++) {
+        void *kept = owned(&t->slots[i]);
+        int error = kept ? fs_seal_end_kept(kept, why) : 0;
+        if (error)
+            return error;
+    }
     if (fs_table_is_resident(t))
         return fs_seal_end(t->slots, RESIDENT_BYTES, t->slots, RESIDENT_BYTES, why);
     char *from = t->code - t->provider->before;
@@ -278,11 +284,12 @@ void fs_table_discard(struct fs_table *t)
     give_struct_back(t);
 }
 
-void fs_table_close(struct fs_table *t)
+int fs_table_close(struct fs_table *t)
 {
     FS_ASSERT(!fs_table_is_resident(t) && t->nfree == t->usable);
-    if (t->sealed)
-        fs_seal_remove(t->slots);
+    int error = t->sealed ? fs_seal_remove(t->slots) : 0;
+    if (error)
+        return error;
     unlink_table(t);
     fs_step();
     fs_registry_remove((uintptr_t)t->code);
@@ -290,10 +297,11 @@ void fs_table_close(struct fs_table *t)
     if (t->unwind) {
         t->next = closed;
         __atomic_store_n(&closed, t, __ATOMIC_RELEASE);
-        return;
+        return 0;
     }
     fs_copy_release(t->provider, &fs_table_template, t->code);
     give_struct(t);
+    return 0;
 }
 
 /* The mapping stays until the unwinder has forgotten its addresses: another table may come there

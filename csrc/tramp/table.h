@@ -79,15 +79,19 @@ FS_HIDDEN int fs_table_make(bool sealed, struct fs_table **out);
  * which another thread has added since; -ENOMEM. The caller discards what was not added. */
 FS_HIDDEN int fs_table_add(struct fs_table *t);
 
-/* Seal a sealed table for ever; see fs_seal_end(). */
-FS_HIDDEN int fs_table_end(struct fs_table *t, struct fs_why *why);
+/* What a slot owns, which fs_seal_keep() gave; or NULL. */
+typedef void *fs_table_owned(const struct fs_slot *slot);
+
+/* Seal a sealed table for ever, and what its slots own; see fs_seal_end(). */
+FS_HIDDEN int fs_table_end(struct fs_table *t, fs_table_owned *owned, struct fs_why *why);
 
 /* Undo fs_table_make(). Not under the lock. */
 FS_HIDDEN void fs_table_discard(struct fs_table *t);
 
 /* Take out a table none of whose slots is in use, and unmap it. One that an unwinder knows of waits
- * for fs_table_bury(). */
-FS_HIDDEN void fs_table_close(struct fs_table *t);
+ * for fs_table_bury(). 0, or -errno: the list of sealed tables cannot be changed at the moment, and
+ * the table stays. */
+FS_HIDDEN int fs_table_close(struct fs_table *t);
 
 /* Tell the unwinder of the closed tables that it knows, and unmap them. Not under the lock; costs
  * one look when there are none. */

@@ -138,6 +138,15 @@ def builtin_of(module: Any, kind: str) -> Any:
     return getattr(module, PARTS[kind][0], None)
 
 
+def _refusal() -> str:
+    """Say why FFI_STATIC_HARDEN has no closure made; libffi's functions have no words for it."""
+    ffi, lib = _lib.ffi, _lib.lib
+    if lib.ffi_static_sealing(ffi.new("const char **")) >= 0:
+        return ""
+    reason = ffi.string(lib.ffi_static_error()).decode(errors="replace")
+    return f": {reason}" if reason.startswith("FFI_STATIC_HARDEN") else ""
+
+
 def serve(name: str, module: Any, kind: str | None = None) -> tuple[int, bool]:
     """Rebind `module`, and show that it works. Return its record, and whether that is new.
 
@@ -162,7 +171,7 @@ def serve(name: str, module: Any, kind: str | None = None) -> tuple[int, bool]:
         if not is_answer(error):
             raise
         plain = isinstance(error, RuntimeError) or record is None
-        said = str(error) if plain else f"a trial gave {error!r}"
+        said = str(error) if plain else f"a trial gave {error!r}{_refusal()}"
         error.__traceback__ = None  # its frames hold the probe's callback
     else:
         return record, True

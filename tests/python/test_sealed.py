@@ -51,3 +51,8 @@ def test_callback(script: Script, function: Any, given: tuple[Any, ...]) -> None
 def test_a_hardening_that_means_nothing_makes_no_callback(script: Script) -> None:
     done = script(program(sealed.only_ours), status=1, FFI_STATIC_HARDEN="yes")
     assert 'FFI_STATIC_HARDEN="yes"' in done.stderr.splitlines()[-1]
+
+
+def test_the_drop_in_says_why_a_hardening_makes_none(script: Script) -> None:
+    done = script(program(sealed.installs), status=1, FFI_STATIC_HARDEN="yes")
+    assert 'FFI_STATIC_HARDEN="yes"' in done.stderr.splitlines()[-1]

@@ -70,6 +70,19 @@ void seccomp_refuse(const int *calls, size_t count, int error)
     by_call(calls, count, SECCOMP_RET_ERRNO | (unsigned)error, SECCOMP_RET_ALLOW);
 }
 
+void seccomp_refuse_at(int call, const void *address, int error)
+{
+    struct sock_filter code[] = {
+        LOAD(nr),
+        UNLESS_EQUAL_SKIP((unsigned)call, 3),
+        LOAD(args[0]),
+        UNLESS_EQUAL_SKIP((unsigned)(uintptr_t)address, 1),
+        RETURN(SECCOMP_RET_ERRNO | (unsigned)error),
+        RETURN(SECCOMP_RET_ALLOW),
+    };
+    install(code, sizeof code / sizeof *code);
+}
+
 void seccomp_kill(const int *calls, size_t count)
 {
     by_call(calls, count, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW);

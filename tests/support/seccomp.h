@@ -15,6 +15,9 @@ void seccomp_kill_writable_executable(void);
 /* `error` for each of these system calls. */
 void seccomp_refuse(const int *calls, size_t count, int error);
 
+/* `error` for this system call if its first argument is `address`. */
+void seccomp_refuse_at(int call, const void *address, int error);
+
 /* SIGSYS for each of these system calls. */
 void seccomp_kill(const int *calls, size_t count);
 

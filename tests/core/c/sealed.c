@@ -39,6 +39,17 @@ static void let_go(const struct made *m)
     CHECK(error == 0, "%d: %s", error, api.error());
 }
 
+/* A signature whose plan does not fit a slot. */
+enum { LONG = 64 };
+static ffi_cif long_signature(ffi_type **types)
+{
+    ffi_cif cif;
+    for (int i = 0; i < LONG; i++)
+        types[i] = &ffi_type_slong;
+    CHECK_EQ(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, LONG, &ffi_type_slong, types), FFI_OK);
+    return cif;
+}
+
 static bool by_keys(void)
 {
     const char *method;
@@ -261,13 +272,9 @@ CASE(each_state_is_read_only)
 /* Plans that do not fit a slot are sealed, too. */
 CASE(the_plan_of_a_long_signature_is_read_only)
 {
-    enum { N = 64 };
-    ffi_type *types[N];
-    ffi_cif cif;
+    ffi_type *types[LONG];
+    ffi_cif cif = long_signature(types);
     void *code;
-    for (int i = 0; i < N; i++)
-        types[i] = &ffi_type_slong;
-    CHECK_EQ(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, N, &ffi_type_slong, types), FFI_OK);
     ffi_static_closure *c = api.alloc(CELL, FFI_STATIC_SEALED, &code);
     CHECK(c != NULL, "%s", api.error());
     CHECK_EQ(api.prep(c, &cif, test_handler(0), NULL, 0), 0);
@@ -393,6 +400,33 @@ CASE(no_child_inherits_an_open_page)
 
 /* --- for ever ------------------------------------------------------------------------------- */
 
+/* The plan says where the arguments lie, and how the result goes back. */
+CASE(the_plan_of_a_long_signature_is_sealed_for_ever)
+{
+    ffi_type *types[LONG];
+    ffi_cif cif = long_signature(types);
+    void *code;
+    ffi_static_closure *c = api.alloc(CELL, FFI_STATIC_SEALED, &code);
+    CHECK(c != NULL, "%s", api.error());
+    CHECK_EQ(api.prep(c, &cif, test_handler(0), NULL, 0), 0);
+    int error = ffi_static_seal(), plans = 0;
+    if (error == -ENOSYS)
+        test_skip("%s", api.error());
+    CHECK(error == 0, "%s", api.error());
+    for (int i = 0; i < FFI_STATIC_HEAD; i++) {
+        uintptr_t word = (uintptr_t)c->reserved[i];
+        if (word < 0x10000 || word % sizeof(void *))
+            continue;
+        struct test_map map = test_map_of((void *)word);
+        if (map.inode || map.perms[2] == 'x')
+            continue;
+        plans++;
+        CHECK(mprotect(page_of((void *)word), page_size(), PROT_READ | PROT_WRITE) < 0);
+        CHECK_EQ(errno, EPERM);
+    }
+    CHECK_EQ(plans, 1);
+}
+
 CASE(sealed_for_ever)
 {
     struct made m = make(3), plain;
@@ -450,10 +484,14 @@ CASE_WITHOUT_AUDIT(mprotect_refused_later)
         test_skip("a key needs no mprotect() then");
     int calls[] = {SYS_mprotect};
     void *code;
+    ffi_type *types[LONG];
+    ffi_cif long_cif = long_signature(types);
     seccomp_refuse(calls, 1, EPERM);
     REFUSED(api.prep(m.closure, test_cif(0), test_handler(0), NULL, 0), EPERM);
     CHECK_HAS(api.error(), "mprotect");
     CHECK_HAS(api.error(), "Operation not permitted");
+    REFUSED(api.prep(m.closure, &long_cif, test_handler(0), NULL, 0), EPERM);
+    CHECK_HAS(api.error(), "long signature: Operation not permitted");
     REFUSED(api.release(m.closure), EPERM);
     test_call(&m);
     CHECK(api.alloc(CELL, FFI_STATIC_SEALED, &code) == NULL);
@@ -511,6 +549,32 @@ CASE(no_more_mappings)
     for (size_t i = 0; i < n; i++)
         munmap(held[i], page_size());
     test_call(&m);
+    let_go(&m);
+    CHECK_EQ(api.check(), 0);
+}
+
+/* What seals for ever is refused in the middle: all is as before, and later it works. */
+CASE(sealing_for_ever_at_a_limit_changes_nothing)
+{
+    struct made m = make(3);
+    struct rlimit was, none;
+    if (by_keys())
+        test_skip("a key needs no mprotect() then");
+    if (test_emulated() || test_under_valgrind())
+        test_skip("the limit is the emulator's own");
+    CHECK_EQ(getrlimit(RLIMIT_DATA, &was), 0);
+    none = (struct rlimit){page_size(), was.rlim_max}; /* 0 means something else to the kernel */
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &none), 0);
+    int error = ffi_static_seal();
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &was), 0);
+    if (error == -ENOSYS)
+        test_skip("%s", api.error());
+    CHECK_EQ(error, -ENOMEM);
+    CHECK_HAS(api.error(), "RLIMIT_DATA");
+    CHECK_EQ(api.prep(m.closure, test_cif(0), test_handler(0), (void *)4, 0), 0);
+    struct made other = make(5);
+    test_call(&other);
+    let_go(&other);
     let_go(&m);
     CHECK_EQ(api.check(), 0);
 }
@@ -577,6 +641,26 @@ CASE(a_check_finds_open_pages_and_a_lost_key)
     CHECK_EQ(mprotect(page_of(m.closure), page_size(), PROT_READ), 0);
     CHECK_EQ(api.check(), 0);
     test_call(&m);
+    let_go(&m);
+}
+
+static void *checks(void *data)
+{
+    *(int *)data = api.check();
+    return data;
+}
+
+CASE(a_check_needs_little_stack)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+    int said = 1;
+    struct made m = make(3);
+    CHECK_EQ(pthread_attr_init(&small), 0);
+    CHECK_EQ(pthread_attr_setstacksize(&small, 16384), 0);
+    CHECK_EQ(pthread_create(&thread, &small, checks, &said), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(said, 0);
     let_go(&m);
 }
 

@@ -69,6 +69,11 @@ def only_ours() -> None:
     callback("int(int)")(lambda x: x)
 
 
+def installs() -> None:
+    """Have ctypes served."""
+    ffi_static.install()
+
+
 def writes_to(which: int) -> None:
     """Store a word to the closure of one of the three kinds: the end of the process."""
     ffi_static.install()
