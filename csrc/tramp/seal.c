@@ -31,6 +31,11 @@
 
 enum method { BY_PAGES, BY_KEYS };
 
+struct list {
+    size_t room; /* items; a power of two */
+    uintptr_t item[];
+};
+
 static union {
     struct {
         int decided; /* 0: not yet; READY; or -errno */
@@ -38,8 +43,8 @@ static union {
         enum method method;
         int key;
         size_t page; /* bytes */
-        uintptr_t *list;
-        size_t room, used; /* items; a power of two, or 0; used: GONE counted */
+        struct list *list;
+        size_t used; /* items of the list, GONE counted */
     } is;
     char page[FS_TEXT_ALIGN];
 } root __attribute__((aligned(FS_TEXT_ALIGN)));
@@ -271,17 +276,18 @@ int fs_seal_try(struct fs_why *why)
 /* --- the list --------------------------------------------------------------------------------- */
 
 /* Where in the list this table is, or else the free place where it would be. */
-static uintptr_t *place_of(uintptr_t *list, size_t room, uintptr_t slots)
+static uintptr_t *place_of(struct list *l, uintptr_t slots)
 {
-    size_t i = slots / FS_TABLE_SPAN * UINT32_C(0x9e3779b1) & (room - 1);
-    while (list[i] && (list[i] & ~ENDED) != slots)
-        i = (i + 1) & (room - 1);
-    return &list[i];
+    size_t i = slots / FS_TABLE_SPAN * UINT32_C(0x9e3779b1) & (l->room - 1);
+    while (l->item[i] && (l->item[i] & ~ENDED) != slots)
+        i = (i + 1) & (l->room - 1);
+    return &l->item[i];
 }
 
 static size_t list_bytes(size_t room)
 {
-    return (room * sizeof(uintptr_t) + root.is.page - 1) & ~(root.is.page - 1);
+    return (sizeof(struct list) + room * sizeof(uintptr_t) + root.is.page - 1) &
+           ~(root.is.page - 1);
 }
 
 /* The root, or the list, for a moment. */
@@ -291,22 +297,24 @@ static int change(struct moment *m, void *at, size_t size)
     return open_by_page(m);
 }
 
-/* A larger list, without what is gone. */
+/* A larger list, without what is gone. It takes the place of the other one by a single store, so
+ * that whatever a fork copies is a whole list. */
 static int grow(void)
 {
-    size_t live = 0, room = root.is.page / sizeof(uintptr_t), old = root.is.room;
-    uintptr_t *was = root.is.list;
+    struct list *was = root.is.list;
+    size_t live = 0, room = root.is.page / sizeof(uintptr_t) / 2, old = was ? was->room : 0;
     for (size_t i = 0; i < old; i++)
-        live += was[i] && was[i] != GONE;
+        live += was->item[i] && was->item[i] != GONE;
     while (room < 4 * (live + 1))
         room *= 2;
-    uintptr_t *list =
+    struct list *list =
         mmap(NULL, list_bytes(room), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (list == MAP_FAILED)
         return -errno;
+    list->room = room;
     for (size_t i = 0; i < old; i++)
-        if (was[i] && was[i] != GONE)
-            *place_of(list, room, was[i] & ~ENDED) = was[i];
+        if (was->item[i] && was->item[i] != GONE)
+            *place_of(list, was->item[i] & ~ENDED) = was->item[i];
     struct moment m;
     keep_apart(list, list_bytes(room));
     keep_apart(&root, sizeof root);
@@ -315,12 +323,9 @@ static int grow(void)
         munmap(list, list_bytes(room));
         return error;
     }
-    root.is.room = 0; /* whatever a fork copies is a list */
-    fs_step();
     root.is.list = list;
-    root.is.used = live;
     fs_step();
-    root.is.room = room;
+    root.is.used = live;
     shut_by_page(&m);
     if (was)
         munmap(was, list_bytes(old));
@@ -342,9 +347,9 @@ int fs_seal_add(struct fs_slot *slots)
 {
     struct moment m;
     int error;
-    if (2 * (root.is.used + 1) > root.is.room && (error = grow()))
+    if ((!root.is.list || 2 * (root.is.used + 1) > root.is.list->room) && (error = grow()))
         return error;
-    uintptr_t *place = place_of(root.is.list, root.is.room, (uintptr_t)slots);
+    uintptr_t *place = place_of(root.is.list, (uintptr_t)slots);
     if (*place)
         return 0;
     if ((error = change(&m, &root, sizeof root)))
@@ -361,8 +366,8 @@ static uintptr_t *look_for(const struct fs_slot *slot)
     uintptr_t slots =
         s.is_resident ? (uintptr_t)fs_resident_slots : (uintptr_t)s.table + FS_TABLE_CODE;
     uintptr_t *item = NULL;
-    if (s.is_inside && s.at % FS_SLOT_SIZE == 0 && root.is.room)
-        item = place_of(root.is.list, root.is.room, slots);
+    if (s.is_inside && s.at % FS_SLOT_SIZE == 0 && root.is.list)
+        item = place_of(root.is.list, slots);
     return item && *item ? item : NULL;
 }
 
@@ -466,12 +471,15 @@ bool fs_seal_is_listed(struct fs_slot *slots)
 
 void fs_seal_mend(void)
 {
-    if (root.is.decided != READY || !root.is.room)
+    struct list *list = root.is.list;
+    if (root.is.decided != READY)
         return;
     int error = protect(&root, sizeof root, PROT_READ);
-    error |= protect(root.is.list, list_bytes(root.is.room), PROT_READ);
-    for (size_t i = 0; i < root.is.room && root.is.method == BY_PAGES; i++) {
-        uintptr_t item = root.is.list[i];
+    if (!list) /* nothing is sealed yet */
+        return;
+    error |= protect(list, list_bytes(list->room), PROT_READ);
+    for (size_t i = 0; i < list->room && root.is.method == BY_PAGES; i++) {
+        uintptr_t item = list->item[i];
         bool resident = item == (uintptr_t)fs_resident_slots;
         if (item && item != GONE && !(item & ENDED))
             error |=
