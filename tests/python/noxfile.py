@@ -97,7 +97,9 @@ def built(session: nox.Session, version: str) -> str:
     made = session.run(*build, external=True, silent=True, stderr=None, success_codes=(0, 2))
     if not isinstance(made, str) or not made.strip().startswith("/"):
         session.skip(f"CPython {version}: its source is not to be had")
-    return str(made.strip().splitlines()[-1])
+    python = Path(made.strip().splitlines()[-1])
+    session.env["LD_PRELOAD"] = str(python.parents[1] / "yield.so")
+    return str(python)
 
 
 def test_built(session: nox.Session, version: str) -> None:
