@@ -167,6 +167,14 @@ static void *hook_mmap(struct fs_dropin *d, const char *symbol, void *where, siz
     return area;
 }
 
+/* From now on C's calls get another handler. When Python ends, the callback's own one stays, which
+ * gives the answer for calls that come when Python has ended. */
+static inline void hand_over(struct fs_block *b, ffi_static_handler to)
+{
+    if (!is_sealed(b) && (!fs_py_may_be_exiting() || !fs_py_finalizing()))
+        __atomic_store_n(&b->slot->handler, to, __ATOMIC_RELEASE);
+}
+
 /* The callback in this block ends. */
 static void end_callback(struct fs_dropin *d, struct fs_block *b)
 {
@@ -175,8 +183,7 @@ static void end_callback(struct fs_dropin *d, struct fs_block *b)
     struct fs_py_cell *cell = fs_py_cell_of(b->slot->user_data);
     /* for threads that wait for the GIL, or call when Python has ended */
     fs_py_running_finish(cell, (PyObject *const[FS_PY_KEPT]){b->user_data});
-    if (!is_sealed(b) && (!fs_py_may_be_exiting() || !fs_py_finalizing()))
-        __atomic_store_n(&b->slot->handler, call_freed, __ATOMIC_RELEASE);
+    hand_over(b, call_freed);
     fs_py_add(&d->freed, b->use == FS_BLOCK_LIVE);
     fs_py_add(&fs_cffi_of(d)->out, (size_t)-1);
     b->use = FS_BLOCK_FREE;
@@ -199,8 +206,7 @@ static void hook_clear(const struct fs_cffi_callback *o)
         return;
     fs_py_running_finish(fs_py_cell_of(b->slot->user_data),
                          (PyObject *const[FS_PY_KEPT]){b->user_data});
-    if (!is_sealed(b))
-        __atomic_store_n(&b->slot->handler, call_cleared, __ATOMIC_RELEASE);
+    hand_over(b, call_cleared);
 }
 
 /* A cell for the block's next callback. The slot is made once, the cell again when it is worn. */

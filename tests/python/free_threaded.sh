@@ -7,7 +7,8 @@
 # Prints the path of the interpreter, which is built once (5 minutes) and kept in
 # $XDG_CACHE_HOME/ffi_static, because no distribution here packages it. Options of configure, such as
 # --with-thread-sanitizer, make a build of their own. The source is upstream's own, without Debian's
-# patches, from the first of SUITES whose mirror has it.
+# patches, from the first of SUITES whose mirror has it. yield.so beside bin/ is yield.c, with which
+# it is built and run.
 # Fails (2): no mirror has the source, or something to build with is missing.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -25,7 +26,7 @@ die() {
     exit 2
 }
 
-if [ -e "$kept/.whole" ]; then
+if [ -e "$kept/.whole" ] && [ "$kept/yield.so" -nt tests/python/yield.c ]; then
     echo "$python"
     exit 0
 fi
@@ -37,7 +38,12 @@ header:openssl/ssl.h|libssl-dev|pip needs ssl
 header:sqlite3.h|libsqlite3-dev|pytest-xdist and coverage tools need sqlite3|optional
 LIST
 
-mkdir -p "$work/source"
+mkdir -p "$work/source" "$kept"
+gcc -O2 -fPIC -shared tests/python/yield.c -o "$kept/yield.so"
+if [ -e "$kept/.whole" ]; then
+    echo "$python"
+    exit 0
+fi
 suites=()
 for suite in $SUITES; do suites+=("$suite" deb-src); done
 sh .ci/apt-root "$work/apt" "${suites[@]}" >&2
@@ -53,10 +59,11 @@ done
 [ -n "$found" ] || die "no source of CPython $version: the mirror has the index of it and not the" \
     "files. Put a CPython ${version}t in PATH or into pyenv instead."
 tar -xJf "$found" -C "$work" --one-top-level=python --strip-components=1
-mkdir -p "$work/build" "$kept"
+mkdir -p "$work/build"
 {
     cd "$work/build"
     ../python/configure -q --prefix="$kept" --disable-gil --with-ensurepip=install "$@"
+    export LD_PRELOAD=$kept/yield.so
     make -s -j2
     make -s install
 } >"$work/log" 2>&1 || die "the build of CPython ${version}t failed: $work/log"

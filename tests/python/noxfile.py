@@ -37,6 +37,8 @@ PIP = (
 #: What a wheel is tried with: the tests, without the checkout that they are from. These need it.
 NEED_CHECKOUT = ("test_build.py", "test_dist.py", "test_elsewhere.py", "test_typing.py")
 TESTS = ("tests/python", "tests/house/test_examples.py")
+#: Tests wait for programs, forks and locks, so two at a time.
+TWO_AT_A_TIME = ("-q", "-n", "2")
 
 nox.options.envdir = str(ROOT / "build/py/nox")
 nox.options.reuse_venv = "yes"
@@ -85,7 +87,7 @@ def test(session: nox.Session, python: str) -> None:
         session.run(sys.executable, REFUSED, str(venv / "bin/python"), external=True)
     for words in PIP:
         run("pip", *words)
-    run("pytest", "-q", *(session.posargs or TESTS))
+    run("pytest", *TWO_AT_A_TIME, *(session.posargs or TESTS))
 
 
 def built(session: nox.Session, version: str) -> str:
@@ -95,7 +97,9 @@ def built(session: nox.Session, version: str) -> str:
     made = session.run(*build, external=True, silent=True, stderr=None, success_codes=(0, 2))
     if not isinstance(made, str) or not made.strip().startswith("/"):
         session.skip(f"CPython {version}: its source is not to be had")
-    return str(made.strip().splitlines()[-1])
+    python = Path(made.strip().splitlines()[-1])
+    session.env["LD_PRELOAD"] = str(python.parents[1] / "yield.so")
+    return str(python)
 
 
 def test_built(session: nox.Session, version: str) -> None:
@@ -111,7 +115,7 @@ def test_in_root(session: nox.Session, version: str) -> None:
     run = partial(session.run, "bash", "tests/python/root.sh", version, external=True)
     for words in PIP:
         run("python", "-m", "pip", *words)
-    run("python", "-m", "pytest", "-q", *(session.posargs or TESTS))
+    run("python", "-m", "pytest", *TWO_AT_A_TIME, *(session.posargs or TESTS))
 
 
 def test_wheel(session: nox.Session, python: str | None, version: str, libc: str) -> None:

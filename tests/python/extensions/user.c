@@ -14,5 +14,10 @@ static struct PyModuleDef def = {
 PyMODINIT_FUNC PyInit_user(void);
 PyMODINIT_FUNC PyInit_user(void)
 {
-    return PyModule_Create(&def);
+    PyObject *made = PyModule_Create(&def);
+#ifdef Py_GIL_DISABLED
+    if (made) /* else its import switches the GIL on, and Python says so */
+        PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED);
+#endif
+    return made;
 }
