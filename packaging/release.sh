@@ -27,6 +27,9 @@ grep -q "^## \[$version\]" CHANGELOG.md || [ "${DRAFT:-}" = yes ] ||
     die "CHANGELOG.md has no part [$version]: move what is Unreleased there (DRAFT=yes tries without)"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
+# Debian's packages are built twice, and used once: the second ones have to be the same bytes. USE=no is for
+# who has just run `make package-deb`.
+export ROOTS=$PWD/build/packaging USE=${USE:-}
 
 rm -rf "$work"
 mkdir -p "$work" "$out"
@@ -46,6 +49,7 @@ for n in one another; do
         make -s -C "$work/$n" "$target" DIST=dist DIST_TOOLS="$tools" LIBFFI="$PWD/build/libffi" \
             READY= ${ONLY:+"ONLY=$ONLY"} ${SUITE:+"SUITE=$SUITE"}
     done
+    USE=no
     sh packaging/artefacts.sh "$work/$n" "$work/$n/all" "$version"
 done
 
