@@ -57,6 +57,7 @@ def test_same_files_give_the_same_tarball(tmp_path: Path) -> None:
     for path in made:
         run(["bash", PACKAGING / "source.sh", path], env={"SOURCE_DATE_EPOCH": "1700000000"})
     assert made[0].read_bytes() == made[1].read_bytes()
+    assert made[1].stat().st_mtime == 1700000000, "deb.sh dates its changelog by that"
     names = output(["tar", "-tzf", made[0]]).splitlines()
     assert {"ffi_static-1/Makefile", "ffi_static-1/packaging/debian/control"} <= set(names)
     assert not [name for name in names if "/build/" in name or name.endswith((".so", ".o"))]
