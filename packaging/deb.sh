@@ -78,7 +78,7 @@ ls "$work"/*-1_*.deb
 [ "${USE:-}" != no ] || exit 0
 
 make_root "$suite" "$ROOTS/use-root-$suite.tar" ca-certificates gcc g++ make libc6-dev pkgconf python3 \
-    autopkgtest cmake libffi-dev python3-cffi-backend dkms systemd
+    autopkgtest cmake libffi-dev python3-cffi-backend dkms "linux-headers-$(dpkg --print-architecture)" systemd
 rm -rf "$ROOTS/use-root-$suite"
 mkdir "$ROOTS/use-root-$suite"
 trap 'rm -rf "$ROOTS/use-root-$suite"' EXIT
