@@ -94,7 +94,7 @@ def test_release_has_the_first_revision_and_each_name_once(tmp_path: Path) -> No
         for name, text in files.items():
             (tmp_path / "clone" / folder / name).write_text(text, encoding="utf-8")
     out = tmp_path / "out"
-    command = ["sh", PACKAGING / "artefacts.sh", tmp_path / "clone", out]
+    command: list[str | Path] = ["sh", PACKAGING / "artefacts.sh", tmp_path / "clone", out]
     run([*command, "1.2.3"])
     assert sorted(path.name for path in out.iterdir()) == [
         "ffi-static_1.2.3-1.debian.tar.xz",
