@@ -19,7 +19,8 @@ install() { # shellcheck disable=SC2046 # names of files
     quietly "apt-get install, revision $1" apt-get -q -y --no-install-recommends install $(packages "$1")
 }
 everything() { find / -xdev \( -path /shared -o -path /proc -o -path /tmp -o -path /var/cache -o -path /var/log \
-    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -name __pycache__ \) -prune -o -print | sort; }
+    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -name __pycache__ \) -prune -o -print | sort |
+    grep -vE "/modules/[^/]*/modules\.|/var/lib/dkms/mok\." ; } # depmod's lists, dkms' key: of no package
 # unit LINE...: a service with MemoryDenyWriteExecute=, run by systemd as the first process of namespaces
 # and a control group of its own. What it prints is shown; its end is that of the service.
 unit() {
@@ -65,7 +66,26 @@ use() {
     dpkg -V $NAMES
 }
 
-version=$1
+# module: apt had dkms compile it, without a warning, for the kernel whose headers are here; dkms' build of a
+# copy with a planted error ends at it.
+module() {
+    local copy=/tmp/dkms state
+    state=$(dkms status -m trampfd -v "$version" -k "$kernel")
+    echo "    $state"
+    case $state in *": installed"*) ;; *) echo "dkms did not install it"; return 1 ;; esac
+    modinfo "$(find "/lib/modules/$kernel/updates" -name 'trampfd.ko*')" | grep -E '^(vermagic|license):' | sed 's/^/    /'
+    find "/var/lib/dkms/trampfd/$version" -path "*/$kernel/*" -name make.log -exec cat {} + >/shared/make.log
+    grep -q 'trampfd\.o' /shared/make.log || { echo "dkms kept no log"; return 1; }
+    ! grep -i 'warning:' /shared/make.log || { echo "these are warnings"; return 1; }
+    mkdir -p $copy/source $copy/tree
+    cp -r "/usr/src/trampfd-$version" $copy/source/
+    echo '#error planted' >>"$copy/source/trampfd-$version/device.c"
+    ! dkms build --sourcetree $copy/source --dkmstree $copy/tree -m trampfd -v "$version" -k "$kernel" \
+        >/shared/step.log 2>&1 || { echo "dkms did not notice the planted error"; return 1; }
+    grep -h -o 'error: #error planted' "$copy/tree/trampfd/$version/build/make.log" | sed 's/^/    /'
+}
+
+version=$1 kernel=$(ls /lib/modules)
 echo "--- Debian $(cat /etc/debian_version), $(python3 --version), gcc $(gcc -dumpversion)"
 quietly "apt-get update" apt-get -q update
 everything >before
@@ -82,7 +102,8 @@ quietly "autopkgtest" autopkgtest --no-built-binaries --apt-upgrade "ffi-static_
 grep -aE ' (PASS|FAIL|SKIP)' step.log | sort -u
 install 2
 use
-quietly "dkms knows the module" sh -c 'dkms status | grep trampfd'
+echo "--- dkms"
+module
 # shellcheck disable=SC2086 # names
 quietly "apt-get remove" apt-get -q -y remove $NAMES
 ! python3 -c 'import ffi_static' 2>/dev/null

@@ -4,6 +4,8 @@
 #
 #   deb.sh OUT SUITE VERSION      after source.sh; leaves OUT/deb-SUITE/*.deb and session.txt
 #
+# ROOTS= is where scratch roots are kept (OUT). USE=no ends after 1.: for who has used the same packages.
+#
 # 1. dpkg-buildpackage in a root of the suite with the Build-Depends; lintian may find no error and
 #    no warning. That no bug of Debian's asks for the package is the one tag that is left out.
 # 2. In a fresh root (deb-inside.sh): installed by apt, used by autopkgtest and by a service's kind of
@@ -17,6 +19,8 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 OUT=$(cd "$1" && pwd) suite=$2 version=$3
 case $suite in bookworm | trixie | sid) ;; *) die "no SUITE '$suite': there are bookworm, trixie, sid" ;; esac
 need_tools
+mkdir -p "${ROOTS:=$OUT}"
+ROOTS=$(cd "$ROOTS" && pwd)
 work=$OUT/deb-$suite
 rm -rf "$work"
 mkdir -p "$work"
@@ -39,7 +43,7 @@ ENTRY
 }
 
 # shellcheck disable=SC2046 # names of packages
-make_root "$suite" "$OUT/build-root-$suite" build-essential fakeroot lintian $(
+make_root "$suite" "$ROOTS/build-root-$suite" build-essential fakeroot lintian $(
     sed -n '/^Build-Depends:/,/^$/ { s/^ \([a-z0-9-]*\).*/\1/; /^[a-z]/p }' "$HERE/debian/control" |
         sed 's/^debhelper-compat$/debhelper/; s/^dh-sequence-dkms$/dh-dkms/; s/^dh-sequence-python3$/dh-python/'
 )
@@ -48,7 +52,7 @@ build() { # LOG COMMAND...
     shift
     # shellcheck disable=SC2016 # expanded inside
     bash -c '. "$1"; inside "${@:2}"' build "$HERE/../patches/libffi/deb/root.sh" \
-        "$OUT/build-root-$suite" "$work" "$@" >"$log" 2>&1 || {
+        "$ROOTS/build-root-$suite" "$work" "$@" >"$log" 2>&1 || {
         tail -n 25 "$log" >&2
         die "'$*' failed; the end of its log is above, all of it in $log"
     }
@@ -71,18 +75,19 @@ build revision sh -euc 'cd /shared
     done' sh "$version"
 rm -rf "$work/tree"
 ls "$work"/*-1_*.deb
+[ "${USE:-}" != no ] || exit 0
 
-make_root "$suite" "$OUT/use-root-$suite.tar" ca-certificates gcc g++ make libc6-dev pkg-config python3 \
-    autopkgtest cmake libffi-dev python3-cffi-backend dkms systemd
-rm -rf "$OUT/use-root-$suite"
-mkdir "$OUT/use-root-$suite"
-trap 'rm -rf "$OUT/use-root-$suite"' EXIT
-tar -C "$OUT/use-root-$suite" -xf "$OUT/use-root-$suite.tar"
+make_root "$suite" "$ROOTS/use-root-$suite.tar" ca-certificates gcc g++ make libc6-dev pkgconf python3 \
+    autopkgtest cmake libffi-dev python3-cffi-backend dkms "linux-headers-$(dpkg --print-architecture)" systemd
+rm -rf "$ROOTS/use-root-$suite"
+mkdir "$ROOTS/use-root-$suite"
+trap 'rm -rf "$ROOTS/use-root-$suite"' EXIT
+tar -C "$ROOTS/use-root-$suite" -xf "$ROOTS/use-root-$suite.tar"
 for file in /etc/apt/apt.conf.d/*; do # this machine's settings (a proxy, an archive's dates)
-    ! grep -qE '^Acquire' "$file" || cp -L "$file" "$OUT/use-root-$suite/etc/apt/apt.conf.d/"
+    ! grep -qE '^Acquire' "$file" || cp -L "$file" "$ROOTS/use-root-$suite/etc/apt/apt.conf.d/"
 done
 cp "$HERE/deb-inside.sh" "$work/run"
 cp -r "$HERE/../examples/closures" "$work/"
 status=0
-inside "$OUT/use-root-$suite" "$work" bash /shared/run "$version" 2>&1 | tee "$work/session.txt" || status=$?
+inside "$ROOTS/use-root-$suite" "$work" bash /shared/run "$version" 2>&1 | tee "$work/session.txt" || status=$?
 exit "$status"

@@ -27,6 +27,9 @@ grep -q "^## \[$version\]" CHANGELOG.md || [ "${DRAFT:-}" = yes ] ||
     die "CHANGELOG.md has no part [$version]: move what is Unreleased there (DRAFT=yes tries without)"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
+# Debian's packages are built twice, and used once: the second ones have to be the same bytes. USE=no is for
+# who has just run `make package-deb`.
+export ROOTS=$PWD/build/packaging USE=${USE:-}
 
 rm -rf "$work"
 mkdir -p "$work" "$out"
@@ -46,11 +49,8 @@ for n in one another; do
         make -s -C "$work/$n" "$target" DIST=dist DIST_TOOLS="$tools" LIBFFI="$PWD/build/libffi" \
             READY= ${ONLY:+"ONLY=$ONLY"} ${SUITE:+"SUITE=$SUITE"}
     done
-    mkdir -p "$work/$n/all"
-    mkdir -p "$work/$n/dist" "$work/$n/build/packaging" # where the parts are that were made
-    find "$work/$n/dist" "$work/$n/build/packaging" -type f \
-        \( -name '*.tar.gz' -o -name '*.whl' -o -name '*.deb' -o -name '*.ddeb' \) \
-        -exec cp {} "$work/$n/all" \;
+    USE=no
+    sh packaging/artefacts.sh "$work/$n" "$work/$n/all" "$version"
 done
 
 differ=0
@@ -65,7 +65,11 @@ done
 cp "$work"/one/all/* "$out"
 
 python3 -m venv "$work/sbom"
-"$work/sbom/bin/pip" -q --disable-pip-version-check install --no-deps cffi pycparser "$(ls "$work"/one/all/*.tar.gz 2>/dev/null | head -n 1 || echo .)"
+sdist=$work/one/all/ffi_static-$version.tar.gz
+[ -e "$sdist" ] || sdist=.
+"$work/sbom/bin/pip" -q --disable-pip-version-check install --no-deps cffi pycparser "$sdist"
 "$tools/bin/cyclonedx-py" environment --output-reproducible --of JSON -o "$out/sbom.cdx.json" "$work/sbom"
-(cd "$out" && sha256sum ./*.tar.gz ./*.whl ./*.deb ./sbom.cdx.json 2>/dev/null >SHA256SUMS || true; cat SHA256SUMS)
-echo "release $version: $(wc -l <"$out/SHA256SUMS") files in $out, each made twice with the same bytes"
+# Of what this run made alone: OUT may have an earlier version's.
+(cd "$work/one/all" && sha256sum -- *) >"$out/SHA256SUMS"
+(cd "$out" && sha256sum sbom.cdx.json >>SHA256SUMS && sha256sum -c --quiet SHA256SUMS && cat SHA256SUMS)
+echo "release $version: $(ls "$work/one/all" | wc -l) files in $out, each made twice with the same bytes"

@@ -23,4 +23,5 @@ files() {
 files | LC_ALL=C sort -z | while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
     tar --null --no-recursion -T - --transform "s|^|$name/|S" --owner=0 --group=0 --numeric-owner \
         --mode=u+rw,go+r-w,a-s --mtime="@$date" -cf - | gzip -9n >"$target.new"
+touch -d "@$date" "$target.new" # packages' changelogs have that date
 mv "$target.new" "$target"

@@ -57,6 +57,7 @@ def test_same_files_give_the_same_tarball(tmp_path: Path) -> None:
     for path in made:
         run(["bash", PACKAGING / "source.sh", path], env={"SOURCE_DATE_EPOCH": "1700000000"})
     assert made[0].read_bytes() == made[1].read_bytes()
+    assert made[1].stat().st_mtime == 1700000000, "deb.sh dates its changelog by that"
     names = output(["tar", "-tzf", made[0]]).splitlines()
     assert {"ffi_static-1/Makefile", "ffi_static-1/packaging/debian/control"} <= set(names)
     assert not [name for name in names if "/build/" in name or name.endswith((".so", ".o"))]
@@ -68,6 +69,44 @@ def test_packages_hold_every_installed_file(library: Path, tmp_path: Path) -> No
     listed = [p for f in DEBIAN.glob("*.install") for p in f.read_text("utf-8").split()]
     held = {path for pattern in listed for each in tmp_path.glob(pattern) for path in below(each)}
     assert held == set(below(tmp_path))
+
+
+def test_release_has_the_first_revision_and_each_name_once(tmp_path: Path) -> None:
+    """A clone also has the packages' source, of the sdist's name, and roots of Debian."""
+    made = {
+        "dist": {"ffi_static-1.2.3.tar.gz": "sdist", "ffi_static-1.2.3-cp39-cp39-any.whl": ""},
+        "build/packaging": {"ffi_static-1.2.3.tar.gz": "the packages' source"},
+        "build/packaging/build-root-sid/usr/share": {"a.tar.gz": "", "b_1.2.3-1_all.deb": ""},
+        "build/packaging/deb-sid": dict.fromkeys(
+            (
+                "libffi-static0_1.2.3-1_amd64.deb",
+                "libffi-static0_1.2.3-2_amd64.deb",
+                "ffi-static_1.2.3.orig.tar.gz",
+                "ffi-static_1.2.3-1.debian.tar.xz",
+                "ffi-static_1.2.3-1.dsc",
+                "ffi-static_1.2.3-1_amd64.changes",
+            ),
+            "",
+        ),
+    }
+    for folder, files in made.items():
+        (tmp_path / "clone" / folder).mkdir(parents=True)
+        for name, text in files.items():
+            (tmp_path / "clone" / folder / name).write_text(text, encoding="utf-8")
+    out = tmp_path / "out"
+    command: list[str | Path] = ["sh", PACKAGING / "artefacts.sh", tmp_path / "clone", out]
+    run([*command, "1.2.3"])
+    assert sorted(path.name for path in out.iterdir()) == [
+        "ffi-static_1.2.3-1.debian.tar.xz",
+        "ffi-static_1.2.3-1.dsc",
+        "ffi-static_1.2.3.orig.tar.gz",
+        "ffi_static-1.2.3-cp39-cp39-any.whl",
+        "ffi_static-1.2.3.tar.gz",
+        "libffi-static0_1.2.3-1_amd64.deb",
+    ]
+    assert (out / "ffi_static-1.2.3.tar.gz").read_text("utf-8") == "sdist"
+    assert "two of the name" in run([*command, "1.2.3"], status=1).stderr
+    assert "none of version" in run([*command[:3], tmp_path / "empty", "9.9.9"], status=1).stderr
 
 
 def below(path: Path) -> list[Path]:

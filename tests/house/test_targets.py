@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house.targets import PAGE, cell_of_root, cell_of_user, rows, targets
+from tests.house.targets import PAGE, begins_with_setup, cell_of_root, cell_of_user, rows, targets
 
 
 def test_page_has_a_row_for_each_target_and_no_failure() -> None:
@@ -37,3 +37,13 @@ def test_advice_is_none() -> None:
     assert cell_of_user(0, "")[1]
     assert cell_of_root(0, 150, 36, "") == ("2 min, 36 packages", True)
     assert not cell_of_root(2, 150, 36, "E: no such package")[1]
+
+
+def test_only_what_told_a_user_to_set_up_begins_after_setup() -> None:
+    table = {
+        "docs": ["", "", "says: what `setup` says"],
+        "libffi": ["", "", "says: quilt"],
+        "setup": ["", "", "says: gcc"],
+        "help": ["", "", "works"],
+    }
+    assert [t for t in (*table, "new") if begins_with_setup(t, table)] == ["docs"]
