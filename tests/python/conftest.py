@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.python.programs.caller import PATH, declare
-from tests.support.process import run
+from tests.support.process import ended, run
 
 HERE = Path(__file__).resolve().parent
 
@@ -69,10 +69,10 @@ def script(caller_path: str) -> Script:
     """Give what runs a program of programs/; the test is skipped where the program says so."""
 
     def start(command: list[str], *, status: int = 0, **env: str) -> Any:
-        done = run(command, status=status, env={PATH: caller_path, **env})
-        if done.stdout.startswith("skip: "):
+        done = run(command, status=None, env={PATH: caller_path, **env})
+        if done.returncode == 0 and done.stdout.startswith("skip: "):
             pytest.skip(done.stdout.strip()[len("skip: ") :])
-        return done
+        return ended(done, status)
 
     return start
 

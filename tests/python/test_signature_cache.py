@@ -71,7 +71,16 @@ def functype(restype: Any, *arguments: Any) -> Any:
     return type("F", (base,), space)
 
 
+def types_die() -> bool:
+    """Tell whether types are freed; CPython 3.13t keeps all, once a second thread has run."""
+    gone = weakref.ref(type("T", (), {}))
+    gc.collect()
+    return gone() is None
+
+
 def test_signature_dies_with_its_type() -> None:
+    if not types_die():
+        pytest.skip("no type is freed here")
     kind = functype(ctypes.c_int, ctypes.c_int)
     callback = ffi_static.callback(kind, print)
     assert vars(kind)[ATTRIBUTE] is callback.signature
@@ -83,6 +92,9 @@ def test_signature_dies_with_its_type() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="ctypes itself keeps such a cycle for ever")
 def test_signature_dies_with_a_type_that_its_argument_points_at() -> None:
+    if not types_die():
+        pytest.skip("no type is freed here")
+
     class Node(ctypes.Structure):
         pass
 

@@ -81,8 +81,13 @@ def run(
         raise HangError(said(words, how, error.stdout, error.stderr)) from None
     if emulated() and isinstance(done.stderr, str):
         done.stderr = QEMU.sub("", done.stderr)
-    if status is not None and done.returncode != status:
-        raise ProcessError(said(words, ending(done.returncode), done.stdout, done.stderr))
+    return done if status is None else ended(done, status)
+
+
+def ended(done: subprocess.CompletedProcess[Any], status: int) -> subprocess.CompletedProcess[Any]:
+    """Give what has run; ProcessError where it did not end with `status`."""
+    if done.returncode != status:
+        raise ProcessError(said(done.args, ending(done.returncode), done.stdout, done.stderr))
     return done
 
 

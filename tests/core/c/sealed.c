@@ -655,9 +655,10 @@ CASE(a_check_needs_little_stack)
     pthread_attr_t small;
     pthread_t thread;
     int said = 1;
+    long least = sysconf(_SC_THREAD_STACK_MIN); /* 128 KiB on AArch64 */
     struct made m = make(3);
     CHECK_EQ(pthread_attr_init(&small), 0);
-    CHECK_EQ(pthread_attr_setstacksize(&small, 16384), 0);
+    CHECK_EQ(pthread_attr_setstacksize(&small, least < 16384 ? 16384 : (size_t)least), 0);
     CHECK_EQ(pthread_create(&thread, &small, checks, &said), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(said, 0);

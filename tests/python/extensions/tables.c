@@ -29,15 +29,25 @@ static PyObject *prepare(PyObject *self, PyObject *args)
     return PyLong_FromLong(ffi_prep_closure_loc((void *)(uintptr_t)closure, &cif, NULL, NULL,
                                                 (void *)(uintptr_t)code));
 }
-static PyMethodDef functions[] = {{"dlopen", dlopen_, METH_NOARGS, NULL},
-                                  {"make", make, METH_NOARGS, NULL},
-                                  {"drop", drop, METH_O, NULL},
-                                  {"prepare", prepare, METH_VARARGS, NULL},
-                                  {NULL, NULL, 0, NULL}};
+// _ctypes asks Python for this as well, which matters without the GIL.
+static PyObject *untrack(PyObject *self, PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    Py_RETURN_NONE;
+}
+static PyMethodDef functions[] = {
+    {"dlopen", dlopen_, METH_NOARGS, NULL}, {"make", make, METH_NOARGS, NULL},
+    {"drop", drop, METH_O, NULL},           {"prepare", prepare, METH_VARARGS, NULL},
+    {"untrack", untrack, METH_O, NULL},     {NULL, NULL, 0, NULL}};
 static struct PyModuleDef def = {
     .m_base = PyModuleDef_HEAD_INIT, .m_name = "tables", .m_size = -1, .m_methods = functions};
 PyMODINIT_FUNC PyInit_tables(void);
 PyMODINIT_FUNC PyInit_tables(void)
 {
-    return PyModule_Create(&def);
+    PyObject *made = PyModule_Create(&def);
+#ifdef Py_GIL_DISABLED
+    if (made)
+        PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED);
+#endif
+    return made;
 }

@@ -223,8 +223,11 @@ def signals_at_any_moment_of_install(module: str) -> None:
     lost = 0
     for _ in range(300):
         timer = threading.Timer(0, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
+        # Not in the middle of start(), where threading would lose its own lock.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        timer.start()
         try:
-            timer.start()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
             ffi_static.install(ctypes=kind == "ctypes", cffi=kind == "cffi")
             timer.join()
             for _ in range(1000):  # where it came after install()
