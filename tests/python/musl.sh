@@ -59,7 +59,7 @@ LIST
         run zlib make -j2 install
         cd "$out/libffi"
         run libffi ./configure CC=musl-gcc CXX=false CFLAGS="-O2 -fPIC" --prefix="$to" \
-            --disable-shared --disable-docs --disable-multi-os-directory --disable-exec-static-tramp
+            --disable-static --disable-docs --disable-multi-os-directory --disable-exec-static-tramp
         run libffi make -j2 install
         cd "$out/python$VERSION"
         # gcc below musl-gcc calls this machine by its other name
@@ -68,7 +68,7 @@ LIST
             "$triple" "$out/linux" >"$out/cc"
         chmod +x "$out/cc"
         run python ./configure CC="$out/cc" CXX=false \
-            --prefix="$to" --disable-test-modules --with-ensurepip=install \
+            --prefix="$to" --disable-test-modules --with-ensurepip=install LDFLAGS="-Wl,-rpath,$to/lib" \
             PKG_CONFIG_LIBDIR="$to/lib/pkgconfig"
         run python make -j2 install
     )
