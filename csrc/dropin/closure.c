@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* closure.c - closures of ours that a module asked for, and their cells
  *
- * Fails when: there is no memory for a cell, or ffi_static_prep() refuses the signature. What is
- * not an error but a fault of the program (a closure freed twice) ends the process with a line.
+ * What is not an error but a fault of the program (a closure freed twice) ends the process with a
+ * line.
  */
 #include "dropin/closure.h"
 
@@ -38,22 +38,6 @@ void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif)
             fs_dropin_wrong(d, "its libffi describes types in another way");
 }
 
-void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure, const ffi_cif *cif,
-                    ffi_static_handler handler, PyObject *object, void *data)
-{
-    const ffi_type *type = cif->rtype;
-    size_t size = type->type == FFI_TYPE_VOID    ? 0
-                  : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
-                                                 : type->size;
-    /* a reader that sees this size sees the cell's new generation as well */
-    __atomic_store_n(&cell->result_size, (uint32_t)size, __ATOMIC_RELEASE);
-    cell->closure = closure;
-    cell->served.handler = handler;
-    cell->served.data = data;
-    fs_py_store(&cell->turbo, FS_TURBO_OFF);
-    fs_py_store(&cell->callback, object);
-}
-
 void fs_turbo_decide(struct fs_dropin *d, struct fs_py_cell *cell, bool ours, uint32_t types)
 {
     uint32_t asks = FS_TURBO_ASKS;
@@ -62,34 +46,6 @@ void fs_turbo_decide(struct fs_dropin *d, struct fs_py_cell *cell, bool ours, ui
                                     __ATOMIC_RELEASE, __ATOMIC_RELAXED) &&
         ours && !fs_dropin_probing(d))
         __atomic_add_fetch(&d->turbo, 1, __ATOMIC_RELAXED);
-}
-
-int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                   ffi_static_handler handler, PyObject *object, struct fs_dropin *d)
-{
-    struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, &d->made);
-    if (!cell)
-        return -ENOMEM;
-    fs_dropin_fill(cell, closure, cif, handler, object, d);
-    ffi_static_handler was = closure->handler;
-    void *before = closure->user_data;
-    int error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
-    if (fs_unlikely(error < 0)) {
-        fs_py_cell_free(cell, NULL);
-        fs_py_add(&d->made, -1UL);
-    } else if (fs_unlikely(was == call)) { /* prepared a second time */
-        fs_py_cell_free(fs_py_cell_of(before), NULL);
-        fs_py_add(&d->made, -1UL);
-    }
-    if (error == -EALREADY)
-        fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
-               0);
-    return error;
-}
-
-ffi_status fs_dropin_status(int error)
-{
-    return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
 }
 
 void fs_dropin_finish(const ffi_static_closure *closure, ffi_static_handler call,

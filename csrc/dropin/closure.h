@@ -56,17 +56,28 @@ FS_HIDDEN void fs_dropin_check_cif(struct fs_dropin *d, const ffi_cif *cif);
 FS_HIDDEN bool fs_dropin_is_ours(const void *closure);
 
 /* Fill in a fresh cell for a closure with this signature. */
-FS_HIDDEN void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure,
-                              const ffi_cif *cif, ffi_static_handler handler, PyObject *object,
-                              void *data);
+static inline void fs_dropin_fill(struct fs_py_cell *cell, const ffi_static_closure *closure,
+                                  const ffi_cif *cif, ffi_static_handler handler, PyObject *object,
+                                  void *data)
+{
+    const ffi_type *type = cif->rtype;
+    size_t size = type->type == FFI_TYPE_VOID    ? 0
+                  : type->size < sizeof(ffi_arg) ? sizeof(ffi_arg)
+                                                 : type->size;
+    /* a reader that sees this size sees the cell's new generation as well */
+    __atomic_store_n(&cell->result_size, (uint32_t)size, __ATOMIC_RELEASE);
+    cell->closure = closure;
+    cell->served.handler = handler;
+    cell->served.data = data;
+    fs_py_store(&cell->turbo, FS_TURBO_OFF);
+    fs_py_store(&cell->callback, object);
+}
 
-/* Prepare a closure of ours. `call` gets a ticket to a cell that holds the rest. Counts in d->made.
- * 0 or -errno; -EINVAL also when the closure is not ours, and then nothing has changed. */
-FS_HIDDEN int fs_dropin_prep(ffi_static_closure *closure, ffi_cif *cif, ffi_static_handler call,
-                             ffi_static_handler handler, PyObject *object, struct fs_dropin *d);
-
-/* How libffi says such an error. */
-FS_HIDDEN ffi_status fs_dropin_status(int error);
+/* How libffi says an error of ffi_static_prep(). */
+static inline ffi_status fs_dropin_status(int error)
+{
+    return error == 0 ? FFI_OK : error == -ENOTSUP ? FFI_BAD_ABI : FFI_BAD_TYPEDEF;
+}
 
 /* The object of a closure that was prepared with `call` is about to be freed or cleared: no call of
  * it begins any more, and those that run keep used[]. A second time does nothing. */

@@ -19,6 +19,22 @@ static bool is_thunk(const PyObject *object)
     return strcmp(Py_TYPE(object)->tp_name, "_ctypes.CThunkObject") == 0;
 }
 
+static inline void *alloc_slot(size_t size, void **code)
+{
+    size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
+    return code ? ffi_static_alloc(whole, 0, code) : NULL;
+}
+
+static FS_COLD void *probed_alloc(struct fs_dropin *d, size_t size, void **code)
+{
+    void *closure = alloc_slot(size, code);
+    d->seen |= FS_SAW_ALLOC;
+    d->probes += closure != NULL;
+    if (size != sizeof(ffi_closure))
+        fs_dropin_wrong(d, "it asks ffi_closure_alloc() for closures of another size");
+    return closure;
+}
+
 static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
 {
     if (FS_PY_NO_GIL && fs_py_load(&d->state) == FS_DROPIN_RESTORED) {
@@ -26,16 +42,8 @@ static void *hook_alloc(struct fs_dropin *d, size_t size, void **code)
             (void *(*)(size_t, void **))fs_dropin_original(d, "ffi_closure_alloc");
         return original(size, code);
     }
-    size_t whole = size < sizeof(ffi_static_closure) ? sizeof(ffi_static_closure) : size;
     fs_py_reap_if_any();
-    void *closure = code ? ffi_static_alloc(whole, 0, code) : NULL;
-    if (fs_dropin_probing(d)) {
-        d->seen |= FS_SAW_ALLOC;
-        d->probes += closure != NULL;
-        if (size != sizeof(ffi_closure))
-            fs_dropin_wrong(d, "it asks ffi_closure_alloc() for closures of another size");
-    }
-    return closure;
+    return fs_dropin_probing(d) ? probed_alloc(d, size, code) : alloc_slot(size, code);
 }
 
 /* The call goes to ctypes' handler. */
@@ -126,15 +134,51 @@ static bool returns_nothing(const ffi_cif *cif)
 
 static int (*const clears[FS_DROPIN_MODULES])(void *);
 
-/* Prepare a closure of ours. False when it is not ours: then nothing has happened. */
-static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                      ffi_static_handler theirs, void *thunk, ffi_status *status)
+/* What became of ffi_static_prep() with the cell: it failed, or the closure had a cell before. */
+static FS_COLD void prep_is_unusual(struct fs_dropin *d, const ffi_static_closure *closure,
+                                    struct fs_py_cell *cell, void *before, int error)
 {
-    int error = fs_dropin_prep((void *)closure, cif, call, theirs, thunk, d);
+    fs_py_cell_free(error < 0 ? cell : fs_py_cell_of(before), NULL);
+    fs_py_add(&d->made, -1UL);
+    if (error == -EALREADY)
+        fs_die("ffi_static: the closure at @ is prepared after it was freed", (uintptr_t)closure,
+               0);
+}
+
+/* What `code` of hook_prep() is when the module calls ffi_prep_closure(), which has no such
+ * argument. */
+static char no_code;
+
+/* The closure is libffi's, and libffi prepares it. */
+static FS_COLD ffi_status prep_theirs(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
+                                      ffi_static_handler theirs, void *thunk, void *code)
+{
+    if (code == &no_code) {
+        fs_ffi_prep *original = (fs_ffi_prep *)fs_dropin_original(d, "ffi_prep_closure");
+        return original(closure, cif, theirs, thunk);
+    }
+    fs_ffi_prep_loc *original = (fs_ffi_prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
+    return original(closure, cif, theirs, thunk, code);
+}
+
+/* Prepare a closure: `call` gets a ticket to a cell that holds the rest. */
+static ffi_status hook_prep(struct fs_dropin *d, ffi_closure *given, ffi_cif *cif,
+                            ffi_static_handler theirs, void *thunk, void *code)
+{
+    ffi_static_closure *closure = (void *)given;
+    struct fs_py_cell *cell = fs_py_cell_new(FS_PY_MODULES, &d->made);
+    int error = -ENOMEM;
+    if (fs_likely(cell != NULL)) {
+        fs_dropin_fill(cell, closure, cif, theirs, thunk, d);
+        ffi_static_handler was = closure->handler;
+        void *before = closure->user_data;
+        error = ffi_static_prep(closure, cif, call, fs_py_cell_ticket(cell), 0);
+        if (fs_unlikely(error < 0 || was == call))
+            prep_is_unusual(d, closure, cell, before, error);
+    }
     if (fs_unlikely(error == -EINVAL) && !fs_dropin_is_ours(closure))
-        return false;
+        return prep_theirs(d, given, cif, theirs, thunk, code);
     if (fs_likely(error == 0)) {
-        struct fs_py_cell *cell = fs_py_cell_of(((ffi_static_closure *)closure)->user_data);
         if (returns_nothing(cif))
             cell->result_size = 0;
         if (fs_dropin_may_turbo(d))
@@ -145,28 +189,7 @@ static bool hook_prep(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
     }
     if (fs_dropin_probing(d))
         check(d, cif, theirs, thunk);
-    *status = fs_dropin_status(error);
-    return true;
-}
-
-static ffi_status hook_prep_loc(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                                ffi_static_handler theirs, void *thunk, void *code)
-{
-    ffi_status status;
-    if (fs_likely(hook_prep(d, closure, cif, theirs, thunk, &status)))
-        return status;
-    fs_ffi_prep_loc *original = (fs_ffi_prep_loc *)fs_dropin_original(d, "ffi_prep_closure_loc");
-    return original(closure, cif, theirs, thunk, code);
-}
-
-static ffi_status hook_prep_old(struct fs_dropin *d, ffi_closure *closure, ffi_cif *cif,
-                                ffi_static_handler theirs, void *thunk)
-{
-    ffi_status status;
-    if (fs_likely(hook_prep(d, closure, cif, theirs, thunk, &status)))
-        return status;
-    fs_ffi_prep *original = (fs_ffi_prep *)fs_dropin_original(d, "ffi_prep_closure");
-    return original(closure, cif, theirs, thunk);
+    return fs_dropin_status(error);
 }
 
 /* ctypes gives up the members of a thunk, and then frees the closure. Without the GIL a call may
@@ -190,12 +213,12 @@ static void hook_untrack(void *object)
     static ffi_status prep_loc_##n(ffi_closure *closure, ffi_cif *cif, ffi_static_handler theirs,  \
                                    void *thunk, void *code)                                        \
     {                                                                                              \
-        return hook_prep_loc(&fs_dropins[n], closure, cif, theirs, thunk, code);                   \
+        return hook_prep(&fs_dropins[n], closure, cif, theirs, thunk, code);                       \
     }                                                                                              \
     static ffi_status prep_##n(ffi_closure *closure, ffi_cif *cif, ffi_static_handler theirs,      \
                                void *thunk)                                                        \
     {                                                                                              \
-        return hook_prep_old(&fs_dropins[n], closure, cif, theirs, thunk);                         \
+        return hook_prep(&fs_dropins[n], closure, cif, theirs, thunk, &no_code);                   \
     }                                                                                              \
     static void untrack_##n(void *object)                                                          \
     {                                                                                              \

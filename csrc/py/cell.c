@@ -40,32 +40,37 @@ void fs_py_cells_unlock(void)
 void fs_py_cell_renew(struct fs_py_cell *cell)
 {
     __atomic_store_n(&cell->generation, cell->generation + 1, __ATOMIC_RELEASE);
-    if (cell->error_size > sizeof cell->error.bytes)
+    if (fs_unlikely(cell->error_size > sizeof cell->error.bytes))
         free(cell->error.pointer);
     cell->error_size = 0;
     cell->has_error = false;
     cell->is_object = false;
 }
 
-static struct fs_py_cell *new_cell(enum fs_py_tenant tenant)
+/* A cell that was never used. */
+static FS_COLD struct fs_py_cell *fresh_cell(enum fs_py_tenant tenant)
 {
-    struct fs_py_cell *cell = free_cells[tenant];
-    if (cell) {
-        free_cells[tenant] = cell->next;
-        fs_py_cell_renew(cell);
-        return cell;
-    }
     if (used == (uint32_t)FS_PY_SLABS * FS_PY_SLAB_CELLS)
         return NULL;
     if (!fs_py_slabs[used >> FS_PY_SLAB_SHIFT]) {
-        void *slab = calloc(FS_PY_SLAB_CELLS, sizeof *cell);
+        void *slab = calloc(FS_PY_SLAB_CELLS, sizeof(struct fs_py_cell));
         if (!slab)
             return NULL;
         fs_py_slabs[used >> FS_PY_SLAB_SHIFT] = slab;
     }
-    cell = cell_at(used);
+    struct fs_py_cell *cell = cell_at(used);
     cell->index = used++;
     cell->tenant = (uint8_t)tenant;
+    return cell;
+}
+
+static struct fs_py_cell *new_cell(enum fs_py_tenant tenant)
+{
+    struct fs_py_cell *cell = free_cells[tenant];
+    if (fs_unlikely(!cell))
+        return fresh_cell(tenant);
+    free_cells[tenant] = cell->next;
+    fs_py_cell_renew(cell);
     return cell;
 }
 
@@ -90,11 +95,6 @@ void fs_py_cell_free(struct fs_py_cell *cell, unsigned long *count)
         free_cells[cell->tenant] = cell;
     }
     fs_py_cells_unlock();
-}
-
-void *fs_py_cell_ticket(const struct fs_py_cell *cell)
-{
-    return (void *)((uintptr_t)cell->generation << FS_PY_INDEX_BITS | cell->index);
 }
 
 int fs_py_cell_set_error(struct fs_py_cell *cell, const void *bytes, size_t size)

@@ -79,7 +79,10 @@ FS_HIDDEN void fs_py_cells_lock(void);
 FS_HIDDEN void fs_py_cells_unlock(void);
 
 /* A closure's user_data. */
-FS_HIDDEN void *fs_py_cell_ticket(const struct fs_py_cell *cell);
+static inline void *fs_py_cell_ticket(const struct fs_py_cell *cell)
+{
+    return (void *)((uintptr_t)cell->generation << FS_PY_INDEX_BITS | cell->index);
+}
 
 static inline struct fs_py_cell *fs_py_cell_of(void *ticket)
 {
