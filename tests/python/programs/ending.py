@@ -149,9 +149,6 @@ def error_of_one_callback_is_not_the_next_one_s(name: str) -> None:
 @case("api", "cffi")
 def error_holds_for_who_waits_while_the_callback_is_freed(name: str) -> None:
     fresh.run_with_the_gil()
-    second = threading.Thread(target=int)  # 3.13t stops all threads for the first one that is made:
-    second.start()  # this one would give its GIL away then
-    second.join()
     made, address = maker(name)("int(int)", lambda x: x, error=8)
     sys.setswitchinterval(1000)  # what waits for the GIL gets it in unpark()
     assert holder.park(address, 5) == 3

@@ -35,6 +35,10 @@ def run_with_the_gil() -> None:
         import os
 
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHON_GIL": "1"})
+    # For the first thread besides its own, 3.13t stops all, and who holds the GIL gives it away.
+    first = threading.Thread(target=int)
+    first.start()
+    first.join()
 
 
 def the_gil_is_not_switched_on() -> None:
