@@ -6,14 +6,14 @@
 #
 # Kbuild writes beside the sources, so a copy is compiled. The newest kernel's headers come with
 # programs for a newer C library than this machine may have: those run in a root of their suite
-# (packages.sh root), which needs root; so do the compilers for ppc64el, riscv64 and s390x. Fails when: headers or compiler are missing, or there is a
+# (packages.sh root), which needs root; so do the compilers for all but x86_64 and arm64. Fails when: headers or compiler are missing, or there is a
 # warning: W=1 and -Werror are on, whatever the kernel's own configuration says.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 [ $# -ge 2 ] || {
-    echo "usage: build.sh 6.1|6.12|newest x86_64|arm64|arm64-16k|ppc64el|riscv64|s390x [make arguments]" >&2
+    echo "usage: build.sh 6.1|6.12|newest x86_64|arm64|arm64-16k|ppc64el|riscv64|s390x|loong64 [make arguments]" >&2
     exit 2
 }
 kernel=$1 arch=$2
@@ -29,6 +29,7 @@ arm64*) kbuild=arm64 cross=aarch64-linux-gnu- ;;
 ppc64el) kbuild=powerpc cross=powerpc64le-linux-gnu- inside=yes ;;
 riscv64) kbuild=riscv cross=$arch-linux-gnu- inside=yes ;;
 s390x) kbuild=s390 cross=$arch-linux-gnu- inside=yes ;;
+loong64) kbuild=loongarch cross=loongarch64-linux-gnu- inside=yes ;;
 esac
 [ "$kernel" != newest ] || inside=yes
 if [ -n "$inside" ]; then

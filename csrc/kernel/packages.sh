@@ -14,7 +14,7 @@
 #
 # KERNEL is 6.1 (bookworm), 6.12 (bookworm-backports) or newest (unstable), ARCH is x86_64, arm64 or
 # (newest) arm64-16k, whose pages have 16 KiB. For ppc64el, riscv64 and s390x KERNEL is 6.12 (of
-# trixie) or newest, and the compilers are those of the same suite.
+# trixie) or newest, for loong64 newest, and the compilers are those of the same suite.
 # Prints `FOLDER RELEASE`; all else goes to stderr. What is there is used again: remove
 # build/kmod/packages for newer ones. Fails when: the mirror does not answer, or no longer has the
 # package that its list names (exit 2, what to do).
@@ -51,7 +51,11 @@ ppc64el | riscv64 | s390x)
     6.1) die "no kernel 6.1 for $arch: there are 6.12 (of trixie) and newest" ;;
     esac
     ;;
-*) die "no architecture '$arch': there are x86_64, arm64, arm64-16k, ppc64el, riscv64 and s390x" ;;
+loong64)
+    debian=$arch flavour=$arch compilers=gcc-loongarch64-linux-gnu
+    [ "$kernel" = newest ] || die "no kernel $kernel for $arch: there is newest"
+    ;;
+*) die "no architecture '$arch': there are x86_64, arm64, arm64-16k, ppc64el, riscv64, s390x and loong64" ;;
 esac
 case $what in headers | image | source | root | release) ;; *) die "cannot get '$what'" ;; esac
 
@@ -63,7 +67,7 @@ command -v flock >/dev/null && flock 9
 # ---- the private apt root of one suite
 
 arches=amd64,arm64
-case $arch in ppc64el | riscv64 | s390x) arches=amd64,$arch ;; esac
+case $arch in ppc64el | riscv64 | s390x | loong64) arches=amd64,$arch ;; esac
 apt_root=$out/apt-$suite-${arches#*,}
 open_apt() {
     say "Reading the package lists of Debian $suite ..."

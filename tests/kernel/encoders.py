@@ -166,6 +166,17 @@ def compact_riscv(size: int, register: int, n: int) -> str:
     return f".word 0x17; {load_riscv(register, 12 - size)}; j start\\@ + {(255 - n) * 16}"
 
 
+def load_loongarch(register: int, distance: int) -> str:
+    """The address in words, and what is there."""
+    return f"pcaddi $r{register}, {distance >> 2}; ld.d $r{register}, $r{register}, 0"
+
+
+def absolute_loongarch(size: int, register: int, code_register: int) -> str:
+    """T1 is spent where no other is named."""
+    c = 13 if code_register == NONE else code_register
+    return f"{load_loongarch(register, 16 - size)}; {load_loongarch(c, 16 - size)}; jr $r{c}"
+
+
 def absolute_s390(size: int, register: int, code_register: int) -> str:
     """R1 is spent where no other is named."""
     c = 1 if code_register == NONE else code_register
@@ -256,6 +267,19 @@ ISAS = {
         compact_riscv,
         lambda size, _: f"{load_riscv(28, -4080 - size)}; jr x28",
         options=("-march=rv64g", "-mno-relax"),
+    ),
+    "loongarch64": Isa(
+        "loongarch",
+        258,
+        "loongarch64-linux-gnu",
+        but(32, 0, 3),
+        but(32, 0, 3),
+        13,
+        bytes.fromhex("00002a00"),
+        absolute_loongarch,
+        lambda size, r, n: f"{load_loongarch(r, 16 - size)}; b start\\@ + {(255 - n) * 16}",
+        lambda size, _: f"{load_loongarch(13, -4080 - size)}; jr $r13",
+        options=("-mno-relax",),
     ),
     "s390x": Isa(
         "s390",

@@ -69,7 +69,12 @@
  *	addis	R, r12; ld R, 16 - size
  *	addis	r12, r12; ld r12, 24 - size
  *	mtctr	r12; bctr
- *	trap ...				32-bit ARM, of programs on arm64
+ *	trap ...
+ *	LoongArch
+ *	pcaddi	R; ld.d R, . - size + 16
+ *	pcaddi	t1; ld.d t1, . - size + 24
+ *	jr	t1
+ *	break	0 ...				32-bit ARM, of programs on arm64
  *	i386, of programs on x86-64		sub	ip, pc, #size
  *	endbr32; nop; call 1f; 1: pop %eax	ldr	R, [ip, #8]
  *	mov	6 - size(%eax), %R		ldr	ip, [ip, #16]
@@ -77,7 +82,7 @@
  *	jmp	*%eax				udf	#0 ...
  *
  * where `.` is the trampoline's own address, and all operands are relative to the PC. With
- * TRAMPFD_CODE_REGISTER C takes the place of t3, %r1, r12, %eax and ip, too (Power: what C gets
+ * TRAMPFD_CODE_REGISTER C takes the place of t3, t1, %r1, r12, %eax and ip, too (Power: what C gets
  * is loaded first). A 32-bit program's constants have 64 bits, of which the lower half counts.
  * Trampoline i's constants are bytes 32 * i + 16 (data) and 32 * i + 24 (code) of the
  * constants.
@@ -118,6 +123,11 @@
  *	auipc	t3; ld t3, . - size - 4080	lgrl	%r1, . - size - 4080
  *	jr	t3				br	%r1
  *	ebreak					(zeros)
+ *
+ *	LoongArch
+ *	pcaddi	R; ld.d R, . - size + 16	stub:
+ *	b	stub				pcaddi	t1; ld.d t1, . - size - 4080
+ *	break	0				jr	t1
  *
  *	ppc64le
  *	addis	R, r12; ld R, 16 - size		stub:
@@ -162,8 +172,8 @@
  *
  * The psABIs' spare registers are R10 and X17, T1, R0 and R11, and of 32-bit programs ECX. All
  * machines but x86-64 always spend a register on the jump: without TRAMPFD_CODE_REGISTER X16,
- * T3, R1, R12, EAX or IP, which then cannot be the data register. Neither can X0 of RISC-V,
- * which is zero, nor R0 of Power; and R0 of s390x cannot be the code register. Power spends
+ * T3, R1, R12, T1, EAX or IP, which then cannot be the data register. Neither can X0 of RISC-V
+ * and R0 of LoongArch, which are zero, nor R0 of Power; and R0 of s390x cannot be the code register. Power spends
  * CTR, too. I386's compact form spends the flags as well. BR through X16 and X17 may arrive at
  * `bti c`; through any other, code in a guarded page must begin with `bti j` or `jc`.
  */
@@ -179,6 +189,7 @@
 #define TRAMPFD_RISCV_X(n) (n) /* 1, 3 to 31 */
 #define TRAMPFD_S390_R(n)  (n) /* 0 to 14 */
 #define TRAMPFD_PPC_R(n)   (n) /* 2 to 31 */
+#define TRAMPFD_LOONG_R(n) (n) /* 1, 2, 4 to 31 */
 #define TRAMPFD_ARM_R(n)   (n) /* 0 to 12, 14; i386: as on x86-64, to 7 */
 
 /**
@@ -200,8 +211,8 @@
  *                 executable, not writable, not shared, and was never written to (copied):
  *                 EACCES; unmapped: EFAULT; the file is open for writing: ETXTBSY. A memfd,
  *                 which its owner could write to unseen, is no such file, nor is another
- *                 table: EACCES. On arm64 and ppc64le a multiple of 4, on RISC-V and s390x of
- *                 2: EINVAL. Of a 32-bit program below 4 GiB: EFAULT.
+ *                 table: EACCES. On arm64, ppc64le and LoongArch a multiple of 4, on RISC-V and
+ *                 s390x of 2: EINVAL. Of a 32-bit program below 4 GiB: EFAULT.
  * @data:          the address of trampoline 0's data; with TRAMPFD_DATA_ARRAY a pointer to @count
  *                 addresses. Nothing need be mapped there: R may get any number of 64 bits.
  * @stride:        bytes between the data of one trampoline and the next, modulo 2^64; may be 0.
@@ -230,7 +241,8 @@ struct trampfd_create {
  *                  knows. The smaller of both is written, and the caller's rest zeroed.
  * @version:        TRAMPFD_VERSION
  * @machine:        whose instructions, as in ELF: EM_X86_64 (62), EM_AARCH64 (183), EM_RISCV (243),
- *                  EM_S390 (22), EM_PPC64 (21); to a 32-bit program EM_386 (3) or EM_ARM (40)
+ *                  EM_S390 (22), EM_PPC64 (21), EM_LOONGARCH (258); to a 32-bit program EM_386 (3)
+ *                  or EM_ARM (40)
  * @flags:          the flags that TRAMPFD_CREATE takes
  * @max_count:      the most trampolines in one table
  * @page_size:      in bytes; mappings are whole pages
@@ -264,7 +276,8 @@ struct trampfd_info {
  *
  * Both ioctls
  *   ENOTTY      not one of the two
- *   EOPNOTSUPP  by way of a 32-bit system call, where no such code is written: Power, RISC-V, s390x
+ *   EOPNOTSUPP  by way of a 32-bit system call, where no such code is written: Power, RISC-V,
+ *               LoongArch, s390x
  *   EFAULT      the struct cannot be read (or written)
  *   EINVAL      `size` is below the first published
  *   E2BIG       `size` is more than a page; TRAMPFD_CREATE: the part that this kernel does not
