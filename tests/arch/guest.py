@@ -4,11 +4,10 @@
 qemu-user translates system calls and cannot do all of what it translates: `text` does not work
 there, and pages are the host's. So Debian's own kernels are booted with one process that runs
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le with 4 and 64,
-RISC-V and s390x with 4, and x32 on the one of Debian's kernels that knows it. Where the
-architecture has the whole library, the cases of sealed.c run there as well, plain and hardened:
-pages that are opened and shut again are the kernel's. The kernels come
-through a private apt root (100 MB each, kept in the build folder); nothing is installed but the
-emulator. A boot takes seconds. Who boots, and the first process, are those of
+RISC-V and s390x with 4, LoongArch with 16, and x32 on the one of Debian's kernels that knows it.
+Where the architecture has the whole library, the cases of sealed.c run there as well, plain and
+hardened: pages that are opened and shut again are the kernel's. The kernels come through a private
+apt root (100 MB each, kept in the build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the first process, are those of
 tests/support/machine.py. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k] [--isa aarch64]
@@ -36,7 +35,9 @@ from tests.support.machine import (
     Job,
     Outcome,
     boot,
+    debian_kernel,
     fresh_folder,
+    need,
     pack,
     run,
     write_jobs,
@@ -63,7 +64,7 @@ class Guest:
     name: str
     isa: str
     debian: str
-    package: str  # how the package's name ends: the newest that matches is taken
+    package: str  # how the package's name ends: the newest that matches is taken. "": unstable's
     machine: str
     suite: str = SUITE
     append: str = ""  # to the kernel's command line
@@ -75,6 +76,7 @@ GUESTS = (
     Guest("riscv64", "riscv64", "riscv64", "[0-9]-riscv64", "riscv64"),
     Guest("s390x", "s390x", "s390x", "[0-9]-s390x", "s390x"),
     Guest("ppc64el", "powerpc64le", "ppc64el", "[0-9]-powerpc64le", "ppc64el"),
+    Guest("loong64", "loongarch64", "loong64", "", "loong64", "sid"),
     Guest("ppc64el-64k", "powerpc64le", "ppc64el", "-powerpc64le-64k", "ppc64el"),
     Guest(
         "x32",
@@ -113,6 +115,8 @@ def download(guest: Guest, names: list[str], folder: Path, config: str) -> None:
 
 def kernel(guest: Guest, out: Path) -> Path:
     """Give the guest's kernel image, downloaded the first time."""
+    if not guest.package:
+        return debian_kernel("newest", guest.debian)[0]
     folder = out / guest.name
     found = sorted(folder.glob("boot/vmlinu*"))
     if not found:
@@ -209,6 +213,8 @@ def main() -> int:
             asked = not args.kernel or guest.name in args.kernel
             if asked and args.isa in {None, guest.isa}:
                 todo, log = jobs(guest.isa), out / f"{guest.name}.log"
+                if MACHINES[guest.machine].tools:
+                    need(MACHINES[guest.machine])
                 image, packed = kernel(guest, out), initrd(guest.isa, out, todo)
                 machine = MACHINES[guest.machine]
                 outcome = boot(

@@ -5,15 +5,16 @@
 # the fuzzer, the benchmark. `make test-vm` boots them on Debian's kernels (tests/kernel/vm/run.py) with
 # the module that `make kmod` builds.
 #
-#   make test-vm [KERNEL=6.1|6.12|newest] [ARCH=x86_64|arm64|arm64-16k|ppc64el|riscv64|s390x] [PARTS=abc]
+#   make test-vm [KERNEL=6.1|6.12|newest] [ARCH=x86_64|arm64|arm64-16k|ppc64el|riscv64|s390x|loong64] [PARTS=abc]
 #   make test-vm-debug      6.1 with KASAN, lockdep and kmemleak, built here the first time
 VM       := $(BUILD)/vm
-VM_ARCHES := x86_64 arm64 powerpc64le riscv64 s390x
+VM_ARCHES := x86_64 arm64 powerpc64le riscv64 s390x loongarch64
 VM_ISA_x86_64 := x86_64
 VM_ISA_arm64  := aarch64
 VM_ISA_powerpc64le := powerpc64le
 VM_ISA_riscv64 := riscv64
 VM_ISA_s390x  := s390x
+VM_ISA_loongarch64 := loongarch64
 # The benchmark is of the library's provider, which knows the module on these.
 VM_MORE_x86_64 := bench selftests32
 VM_MORE_arm64  := bench selftests32
@@ -22,6 +23,8 @@ VM_CC_arm64   := $(if $(filter aarch64,$(ISA)),gcc,aarch64-linux-gnu-gcc)
 VM_CC_powerpc64le := $(if $(filter powerpc64le,$(ISA)),gcc,powerpc64le-linux-gnu-gcc)
 VM_CC_riscv64 := $(if $(filter riscv64,$(ISA)),gcc,riscv64-linux-gnu-gcc)
 VM_CC_s390x   := $(if $(filter s390x,$(ISA)),gcc,s390x-linux-gnu-gcc)
+# Where Debian has no such compiler, machine.py makes it: a wrapper of tests/arch/tools.sh.
+VM_CC_loongarch64 := $(if $(filter loongarch64,$(ISA)),gcc,PATH=$(abspath $(NATIVE)/loongarch64/bin):$$PATH loongarch64-linux-gnu-gcc)
 VM_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -static -no-pie -fno-pie -pthread -Icsrc/kernel/include/uapi
 VM_SELFTESTS := $(wildcard tests/kernel/vm/selftests/*.c)
 VM_HEADERS := $(wildcard tests/kernel/vm/selftests/*.h tests/kernel/vm/selftests/*/*.h tests/kernel/vm/*.h csrc/kernel/include/uapi/linux/*.h)
@@ -73,7 +76,7 @@ $(eval $(call vm_programs32,arm64))
 KERNEL ?=
 ARCH   ?=
 PARTS  ?=
-test-vm: $(READY) ## [kernel] the module in emulated machines: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64|ppc64el|riscv64|s390x PARTS=abc
+test-vm: $(READY) ## [kernel] the module in emulated machines: KERNEL=6.1|6.12|newest ARCH=x86_64|arm64|ppc64el|riscv64|s390x|loong64 PARTS=abc
 	@$(PY) -m tests.kernel.vm.run --build $(BUILD) $(KERNEL:%=--kernel %) $(ARCH:%=--arch %) $(PARTS:%=--parts %)
 test-vm-debug: $(READY) ## [more kernel] the module on a kernel with KASAN, lockdep and kmemleak (built, 20 minutes)
 	@$(PY) -m tests.kernel.vm.run --build $(BUILD) --kernel debug

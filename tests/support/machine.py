@@ -65,6 +65,7 @@ class Machine:
     console: str
     compiler: str
     memory: str = "1G"
+    tools: str = ""  # the script that makes QEMU and compiler, where Debian here may have none
 
 
 MACHINES = {
@@ -110,6 +111,16 @@ MACHINES = {
         "powerpc64le-linux-gnu-gcc",
         "2G",  # a user's limit of the module is 16384 pages, and a page has 64 KiB
     ),
+    "loong64": Machine(
+        "loongarch64",
+        "qemu-system-loongarch64",
+        "",
+        ("-M", "virt", "-cpu", "max"),
+        "ttyS0",
+        "loongarch64-linux-gnu-gcc",
+        "2G",  # with the firmware's, and pages of 16 KiB
+        "tests/support/loong64.sh",
+    ),
 }
 # A kernel without ACPI finds its timer and interrupts there, but one processor only.
 MACHINES["debug"] = replace(MACHINES["x86_64"], options=("-M", "pc", "-cpu", "max"))
@@ -152,12 +163,18 @@ def need(machine: Machine, *more: str) -> None:
     more: lines of .ci/need, `program|package|why`.
     """
     wanted = [
-        f"{machine.qemu}|{machine.package}|boots a kernel of {machine.isa}",
         "cpio|cpio|packs the guest's programs",
         "xz|xz-utils|unpacks kernel modules",
         *more,
     ]
-    if machine.compiler != "gcc":
+    if machine.tools:
+        run("making the machine's tools", "bash", machine.tools, "build")
+        made = ROOT / "build" / machine.isa / "bin"
+        if str(made) not in os.environ["PATH"].split(":"):
+            os.environ["PATH"] = f"{made}:{os.environ['PATH']}"
+    else:
+        wanted.append(f"{machine.qemu}|{machine.package}|boots a kernel of {machine.isa}")
+    if machine.compiler != "gcc" and not machine.tools:
         triplet = machine.compiler[:-4]
         debian = {"aarch64": "arm64", "powerpc64le": "ppc64el"}.get(machine.isa, machine.isa)
         wanted += [

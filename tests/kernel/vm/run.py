@@ -50,6 +50,7 @@ ALL = (
     ("6.12", "ppc64el", "a"),
     ("6.12", "riscv64", "a"),
     ("6.12", "s390x", "a"),
+    ("newest", "loong64", "a"),
 )
 
 
@@ -271,9 +272,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--kernel", choices=["6.1", "6.12", "newest", "debug"])
-    parser.add_argument(
-        "--arch", choices=["x86_64", "arm64", "arm64-16k", "ppc64el", "riscv64", "s390x"]
-    )
+    parser.add_argument("--arch", choices=[name for name in MACHINES if name != "debug"])
     parser.add_argument("--parts", default="")
     parser.add_argument("--only", default="", help="selftests with this name; or: fuzz, bench")
     parser.add_argument("--fuzz", type=int, default=10, help="seconds of fuzzing")
