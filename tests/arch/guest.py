@@ -7,8 +7,8 @@ every case with every provider: AArch64 with pages of 4 and of 16 KiB, ppc64le w
 RISC-V and s390x with 4, LoongArch with 16, and x32 on the one of Debian's kernels that knows it.
 Where the architecture has the whole library, the cases of sealed.c run there as well, plain and
 hardened: pages that are opened and shut again are the kernel's. The kernels come through a private
-apt root (100 MB each, kept in the build folder); nothing is installed but the emulator. A boot takes seconds. Who boots, and the first process, are those of
-tests/support/machine.py. ::
+apt root (100 MB each, kept in the build folder); nothing is installed but the emulator. A boot
+takes seconds. Who boots, and the first process, are those of tests/support/machine.py. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k] [--isa aarch64]
 
