@@ -45,8 +45,9 @@ def start() -> None:
     try:
         import _cffi_backend  # noqa: F401
     except ModuleNotFoundError:
-        if _folders_are_missing() and _AfterAllFolders not in sys.meta_path:
-            sys.meta_path.insert(0, _AfterAllFolders)
+        if _folders_are_missing():
+            if _AfterAllFolders not in sys.meta_path:  # `site` may read the .pth file twice
+                sys.meta_path.insert(0, _AfterAllFolders)
             return
     try:
         import ffi_static._startup  # noqa: F401  it calls install()

@@ -62,13 +62,14 @@ LIST
             --disable-static --disable-docs --disable-multi-os-directory --disable-exec-static-tramp
         run libffi make -j2 install
         cd "$out/python$VERSION"
-        # gcc below musl-gcc calls this machine by its other name
+        # gcc below musl-gcc calls this machine by its other name. A musl system has libffi where
+        # its compiler looks.
         triple=$(gcc -print-multiarch | sed 's/-gnu/-musl/')
-        printf '#!/bin/sh\n[ "$1" != --print-multiarch ] || exec echo %s\nexec musl-gcc "$@" -idirafter %s\n' \
-            "$triple" "$out/linux" >"$out/cc"
+        printf '#!/bin/sh\n[ "$1" != --print-multiarch ] || exec echo %s\nexec musl-gcc "$@" -idirafter %s -idirafter %s -L%s -Wl,-rpath,%s\n' \
+            "$triple" "$out/linux" "$to/include" "$to/lib" "$to/lib" >"$out/cc"
         chmod +x "$out/cc"
         run python ./configure CC="$out/cc" CXX=false \
-            --prefix="$to" --disable-test-modules --with-ensurepip=install LDFLAGS="-Wl,-rpath,$to/lib" \
+            --prefix="$to" --disable-test-modules --with-ensurepip=install \
             PKG_CONFIG_LIBDIR="$to/lib/pkgconfig"
         run python make -j2 install
     )

@@ -115,13 +115,18 @@ def test_package_that_cannot_be_imported_is_one_line(
     assert "cannot be imported: broken in two lines" in said.stderr
 
 
+#: Python reads the .pth files of an environment that sees the system's packages twice, and then
+#: adds the system's. So does this one add its folder at the second time.
+AT_THE_SECOND_TIME = "import sys; getattr(sys, 'seen', 0) and sys.path.append({!r})"
+
+
 @pytest.mark.parametrize("flags", [(), ("-I",)], ids=" ".join)
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(("there", "twice"), [(True, False), (False, False), (True, True)])
 def test_cffi_may_be_in_a_folder_that_python_adds_later(
-    tmp_path: Path, flags: tuple[str, ...], there: bool
+    tmp_path: Path, flags: tuple[str, ...], there: bool, twice: bool
 ) -> None:
     """As Debian's own cffi is, where pip installed this package."""
-    venv.create(tmp_path, symlinks=True)
+    venv.create(tmp_path, symlinks=True, system_site_packages=twice)
     (packages,) = tmp_path.glob("lib/python*/site-packages")
     for name in ("ffi_static.pth", "ffi_static.start"):
         shutil.copy(ROOT / name, packages)
@@ -129,7 +134,9 @@ def test_cffi_may_be_in_a_folder_that_python_adds_later(
     (packages / "ffi_static").symlink_to(Path(ffi_static.__file__).parent)
     if there:
         folder = Path(_cffi_backend.__file__).parent
-        (packages / "later.pth").write_text(f"{folder}\n", encoding="utf-8")
+        line = AT_THE_SECOND_TIME.format(str(folder)) if twice else folder
+        (packages / "later.pth").write_text(f"{line}\n", encoding="utf-8")
+        (packages / "latest.pth").write_text("import sys; sys.seen = 1\n", encoding="utf-8")
     command = [str(tmp_path / "bin/python"), *flags, *SERVED]
     said = run(command, status=0 if there else 125, env={"FFI_STATIC_INSTALL": "require"})
     assert said.stdout == ("['_cffi_backend', '_ctypes']\n" if there else "")
