@@ -281,6 +281,50 @@ static void tables_are_made_under_PR_SET_MDWE(void)
     no_page_is_writable_and_executable();
 }
 
+/* Bytes of memory that are this process's, and how many mappings it has. */
+struct footprint {
+    long bytes, mappings;
+};
+
+static struct footprint footprint(void)
+{
+    struct footprint f = {0, 0};
+    char line[512];
+    FILE *file = fopen("/proc/self/smaps_rollup", "re");
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Pss: %ld kB", &f.bytes) == 1)
+            f.bytes *= 1024;
+    fclose(file);
+    file = fopen("/proc/self/maps", "re");
+    while (fgets(line, sizeof line, file))
+        f.mappings += strchr(line, '\n') != NULL;
+    fclose(file);
+    return f;
+}
+
+/* Of slots only: what a signature has besides is once for all of its closures. */
+static void a_slot_takes_its_size_and_few_mappings(void)
+{
+    enum { SLOTS = 100000 };
+    if (getenv("FFI_STATIC_PROVIDER")) { /* memfd has a copy of the code for each table */
+        puts("this is promised of the default order");
+        exit(77);
+    }
+    for (int i = 0; i < FS_RESIDENT_SLOTS + 1; i++) /* the library's own pages, and libc's */
+        get(1, probe_self);
+    footprint();
+    const struct footprint before = footprint();
+    for (int i = 0; i < SLOTS; i++)
+        get(1, probe_self);
+    const struct footprint after = footprint();
+    double bytes = (double)(after.bytes - before.bytes) / SLOTS;
+    double mappings = (double)(after.mappings - before.mappings) / SLOTS;
+    printf("%.1f bytes and %.5f mappings a slot of %d bytes\n", bytes, mappings, FS_SLOT_SIZE);
+    CHECK(bytes > FS_SLOT_SIZE - 1 && bytes <= FS_SLOT_SIZE + 2);
+    CHECK(mappings <= 0.0006);
+}
+
 struct bases {
     void *text, *data, *function;
 };
@@ -359,6 +403,7 @@ static const struct {
     CASE(a_forked_child_has_its_own_slots),
     CASE(no_page_is_writable_and_executable),
     CASE(a_table_is_whole_pages_of_64_KiB),
+    CASE(a_slot_takes_its_size_and_few_mappings),
     CASE(tables_are_made_under_PR_SET_MDWE),
     CASE(an_unwinder_is_told_of_mapped_trampolines),
     CASE(every_step_of_a_trampoline_is_unwound),
