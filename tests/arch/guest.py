@@ -8,7 +8,8 @@ these, ppc64le with 4 and 64, RISC-V and s390x with 4, LoongArch with 16, and x3
 Debian's kernels that knows it. Where the architecture has the whole library, the cases of sealed.c
 run there as well, plain and hardened: pages that are opened and shut again are the kernel's. The
 kernels come through a private apt root (100 MB each, kept in the build folder); nothing is
-installed but the emulator. A boot takes seconds. Who boots, and the first process, are those of tests/support/machine.py. ::
+installed but the emulator. A boot takes seconds. Who boots, and the first process, are those of
+tests/support/machine.py. ::
 
     python -m tests.arch.guest [--build build] [--kernel arm64-16k] [--isa aarch64]
 
