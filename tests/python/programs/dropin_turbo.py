@@ -21,8 +21,7 @@ from ffi_static import _lib
 from ffi_static._dropin import probe
 from tests.python.programs import fresh
 from tests.python.programs.caller import caller
-from tests.python.programs.tools import BOTH, FUNCTION, MAKERS, ffi, mapped, place_of, record
-from tests.support.process import output
+from tests.python.programs.tools import BOTH, FUNCTION, MAKERS, ffi, place_of, record
 from tests.support.programs import case
 
 ANY: Any = ffi
