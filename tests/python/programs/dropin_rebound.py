@@ -98,7 +98,7 @@ def an_import_ends_that_two_copies_wait_for() -> None:
     copy = import_another_copy()
     copy.install(cffi=False)
     told: list[str] = []
-    warnings.showwarning = lambda message, *_: told.append(str(message))  # type: ignore[assignment]
+    warnings.showwarning = lambda message, *_: told.append(str(message))
     again = importlib.import_module("ctypes")
     assert again.CFUNCTYPE(again.c_int, again.c_int)(abs)(-6) == 6
     assert len(told) == 1
