@@ -56,5 +56,5 @@ def start() -> None:
         said = "ffi_static: FFI_STATIC_INSTALL is set, but the package cannot be imported:"
         if sys.stderr is not None:
             print(said, " ".join(str(why).split()), file=sys.stderr)
-        if "require" in value:
+        if "require" in value.lower():
             os._exit(125)

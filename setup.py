@@ -54,6 +54,8 @@ if sys.version_info >= (3, 15):
 # not read pyproject.toml's metadata and would install a package called UNKNOWN; without cffi,
 # setup() takes no notice of `cffi_modules` and would install a package without its extension.
 SETUPTOOLS, CFFI = (61, 0), (1, 15, 1)
+#: The first setuptools that reads a licence expression. packaging/debian/rules leaves that out.
+LICENCES = (77, 0)
 
 
 def version() -> str:
@@ -68,11 +70,27 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", re.match(r"[\d.]*", version)[0])))  # type: ignore[index]
 
 
+def least_setuptools() -> tuple[int, ...]:
+    """The first setuptools that reads pyproject.toml as it is."""
+    with open("pyproject.toml", encoding="utf-8") as file:
+        return LICENCES if re.search(r'^license = "', file.read(), re.MULTILINE) else SETUPTOOLS
+
+
+def check_words() -> None:
+    """Stop with one clear message when a variable is no list of words, as with half a quote."""
+    for name in ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS"):
+        try:
+            shlex.split(os.environ.get(name, ""))
+        except ValueError as error:
+            sys.exit(f"ffi_static cannot be built: {name}={os.environ[name]}: {error}")
+
+
 def check_build_packages() -> None:
     """Stop with one clear message when setup() would not build what is asked for."""
     missing: list[tuple[str, tuple[int, ...], str]] = []
-    if release(setuptools.__version__) < SETUPTOOLS:
-        missing.append(("setuptools", SETUPTOOLS, f"found setuptools {setuptools.__version__}"))
+    least = least_setuptools()
+    if release(setuptools.__version__) < least:
+        missing.append(("setuptools", least, f"found setuptools {setuptools.__version__}"))
     try:
         import _cffi_backend  # noqa: F401  what cffi needs as soon as it is used
         import cffi
@@ -82,7 +100,7 @@ def check_build_packages() -> None:
         if release(cffi.__version__) < CFFI:
             missing.append(("cffi", CFFI, f"found cffi {cffi.__version__}"))
     if missing:
-        needs = [f"{name}>={'.'.join(map(str, least))}" for name, least, _ in missing]
+        needs = [f"{name}>={'.'.join(map(str, first))}" for name, first, _ in missing]
         sys.exit(
             f"ffi_static cannot be built, because {sys.executable} lacks this:\n"
             + "\n".join(f"  {need} ({got})" for need, (_, _, got) in zip(needs, missing))
@@ -180,6 +198,7 @@ class BuildPy(build_py):
         return [*super().get_outputs(include_bytecode), *ours]
 
 
+check_words()
 check_build_packages()
 setup(
     version=version(),

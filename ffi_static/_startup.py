@@ -6,11 +6,13 @@ change of the program. If the variable is set, ffi_static_start.py, beside the p
 module while Python starts, before the program. If not, that costs one look at the environment.
 
     FFI_STATIC_INSTALL=1                    ctypes and cffi; "0" or nothing: neither. yes, true and
-                                            on are as 1; no, false and off as 0
+                                            on are as 1; no, false and off as 0. All words may be
+                                            in capitals
     FFI_STATIC_INSTALL=word[,word...]       ctypes, cffi: only these; keep_thread_state: as in
                                             install(); no_turbo: as turbo=False there;
                                             require: do not go on without
-    FFI_STATIC_REPORT=1                     each process tells at its exit what was served
+    FFI_STATIC_REPORT=1                     each process tells at its exit what was served; yes and
+                                            so on as above
 
 When the value is wrong or install() refuses, one line on stderr says so, and Python goes on with
 stock callbacks: a service that may never make a callback must not fail to start. With ``require``
@@ -30,7 +32,7 @@ from ffi_static._errors import Error
 
 INSTALL, REPORT = "FFI_STATIC_INSTALL", "FFI_STATIC_REPORT"
 WORDS = ("1", "ctypes", "cffi", "keep_thread_state", "no_turbo", "require")
-YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")  # in any case
+YES, NO = ("1", "yes", "true", "on"), ("", "0", "no", "false", "off")
 #: The exit status when `require` was asked for and a module cannot be served.
 FAILED = 125
 #: The value that `run --report` sets: this process reports, its children do not.
@@ -56,14 +58,19 @@ def say(sentence: str) -> None:
         pass
 
 
+def split(value: str) -> list[str]:
+    """Give the words of a variable as they are compared."""
+    return value.lower().split(",")
+
+
 def arguments(value: str) -> dict[str, bool] | None:
     """Translate the variable's value into install()'s arguments. Give None for a word of NO.
 
     Raises ValueError, which names the legal words.
     """
-    if value.lower() in NO:
+    words = ["1" if word in YES else word for word in split(value)]
+    if len(words) == 1 and words[0] in NO:
         return None
-    words = ["1" if word.lower() in YES else word for word in value.split(",")]
     wrong = [word for word in words if word not in WORDS]
     if wrong:
         raise ValueError(
@@ -82,7 +89,7 @@ def arguments(value: str) -> dict[str, bool] | None:
 def start() -> None:
     """Do what the environment asks for. Exits only if that says `require`."""
     value = os.environ.get(INSTALL, "")
-    require = "require" in value.split(",")
+    require = "require" in split(value)
     try:
         asked = arguments(value)
         if asked is None:
@@ -103,9 +110,9 @@ def prepare_report() -> None:
     value = os.environ.get(REPORT, "")
     if value == PROGRAM:
         del os.environ[REPORT]
-    elif value in ("", "0"):
+    elif value.lower() in NO:
         return
-    elif value != "1":
+    elif value.lower() not in YES:
         say(f"{REPORT}={value}: give 0 or 1; there will be no report")
         return
     import atexit

@@ -86,6 +86,11 @@ static int drain(struct fs_dropin *d, PyObject *list, bool (*more)(const struct 
 {
     struct fs_cffi *c = fs_cffi_of(d);
     int error = 0;
+    const char *symbol = fs_dropin_lost(d);
+    if (symbol) { /* a drain that does not see mmap() would go on until no memory is left */
+        PyErr_Format(PyExc_RuntimeError, "another tool has rebound its import %s", symbol);
+        return -1;
+    }
     fs_py_store(&d->prober, pthread_self());
     fs_stock_begin(&c->stock);
     while (error == 0 && more(c)) {

@@ -57,12 +57,7 @@ PyObject *fs_invoke_hook(PyObject *callable, PyObject *args, PyObject *kwargs)
 /* Is PyObject_Call() still ours? */
 static bool is_bound(const struct fs_dropin *d)
 {
-    for (unsigned i = 0; i < d->entries; i++) {
-        const struct fs_dropin_entry *e = &d->entry[i];
-        if (strcmp(e->symbol, "PyObject_Call") == 0)
-            return e->bound && __atomic_load_n(e->at, __ATOMIC_ACQUIRE) == e->ours;
-    }
-    return false;
+    return fs_dropin_is_bound(d, "PyObject_Call");
 }
 
 /* Somebody else has rebound the call while the function ran, and cffi's handler would run it again.

@@ -49,6 +49,40 @@ struct fs_dropin *fs_dropin_that_holds(const void *code)
     return NULL;
 }
 
+bool fs_dropin_is_bound(const struct fs_dropin *d, const char *symbol)
+{
+    bool any = false;
+    for (unsigned i = 0; i < d->entries; i++) {
+        const struct fs_dropin_entry *e = &d->entry[i];
+        if (strcmp(e->symbol, symbol) != 0)
+            continue;
+        if (!e->bound || __atomic_load_n(e->at, __ATOMIC_ACQUIRE) != e->ours)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static bool is_needed(const struct fs_dropin_kind *kind, const char *symbol)
+{
+    for (unsigned i = 0; i < FS_DROPIN_NEEDS; i++)
+        for (unsigned k = 0; k < 2; k++)
+            if (kind->needs[i].any_of[k] && strcmp(kind->needs[i].any_of[k], symbol) == 0)
+                return true;
+    return false;
+}
+
+const char *fs_dropin_lost(const struct fs_dropin *d)
+{
+    for (unsigned i = 0; i < d->entries; i++) {
+        const struct fs_dropin_entry *e = &d->entry[i];
+        if (e->bound && __atomic_load_n(e->at, __ATOMIC_ACQUIRE) != e->ours &&
+            is_needed(d->kind, e->symbol))
+            return e->symbol;
+    }
+    return NULL;
+}
+
 void fs_dropin_see_clears(struct fs_dropin *d, void *type, int (*ours)(void *object))
 {
     inquiry *at = &((PyTypeObject *)type)->tp_clear, before = fs_py_load(at);
@@ -126,8 +160,34 @@ static void restore(struct fs_dropin *d, struct fs_dropin_entry *e)
         e->bound = false;
 }
 
+/* Another copy of this package serves the module, if an import leads into one. Each copy would take
+ * the other's closures for the module's. All copies have this text, the name of a function. */
+static int refuse_another_copy(const struct fs_dropin *d)
+{
+    static const char text[] = "dropin_bind";
+    struct fs_object there;
+    for (unsigned i = 0; i < d->entries; i++) {
+        const struct fs_dropin_entry *e = &d->entry[i];
+        const void *now = __atomic_load_n(e->at, __ATOMIC_ACQUIRE);
+        if (now == e->before)
+            now = e->original; /* `before` may be code that only looks the function up */
+        if (now != e->ours && fs_object_find(now, &there) == 0 &&
+            !fs_object_holds(&there, (void *)fs_dropin_bind) &&
+            fs_object_contains(&there, text, sizeof text))
+            return fs_fail(-EBUSY, "another copy of ffi_static serves it in this process: %s",
+                           there.path);
+    }
+    return 0;
+}
+
 int fs_dropin_bind(struct fs_dropin *d)
 {
+    int refused = refuse_another_copy(d);
+    if (refused < 0)
+        return refused;
+    const char *lost = fs_dropin_lost(d);
+    if (lost)
+        return fs_fail(-EBUSY, "another tool has rebound its import %s", lost);
     bool fresh[FS_DROPIN_ENTRIES] = {false}; /* what was ours before stays so: it is still needed */
     for (unsigned i = 0; i < d->entries; i++) {
         struct fs_dropin_entry *e = &d->entry[i];

@@ -143,6 +143,14 @@ FS_HIDDEN void *fs_dropin_original(const struct fs_dropin *d, const char *symbol
  * called, and calls the record's `clear` in the end. For good. */
 FS_HIDDEN void fs_dropin_see_clears(struct fs_dropin *d, void *type, int (*ours)(void *object));
 
+/* Do all of the record's imports of `symbol` hold our function? False when it imports none. A tool
+ * that watches imports may have rebound them after us. */
+FS_HIDDEN bool fs_dropin_is_bound(const struct fs_dropin *d, const char *symbol);
+
+/* The first import that the kind needs, that was ours, and that a tool has rebound after us. Or
+ * NULL. */
+FS_HIDDEN const char *fs_dropin_lost(const struct fs_dropin *d);
+
 /* The record of the object that this code is of, or NULL. */
 FS_HIDDEN struct fs_dropin *fs_dropin_that_holds(const void *code);
 

@@ -144,6 +144,17 @@ def signature_of(given: object, ffi: Any = None) -> _lib.Signature:
     )
 
 
+def _numbers(by_value: Any) -> tuple[int, ...]:
+    """Give by_value= as a tuple of int. Raises SignatureError for anything else."""
+    numbers = tuple(by_value) if hasattr(by_value, "__iter__") else (None,)
+    if not all(isinstance(each, int) for each in numbers):
+        raise SignatureError(
+            "by_value= is True or the numbers of arguments, the first being 0, such as (0, 1); "
+            f"got {by_value!r}"
+        )
+    return numbers
+
+
 _make = _lib.maker(Callback, signature_of, ZERO, CType, ATTRIBUTE)
 
 
@@ -207,7 +218,7 @@ def callback(
         made = signature_of(signature, ffi)
         if made.ctype is None:
             raise SignatureError("by_value= is for C declarations and cffi types, not for ctypes'")
-        signature = from_cffi(made.ctype, True if by_value is True else tuple(by_value))
+        signature = from_cffi(made.ctype, True if by_value is True else _numbers(by_value))
     if func is not None:
         return _make(signature, func, error, onerror, ffi)
     signature_of(signature, ffi)  # a wrong signature raises where the decorator is written

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import _imp
+import _thread
 import sys
 
 from ffi_static import _lib
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: The thread and the module's name of each search that runs. Other finders ask all finders too: a
+#: second copy of this package has one, and so have tools that watch imports. Two of them would ask
+#: each other for ever.
+_searching: set[tuple[int, str]] = set()
+
+
 class _Finder:
     """Finds each wanted module whenever it is imported, not only at the first time."""
 
@@ -25,16 +32,28 @@ class _Finder:
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Find the module as the other finders do, and have it served once it is loaded."""
-        if name not in serving.wanted:
+        search = (_thread.get_ident(), name)
+        if name not in serving.wanted or search in _searching:
             return None
-        for finder in sys.meta_path:
-            find = None if finder is _Finder else getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = find(name, path, target) if find else None
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
-                return spec
-        return None
+        _searching.add(search)
+        try:
+            spec = _ask_the_others(name, path, target)
+        finally:
+            _searching.discard(search)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+        return spec
+
+
+def _ask_the_others(
+    name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        find = None if finder is _Finder else getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = find(name, path, target) if find else None
+        if spec is not None:
+            return spec
+    return None
 
 
 class _Loader:

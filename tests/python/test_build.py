@@ -67,9 +67,35 @@ def test_setup_with_old_packages_stops_and_names_them(tmp_path: Path) -> None:
     old = "import cffi, setuptools; cffi.__version__ = '1.14'; setuptools.__version__ = '60.9.3'"
     done = setup(old, tmp_path)
     assert done.returncode == 1
-    assert "setuptools>=61.0 (found setuptools 60.9.3)" in done.stderr
+    assert "setuptools>=77.0 (found setuptools 60.9.3)" in done.stderr
     assert "cffi>=1.15.1 (found cffi 1.14)" in done.stderr
-    assert "pip install 'setuptools>=61.0' 'cffi>=1.15.1'" in done.stderr
+    assert "pip install 'setuptools>=77.0' 'cffi>=1.15.1'" in done.stderr
+
+
+def test_setup_with_setuptools_that_know_no_licence_expression_stops(tmp_path: Path) -> None:
+    """Such setuptools, which Pythons before 3.12 bring, would print pages of a schema."""
+    done = setup("import setuptools; setuptools.__version__ = '76.1.0'", tmp_path)
+    assert done.returncode == 1
+    assert "setuptools>=77.0 (found setuptools 76.1.0)" in done.stderr
+
+
+def test_setup_goes_on_with_older_setuptools_where_the_licence_is_a_table(tmp_path: Path) -> None:
+    """As packaging/debian/rules writes it; the setuptools that runs reads both."""
+    table = (
+        "p = 'pyproject.toml'; s = open(p).read(); "
+        "open(p, 'w').write(s.replace('license = \"MIT\"', 'license = { text = \"MIT\" }')"
+        ".replace('license-files', '# license-files'))"
+    )
+    old = "import setuptools; setuptools.__version__ = '66.1.1'"
+    done = setup(f"{table}\n{old}", tmp_path)
+    assert (done.returncode, done.stdout.split()) == (0, ["ffi_static"]), done.stderr
+
+
+@pytest.mark.parametrize("name", ["CC", "CFLAGS", "LDFLAGS"])
+def test_setup_names_a_variable_with_half_a_quote(tmp_path: Path, name: str) -> None:
+    done = setup(f'import os; os.environ[{name!r}] = "gcc \'-O2"', tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (f"ffi_static cannot be built: {name}=gcc '-O2: No closing quotation\n")
 
 
 def build(tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -53,6 +53,8 @@ def test_unset_nothing_is_installed_and_nothing_of_us_imported(value: str | None
         ("no", []),
         ("False", []),
         ("off", []),
+        ("Ctypes", ["_ctypes"]),
+        ("REQUIRE,Cffi", ["_cffi_backend"]),
     ],
 )
 def test_words_choose_what_is_served(value: str, served: list[str]) -> None:
@@ -60,7 +62,7 @@ def test_words_choose_what_is_served(value: str, served: list[str]) -> None:
     assert (said.stdout, said.stderr) == (f"{served}\n", "")
 
 
-@pytest.mark.parametrize("value", ["y", "2", "ctypes cffi", "1,", "Ctypes", "\n"])
+@pytest.mark.parametrize("value", ["y", "2", "ctypes cffi", "1,", "\n"])
 def test_wrong_word_is_one_line_that_names_the_legal_ones_and_python_goes_on(value: str) -> None:
     said = start(*SERVED, FFI_STATIC_INSTALL=value)
     assert (said.stdout, said.returncode) == ("[]\n", 0)
@@ -69,8 +71,9 @@ def test_wrong_word_is_one_line_that_names_the_legal_ones_and_python_goes_on(val
     assert f"{legal}; callbacks are stock" in said.stderr
 
 
-def test_wrong_word_beside_require_ends_python() -> None:
-    said = start(*SERVED, FFI_STATIC_INSTALL="require,ctype")
+@pytest.mark.parametrize("value", ["require,ctype", "REQUIRE,ctype"])
+def test_wrong_word_beside_require_ends_python(value: str) -> None:
+    said = start(*SERVED, FFI_STATIC_INSTALL=value)
     assert (said.stdout, said.returncode) == ("", 125)
     assert said.stderr.count("\n") == 1
     assert "giving up, as required" in said.stderr
@@ -239,11 +242,16 @@ def test_report_in_the_environment_is_every_processs(tmp_path: Path) -> None:
 
 
 def test_report_with_a_wrong_value_is_one_line() -> None:
-    said = start("-c", "print('ran')", FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="yes")
+    said = start("-c", "print('ran')", FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT="y")
     assert said.stdout == "ran\n"
-    assert (
-        said.stderr == "ffi_static: FFI_STATIC_REPORT=yes: give 0 or 1; there will be no report\n"
-    )
+    assert said.stderr == "ffi_static: FFI_STATIC_REPORT=y: give 0 or 1; there will be no report\n"
+
+
+@pytest.mark.parametrize(("value", "told"), [("yes", True), ("On", True), ("No", False)])
+def test_report_is_switched_by_the_words_of_install(value: str, told: bool) -> None:
+    said = start("-c", TWO, FFI_STATIC_INSTALL="1", FFI_STATIC_REPORT=value)
+    assert (COUNTS in said.stderr) == told
+    assert "give 0 or 1" not in said.stderr
 
 
 def test_report_counts_callbacks_of_this_package() -> None:

@@ -415,6 +415,10 @@ def test_by_value_names_arguments(declaration: str, which: Any, got: Any) -> Non
         ("int(void *)", (0,), "'void *' points at no number"),
         ("int(char *, void *)", True, "no argument points at a number"),
         (ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p), True, "not for ctypes'"),
+        ("int(int *)", 1, "by_value= is True or the numbers of arguments"),
+        ("int(int *)", "0", "by_value= is True or the numbers of arguments"),
+        ("int(int *)", (ctypes.c_int,), "by_value= is True or the numbers of arguments"),
+        ("int(int *)", [[0]], "by_value= is True or the numbers of arguments"),
     ],
 )
 def test_by_value_of_what_has_none(signature: Any, which: Any, said: str) -> None:

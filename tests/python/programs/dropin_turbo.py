@@ -21,8 +21,7 @@ from ffi_static import _lib
 from ffi_static._dropin import probe
 from tests.python.programs import fresh
 from tests.python.programs.caller import caller
-from tests.python.programs.tools import BOTH, FUNCTION, MAKERS, ffi, mapped, record
-from tests.support.process import output
+from tests.python.programs.tools import BOTH, FUNCTION, MAKERS, ffi, place_of, record
 from tests.support.programs import case
 
 ANY: Any = ffi
@@ -189,18 +188,6 @@ def a_child_calls_what_its_parent_has_called(module: str) -> None:
             right = [caller.call(at, -3) for _, at in (called, uncalled, make(abs))] == [3, 3, 3]
             os._exit(0 if right and turbo(module) == 3 else 1)
         assert os.waitpid(pid, 0)[1] == 0
-
-
-def place_of(symbol: str) -> Any:
-    """Give the entry of cffi's import table for a symbol, made writable."""
-    file = record("_cffi_backend").file
-    rows = output(["readelf", "-rW", file]).splitlines()
-    (offset,) = [int(row.split()[0], 16) for row in rows if f" {symbol} " in f"{row} "]
-    starts = [int(place[0].split("-")[0], 16) for place in mapped(Path(file).name)]
-    at = min(starts) + offset
-    page = os.sysconf("SC_PAGESIZE")
-    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(at & -page), ctypes.c_size_t(page), 3) == 0
-    return ctypes.c_void_p.from_address(at)
 
 
 @case()

@@ -7,6 +7,7 @@ Makers of callbacks as programs make them, by module: each gives (the callback, 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 from typing import Any, Callable
@@ -16,6 +17,7 @@ import cffi
 import ffi_static
 from ffi_static import _lib
 from ffi_static.doctor.trials import describe_memory
+from tests.support.process import output
 from tests.support.programs import case
 
 ffi = cffi.FFI()
@@ -62,6 +64,19 @@ def mapped(name: str) -> list[list[str]]:
     """Give the addresses and rights of each mapping of a file of that name."""
     lines = Path("/proc/self/maps").read_text().splitlines()
     return [line.split()[:2] for line in lines if name in line]
+
+
+def place_of(symbol: str) -> Any:
+    """Give the entry of cffi's import table for a symbol, made writable."""
+    file = record("_cffi_backend").file
+    rows = output(["readelf", "-rW", file]).splitlines()
+    words = [row.replace("@", " ").split() for row in rows]  # mmap@GLIBC_2.2.5
+    (offset,) = [int(row[0], 16) for row in words if symbol in row]
+    starts = [int(place[0].split("-")[0], 16) for place in mapped(Path(file).name)]
+    at = min(starts) + offset
+    page = os.sysconf("SC_PAGESIZE")
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(at & -page), ctypes.c_size_t(page), 3) == 0
+    return ctypes.c_void_p.from_address(at)
 
 
 def record(module: str, state: str = "served") -> ffi_static.Served:
