@@ -66,12 +66,12 @@ def mapped(name: str) -> list[list[str]]:
     return [line.split()[:2] for line in lines if name in line]
 
 
-def place_of(symbol: str) -> Any:
-    """Give the entry of cffi's import table for a symbol, made writable."""
+def place_of(*symbols: str) -> Any:
+    """Give the entry of cffi's import table for the one of the symbols that it has, writable."""
     file = record("_cffi_backend").file
     rows = output(["readelf", "-rW", file]).splitlines()
     words = [row.replace("@", " ").split() for row in rows]  # mmap@GLIBC_2.2.5
-    (offset,) = [int(row[0], 16) for row in words if symbol in row]
+    (offset,) = [int(row[0], 16) for row in words if not set(symbols).isdisjoint(row)]
     starts = [int(place[0].split("-")[0], 16) for place in mapped(Path(file).name)]
     at = min(starts) + offset
     page = os.sysconf("SC_PAGESIZE")
