@@ -33,7 +33,7 @@ def another_tool_at_mmap_leaves_uninstall_able_to_end() -> None:
     ffi_static.install()
     make = MAKERS["_cffi_backend"]
     made, address = make(abs)
-    place = place_of("mmap", "mmap64")  # cffi from source calls the latter
+    place = place_of("mmap", "mmap64")  # the latter: cffi from source
     ours = place.value
     place.value = ctypes.cast(ctypes.CDLL(None).mmap, ctypes.c_void_p).value
     ffi_static.uninstall()

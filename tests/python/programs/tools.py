@@ -67,11 +67,12 @@ def mapped(name: str) -> list[list[str]]:
 
 
 def place_of(*symbols: str) -> Any:
-    """Give the entry of cffi's import table for the one of the symbols that it has, writable."""
+    """Give the entry of cffi's import table for the first of the symbols that it has, writable."""
     file = record("_cffi_backend").file
     rows = output(["readelf", "-rW", file]).splitlines()
     words = [row.replace("@", " ").split() for row in rows]  # mmap@GLIBC_2.2.5
-    (offset,) = [int(row[0], 16) for row in words if not set(symbols).isdisjoint(row)]
+    offsets = {symbol: int(row[0], 16) for row in words for symbol in symbols if symbol in row}
+    offset = next(offsets[symbol] for symbol in symbols if symbol in offsets)
     starts = [int(place[0].split("-")[0], 16) for place in mapped(Path(file).name)]
     at = min(starts) + offset
     page = os.sysconf("SC_PAGESIZE")
