@@ -130,7 +130,9 @@ FFI_STATIC_API ffi_static_closure *ffi_static_alloc(size_t size, unsigned flags,
  *   - an array of packed structs whose fields are unaligned from the second element on: closures do
  *     what clang and the psABI do, and pass it in memory.
  * On AArch64 they differ over packed long doubles on the stack: closures do what gcc and AAPCS64
- * do. */
+ * do. A type that an attribute aligns to more than 16 may reach the handler at a multiple of 16
+ * only, and on s390x one aligned to more than 8 at a multiple of 8. Copy it before you use what
+ * needs more. */
 
 /** Make `closure` run `handler` with the signature of `cif`. ffi_prep_cif() has prepared the cif.
  * The cif and its types must outlive the closure. The signature is compiled here, once. The

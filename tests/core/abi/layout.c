@@ -237,6 +237,38 @@ ALIGNED_CASE(aligned_one_long, { long a; }, ffi_type_slong, 9L, (long)0x12345678
 ALIGNED_CASE(aligned_one_double, { double a; }, ffi_type_double, 9.0, 1.5, &ffi_type_double)
 /* clang-format on */
 
+/* Aligned to 8, its members to 4: on a 32-bit machine it may begin at any word. */
+CASE(aligned_to_eight)
+{
+    typedef struct __attribute__((aligned(8))) {
+        int a, b;
+    } T;
+    typedef struct __attribute__((aligned(8))) {
+        float a, b;
+    } F;
+    ffi_type *ints[] = {&ffi_type_sint32, &ffi_type_sint32, NULL};
+    ffi_type *floats[] = {&ffi_type_float, &ffi_type_float, NULL};
+    ffi_type of_ints = {8, 8, FFI_TYPE_STRUCT, ints}, of_floats = {8, 8, FFI_TYPE_STRUCT, floats};
+    ffi_type *behind_int[] = {&ffi_type_sint, &of_ints};
+    ffi_type *behind_float[] = {&ffi_type_float, &of_floats};
+    T in = {7, -8};
+    F in_floats = {1.5f, -2.5f};
+    ffi_cif cif;
+    void *code;
+    ffi_static_closure *c = test_alloc(sizeof *c, &code);
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_slong, behind_int) == FFI_OK);
+    CHECK(ffi_static_prep(c, &cif, note_second, NULL, 0) == 0);
+    CHECK(((long (*)(int, T))code)(1, in) == (long)&of_ints);
+    CHECK((uintptr_t)where % 8 == 0, "the integers are at %p", where);
+    CHECK(!memcmp(seen, &in, sizeof in), "the integers arrived changed");
+    CHECK(ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_slong, behind_float) == FFI_OK);
+    CHECK(ffi_static_prep(c, &cif, note_second, NULL, 0) == 0);
+    CHECK(((long (*)(float, F))code)(1, in_floats) == (long)&of_floats);
+    CHECK((uintptr_t)where % 8 == 0, "the floats are at %p", where);
+    CHECK(!memcmp(seen, &in_floats, sizeof in_floats), "the floats arrived changed");
+    CHECK(ffi_static_free(c) == 0);
+}
+
 /* Fourteen of one eightbyte each, the most that registers hold: each has a place of its own. */
 typedef struct OVER_ALIGNED {
     long a;

@@ -173,9 +173,10 @@
  * The psABIs' spare registers are R10 and X17, T1, R0 and R11, and of 32-bit programs ECX. All
  * machines but x86-64 always spend a register on the jump: without TRAMPFD_CODE_REGISTER X16,
  * T3, R1, R12, T1, EAX or IP, which then cannot be the data register. Neither can X0 of RISC-V
- * and R0 of LoongArch, which are zero, nor R0 of Power; and R0 of s390x cannot be the code register. Power spends
- * CTR, too. I386's compact form spends the flags as well. BR through X16 and X17 may arrive at
- * `bti c`; through any other, code in a guarded page must begin with `bti j` or `jc`.
+ * and R0 of LoongArch, which are zero, nor R0 of Power; and R0 of s390x cannot be the code
+ * register. Power spends CTR, too. I386's compact form spends the flags as well. BR through X16 and
+ * X17 may arrive at `bti c`; through any other, code in a guarded page must begin with `bti j` or
+ * `jc`.
  */
 #define TRAMPFD_X86_RAX	   0
 #define TRAMPFD_X86_RCX	   1
