@@ -3,6 +3,8 @@
 # deb-inside.sh - what deb.sh runs in the scratch root, where /shared has the packages; $1: the version
 set -eu -o pipefail
 cd /shared
+# shellcheck source=packaging/dkms-inside.sh disable=SC1091
+. ./dkms-inside.sh
 NAMES="libffi-static0 libffi-static-nested0 libffi-static-dev python3-ffi-static trampfd-dkms"
 
 quietly() { # WHAT COMMAND...: on failure the end of what it said
@@ -19,8 +21,7 @@ install() { # shellcheck disable=SC2046 # names of files
     quietly "apt-get install, revision $1" apt-get -q -y --no-install-recommends install $(packages "$1")
 }
 everything() { find / -xdev \( -path /shared -o -path /proc -o -path /tmp -o -path /var/cache -o -path /var/log \
-    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -name __pycache__ \) -prune -o -print | sort |
-    grep -vE "/modules/[^/]*/modules\.|/var/lib/dkms/mok\." ; } # depmod's lists, dkms' key: of no package
+    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -name __pycache__ \) -prune -o -print | sort | of_packages; }
 # unit LINE...: a service with MemoryDenyWriteExecute=, run by systemd as the first process of namespaces
 # and a control group of its own. What it prints is shown; its end is that of the service.
 unit() {
@@ -66,25 +67,6 @@ use() {
     dpkg -V $NAMES
 }
 
-# module: apt had dkms compile it, without a warning, for the kernel whose headers are here; dkms' build of a
-# copy with a planted error ends at it.
-module() {
-    local copy=/tmp/dkms state
-    state=$(dkms status -m trampfd -v "$version" -k "$kernel")
-    echo "    $state"
-    case $state in *": installed"*) ;; *) echo "dkms did not install it"; return 1 ;; esac
-    modinfo "$(find "/lib/modules/$kernel/updates" -name 'trampfd.ko*')" | grep -E '^(vermagic|license):' | sed 's/^/    /'
-    find "/var/lib/dkms/trampfd/$version" -path "*/$kernel/*" -name make.log -exec cat {} + >/shared/make.log
-    grep -q 'trampfd\.o' /shared/make.log || { echo "dkms kept no log"; return 1; }
-    ! grep -i 'warning:' /shared/make.log || { echo "these are warnings"; return 1; }
-    mkdir -p $copy/source $copy/tree
-    cp -r "/usr/src/trampfd-$version" $copy/source/
-    echo '#error planted' >>"$copy/source/trampfd-$version/device.c"
-    ! dkms build --sourcetree $copy/source --dkmstree $copy/tree -m trampfd -v "$version" -k "$kernel" \
-        >/shared/step.log 2>&1 || { echo "dkms did not notice the planted error"; return 1; }
-    grep -h -o 'error: #error planted' "$copy/tree/trampfd/$version/build/make.log" | sed 's/^/    /'
-}
-
 version=$1 kernel=$(ls /lib/modules)
 echo "--- Debian $(cat /etc/debian_version), $(python3 --version), gcc $(gcc -dumpversion)"
 quietly "apt-get update" apt-get -q update
@@ -103,7 +85,8 @@ grep -aE ' (PASS|FAIL|SKIP)' step.log | sort -u
 install 2
 use
 echo "--- dkms"
-module
+module "$version" "$kernel"
+planted "$version" "$kernel"
 # shellcheck disable=SC2086 # names
 quietly "apt-get remove" apt-get -q -y remove $NAMES
 ! python3 -c 'import ffi_static' 2>/dev/null

@@ -87,6 +87,7 @@ for file in /etc/apt/apt.conf.d/*; do # this machine's settings (a proxy, an arc
     ! grep -qE '^Acquire' "$file" || cp -L "$file" "$ROOTS/use-root-$suite/etc/apt/apt.conf.d/"
 done
 cp "$HERE/deb-inside.sh" "$work/run"
+cp "$HERE/dkms-inside.sh" "$work/"
 cp -r "$HERE/../examples/closures" "$work/"
 status=0
 inside "$ROOTS/use-root-$suite" "$work" bash /shared/run "$version" 2>&1 | tee "$work/session.txt" || status=$?

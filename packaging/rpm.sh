@@ -5,7 +5,8 @@
 #   rpm.sh OUT VERSION      after source.sh and `make package-recipes`; leaves OUT/rpm/*.rpm and session.txt
 #
 # Roots of Debian trixie stand for a distribution with RPM, of which none can be had by apt: so rpm's
-# database is empty (--nodeps), and paths of libraries and of Python's packages are Debian's.
+# database is empty (--nodeps), and paths of libraries and of Python's packages are Debian's. dkms and the
+# kernel's headers are Debian's as well: the scriptlets have dkms compile the module after each step.
 # Fails when a step does; the end of its log is shown.
 set -eu -o pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -40,7 +41,8 @@ inside "$OUT/build-root-rpm" "$work" sh /shared/run >"$work/build.log" 2>&1 || {
 grep -E '[0-9]+ errors' "$work/build.log" || true
 ls "$work"/*-1.*.rpm
 
-make_root $suite "$OUT/use-root-rpm.tar" rpm gcc libc6-dev libffi-dev pkg-config python3 python3-cffi-backend
+make_root $suite "$OUT/use-root-rpm.tar" rpm gcc libc6-dev libffi-dev pkg-config python3 python3-cffi-backend \
+    dkms "linux-headers-$(dpkg --print-architecture)"
 rm -rf "$OUT/use-root-rpm"
 mkdir "$OUT/use-root-rpm"
 trap 'rm -rf "$OUT/use-root-rpm"' EXIT
@@ -48,11 +50,17 @@ tar -C "$OUT/use-root-rpm" -xf "$OUT/use-root-rpm.tar"
 rm -rf "$work/top"
 mkdir "$work/source"
 tar -C "$work/source" --strip-components=1 -xf "$work/ffi_static-$version.tar.gz"
+cp "$HERE/dkms-inside.sh" "$work/"
 cat >"$work/run" <<'RUN'
 set -eu
 cd /shared
+. ./dkms-inside.sh
+version=$1 kernel=$(ls /lib/modules)
 names="ffi_static ffi_static-devel ffi_static-nested python3-ffi_static trampfd-dkms"
-everything() { find /usr /etc -xdev -name __pycache__ -prune -o -print | sort; }
+everything() { find /usr /etc /var/lib/dkms -xdev -name __pycache__ -prune -o -print | sort | of_packages; }
+quietly() { # COMMAND...: on failure the end of what it said, which goes to rpm.log
+    "$@" >>rpm.log 2>&1 || { tail -n 25 rpm.log; echo "$* failed"; exit 1; }
+}
 use() {
     cd source
     sh packaging/debian/tests/program $(pkg-config --cflags --libs libffi_static)
@@ -61,22 +69,24 @@ use() {
     cd ..
     ffi-static --version
     rpm -V --nodeps $names
+    module "$version" "$kernel"
 }
 mkdir -p /usr/share/licenses # as a distribution with RPM has it
 everything >before
 echo "--- rpm -i"
-rpm -i --nodeps ./*-1.*.rpm 2>&1 | grep -v dkms || true
+quietly rpm -i --nodeps ./*-1.*.rpm
 use
 echo "--- rpm -U"
-rpm -U --nodeps ./*-2.*.rpm 2>&1 | grep -v dkms || true
+quietly rpm -U --nodeps ./*-2.*.rpm
 [ "$(rpm -q --qf '%{RELEASE} ' $names)" = "2 2 2 2 2 " ]
 use
+planted "$version" "$kernel"
 echo "--- rpm -e"
-rpm -e --nodeps $names 2>&1 | grep -v dkms || true
+quietly rpm -e --nodeps $names
 everything >after
 diff before after || { echo "these files came or went"; exit 1; }
 echo "--- nothing is left behind"
 RUN
 status=0
-inside "$OUT/use-root-rpm" "$work" sh /shared/run 2>&1 | tee "$work/session.txt" || status=$?
+inside "$OUT/use-root-rpm" "$work" sh /shared/run "$version" 2>&1 | tee "$work/session.txt" || status=$?
 exit "$status"

@@ -73,7 +73,7 @@ def main() -> int:
                 shutil.rmtree(patched.folder("stock").parent, ignore_errors=True)
             for suite, mode in [(stock, "stock"), *((patched, mode) for mode in MODES)]:
                 if state(suite, mode) != "done":
-                    perform(suite, mode)
+                    perform(suite, mode, libffi if suite is patched else None)
                 print(f"  {suite.name}, {mode}: {cell(suite, mode)}", flush=True)
             told = results(stock, "stock")
             if sum(outcome in GOOD for outcome, _ in told.values()) < 100:

@@ -84,8 +84,12 @@ def state(suite: Suite, mode: str) -> str:
     return "done" if done.read_text(encoding="ascii") == wanted else "of another tree"
 
 
-def perform(suite: Suite, mode: str) -> None:
-    """Run one suite in one mode from its beginning."""
+def perform(suite: Suite, mode: str, libffi: Path | None = None) -> None:
+    """Run one suite in one mode from its beginning.
+
+    With a build of `libffi` it is that of the whole process, as in a distribution: a test may
+    import ctypes before cffi, and the first libffi.so.8 that is loaded serves both.
+    """
     ours = MODES[mode][0]
     made_for = digest() if ours else "stock"
     python = with_ours(suite.python, suite.cffi) if ours else environment(suite.python, suite.cffi)
@@ -93,6 +97,8 @@ def perform(suite: Suite, mode: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
     command, env, where = suite.command(python, folder / "log")
+    if libffi:
+        env = {**env, "LD_LIBRARY_PATH": str(libffi / "lib")}
     for _ in range(DEATHS):
         before = crashed(suite, mode)
         status = once(command, env, where, folder, mode)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.peers import patched, suites
 from tests.peers.modes import HERE, MODES, once, outcomes
 from tests.peers.places import PATCH, cffi_source, copy_sources
 from tests.peers.suites import pytest_command, pytest_environment
@@ -126,6 +127,27 @@ def test_comparison_finds_what_is_planted() -> None:
         "new: absent -> skipped ",
         "worse: passed -> failed why not",
     ]
+
+
+def test_patched_suite_has_one_libffi_also_for_ctypes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stock, which the system's ctypes loads before cffi, would serve cffi as well."""
+    told: list[dict[str, str]] = []
+
+    def record(_: list[str], env: dict[str, str], *__: object) -> int:
+        told.append(env)
+        return 0
+
+    monkeypatch.setattr(suites, "PEERS", tmp_path)
+    monkeypatch.setattr(suites, "environment", lambda *_: Path(sys.executable))
+    monkeypatch.setattr(suites, "once", record)
+    monkeypatch.setattr(suites, "cffi_source", lambda _: tmp_path)
+    monkeypatch.setattr(patched, "with_patched", lambda *_: (Path(sys.executable), False))
+    monkeypatch.setattr(patched, "forks", lambda *_: [])
+    monkeypatch.setattr(sys, "argv", ["patched", str(tmp_path), "--only", "cffi0-2.0.0"])
+    assert patched.main() == 1, "no test was run"
+    assert [env.get("LD_LIBRARY_PATH") for env in told] == [None, *[f"{tmp_path}/lib"] * 2]
 
 
 def test_packages_introduce_their_callback() -> None:
