@@ -237,7 +237,8 @@ ALIGNED_CASE(aligned_one_long, { long a; }, ffi_type_slong, 9L, (long)0x12345678
 ALIGNED_CASE(aligned_one_double, { double a; }, ffi_type_double, 9.0, 1.5, &ffi_type_double)
 /* clang-format on */
 
-/* Aligned to 8, its members to 4: on a 32-bit machine it may begin at any word. */
+/* Aligned to 8, its members to 4: on a 32-bit machine, and where floats are saved as such, it may
+ * begin at any word. */
 CASE(aligned_to_eight)
 {
     typedef struct __attribute__((aligned(8))) {
