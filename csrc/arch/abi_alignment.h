@@ -20,11 +20,11 @@ static inline size_t natural_alignment(const ffi_type *t)
     return most < t->alignment ? most : t->alignment;
 }
 
-/* What is whole, but perhaps not where its alignment wants it, since its place is only known to be
- * a multiple of `multiple`: put together elsewhere. */
-static inline void mind_alignment(const ffi_type *t, struct fs_place *place, size_t multiple)
+/* What is whole, but perhaps not where its alignment wants it: put together elsewhere. The frame
+ * begins at a multiple of `frame`. */
+static inline void mind_alignment(const ffi_type *t, struct fs_place *place, size_t frame)
 {
-    if (place->way != FS_DIRECT || t->alignment <= multiple)
+    if (place->way != FS_DIRECT || (t->alignment <= frame && !(place->at & (t->alignment - 1u))))
         return;
     place->way = FS_GATHERED;
     place->pieces = 1;

@@ -143,8 +143,7 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
         place_vector(abi, t, natural_alignment(t), h, place);
     else
         place_general(abi, t->size, natural_alignment(t), place);
-    /* floats that are saved as such lie at multiples of 4 */
-    mind_alignment(t, place, place->at % 16 == 0 ? 16 : place->at % 8 == 0 ? 8 : 4);
+    mind_alignment(t, place, 16);
     return 0;
 }
 

@@ -147,7 +147,7 @@ static int place_aggregate(struct fs_abi *abi, const ffi_type *t, struct fs_plac
         place_vfp(abi, t, natural_alignment(t), h, place);
     else
         place_core(abi, t->size, natural_alignment(t), place);
-    mind_alignment(t, place, place->at % (2 * WORD) ? WORD : 2 * WORD);
+    mind_alignment(t, place, 2 * WORD);
     return 0;
 }
 

@@ -231,7 +231,7 @@ static size_t alignment_of_words(const ffi_type *t, struct homogeneous h)
 /* What is whole, but not where its alignment wants it: put together elsewhere. */
 static void mind_alignment(const ffi_type *t, struct fs_place *place)
 {
-    if (place->way == FS_DIRECT && place->at % (t->alignment < 16 ? t->alignment : 16))
+    if (place->way == FS_DIRECT && place->at & (t->alignment - 1u) & 15)
         add_piece(place, place->at, 0, (unsigned)t->size);
 }
 
