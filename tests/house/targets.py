@@ -161,8 +161,9 @@ def main() -> int:
                 cell, good = cell_of_root(status, seconds, packages, log)
             print(f"{target}: {cell}", flush=True)
             right &= good
+            table = rows()  # another suite's run may have written the page meanwhile
             table.setdefault(target, [""] * 3)[column] = cell
-        write(table)
+            write(table)
     return 0 if right else 1
 
 
