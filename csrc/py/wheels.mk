@@ -24,7 +24,7 @@ dist: $(DIST_TOOLS)/.ready ## [check] the sdist, in dist/, checked by twine and 
 
 wheels: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] manylinux and musllinux wheels, in dist/, without containers: ONLY='3.13 aarch64'
 	@$(DIST_PY) csrc/py/wheels.py --build $(NATIVE) --out $(DIST) \
-	  --libffi $(CURDIR)/$(LIBFFI)/newest/source $(ONLY)
+	  --libffi "$(abspath $(LIBFFI)/newest/source)" $(ONLY)
 
 release: $(DIST_TOOLS)/.ready $(READY) $(LIBFFI)/newest/version ## [slow] every artefact in dist/, made twice and compared, SBOM, checksums: PARTS='sdist wheels deb'
 	@ONLY="$(ONLY)" bash packaging/release.sh $(DIST) $(PARTS)

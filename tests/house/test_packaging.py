@@ -71,6 +71,13 @@ def test_packages_hold_every_installed_file(library: Path, tmp_path: Path) -> No
     assert held == set(below(tmp_path))
 
 
+def test_wheels_find_libffi_where_a_release_has_it(tmp_path: Path) -> None:
+    """The release makes wheels in clones, with the libffi of the checkout that they come from."""
+    for libffi, found in ((tmp_path, tmp_path), (Path("there"), ROOT / "there")):
+        command = ["make", "-n", "-C", ROOT, "wheels", f"LIBFFI={libffi}", "READY="]
+        assert f'--libffi "{found}/newest/source"' in output(command, without=MAKE)
+
+
 def test_release_has_the_first_revision_and_each_name_once(tmp_path: Path) -> None:
     """A clone also has the packages' source, of the sdist's name, and roots of Debian."""
     made = {
