@@ -74,7 +74,7 @@ def test_packages_hold_every_installed_file(library: Path, tmp_path: Path) -> No
 def test_wheels_find_libffi_where_a_release_has_it(tmp_path: Path) -> None:
     """The release makes wheels in clones, with the libffi of the checkout that they come from."""
     for libffi, found in ((tmp_path, tmp_path), (Path("there"), ROOT / "there")):
-        command = ["make", "-n", "-C", ROOT, "wheels", f"LIBFFI={libffi}", "READY="]
+        command = ["make", "-n", "-C", str(ROOT), "wheels", f"LIBFFI={libffi}", "READY="]
         assert f'--libffi "{found}/newest/source"' in output(command, without=MAKE)
 
 
