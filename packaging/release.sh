@@ -38,6 +38,7 @@ for n in one another; do
     ln -s "$PWD/.venv" "$work/$n/.venv"
     mkdir -p "$work/$n/build"
     touch "$work/$n/build/.system"
+    # A clone has tools of its own: a root where a wheel is made sees nothing else of this machine.
     for part; do
         case $part in
             sdist) target=dist ;;
@@ -46,8 +47,8 @@ for n in one another; do
             *) die "$part: parts are sdist, wheels and deb" ;;
         esac
         echo "$n: $part ..."
-        make -s -C "$work/$n" "$target" DIST=dist DIST_TOOLS="$tools" LIBFFI="$PWD/build/libffi" \
-            READY= ${ONLY:+"ONLY=$ONLY"} ${SUITE:+"SUITE=$SUITE"}
+        make -s -C "$work/$n" "$target" DIST=dist LIBFFI="$PWD/build/libffi" READY= \
+            ${ONLY:+"ONLY=$ONLY"} ${SUITE:+"SUITE=$SUITE"}
     done
     USE=no
     sh packaging/artefacts.sh "$work/$n" "$work/$n/all" "$version"
