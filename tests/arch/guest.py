@@ -5,7 +5,7 @@ qemu-user translates system calls and cannot do all of what it translates: `text
 there, and pages are the host's. So Debian's own kernels are booted with one process that runs
 every case with every provider: AArch64 with pages of 4 and of 16 KiB, 32-bit ARM on the first of
 these, ppc64le with 4 and 64, RISC-V and s390x with 4, LoongArch with 16, and x32 on the one of
-Debian's kernels that knows it. Where the architecture has the whole library, the cases of sealed.c
+Debian's kernels that knows it. Where the architecture has the whole library, the cases of sealed*.c
 run there as well, plain and hardened: pages that are opened and shut again are the kernel's. The
 kernels come through a private apt root (100 MB each, kept in the build folder); nothing is
 installed but the emulator. A boot takes seconds. Who boots, and the first process, are those of
@@ -29,6 +29,7 @@ from pathlib import Path
 
 from tests.arch.isas import ISAS
 from tests.core.sealed_vm import each_case
+from tests.support.ctests import SEALED_PROGRAMS
 from tests.support.machine import (
     MACHINES,
     ROOT,
@@ -150,7 +151,7 @@ def cases() -> list[str]:
 
 
 def jobs(isa: str) -> list[Job]:
-    """Each case with each provider by name, and with the default order; those of sealed.c."""
+    """Each case with each provider by name, and with the default order; those of sealed*.c."""
     slots = [
         Job(f"{f'FFI_STATIC_PROVIDER={provider} ' if provider else ''}/slots {name}", LIMIT)
         for provider in PROVIDERS
@@ -165,9 +166,10 @@ def initrd(isa: str, out: Path, todo: list[Job]) -> Path:
     top = fresh_folder(out / f"root-{isa}")
     write_jobs(todo, top)
     if ISAS[isa].planned:
-        sealed = ROOT / "build" / isa / "static/core/c/sealed"
-        run("the library and sealed.c", "make", "-s", f"ISA={isa}", str(sealed.relative_to(ROOT)))
-        shutil.copy(sealed, top)
+        programs = [f"build/{isa}/static/core/c/{program}" for program in SEALED_PROGRAMS]
+        run("the library and sealed*.c", "make", "-s", f"ISA={isa}", *programs)
+        for program in programs:
+            shutil.copy(ROOT / program, top)
     common = [f"{ISAS[isa].triple}-gcc", "-static", "-std=gnu11", "-O2"]
     common += ["-D_GNU_SOURCE", "-pthread"]
     sources = [*ROOT.glob("csrc/base/*.c"), *ROOT.glob("csrc/tramp/*.c")]
@@ -209,7 +211,7 @@ def main() -> int:
     args = parser.parse_args()
     out = args.build.resolve() / "arch" / "guest"
     out.mkdir(parents=True, exist_ok=True)
-    title = "slots.c and sealed.c in an emulated machine"
+    title = "slots.c and sealed*.c in an emulated machine"
     print(f"{'':13}{title:44}{'passed':>7}{'failed':>7}{'n/a':>7}", flush=True)
     good = True
     try:

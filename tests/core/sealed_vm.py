@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sealed_vm - the cases of tests/core/c/sealed.c in a machine whose processor has protection keys
+"""sealed_vm - the cases of tests/core/c/sealed*.c in a machine whose processor has protection keys
 
     python -m tests.core.sealed_vm [--kernel 6.12]        (`make test-sealed-vm`)
 
@@ -18,7 +18,7 @@ import argparse
 import shutil
 import sys
 
-from tests.support.ctests import ROOT, SKIPPED, cases
+from tests.support.ctests import HARDENED, ROOT, SEALED_PROGRAMS, SKIPPED, cases
 from tests.support.machine import (
     MACHINES,
     CannotRunError,
@@ -36,7 +36,6 @@ PROGRAMS = ("tests-static", "vm-programs-x86_64", "build/bench/sealed.static")
 #: Seconds. RISC-V's machine takes minutes over 20,000 sealed closures: 120,000 times mprotect().
 LIMIT = 1200
 METHODS = ("0", "1", "keys")
-OWN = ("nothing_is_made_unsealed", "a_hardened_process_has_no_other")
 
 
 def each_case(*methods: str, before: str = "") -> list[Job]:
@@ -45,10 +44,11 @@ def each_case(*methods: str, before: str = "") -> list[Job]:
     before: more variables of the environment.
     """
     return [
-        Job(f"{before}FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /sealed {case}", LIMIT)
+        Job(f"{before}FFI_STATIC_HARDEN={harden} FS_TEST_DIVIDE=8 /{program} {case}", LIMIT)
         for harden in methods
-        for case in cases("c", "sealed")
-        if case not in OWN or (case == OWN[1] and harden != "0")
+        for program in SEALED_PROGRAMS
+        for case in cases("c", program)
+        if case not in HARDENED or (case == HARDENED[1] and harden != "0")
     ]
 
 
@@ -56,10 +56,10 @@ def jobs() -> list[Job]:
     """List each case by each method, what must be refused, and all on the module's tables."""
     listed = each_case(*METHODS)
     for first in ("keys", "thread"):
-        words = f"FFI_STATIC_HARDEN=keys FS_TEST_FIRST={first} /sealed {OWN[0]}"
+        words = f"FFI_STATIC_HARDEN=keys FS_TEST_FIRST={first} /sealed_refused {HARDENED[0]}"
         listed.append(Job(words, 60))
     listed += measured("resident", "text")
-    hole = "FS_TEST_HOLE=1 FS_TEST_DIVIDE=8 /sealed no_store_reaches_a_sealed_table"
+    hole = "FS_TEST_HOLE=1 FS_TEST_DIVIDE=8 /sealed_attacked no_store_reaches_a_sealed_table"
     listed.append(Job(f"FFI_STATIC_HARDEN=1 {hole}", 60, fails=True))
     provider = "FFI_STATIC_PROVIDER=trampfd "
     without = f"{provider}FFI_STATIC_HARDEN=1 /sealed each_state_is_read_only"
@@ -94,7 +94,8 @@ def main() -> int:
         return 2
     listed = jobs()
     top = fresh_folder(out / "root")
-    for path in ("static/core/c/sealed", "vm/bin/x86_64/init", "bench/sealed.static"):
+    sealed = [f"static/core/c/{program}" for program in SEALED_PROGRAMS]
+    for path in (*sealed, "vm/bin/x86_64/init", "bench/sealed.static"):
         shutil.copy(ROOT / "build" / path, top)
     shutil.copy(ROOT / f"build/kmod/{kernel}-x86_64/trampfd.ko", top)
     write_jobs(listed, top)

@@ -13,7 +13,9 @@ import pytest
 
 from tests.support.ctests import (
     BUILD,
+    HARDENED,
     ROOT,
+    SEALED_PROGRAMS,
     WITH_MODULE,
     build,
     cases,
@@ -22,10 +24,13 @@ from tests.support.ctests import (
     run,
 )
 
-PROGRAMS = ("api", "alloc", "tables", "hop", "stamp", "device", "sealed")
-# Cases that need a variable of their own: test_sealed_*.
-HARDENED = {"nothing_is_made_unsealed", "a_hardened_process_has_no_other"}
-SEALED = [case for case in cases("c", "sealed") if case not in HARDENED]
+PROGRAMS = ("api", "alloc", "tables", "hop", "stamp", "device", *SEALED_PROGRAMS)
+SEALED = [
+    (program, case)
+    for program in SEALED_PROGRAMS
+    for case in cases("c", program)
+    if case not in HARDENED
+]
 ALL = [
     (program, case) for program in PROGRAMS for case in cases("c", program) if case not in HARDENED
 ]
@@ -78,22 +83,25 @@ def test_stamp_on_each_provider(provider: str, case: str) -> None:
     )
 
 
-def sealed(case: str, **env: str) -> subprocess.CompletedProcess[str]:
+def sealed(program: str, case: str, **env: str) -> subprocess.CompletedProcess[str]:
     build("tests-c")
-    return run(BUILD / "tests" / "core" / "c" / "sealed", case, env=env)
+    return run(BUILD / "tests" / "core" / "c" / program, case, env=env)
 
 
 @pytest.mark.parametrize("provider", ["default", *(p for p in WITH_MODULE if p != "resident")])
-@pytest.mark.parametrize("case", [*SEALED, "a_hardened_process_has_no_other"])
-def test_sealed_all_on_each_provider(case: str, provider: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "case"), [*SEALED, ("sealed", "a_hardened_process_has_no_other")]
+)
+def test_sealed_all_on_each_provider(program: str, case: str, provider: str) -> None:
     needs_module(provider)
     env = {} if provider == "default" else {"FFI_STATIC_PROVIDER": provider}
-    judge(sealed(case, FFI_STATIC_HARDEN="1", **env))
+    judge(sealed(program, case, FFI_STATIC_HARDEN="1", **env))
 
 
 @pytest.mark.parametrize("harden", ["0", "1"])
 def test_a_page_left_writable_is_found(harden: str) -> None:
-    done = sealed("no_store_reaches_a_sealed_table", FFI_STATIC_HARDEN=harden, FS_TEST_HOLE="1")
+    case = "no_store_reaches_a_sealed_table"
+    done = sealed("sealed_attacked", case, FFI_STATIC_HARDEN=harden, FS_TEST_HOLE="1")
     # Found by the count, in the parent or in a child; or by a call that went elsewhere.
     told = re.search(r"written\) is [1-9]|[1-9]\d* stores done|answers", done.stderr)
     assert done.returncode == 99 or (done.returncode == 1 and told), done
@@ -118,22 +126,22 @@ def test_book_keeping_is_not_believed(case: str, harden: str) -> None:
 @pytest.mark.parametrize("harden", ["2", "yes", "keys "])
 def test_a_hardening_that_means_nothing_makes_nothing(harden: str) -> None:
     assert "pass 1 (by pages), keys, or 0" in judge(
-        sealed("nothing_is_made_unsealed", FFI_STATIC_HARDEN=harden)
+        sealed("sealed_refused", "nothing_is_made_unsealed", FFI_STATIC_HARDEN=harden)
     )
 
 
 def test_keys_where_there_are_none_make_nothing() -> None:
     if " pku " in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor has protection keys")
-    said = judge(sealed("nothing_is_made_unsealed", FFI_STATIC_HARDEN="keys"))
+    said = judge(sealed("sealed_refused", "nothing_is_made_unsealed", FFI_STATIC_HARDEN="keys"))
     assert "pkey_alloc" in said and "FFI_STATIC_HARDEN=1 needs none" in said
 
 
-@pytest.mark.parametrize("case", SEALED)
-def test_sealed_by_keys(case: str) -> None:
+@pytest.mark.parametrize(("program", "case"), SEALED)
+def test_sealed_by_keys(program: str, case: str) -> None:
     if " pku " not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor has no protection keys: the guest of `make test-sealed-vm` has")
-    judge(sealed(case, FFI_STATIC_HARDEN="keys"))
+    judge(sealed(program, case, FFI_STATIC_HARDEN="keys"))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])

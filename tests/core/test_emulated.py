@@ -17,13 +17,11 @@ from tests.core.abi.cases import all_cases
 from tests.fuzz import build as fuzz
 from tests.fuzz.isa import ISAS
 from tests.support import process
-from tests.support.ctests import BUILD, ROOT, cases, judge, run
+from tests.support.ctests import BUILD, HARDENED, ROOT, SEALED_PROGRAMS, cases, judge, run
 from tests.support.emulated import ELSEWHERE, emulator, environment, program
 
-#: Cases that need $FFI_STATIC_HARDEN: test_core.py.
-HARDENED = {"nothing_is_made_unsealed", "a_hardened_process_has_no_other"}
 PROGRAMS = {
-    "c": ("api", "alloc", "tables", "hop", "stamp", "sealed"),
+    "c": ("api", "alloc", "tables", "hop", "stamp", *SEALED_PROGRAMS),
     "abi": ("life", "layout", "silent", "variadic", "conventions"),
     "bad_days": ("input", "signatures", "stamps", "stamps_later"),
 }

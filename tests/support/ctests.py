@@ -28,6 +28,10 @@ if os.access("/dev/trampfd", os.R_OK):
     PROVIDERS += ("trampfd",)
 WITH_MODULE = tuple(dict.fromkeys((*PROVIDERS, "trampfd")))
 
+#: The programs of sealed closures, and their cases that need $FFI_STATIC_HARDEN.
+SEALED_PROGRAMS = ("sealed", "sealed_attacked", "sealed_refused")
+HARDENED = ("nothing_is_made_unsealed", "a_hardened_process_has_no_other")
+
 _CASE = re.compile(r"^(?:CASE|CASE_WITHOUT_AUDIT|[A-Z_]+_CASE)\((\w+)[,)]", re.MULTILINE)
 
 
