@@ -96,6 +96,8 @@ enter='
 mount --bind "$1" "$1" # so that the root is a mount point, as on a machine or in a container
 mount -t proc proc "$1/proc"
 mkdir -p "$1/dev/shm" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
+mkdir -p "$1/dev/pts" && mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts "$1/dev/pts"
+ln -sf pts/ptmx "$1/dev/ptmx" # dejagnu runs each compiler in a terminal
 owner=$2
 cd "$1" && mkdir -p .old && shift 2
 pivot_root . .old # not only chroot: paths in /proc/self/maps are then those of the new root
