@@ -40,6 +40,7 @@ elif [ "$arch" != x86_64 ]; then
 else
     "$top/.ci/need" "make kmod" <<'LIST'
 gcc-12|gcc-12|Debian's kernel is compiled with it
+/usr/lib/x86_64-linux-gnu/libelf.so.1|libelf1|objtool of the kernel's headers is linked with it
 LIST
 fi
 

@@ -15,6 +15,7 @@ top=$(cd "$here/../.." && pwd)
 "$top/.ci/need" "make lint-kmod" <<'LIST'
 sparse|sparse|finds address spaces and locks mixed up
 perl|perl|runs checkpatch.pl
+xz|xz-utils|Debian's tarball of the kernel's source
 LIST
 status=0
 

@@ -11,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 "$top/.ci/need" "make test-linux-patch" <<'LIST'
 patch|patch|applies the patches
+gcc|gcc|compiles the kernel's own programs, and the driver
+header:stdio.h|libc6-dev|the kernel's own programs
 bc|bc|the kernel's build
 bison|bison|the kernel's configuration
 flex|flex|the kernel's configuration
