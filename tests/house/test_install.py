@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -187,20 +188,79 @@ def test_examples_build_with_meson_and_run(tool: Any, prefix: Path, tmp_path: Pa
     assert answers(tmp_path, prefix) == SORTED
 
 
-@pytest.mark.parametrize(
-    ("wanted", "found"), [("0.2", True), ("0.2.0", True), ("0.1", False), ("0.3", False)]
-)
-def test_cmake_finds_versions_with_this_interface_only(
-    tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: bool
-) -> None:
-    (tmp_path / "CMakeLists.txt").write_text(
+def cmake(tool: Any, folder: Path, prefix: Path, asked: str, *options: str) -> str:
+    """What CMake says of a project that asks find_package() for these words of ffi_static."""
+    folder.mkdir(exist_ok=True)
+    (folder / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16)\nproject(asks C)\n"
-        f"find_package(ffi_static {wanted})\nmessage(STATUS found=${{ffi_static_FOUND}})\n",
+        f"find_package(ffi_static {asked})\nmessage(STATUS found=${{ffi_static_FOUND}})\n"
+        "if(TARGET ffi_static::ffi_static)\n"
+        "  add_executable(sort sort.c)\n  target_link_libraries(sort ffi_static::ffi_static)\nendif()\n"
+        "if(TARGET ffi_static::archive)\n  message(STATUS archive=1)\nendif()\n",
         encoding="ascii",
     )
+    shutil.copy(EXAMPLE / "sort.c", folder)
     find = f"-DCMAKE_PREFIX_PATH={prefix}"
-    said = run(tool("cmake"), "-S", str(tmp_path), "-B", str(tmp_path / "b"), find)
-    assert f"found={1 if found else 0}\n" in said
+    command = [tool("cmake"), "-S", str(folder), "-B", str(folder / "b"), find, *options]
+    done = process.run(command, without=MAKE)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [("{0}.{1}", 1), ("{0}.{1}.{2}", 1), ("{0}.{before}", 0), ("{0}.{after}", 0), ("{0}", 0)],
+)
+def test_cmake_finds_versions_with_this_interface_only(
+    tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: int
+) -> None:
+    version = [int(number) for number in flags(tool, prefix, "--modversion")[0].split(".")]
+    asked = wanted.format(*version, before=version[1] - 1, after=version[1] + 1)
+    assert f"found={found}\n" in cmake(tool, tmp_path, prefix, asked)
+
+
+def test_cmake_is_told_when_a_component_is_not_there(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    assert "found=1\n" in cmake(tool, tmp_path / "a", prefix, "COMPONENTS archive nested")
+    said = cmake(tool, tmp_path / "b", prefix, "COMPONENTS archives")
+    assert re.search(r"found=(0|FALSE)\n", said)
+    assert "there is no ffi_static::archives in" in said
+    assert "found=1\n" in cmake(tool, tmp_path / "c", prefix, "OPTIONAL_COMPONENTS archives")
+
+
+def test_cmake_offers_no_archive_that_is_packaged_elsewhere(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "usr"
+    shutil.copytree(prefix, shared, symlinks=True, ignore=shutil.ignore_patterns("*.a"))
+    said = cmake(tool, tmp_path / "a", shared, "REQUIRED")
+    assert "found=1\n" in said and "archive=1" not in said
+    assert "archive=1" in cmake(tool, tmp_path / "b", prefix, "REQUIRED")
+
+
+def test_cmake_finds_the_header_where_lib_is_a_link(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    """As /lib is where /usr is merged: CMake looks there first when PATH begins with /bin."""
+    root = tmp_path / "root"
+    shutil.copytree(prefix, root / "usr", symlinks=True)
+    (root / "lib").symlink_to("usr/lib")
+    config = root / "usr/lib/cmake/ffi_static/ffi_static-config.cmake"
+    config.write_text(config.read_text("ascii").replace(f"{prefix}/include", "/no/where"), "ascii")
+    cmake(tool, tmp_path / "a", root, "REQUIRED", f"-Dffi_static_DIR={root}/lib/cmake/ffi_static")
+    run("cmake", "--build", str(tmp_path / "a/b"))
+
+
+def test_cmake_finds_no_library_of_another_word_size(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    version = prefix / "lib/cmake/ffi_static/ffi_static-config-version.cmake"
+    script = tmp_path / "asks.cmake"
+    script.write_text(f"include({version})\nmessage(<${{PACKAGE_VERSION_UNSUITABLE}}>)\n", "ascii")
+    for size in (4, 8):
+        words = [tool("cmake"), f"-DCMAKE_SIZEOF_VOID_P={size}", "-P", str(script)]
+        other = size != struct.calcsize("P")
+        assert process.run(words).stderr == ("<TRUE>\n" if other else "<>\n")
 
 
 #: All that `make install` runs, apart from the compiler's own parts.
