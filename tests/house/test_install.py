@@ -195,7 +195,8 @@ def cmake(tool: Any, folder: Path, prefix: Path, asked: str, *options: str) -> s
         "cmake_minimum_required(VERSION 3.16)\nproject(asks C)\n"
         f"find_package(ffi_static {asked})\nmessage(STATUS found=${{ffi_static_FOUND}})\n"
         "if(TARGET ffi_static::ffi_static)\n"
-        "  add_executable(sort sort.c)\n  target_link_libraries(sort ffi_static::ffi_static)\nendif()\n"
+        "  add_executable(sort sort.c)\n"
+        "  target_link_libraries(sort ffi_static::ffi_static)\nendif()\n"
         "if(TARGET ffi_static::archive)\n  message(STATUS archive=1)\nendif()\n",
         encoding="ascii",
     )

@@ -46,6 +46,56 @@ def test_version_stands_in_no_recipe() -> None:
         ), path
 
 
+def test_rpm_lists_what_is_compiled_after_its_list_is_made(
+    recipes: dict[str, str], tmp_path: Path
+) -> None:
+    """Fedora compiles Python's files, for -O too, after %install; an unlisted file is an error."""
+    (listing,) = re.findall(
+        r"^\(cd %\{buildroot\}[^>]*>python\.files$", recipes["ffi_static.spec"], re.MULTILINE
+    )
+    packages = tmp_path / "usr/lib64/python3.14/site-packages"
+    for name in ("alone.py", "ours/__init__.py", "ours/deeper/one.py", "__pycache__/alone.1.pyc"):
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).touch()
+    line = listing.replace("%{buildroot}", str(tmp_path)).replace("%%", "%")
+    run(["sh", "-euc", line], cwd=tmp_path)
+    for name in (
+        "__pycache__/alone.2.pyc",
+        "ours/__pycache__/2.pyc",
+        "ours/deeper/__pycache__/2.pyc",
+    ):
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).touch()
+    patterns = (tmp_path / "python.files").read_text("utf-8").split()
+    assert not [
+        each for each in patterns if each.startswith("%dir") or each.endswith("__pycache__")
+    ]
+    named = [path for each in patterns for path in tmp_path.glob(each.lstrip("/"))]
+    assert {path for each in named for path in below(each)} == set(below(packages))
+
+
+def test_rpm_builds_with_a_setuptools_that_knows_no_licence_expression(
+    recipes: dict[str, str], tmp_path: Path
+) -> None:
+    (step,) = re.findall(
+        r"^%\{python3\} -c 'import setuptools as s;.*\n.*pyproject\.toml$",
+        recipes["ffi_static.spec"],
+        re.MULTILINE,
+    )
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    for version, licence in (("76.1", 'license = { text = "MIT" }'), ("77.0", 'license = "MIT"')):
+        (modules / "setuptools.py").write_text(f"__version__ = '{version}'", "ascii")
+        (tmp_path / "pyproject.toml").write_text(
+            (ROOT / "pyproject.toml").read_text("utf-8"), "utf-8"
+        )
+        line = step.replace("%{python3}", sys.executable)
+        run(["sh", "-euc", line], cwd=tmp_path, env={"PYTHONPATH": str(modules)})
+        text = (tmp_path / "pyproject.toml").read_text("utf-8")
+        assert licence in text.splitlines()
+        assert ("license-files" in text) == (version == "77.0")
+
+
 @pytest.mark.parametrize("name", ["APKBUILD", "PKGBUILD"])
 def test_recipes_that_are_shell_parse(recipes: dict[str, str], name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(recipes[name], encoding="utf-8")
