@@ -25,7 +25,8 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The files that end in .in, with the version filled in."""
     build = tmp_path_factory.mktemp("recipes")
     run(["make", "-s", "-C", ROOT, "package-recipes", f"BUILD={build}"], without=MAKE)
-    return {path.name: path.read_text("utf-8") for path in (build / "packaging").iterdir()}
+    made = (build / "packaging").iterdir()
+    return {path.name: path.read_text("utf-8") for path in made if path.suffix != ".sh"}
 
 
 def test_recipes_have_the_version_of_the_header(recipes: dict[str, str]) -> None:
@@ -100,6 +101,29 @@ def test_rpm_builds_with_a_setuptools_that_knows_no_licence_expression(
 def test_recipes_that_are_shell_parse(recipes: dict[str, str], name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(recipes[name], encoding="utf-8")
     run(["bash", "-n", tmp_path / name])
+
+
+def test_alpines_dev_package_takes_what_others_have_left(recipes: dict[str, str]) -> None:
+    """abuild moves each *.h and *.c below usr into it, and *.a unless that has gone before."""
+    (listed,) = re.findall(r'^subpackages="(.*)"$', recipes["APKBUILD"], re.MULTILINE)
+    names = [name.partition(":")[0] for name in listed.split()]
+    assert names.index("$pkgname-dev") > max(map(names.index, ("$pkgname-static", "trampfd-src")))
+
+
+def test_arch_keeps_the_archives_that_cmake_is_told_of(recipes: dict[str, str]) -> None:
+    assert re.search(r"^options=\(.*\bstaticlibs\b", recipes["PKGBUILD"], re.MULTILINE)
+
+
+def test_conda_build_finds_the_scripts_of_its_outputs(tmp_path: Path) -> None:
+    """It takes the word for a file's name, and looks beside meta.yaml."""
+    run(["make", "-s", "-C", ROOT, "package-recipes", f"BUILD={tmp_path}"], without=MAKE)
+    made = tmp_path / "packaging"
+    scripts = re.findall(
+        r"^    script: (.*)$", (made / "meta.yaml").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(scripts) == 2
+    for name in scripts:
+        run(["bash", "-n", made / name])
 
 
 def test_same_files_give_the_same_tarball(tmp_path: Path) -> None:
