@@ -97,6 +97,24 @@ def test_rpm_builds_with_a_setuptools_that_knows_no_licence_expression(
         assert ("license-files" in text) == (version == "77.0")
 
 
+def test_new_version_is_a_change_of_the_header_alone(recipes: dict[str, str]) -> None:
+    """What has happened to a version has its number: lists of symbols, results, the CHANGELOG."""
+    version = re.escape(
+        re.findall(r"^Version: +(\S+)$", recipes["ffi_static.spec"], re.MULTILINE)[0]
+    )
+    minor = version.rpartition(r"\.")[0]
+    naming = re.compile(rf"(?<![\d.])({version}|(ffi_static|version)\S* \W*{minor})(?![\d.]*\d)")
+    assert naming.search(f"find_package(ffi_static {minor})".replace("\\", ""))
+    folders = [ROOT / name for name in ("csrc", "docs", "examples", "ffi_static", "packaging")]
+    for path in (p for folder in folders for p in folder.rglob("*") if p.is_file()):
+        if path.suffix in (".so", ".pyc", ".svg", ".symbols") or path.is_relative_to(
+            ROOT / "docs/results"
+        ):
+            continue
+        found = naming.search(path.read_text("utf-8"))
+        assert not found, f"{path}: {found and found[0]}"
+
+
 @pytest.mark.parametrize("name", ["APKBUILD", "PKGBUILD"])
 def test_recipes_that_are_shell_parse(recipes: dict[str, str], name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(recipes[name], encoding="utf-8")
