@@ -328,6 +328,18 @@ def test_library_linked_by_lld_runs_and_has_its_marks(
     assert run(str(tmp_path / "sort")) == SORTED[0]
 
 
+def test_library_is_linked_by_gold_which_knows_neither_marks_nor_sorting(
+    tool: Any, library: Path, tmp_path: Path
+) -> None:
+    tool("ld.gold")
+    gold = (f"BUILD={tmp_path}", "LDFLAGS=-fuse-ld=gold")
+    run("make", "-s", "-j4", "-C", str(ROOT), "lib", *gold)
+    built = tmp_path / "lib/libffi_static.so.0"
+    options = ["-I", str(ROOT / "csrc/include"), str(built), "-lffi", f"-Wl,-rpath,{built.parent}"]
+    run("gcc", "-o", str(tmp_path / "sort"), str(EXAMPLE / "sort.c"), *options)
+    assert run(str(tmp_path / "sort")) == SORTED[0]
+
+
 def test_fakeroot_is_no_root_that_installs_packages(tmp_path: Path) -> None:
     for name, says in (("id", "echo 0"), ("apt-get", f"touch {tmp_path}/asked")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n", encoding="ascii")
