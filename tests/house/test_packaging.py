@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import sys
 from pathlib import Path
@@ -95,6 +96,23 @@ def test_rpm_builds_with_a_setuptools_that_knows_no_licence_expression(
         text = (tmp_path / "pyproject.toml").read_text("utf-8")
         assert licence in text.splitlines()
         assert ("license-files" in text) == (version == "77.0")
+
+
+def test_debian_names_each_licence_of_the_sources() -> None:
+    """Deb822 stanzas: the last one of which a pattern fits a file is the file's."""
+    named = {"MIT": "Expat", "GPL-2.0 OR MIT": "GPL-2 or Expat"}
+    named["(GPL-2.0 WITH Linux-syscall-note) OR MIT"] = "GPL-2-Linux-syscall-note or Expat"
+    text = (DEBIAN / "copyright").read_text("utf-8")
+    stanzas = re.findall(r"^Files: (.*)\n(?:.*\n)*?License: (.*)$", text, re.MULTILINE)
+    for path in (p for p in (ROOT / "csrc").rglob("*") if p.is_file()):
+        spdx = re.search(
+            r"SPDX-License-Identifier: (.*?)(?: \*/| -->)?$", path.read_text("utf-8"), re.MULTILINE
+        )
+        name = str(path.relative_to(ROOT))
+        fitting = [is_ for words, is_ in stanzas for p in words.split() if fnmatch.fnmatch(name, p)]
+        assert not spdx or named[spdx[1]] == fitting[-1], path
+    for licence in {word for _, is_ in stanzas for word in is_.split(" or ")}:
+        assert re.search(rf"^License: {re.escape(licence)}\n ", text, re.MULTILINE), licence
 
 
 def test_new_version_is_a_change_of_the_header_alone(recipes: dict[str, str]) -> None:
