@@ -219,6 +219,39 @@ def test_release_has_the_first_revision_and_each_name_once(tmp_path: Path) -> No
     assert "none of version" in run([*command[:3], tmp_path / "empty", "9.9.9"], status=1).stderr
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ("## [Unreleased]\n\n- New.\n\n## [1.2.2] - 2030-01-01\n", "has no part [1.2.3]"),
+        ("## [Unreleased]\n\n- New.\n\n## [1.2.3] - 2030-01-01\n\n- Old.\n", "that are Unreleased"),
+        ("## [Unreleased]\n\n## [1.2.3] - 2030-01-01\n\n- Old.\n", "part: parts are sdist, wheels"),
+    ],
+)
+def test_release_has_what_the_changelog_says(tmp_path: Path, changes: str, says: str) -> None:
+    (tmp_path / "packaging").mkdir()
+    (tmp_path / "packaging/release.sh").write_text((PACKAGING / "release.sh").read_text("utf-8"))
+    (tmp_path / "csrc/include").mkdir(parents=True)
+    numbers = zip(("MAJOR", "MINOR", "PATCH"), (1, 2, 3))
+    lines = [f"#define FFI_STATIC_VERSION_{name} {number}\n" for name, number in numbers]
+    (tmp_path / "csrc/include/ffi_static.h").write_text("".join(lines), "ascii")
+    (tmp_path / "CHANGELOG.md").write_text(changes, "ascii")
+    git = [
+        "git",
+        "-C",
+        tmp_path,
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+        "-c",
+        "commit.gpgsign=false",
+    ]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        run([*git, *words])
+    done = run(["bash", tmp_path / "packaging/release.sh", tmp_path / "out", "no-part"], status=1)
+    assert says in done.stderr
+
+
 def below(path: Path) -> list[Path]:
     return [path] if not path.is_dir() else [p for p in path.rglob("*") if not p.is_dir()]
 
