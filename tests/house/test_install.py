@@ -204,7 +204,7 @@ def cmake(tool: Any, folder: Path, prefix: Path, asked: str, *options: str) -> s
     find = f"-DCMAKE_PREFIX_PATH={prefix}"
     command = [tool("cmake"), "-S", str(folder), "-B", str(folder / "b"), find, *options]
     done = process.run(command, without=MAKE)
-    return done.stdout + done.stderr
+    return f"{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize(

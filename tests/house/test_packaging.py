@@ -124,13 +124,12 @@ def test_new_version_is_a_change_of_the_header_alone(recipes: dict[str, str]) ->
     naming = re.compile(rf"(?<![\d.])({version}|(ffi_static|version)\S* \W*{minor})(?![\d.]*\d)")
     assert naming.search(f"find_package(ffi_static {minor})".replace("\\", ""))
     folders = [ROOT / name for name in ("csrc", "docs", "examples", "ffi_static", "packaging")]
+    passed = (".so", ".pyc", ".svg", ".symbols")
     for path in (p for folder in folders for p in folder.rglob("*") if p.is_file()):
-        if path.suffix in (".so", ".pyc", ".svg", ".symbols") or path.is_relative_to(
-            ROOT / "docs/results"
-        ):
+        if path.suffix in passed or "results" in path.parts:
             continue
         found = naming.search(path.read_text("utf-8"))
-        assert not found, f"{path}: {found and found[0]}"
+        assert found is None, f"{path}: {found}"
 
 
 @pytest.mark.parametrize("name", ["APKBUILD", "PKGBUILD"])
@@ -235,19 +234,9 @@ def test_release_has_what_the_changelog_says(tmp_path: Path, changes: str, says:
     lines = [f"#define FFI_STATIC_VERSION_{name} {number}\n" for name, number in numbers]
     (tmp_path / "csrc/include/ffi_static.h").write_text("".join(lines), "ascii")
     (tmp_path / "CHANGELOG.md").write_text(changes, "ascii")
-    git = [
-        "git",
-        "-C",
-        tmp_path,
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@b",
-        "-c",
-        "commit.gpgsign=false",
-    ]
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
-        run([*git, *words])
+        run([*git, *words], cwd=tmp_path)
     done = run(["bash", tmp_path / "packaging/release.sh", tmp_path / "out", "no-part"], status=1)
     assert says in done.stderr
 
