@@ -351,6 +351,12 @@ def test_fakeroot_is_no_root_that_installs_packages(tmp_path: Path) -> None:
     assert not (tmp_path / "asked").exists()
 
 
+def test_compiler_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """And not that gcc and two headers, which are there, are missing."""
+    said = one_sentence(make_lib("CC=no-such-cc -m64", f"BUILD={tmp_path}"))
+    assert said == "CC=no-such-cc -m64: there is no program no-such-cc here"
+
+
 def make_lib(*options: str, root: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
     return make("-j4", "-C", str(root), "lib", *options, status=None, env=env)
 
