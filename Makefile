@@ -173,6 +173,7 @@ install: lib ## [start] header, libraries, pkg-config and CMake files: PREFIX=/u
 	$(FILL) csrc/libffi_static.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc"
 	$(FILL) csrc/ffi_static-config.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config.cmake"
 	$(FILL) -e 's|@WORD@|$(WORD)|' csrc/ffi_static-config-version.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config-version.cmake"
+	chmod 644 "$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc" "$(DESTDIR)$(CMAKEDIR)"/*.cmake # whatever umask says
 
 # ---- tests
 

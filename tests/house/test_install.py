@@ -111,6 +111,17 @@ def test_destdir_moves_the_files_but_not_what_they_say(library: Path, tmp_path: 
     assert "@" not in pc
 
 
+def test_installed_files_are_readable_by_all_whatever_umask_says(
+    library: Path, tmp_path: Path
+) -> None:
+    """As where root's umask is 077."""
+    command = f"umask 077 && make -s -C '{ROOT}' install install-dkms DESTDIR='{tmp_path}/d'"
+    run("sh", "-c", command)
+    for path in (p for p in (tmp_path / "d").rglob("*") if not p.is_symlink()):
+        wanted = 0o755 if path.is_dir() or path.name.endswith(".so.0") else 0o644
+        assert oct(path.stat().st_mode & 0o777) == oct(wanted), path
+
+
 def test_libdir_and_includedir_can_be_chosen(library: Path, tmp_path: Path) -> None:
     places = ("LIBDIR=/usr/lib/triplet", "INCLUDEDIR=/usr/include/fs")
     run("make", "-s", "-C", str(ROOT), "install", "PREFIX=/usr", f"DESTDIR={tmp_path}", *places)
@@ -267,7 +278,7 @@ def test_cmake_finds_no_library_of_another_word_size(
 #: All that `make install` runs, apart from the compiler's own parts.
 PLAIN_TOOLS = (
     *("gcc", "as", "ld", "ar", "sh", "sed", "id", "paste", "basename", "dirname", "uname", "cut"),
-    *("mkdir", "rm", "ln", "touch", "cat", "install", "grep", "printf", "sort", "tr"),
+    *("mkdir", "rm", "ln", "touch", "cat", "install", "chmod", "grep", "printf", "sort", "tr"),
 )
 
 
