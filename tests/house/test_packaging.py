@@ -98,6 +98,11 @@ def test_rpm_builds_with_a_setuptools_that_knows_no_licence_expression(
         assert ("license-files" in text) == (version == "77.0")
 
 
+def test_debian_descriptions_have_no_line_that_lintian_finds_too_long() -> None:
+    lines = (DEBIAN / "control").read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith(" ") and len(line) > 80] == []
+
+
 def test_debian_names_each_licence_of_the_sources() -> None:
     """Deb822 stanzas: the last one of which a pattern fits a file is the file's."""
     named = {"MIT": "Expat", "GPL-2.0 OR MIT": "GPL-2 or Expat"}
