@@ -163,6 +163,7 @@ $(LIB)/libffi_static.so.0: $(OBJS) csrc/libffi_static.map $(wildcard csrc/arch/$
 endif
 
 CMAKEDIR = $(LIBDIR)/cmake/ffi_static
+WORD = $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -dM -E -x c /dev/null | sed -n 's/.* __SIZEOF_POINTER__ //p')
 install: lib ## [start] header, libraries, pkg-config and CMake files: PREFIX=/usr/local LIBDIR= INCLUDEDIR= DESTDIR=
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(CMAKEDIR)"
 	install -m 644 csrc/include/ffi_static.h "$(DESTDIR)$(INCLUDEDIR)/"
@@ -171,7 +172,8 @@ install: lib ## [start] header, libraries, pkg-config and CMake files: PREFIX=/u
 	ln -sf libffi_static.so.0 "$(DESTDIR)$(LIBDIR)/libffi_static.so"
 	$(FILL) csrc/libffi_static.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc"
 	$(FILL) csrc/ffi_static-config.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config.cmake"
-	$(FILL) csrc/ffi_static-config-version.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config-version.cmake"
+	$(FILL) -e 's|@WORD@|$(WORD)|' csrc/ffi_static-config-version.cmake.in >"$(DESTDIR)$(CMAKEDIR)/ffi_static-config-version.cmake"
+	chmod 644 "$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static.pc" "$(DESTDIR)$(CMAKEDIR)"/*.cmake # whatever umask says
 
 # ---- tests
 

@@ -20,3 +20,4 @@ package-pacman: package-source package-recipes ## [more slow] Arch's packages by
 package-recipes: ## [more slow] the recipes of Alpine, Arch, conda and RPM, with the version filled in
 	@mkdir -p $(PACKAGING)
 	@for recipe in $(RECIPES); do $(FILL) packaging/$$recipe.in >$(PACKAGING)/$${recipe##*/}; done
+	@cp packaging/conda/*.sh $(PACKAGING)/

@@ -7,8 +7,8 @@
 # The last commit is built, twice, each time in a clone of its own below build/release. OUT gets the
 # first one's artefacts, sbom.cdx.json (the wheel's parts, by cyclonedx-py), and SHA256SUMS. ONLY= and
 # SUITE= choose wheels and Debian's suite, as with `make wheels` and `make package-deb`.
-# Fails: when something is not committed, a version is not the CHANGELOG's, a build or a check
-# fails, or the two builds differ; the files that differ are named.
+# Fails: when something is not committed, a version is not the CHANGELOG's or changes there are of none,
+# a build or a check fails, or the two builds differ; the files that differ are named.
 set -eu
 cd "$(dirname "$0")/.."
 die() {
@@ -25,6 +25,8 @@ work=$PWD/build/release
 version=$(sed -n 's/^#define FFI_STATIC_VERSION_[A-Z]* //p' csrc/include/ffi_static.h | paste -sd.)
 grep -q "^## \[$version\]" CHANGELOG.md || [ "${DRAFT:-}" = yes ] ||
     die "CHANGELOG.md has no part [$version]: move what is Unreleased there (DRAFT=yes tries without)"
+[ "${DRAFT:-}" = yes ] || ! sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -q '^- ' ||
+    die "CHANGELOG.md has changes that are Unreleased: move them under a version (DRAFT=yes tries without)"
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 # Debian's packages are built twice, and used once: the second ones have to be the same bytes. USE=no is for

@@ -26,11 +26,13 @@ cat >"$work/run" <<'RUN'
 set -eu
 cd /shared
 export DEB_PYTHON_INSTALL_LAYOUT=deb
+# As a distribution with RPM does after %install: Python's files are compiled, for -O as well.
+compile='python3 -m compileall -q -f -o 0 -o 1 -s %{buildroot} -p / %{buildroot}%{_prefix}/lib/python3'
 rpmlint ffi_static.spec || true
 for release in 1 2; do
     sed "s/^Release: .*/Release: $release/" ffi_static.spec >"release-$release.spec"
     rpmbuild --nodeps --define "_topdir /shared/top" --define "_sourcedir /shared" --define "_rpmdir /shared" \
-        --define "_dbpath /shared/db" --define "debug_package %{nil}" --define "_libdir /usr/lib/$(gcc -print-multiarch)" -bb "release-$release.spec"
+        --define "_dbpath /shared/db" --define "__os_install_post $compile" --define "debug_package %{nil}" --define "_libdir /usr/lib/$(gcc -print-multiarch)" -bb "release-$release.spec"
 done
 mv ./*/*.rpm .
 RUN
@@ -56,7 +58,7 @@ set -eu
 cd /shared
 . ./dkms-inside.sh
 version=$1 kernel=$(ls /lib/modules)
-names="ffi_static ffi_static-devel ffi_static-nested python3-ffi_static trampfd-dkms"
+names="ffi_static ffi_static-devel ffi_static-static ffi_static-nested python3-ffi_static trampfd-dkms"
 everything() { find /usr /etc /var/lib/dkms -xdev -name __pycache__ -prune -o -print | sort | of_packages; }
 quietly() { # COMMAND...: on failure the end of what it said, which goes to rpm.log
     "$@" >>rpm.log 2>&1 || { tail -n 25 rpm.log; echo "$* failed"; exit 1; }
@@ -78,7 +80,7 @@ quietly rpm -i --nodeps ./*-1.*.rpm
 use
 echo "--- rpm -U"
 quietly rpm -U --nodeps ./*-2.*.rpm
-[ "$(rpm -q --qf '%{RELEASE} ' $names)" = "2 2 2 2 2 " ]
+[ "$(rpm -q --qf '%{RELEASE} ' $names)" = "2 2 2 2 2 2 " ]
 use
 planted "$version" "$kernel"
 echo "--- rpm -e"

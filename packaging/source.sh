@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # source.sh - the source tarball that packages are built from: what git has of this tree, as it is now
 #
-#   source.sh TARBALL      .../ffi_static-0.2.0.tar.gz
+#   source.sh TARBALL      .../ffi_static-VERSION.tar.gz
 #
 # The same files give the same bytes: names in order, no owner, the date of the last commit
 # (SOURCE_DATE_EPOCH). Where there is no git, as in an unpacked sdist, it is every file but built ones.

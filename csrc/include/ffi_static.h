@@ -532,7 +532,7 @@ FFI_STATIC_API int ffi_static_stamp_close(ffi_static_stamp *stamp);
  * failing call. */
 FFI_STATIC_API const char *ffi_static_error(void);
 
-/** The library's version, "0.2.0". */
+/** The library's version: the three numbers above, with dots between them. */
 FFI_STATIC_API const char *ffi_static_version(void);
 
 /** Providers: where R-X trampolines come from, in the order in which they are asked.

@@ -22,6 +22,7 @@ install-dkms: ## [more kernel] the module's sources where DKMS looks for them; D
 	install -m 644 csrc/kernel/*.[ch] csrc/kernel/Kbuild "$(DKMSDIR)/"
 	install -m 644 csrc/kernel/include/uapi/linux/trampfd.h "$(DKMSDIR)/include/uapi/linux/"
 	$(FILL) csrc/kernel/dkms.conf.in >"$(DKMSDIR)/dkms.conf"
+	chmod 644 "$(DKMSDIR)/dkms.conf"
 
 lint-kmod: ## [more kernel] sparse and checkpatch over the kernel module
 	@sh csrc/kernel/lint.sh

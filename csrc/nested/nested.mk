@@ -37,3 +37,4 @@ install-nested: $(NESTED_LIBS)
 	install -m 755 $(LIB)/libffi_static-nested.so.0 "$(DESTDIR)$(LIBDIR)/"
 	ln -sf libffi_static-nested.so.0 "$(DESTDIR)$(LIBDIR)/libffi_static-nested.so"
 	$(FILL) csrc/nested/nested.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static-nested.pc"
+	chmod 644 "$(DESTDIR)$(LIBDIR)/pkgconfig/libffi_static-nested.pc"

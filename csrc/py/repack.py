@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """repack - make an sdist that depends on its files alone: `make dist`
 
-    python csrc/py/repack.py dist/ffi_static-0.2.0.tar.gz
+    python csrc/py/repack.py dist/ffi_static-VERSION.tar.gz
 
 setuptools writes times and owners of the moment into it. Here each file has the time of
 SOURCE_DATE_EPOCH (seconds since 1970), no owner, and its place by name. So the same commit gives

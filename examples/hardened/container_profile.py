@@ -5,8 +5,9 @@
     podman run --security-opt seccomp=no-wx.json ...      (docker run: the same option)
 
 The profiles that Docker and Podman come with allow memory that is writable and executable. What
-comes out refuses (EPERM): mmap() with both rights, mprotect() that makes anything executable, and
-memfd_create(). It is what systemd's MemoryDenyWriteExecute=yes does, and the way around it closed.
+comes out refuses (EPERM): mmap() with both rights, mprotect() that makes anything executable,
+shmat() of executable memory, and memfd_create(). It is what systemd's MemoryDenyWriteExecute=yes
+does, and the way around it closed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 WRITE, EXECUTE = 2, 4  # PROT_WRITE, PROT_EXEC
+SHM_EXEC = 0o100000
 ALLOW, REFUSE = "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"
 EPERM = {ALLOW: {}, REFUSE: {"errnoRet": 1}}
-REFUSED = {"mmap", "mmap2", "mprotect", "pkey_mprotect", "memfd_create"}
+REFUSED = {"mmap", "mmap2", "mprotect", "pkey_mprotect", "shmat", "memfd_create"}
 
 
 def rule(action: str, names: list[str], mask: int, value: int) -> dict[str, Any]:
-    """Give a rule for calls whose third argument, the protection, has `value` in `mask`'s bits."""
+    """Give a rule for calls whose third argument, protection or flags, has `value` in `mask`."""
     bits = {"index": 2, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
     return {"names": names, "action": action, "args": [bits], **EPERM[action]}
 
@@ -40,11 +42,15 @@ def without_writable_code(profile: dict[str, Any]) -> dict[str, Any]:
         rule(REFUSE, maps, both, both),
         rule(ALLOW, protects, EXECUTE, 0),
         rule(REFUSE, protects, EXECUTE, EXECUTE),
+        rule(ALLOW, ["shmat"], SHM_EXEC, 0),
+        rule(REFUSE, ["shmat"], SHM_EXEC, SHM_EXEC),
         {"names": ["memfd_create"], "action": REFUSE, "args": [], **EPERM[REFUSE]},
     ]
     return profile
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: container_profile.py PROFILE.json > no-wx.json")
     given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     json.dump(without_writable_code(given), sys.stdout, indent=1)

@@ -32,7 +32,7 @@ SHORT = {
     "install": "DESTDIR=/tmp/there",
     "install-dkms": "DESTDIR=/tmp/there",
     "kmod": "KERNEL=6.1",
-    "release": "PARTS=sdist",
+    "release": "DRAFT=yes PARTS=sdist",
     "soak": "MINUTES=1",
     "test-arch": "ISA=aarch64 KIND=core",
     "test-cffi-patch": "ONLY=test_c-2.0.0",

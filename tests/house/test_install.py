@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,17 @@ def test_destdir_moves_the_files_but_not_what_they_say(library: Path, tmp_path: 
     assert "@" not in pc
 
 
+def test_installed_files_are_readable_by_all_whatever_umask_says(
+    library: Path, tmp_path: Path
+) -> None:
+    """As where root's umask is 077."""
+    command = f"umask 077 && make -s -C '{ROOT}' install install-dkms DESTDIR='{tmp_path}/d'"
+    run("sh", "-c", command)
+    for path in (p for p in (tmp_path / "d").rglob("*") if not p.is_symlink()):
+        wanted = 0o755 if path.is_dir() or path.name.endswith(".so.0") else 0o644
+        assert oct(path.stat().st_mode & 0o777) == oct(wanted), path
+
+
 def test_libdir_and_includedir_can_be_chosen(library: Path, tmp_path: Path) -> None:
     places = ("LIBDIR=/usr/lib/triplet", "INCLUDEDIR=/usr/include/fs")
     run("make", "-s", "-C", str(ROOT), "install", "PREFIX=/usr", f"DESTDIR={tmp_path}", *places)
@@ -187,26 +199,86 @@ def test_examples_build_with_meson_and_run(tool: Any, prefix: Path, tmp_path: Pa
     assert answers(tmp_path, prefix) == SORTED
 
 
-@pytest.mark.parametrize(
-    ("wanted", "found"), [("0.2", True), ("0.2.0", True), ("0.1", False), ("0.3", False)]
-)
-def test_cmake_finds_versions_with_this_interface_only(
-    tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: bool
-) -> None:
-    (tmp_path / "CMakeLists.txt").write_text(
+def cmake(tool: Any, folder: Path, prefix: Path, asked: str, *options: str) -> str:
+    """What CMake says of a project that asks find_package() for these words of ffi_static."""
+    folder.mkdir(exist_ok=True)
+    (folder / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16)\nproject(asks C)\n"
-        f"find_package(ffi_static {wanted})\nmessage(STATUS found=${{ffi_static_FOUND}})\n",
+        f"find_package(ffi_static {asked})\nmessage(STATUS found=${{ffi_static_FOUND}})\n"
+        "if(TARGET ffi_static::ffi_static)\n"
+        "  add_executable(sort sort.c)\n"
+        "  target_link_libraries(sort ffi_static::ffi_static)\nendif()\n"
+        "if(TARGET ffi_static::archive)\n  message(STATUS archive=1)\nendif()\n",
         encoding="ascii",
     )
+    shutil.copy(EXAMPLE / "sort.c", folder)
     find = f"-DCMAKE_PREFIX_PATH={prefix}"
-    said = run(tool("cmake"), "-S", str(tmp_path), "-B", str(tmp_path / "b"), find)
-    assert f"found={1 if found else 0}\n" in said
+    command = [tool("cmake"), "-S", str(folder), "-B", str(folder / "b"), find, *options]
+    done = process.run(command, without=MAKE)
+    return f"{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [("{0}.{1}", 1), ("{0}.{1}.{2}", 1), ("{0}.{before}", 0), ("{0}.{after}", 0), ("{0}", 0)],
+)
+def test_cmake_finds_versions_with_this_interface_only(
+    tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: int
+) -> None:
+    version = [int(number) for number in flags(tool, prefix, "--modversion")[0].split(".")]
+    asked = wanted.format(*version, before=version[1] - 1, after=version[1] + 1)
+    assert f"found={found}\n" in cmake(tool, tmp_path, prefix, asked)
+
+
+def test_cmake_is_told_when_a_component_is_not_there(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    assert "found=1\n" in cmake(tool, tmp_path / "a", prefix, "COMPONENTS archive nested")
+    said = cmake(tool, tmp_path / "b", prefix, "COMPONENTS archives")
+    assert re.search(r"found=(0|FALSE)\n", said)
+    assert "there is no ffi_static::archives in" in said
+    assert "found=1\n" in cmake(tool, tmp_path / "c", prefix, "OPTIONAL_COMPONENTS archives")
+
+
+def test_cmake_offers_no_archive_that_is_packaged_elsewhere(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "usr"
+    shutil.copytree(prefix, shared, symlinks=True, ignore=shutil.ignore_patterns("*.a"))
+    said = cmake(tool, tmp_path / "a", shared, "REQUIRED")
+    assert "found=1\n" in said and "archive=1" not in said
+    assert "archive=1" in cmake(tool, tmp_path / "b", prefix, "REQUIRED")
+
+
+def test_cmake_finds_the_header_where_lib_is_a_link(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    """As /lib is where /usr is merged: CMake looks there first when PATH begins with /bin."""
+    root = tmp_path / "root"
+    shutil.copytree(prefix, root / "usr", symlinks=True)
+    (root / "lib").symlink_to("usr/lib")
+    config = root / "usr/lib/cmake/ffi_static/ffi_static-config.cmake"
+    config.write_text(config.read_text("ascii").replace(f"{prefix}/include", "/no/where"), "ascii")
+    cmake(tool, tmp_path / "a", root, "REQUIRED", f"-Dffi_static_DIR={root}/lib/cmake/ffi_static")
+    run("cmake", "--build", str(tmp_path / "a/b"))
+
+
+def test_cmake_finds_no_library_of_another_word_size(
+    tool: Any, prefix: Path, tmp_path: Path
+) -> None:
+    version = prefix / "lib/cmake/ffi_static/ffi_static-config-version.cmake"
+    script = tmp_path / "asks.cmake"
+    script.write_text(f"include({version})\nmessage(<${{PACKAGE_VERSION_UNSUITABLE}}>)\n", "ascii")
+    for size in (4, 8):
+        words = [tool("cmake"), f"-DCMAKE_SIZEOF_VOID_P={size}", "-P", str(script)]
+        other = size != struct.calcsize("P")
+        assert process.run(words).stderr == ("<TRUE>\n" if other else "<>\n")
 
 
 #: All that `make install` runs, apart from the compiler's own parts.
 PLAIN_TOOLS = (
     *("gcc", "as", "ld", "ar", "sh", "sed", "id", "paste", "basename", "dirname", "uname", "cut"),
-    *("mkdir", "rm", "ln", "touch", "cat", "install", "grep", "printf", "sort", "tr"),
+    *("mkdir", "rm", "ln", "touch", "cat", "install", "chmod", "grep", "printf", "sort", "tr"),
 )
 
 
@@ -267,6 +339,18 @@ def test_library_linked_by_lld_runs_and_has_its_marks(
     assert run(str(tmp_path / "sort")) == SORTED[0]
 
 
+def test_library_is_linked_by_gold_which_knows_neither_marks_nor_sorting(
+    tool: Any, library: Path, tmp_path: Path
+) -> None:
+    tool("ld.gold")
+    gold = (f"BUILD={tmp_path}", "LDFLAGS=-fuse-ld=gold")
+    run("make", "-s", "-j4", "-C", str(ROOT), "lib", *gold)
+    built = tmp_path / "lib/libffi_static.so.0"
+    options = ["-I", str(ROOT / "csrc/include"), str(built), "-lffi", f"-Wl,-rpath,{built.parent}"]
+    run("gcc", "-o", str(tmp_path / "sort"), str(EXAMPLE / "sort.c"), *options)
+    assert run(str(tmp_path / "sort")) == SORTED[0]
+
+
 def test_fakeroot_is_no_root_that_installs_packages(tmp_path: Path) -> None:
     for name, says in (("id", "echo 0"), ("apt-get", f"touch {tmp_path}/asked")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n", encoding="ascii")
@@ -276,6 +360,12 @@ def test_fakeroot_is_no_root_that_installs_packages(tmp_path: Path) -> None:
     done = process.run(need, status=2, input="header:no/such.h|a-package|why\n", env=env)
     assert "As root: apt-get install --no-install-recommends a-package" in done.stderr
     assert not (tmp_path / "asked").exists()
+
+
+def test_compiler_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """And not that gcc and two headers, which are there, are missing."""
+    said = one_sentence(make_lib("CC=no-such-cc -m64", f"BUILD={tmp_path}"))
+    assert said == "CC=no-such-cc -m64: there is no program no-such-cc here"
 
 
 def make_lib(*options: str, root: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:

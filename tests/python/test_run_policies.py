@@ -96,11 +96,12 @@ def test_machine_that_is_not_known_is_named_with_those_that_are() -> None:
 
 # ---- examples/hardened/container_profile.py
 
+SHM_RDONLY, SHM_EXEC = 0o10000, 0o100000
 PROFILE = {
     "defaultAction": "SCMP_ACT_ERRNO",
     "syscalls": [
         {"names": ["mmap", "read", "mprotect", "memfd_create"], "action": "SCMP_ACT_ALLOW"},
-        {"names": ["mmap2", "pkey_mprotect"], "action": "SCMP_ACT_ALLOW", "args": []},
+        {"names": ["mmap2", "pkey_mprotect", "shmat"], "action": "SCMP_ACT_ALLOW", "args": []},
         {"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
     ],
 }
@@ -130,7 +131,10 @@ def test_container_profile_refuses_writable_code_and_nothing_else(tmp_path: Path
     for call in ("mprotect", "pkey_mprotect"):
         for rights in range(8):
             assert matching(profile, call, rights) == (refuse if rights & EXEC else allow)
+    for flags in (0, SHM_RDONLY, SHM_EXEC, SHM_EXEC | SHM_RDONLY):
+        assert matching(profile, "shmat", flags) == (refuse if flags & SHM_EXEC else allow)
     assert matching(profile, "memfd_create") == refuse
     assert matching(profile, "read") == allow
     assert matching(profile, "clone") == refuse
     assert all(rule["names"] for rule in profile["syscalls"])
+    assert run([sys.executable, str(program)], status=1).stderr.startswith("usage: ")
