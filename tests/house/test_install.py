@@ -220,13 +220,14 @@ def cmake(tool: Any, folder: Path, prefix: Path, asked: str, *options: str) -> s
 
 @pytest.mark.parametrize(
     ("wanted", "found"),
-    [("{0}.{1}", 1), ("{0}.{1}.{2}", 1), ("{0}.{before}", 0), ("{0}.{after}", 0), ("{0}", 0)],
+    [("{0}.{1}.{2}", 1), ("{0}.{before}", 1), ("{0}", 1), ("{0}.{after}", 0), ("{next}", 0)],
 )
-def test_cmake_finds_versions_with_this_interface_only(
+def test_cmake_finds_versions_of_this_soname_only(
     tool: Any, prefix: Path, tmp_path: Path, wanted: str, found: int
 ) -> None:
     version = [int(number) for number in flags(tool, prefix, "--modversion")[0].split(".")]
-    asked = wanted.format(*version, before=version[1] - 1, after=version[1] + 1)
+    near = {"before": version[1] - 1, "after": version[1] + 1, "next": version[0] + 1}
+    asked = wanted.format(*version, **near)
     assert f"found={found}\n" in cmake(tool, tmp_path, prefix, asked)
 
 
