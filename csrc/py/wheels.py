@@ -171,6 +171,19 @@ def environment(target: Target, version: str) -> dict[str, str]:
     }
 
 
+def debians_headers(folder: Path, version: str) -> None:
+    """Make folder/include: Debian's pyconfig.h includes its machine's, which zig does not find.
+
+    On 64-bit Linux all machines' have the same sizes, so each target gets this machine's.
+    """
+    ours = Path(f"/usr/include/{os.uname().machine}-linux-gnu/python{version}")
+    for machine in {target.machine for target in TARGETS if ours.is_dir()}:
+        link = folder / f"include/{machine}-linux-gnu/python{version}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(ours)
+
+
 def build_wheel(target: Target, version: str, python: str | None, folder: Path, log: Path) -> Path:
     """Build one wheel as pip does; give its path, still without a name of auditwheel's.
 
@@ -188,9 +201,9 @@ def build_wheel(target: Target, version: str, python: str | None, folder: Path, 
         if version == REFUSED_BY_CFFI:
             run(sys.executable, "tests/python/refused_cffi.py", venv / "bin/python", log=log)
         run(venv / "bin/python", *pip, "install", *REQUIRED, log=log)
+        debians_headers(folder, version)
         run(venv / "bin/python", *words, log=log, cwd=folder / "src", **env)
-    else:
-        # Debian's pyconfig.h includes the machine's; on 64-bit Linux all have the same sizes.
+    else:  # as debians_headers() does, inside
         script = """
             cd "$1"
             for machine in x86_64 aarch64; do
