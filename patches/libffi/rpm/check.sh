@@ -64,7 +64,7 @@ $prep
 
 %build
 ./configure --prefix=/usr --libdir=%{_libdir} --without-gcc-arch \\
-    --disable-multi-os-directory --disable-exec-static-tramp $configure
+    --disable-multi-os-directory --disable-builddir --disable-exec-static-tramp $configure
 make -j2
 $build
 
