@@ -36,7 +36,7 @@ if [ -n "$inside" ]; then
     found=$(sh "$here/packages.sh" root "$kernel" "$arch")
     root=${found% *}
 elif [ "$arch" != x86_64 ]; then
-    echo "${cross}gcc|gcc-${cross%-}|compiles the module for $arch" | "$top/.ci/need" "make kmod"
+    echo "${cross}gcc-12|gcc-12-${cross%-}|Debian's kernel for $arch is compiled with it" | "$top/.ci/need" "make kmod"
 else
     "$top/.ci/need" "make kmod" <<'LIST'
 gcc-12|gcc-12|Debian's kernel is compiled with it
