@@ -174,10 +174,11 @@ def environment(target: Target, version: str) -> dict[str, str]:
 def debians_headers(folder: Path, version: str) -> None:
     """Make folder/include: Debian's pyconfig.h includes its machine's, which zig does not find.
 
-    On 64-bit Linux all machines' have the same sizes, so each target gets this machine's.
+    On 64-bit Linux all machines' have the same sizes, so each target gets this machine's. A scratch
+    root has them where the links show, too; nobody follows them for a Python that is not Debian's.
     """
     ours = Path(f"/usr/include/{os.uname().machine}-linux-gnu/python{version}")
-    for machine in {target.machine for target in TARGETS if ours.is_dir()}:
+    for machine in {target.machine for target in TARGETS}:
         link = folder / f"include/{machine}-linux-gnu/python{version}"
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
@@ -192,6 +193,7 @@ def build_wheel(target: Target, version: str, python: str | None, folder: Path, 
     plain = folder / "plain"
     shutil.rmtree(plain, ignore_errors=True)
     env = environment(target, version)
+    debians_headers(folder, version)
     pip = ["-m", "pip", "--disable-pip-version-check", "-q"]
     words = [*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", "../plain", "."]
     if python:
@@ -201,21 +203,11 @@ def build_wheel(target: Target, version: str, python: str | None, folder: Path, 
         if version == REFUSED_BY_CFFI:
             run(sys.executable, "tests/python/refused_cffi.py", venv / "bin/python", log=log)
         run(venv / "bin/python", *pip, "install", *REQUIRED, log=log)
-        debians_headers(folder, version)
         run(venv / "bin/python", *words, log=log, cwd=folder / "src", **env)
-    else:  # as debians_headers() does, inside
-        script = """
-            cd "$1"
-            for machine in x86_64 aarch64; do
-                mkdir -p "../include/$machine-linux-gnu"
-                ln -sfn "/usr/include/$(uname -m)-linux-gnu/$2" "../include/$machine-linux-gnu/$2"
-            done
-            shift 2
-            exec env "$@"
-        """
+    else:
         where = (folder / "src").relative_to(ROOT)
         settings = [f"{name}={value}" for name, value in env.items()]
-        inside = ["sh", "-euc", script, "sh", where, f"python{version}", *settings]
+        inside = ["sh", "-euc", 'cd "$1"; shift; exec env "$@"', "sh", where, *settings]
         root = ["bash", "tests/python/root.sh", version]
         run(*root, "python", *pip, "install", *REQUIRED, log=log)
         run(*root, *inside, "python", *words, log=log)

@@ -38,11 +38,8 @@ CASE(each_state_is_read_only)
 CASE(the_plan_of_a_long_signature_is_read_only)
 {
     ffi_type *types[LONG];
-    ffi_cif cif = long_signature(types);
-    void *code;
-    ffi_static_closure *c = api.alloc(CELL, FFI_STATIC_SEALED, &code);
-    CHECK(c != NULL, "%s", api.error());
-    CHECK_EQ(api.prep(c, &cif, test_handler(0), NULL, 0), 0);
+    ffi_cif cif;
+    ffi_static_closure *c = make_long(&cif, types);
     size_t maps = test_maps_count();
     for (int i = 0; i < 100; i++)
         CHECK_EQ(api.prep(c, &cif, test_handler(0), NULL, 0), 0);
@@ -198,11 +195,8 @@ CASE(a_check_needs_little_stack)
 CASE(the_plan_of_a_long_signature_is_sealed_for_ever)
 {
     ffi_type *types[LONG];
-    ffi_cif cif = long_signature(types);
-    void *code;
-    ffi_static_closure *c = api.alloc(CELL, FFI_STATIC_SEALED, &code);
-    CHECK(c != NULL, "%s", api.error());
-    CHECK_EQ(api.prep(c, &cif, test_handler(0), NULL, 0), 0);
+    ffi_cif cif;
+    ffi_static_closure *c = make_long(&cif, types);
     int error = ffi_static_seal(), plans = 0;
     if (error == -ENOSYS)
         test_skip("%s", api.error());

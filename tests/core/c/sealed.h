@@ -34,6 +34,17 @@ static inline ffi_cif long_signature(ffi_type **types)
     return cif;
 }
 
+/* A sealed closure of such a signature, for which `types` needs room. */
+static inline ffi_static_closure *make_long(ffi_cif *cif, ffi_type **types)
+{
+    void *code;
+    *cif = long_signature(types);
+    ffi_static_closure *c = api.alloc(CELL, FFI_STATIC_SEALED, &code);
+    CHECK(c != NULL, "%s", api.error());
+    CHECK_EQ(api.prep(c, cif, test_handler(0), NULL, 0), 0);
+    return c;
+}
+
 static inline bool by_keys(void)
 {
     const char *method;
