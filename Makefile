@@ -201,8 +201,8 @@ readme: $(READY) ## [measure] the last benchmark's tables into README.md and doc
 	@$(PY) bench/report.py --out $(BUILD)/bench --readme README.md \
 	  --results docs/results/benchmarks.md
 
-test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian root (needs root)
-	@bash tests/house/clean_root.sh
+test-clean-root: ## [more slow] `make test` and `make bench` in a fresh Debian root (needs root): ONLY='lib docs'
+	@bash tests/house/clean_root.sh $(ONLY)
 test-targets: $(READY) ## [more slow] every target in a Debian root that has nothing: ONLY='lib docs' SUITE=trixie USER_ONLY=1
 	@$(PY) -m tests.house.targets --suite $(SUITE) $(if $(USER_ONLY),--user) $(ONLY)
 

@@ -58,9 +58,9 @@ bench-count: bench-c $(COUNT_FFI)/$(COUNT_OLD)/.upstream $(COUNT_FFI)/newest/.up
 	  --lib "libffi $$(cat $(NATIVE)/libffi/$(COUNT_OLD)/version)=$(COUNT_FFI)/$(COUNT_OLD)/upstream/lib/libffi.so.8" \
 	  --lib "patched=$(COUNT_PATCHED)/lib/libffi.so.8"
 
-bench-isas: ## [more measure] docs/results/instructions.md: instructions per call on every architecture
-	@for isa in $(ARCHES); do $(MAKE) --no-print-directory -s bench-count ISA=$$isa || exit; done
-	@$(PYTHON) bench/isas.py --build $(NATIVE) --out docs/results/instructions.md $(ARCHES)
+bench-isas: ## [more measure] instructions.md: instructions per call on each architecture, in docs/results; ONLY='arm i686': in build
+	@for isa in $(or $(ONLY),$(ARCHES)); do $(MAKE) --no-print-directory -s bench-count ISA=$$isa || exit; done
+	@$(PYTHON) bench/isas.py --build $(NATIVE) --out $(if $(ONLY),$(NATIVE),docs/results)/instructions.md $(or $(ONLY),$(ARCHES))
 
 bench-c: $(BENCH_OUT)/callbench ## [more measure] only the C benchmark, build/bench/callbench
 
