@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -141,7 +142,6 @@ CASE(a_check_finds_open_pages_and_a_lost_key)
 {
     struct made m = make(3);
     CHECK_EQ(api.check(), 0);
-#ifdef SYS_pkey_free
     if (by_keys()) {
         int freed = 0;
         CHECK_EQ(
@@ -158,7 +158,6 @@ CASE(a_check_finds_open_pages_and_a_lost_key)
         let_go(&m);
         return;
     }
-#endif
     CHECK_EQ(mprotect(page_of(m.closure), page_size(), PROT_READ | PROT_WRITE), 0);
     REFUSED(api.check(), EUCLEAN);
     CHECK_HAS(api.error(), "not read-only");

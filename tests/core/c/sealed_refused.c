@@ -152,11 +152,9 @@ static void first(void)
 {
     pthread_t thread;
     const char *what = getenv("FS_TEST_FIRST");
-#ifdef SYS_pkey_alloc
     if (what && !strcmp(what, "keys"))
         while (syscall(SYS_pkey_alloc, 0, 0) >= 0)
             ;
-#endif
     if (what && !strcmp(what, "thread"))
         pthread_create(&thread, NULL, sleeps, NULL);
 }
