@@ -22,6 +22,7 @@ from tests.support.ctests import BUILD, PROVIDERS, ROOT, build, judge, run
 from tests.support.process import output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CASES = re.findall(r"^    CASE\((\w+)\),$", (ROOT / "tests/arch/slots.c").read_text(), re.MULTILINE)
@@ -250,18 +251,33 @@ def test_riscv64_landing_pads(source: str, tmp_path: Path) -> None:
     assert [hex(p) for p in places if text[p : p + 4] != LPAD] == []
 
 
+RA, T1, T3, T4 = 1, 6, 28, 29  # numbers of registers
+
+
+def riscv64_jumps(code: bytes) -> Iterator[int]:
+    """Give the register of each jalr, c.jr and c.jalr; an instruction has four bytes or two."""
+    at = 0
+    while at < len(code):
+        (half,) = struct.unpack_from("<H", code, at)
+        if half & 3 == 3:
+            (word,) = struct.unpack_from("<I", code, at)
+            if word & 0x7F == 0x67:
+                yield word >> 15 & 31
+        elif half & 0xE07F == 0x8002 and half >> 7 & 31:
+            yield half >> 7 & 31
+        at += 4 if half & 3 == 3 else 2
+
+
 @pytest.mark.parametrize("flag", ["", PADS])
 @pytest.mark.parametrize("source", ["table.S", "entry.S", "hop.S"])
 def test_riscv64_jumps_are_neither_returns_nor_unguarded(
     source: str, flag: str, tmp_path: Path
 ) -> None:
     """By ra and t0 a jump is predicted as a return; by these and t2 it needs no landing pad."""
-    isa = ISAS["riscv64"]
-    made = object_of(isa, source, tmp_path, *([flag] if flag else []))
-    lines = output([isa.objdump, "-d", "--no-show-raw-insn", "-M", "no-aliases", str(made)])
-    found = re.findall(r"\t(?:c\.)?(?:jr|jalr)\t(?:(?:zero|ra),0\()?(\w+)", lines)
+    made = object_of(ISAS["riscv64"], source, tmp_path, *([flag] if flag else []))
+    found = list(riscv64_jumps(elf.read(made).sections[".text"].data))
     assert {"table.S": 19, "entry.S": 814, "hop.S": 900}[source] <= len(found)
-    assert set(found) <= {"ra", "t1", "t3", "t4"}
+    assert set(found) <= {RA, T1, T3, T4}
 
 
 # ---- arch-same, which compares two trees' machine code

@@ -84,9 +84,9 @@ def test_rpm_builds_with_a_setuptools_that_knows_no_licence_expression(
         recipes["ffi_static.spec"],
         re.MULTILINE,
     )
-    modules = tmp_path / "modules"
-    modules.mkdir()
     for version, licence in (("76.1", 'license = { text = "MIT" }'), ("77.0", 'license = "MIT"')):
+        modules = tmp_path / version  # one each: what was compiled of the last could be taken
+        modules.mkdir()
         (modules / "setuptools.py").write_text(f"__version__ = '{version}'", "ascii")
         (tmp_path / "pyproject.toml").write_text(
             (ROOT / "pyproject.toml").read_text("utf-8"), "utf-8"
