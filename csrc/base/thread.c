@@ -178,22 +178,28 @@ struct fs_thread *fs_self_unseated(void)
     return key_exists() ? own_by_value(pthread_getspecific(key)) : NULL;
 }
 
+/* The first round: is it a record of this thread that `value` names? */
+static __attribute__((noinline)) bool first_round(const void *value)
+{
+    fs_lock();
+    struct fs_thread *t = find(fs_thread_pointer());
+    bool is_ours = own_by_value(value) != NULL;
+    if (t)
+        retire(t);
+    fs_unlock();
+    return is_ours;
+}
+
 /* The value TOLD stays, so that the C library calls this again in each of its rounds, and a later
  * destructor that uses closures finds that this thread is ending. A value that names no record of
- * this thread belongs to another namespace's key. */
-static void at_thread_exit(void *value)
+ * this thread belongs to another namespace's key.
+ *
+ * In the last round the ThreadSanitizer's own destructor may have run before: it has no place left
+ * to write down that a function was entered. */
+static __attribute__((no_sanitize_thread)) void at_thread_exit(void *value)
 {
-    if (value != TOLD) {
-        fs_lock();
-        struct fs_thread *t = find(fs_thread_pointer());
-        bool is_ours = own_by_value(value) != NULL;
-        if (t)
-            retire(t);
-        fs_unlock();
-        if (!is_ours)
-            return;
-    }
-    (void)pthread_setspecific(key, TOLD);
+    if (value == TOLD || first_round(value))
+        (void)pthread_setspecific(key, TOLD);
 }
 
 /* Let the C library tell us of this thread's end. False when it will not. */
