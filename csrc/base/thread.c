@@ -178,8 +178,8 @@ struct fs_thread *fs_self_unseated(void)
     return key_exists() ? own_by_value(pthread_getspecific(key)) : NULL;
 }
 
-/* The first round: is it a record of this thread that `value` names? */
-static __attribute__((noinline)) bool first_round(const void *value)
+/* In the first round this thread's record ends. Was it what `value` names? */
+static __attribute__((noinline)) bool end_own_record(const void *value)
 {
     fs_lock();
     struct fs_thread *t = find(fs_thread_pointer());
@@ -195,10 +195,15 @@ static __attribute__((noinline)) bool first_round(const void *value)
  * this thread belongs to another namespace's key.
  *
  * In the last round the ThreadSanitizer's own destructor may have run before: it has no place left
- * to write down that a function was entered. */
-static __attribute__((no_sanitize_thread)) void at_thread_exit(void *value)
+ * to write down that a function was entered. clang's no_sanitize_thread leaves that note in. */
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define NOT_INSTRUMENTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define NOT_INSTRUMENTED __attribute__((no_sanitize_thread))
+#endif
+static NOT_INSTRUMENTED void at_thread_exit(void *value)
 {
-    if (value == TOLD || first_round(value))
+    if (value == TOLD || end_own_record(value))
         (void)pthread_setspecific(key, TOLD);
 }
 
